@@ -1,0 +1,1 @@
+//! Integration tests of the media engine; one binary, one module a file.

@@ -1,0 +1,3 @@
+//! The offhook program: parses the command line and hands over to `offhook::cli`.
+
+fn main() {}

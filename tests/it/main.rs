@@ -1,0 +1,1 @@
+//! Integration tests of the program; one binary, one module a file.
