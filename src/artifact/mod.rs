@@ -1,0 +1,1 @@
+//! Files that runs and calls leave behind: naming and places.

@@ -1,0 +1,1 @@
+//! One call: state, media and recording.

@@ -1,0 +1,1 @@
+//! Profiles and limits read from files.

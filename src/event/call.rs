@@ -1,0 +1,192 @@
+//! Facts about a call: one INVITE session on one phone.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::events;
+use crate::event::media::MediaDirection;
+
+/// Who placed a call, seen from the phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// The phone was called.
+    Inbound,
+    /// The phone called.
+    Outbound,
+}
+
+/// One of the two sides of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Party {
+    /// Our phone.
+    Local,
+    /// The other side.
+    Remote,
+}
+
+/// Why a call is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndCause {
+    /// BYE after an answer.
+    Normal,
+    /// The caller gave up before an answer.
+    Canceled,
+    /// The called side refused; `status` says how.
+    Rejected,
+    /// A SIP timer ran out.
+    TimedOut,
+    /// The transport refused or broke.
+    TransportFailed,
+    /// The two sides could not agree on media.
+    MediaRefused,
+    /// The call's or the phone's actor failed.
+    Crashed,
+    /// The process died with the call up; it was ended at the next start.
+    ProcessRestarted,
+    /// The phone was dropped with the call up.
+    PhoneDropped,
+}
+
+/// What identifies a dialog on the wire: enough to end it after a crash (RFC 3261 §12).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DialogIdentity {
+    /// `Call-ID` header.
+    pub sip_call_id: String,
+    /// Our URI.
+    pub local_uri: String,
+    /// Our tag.
+    pub local_tag: String,
+    /// The other side's URI.
+    pub remote_uri: String,
+    /// The other side's tag.
+    pub remote_tag: String,
+    /// Our last CSeq number.
+    pub local_cseq: u32,
+    /// The other side's last CSeq number, once it sent a request.
+    pub remote_cseq: Option<u32>,
+    /// Route set, in the order of our requests.
+    pub route_set: Vec<String>,
+    /// URI of the other side's Contact.
+    pub remote_target: String,
+    /// Transport of the flow, `udp` or `tcp`.
+    pub transport: String,
+    /// Address and port that the dialog's messages came from or went to.
+    pub remote: String,
+}
+
+events! {
+    /// Facts about a call.
+    CallEvent {
+        /// A call to someone was decided.
+        "call.placed" => Placed {
+            /// Request-URI.
+            target: String,
+            /// Our URI.
+            local: String,
+            /// `Call-ID` header.
+            sip_call_id: String,
+        },
+        /// Someone calls.
+        "call.incoming" => Incoming {
+            /// The caller's address as printed by the From header.
+            remote: String,
+            /// The To header, as addressed.
+            local: String,
+            /// `Call-ID` header.
+            sip_call_id: String,
+            /// The caller's Contact, when given.
+            contact: Option<String>,
+        },
+        /// A 100 arrived or was sent; the call is being worked on.
+        "call.trying" => Trying {},
+        /// A provisional response other than 100: sent by us (inbound) or received (outbound).
+        "call.ringing" => Ringing {
+            /// 180 to 199.
+            status: u16,
+            /// Reason phrase.
+            reason: String,
+            /// Whether it carries a session description, so that media may flow before the answer.
+            early_media: bool,
+        },
+        /// A 2xx to the INVITE: sent by us (inbound) or received (outbound).
+        "call.answered" => Answered {
+            /// Who answered.
+            by: Party,
+            /// Status of the response.
+            status: u16,
+            /// Reason phrase.
+            reason: String,
+        },
+        /// The ACK made the session complete.
+        "call.established" => Established {
+            /// The other side's Contact.
+            contact: Option<String>,
+        },
+        /// The dialog's identity, each time that it changes.
+        "call.dialog" => Dialog {
+            /// Enough to end the dialog after a crash.
+            dialog: DialogIdentity,
+        },
+        /// A side put the call on hold.
+        "call.held" => Held {
+            /// Which side.
+            by: Party,
+        },
+        /// That side took the call back.
+        "call.resumed" => Resumed {
+            /// Which side.
+            by: Party,
+        },
+        /// A re-INVITE or UPDATE changed the session.
+        "call.modified" => Modified {
+            /// Who asked.
+            by: Party,
+            /// Codec now in use.
+            codec: Option<String>,
+            /// Direction of our media now.
+            direction: MediaDirection,
+        },
+        /// A re-INVITE was refused; the session stays as it was.
+        "call.modify_failed" => ModifyFailed {
+            /// Status of the response; absent when none came.
+            status: Option<u16>,
+            /// Reason phrase, or what went wrong on our side.
+            reason: String,
+        },
+        /// A REFER was sent or received.
+        "call.transfer_requested" => TransferRequested {
+            /// Who asked.
+            by: Party,
+            /// Refer-To URI.
+            to: String,
+        },
+        /// A NOTIFY told how the transfer goes.
+        "call.transfer_progress" => TransferProgress {
+            /// Status line inside the notification.
+            status: u16,
+            /// Its reason phrase.
+            reason: String,
+        },
+        /// The call is over; the last fact about it.
+        "call.ended" => Ended {
+            /// Which side ended it.
+            by: Party,
+            /// Why.
+            cause: EndCause,
+            /// Last SIP status that matters to the caller, such as 486; absent without one.
+            status: Option<u16>,
+            /// Reason phrase or sentence.
+            reason: String,
+            /// Milliseconds from establishment to the end; 0 when never established.
+            duration_ms: u64,
+        },
+        /// The call's actor failed.
+        "call.crashed" => Crashed {
+            /// The failure's text.
+            reason: String,
+        },
+    }
+}

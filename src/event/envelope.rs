@@ -1,0 +1,126 @@
+//! What the journal adds to a fact: position, time, subject and cause.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Event;
+use crate::id::{CallId, PhoneId, RunId, Seq};
+
+/// One entry of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Envelope {
+    /// Position in the journal, without gaps.
+    pub seq: Seq,
+    /// Wall time at which the fact was appended, UTC.
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// Whom the fact is about.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// Why it happened.
+    pub cause: Cause,
+    /// The fact.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Whom a fact is about; a call's facts name its phone too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Subject {
+    /// The phone, for everything that happens on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<PhoneId>,
+    /// The call, for everything that belongs to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallId>,
+    /// The run, for facts about a scenario's execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+}
+
+impl Subject {
+    /// The process as a whole.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// A phone.
+    #[must_use]
+    pub fn phone(phone: PhoneId) -> Self {
+        Self { phone: Some(phone), ..Self::default() }
+    }
+
+    /// A call on a phone.
+    #[must_use]
+    pub fn call(phone: PhoneId, call: CallId) -> Self {
+        Self { phone: Some(phone), call: Some(call), run: None }
+    }
+
+    /// A scenario run.
+    #[must_use]
+    pub fn run(run: RunId) -> Self {
+        Self { run: Some(run), ..Self::default() }
+    }
+}
+
+/// Why something happened; following causes upwards answers "why did this call end?".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Someone asked for it.
+    Command {
+        /// Through which door.
+        surface: Surface,
+        /// The request's own id there, where it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<String>,
+    },
+    /// A scenario run did it.
+    Run {
+        /// The run.
+        run: RunId,
+        /// The hook or list whose action it was.
+        hook: String,
+    },
+    /// A SIP message caused it.
+    Sip {
+        /// The `sip.received` or `sip.sent` event.
+        seq: Seq,
+    },
+    /// Another event caused it.
+    Event {
+        /// That event.
+        seq: Seq,
+    },
+    /// A deadline passed.
+    Timer {
+        /// Which one, in words.
+        reason: String,
+    },
+    /// Observed in the media of a call.
+    Media,
+    /// The process started or was restarted.
+    Start,
+}
+
+impl Cause {
+    /// A command without a request id.
+    #[must_use]
+    pub const fn command(surface: Surface) -> Self {
+        Self::Command { surface, request: None }
+    }
+}
+
+/// A door through which commands come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Surface {
+    /// The MCP server.
+    Mcp,
+    /// The command line.
+    Cli,
+    /// A test or an embedding program.
+    Library,
+}

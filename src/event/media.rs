@@ -1,0 +1,174 @@
+//! Facts about a call's media; packets themselves are never events.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::events;
+
+/// How a digit travelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DigitMethod {
+    /// telephone-event, RFC 4733.
+    Rfc4733,
+    /// Two tones in the audio.
+    Inband,
+    /// SIP INFO.
+    Info,
+}
+
+/// Direction of our media (RFC 3264 §5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaDirection {
+    /// Both ways.
+    #[default]
+    Sendrecv,
+    /// We send only.
+    Sendonly,
+    /// We receive only.
+    Recvonly,
+    /// Neither.
+    Inactive,
+}
+
+/// What was measured on one call's media so far (RFC 3550 §6.4 terms).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MediaStatistics {
+    /// RTP packets sent.
+    pub sent_packets: u64,
+    /// Payload bytes sent.
+    pub sent_bytes: u64,
+    /// RTP packets received.
+    pub received_packets: u64,
+    /// Payload bytes received.
+    pub received_bytes: u64,
+    /// Packets expected by sequence number and not received.
+    pub lost: u64,
+    /// Packets received twice.
+    pub duplicates: u64,
+    /// Packets received out of order.
+    pub reordered: u64,
+    /// Packets received too late to play.
+    pub discarded: u64,
+    /// Interarrival jitter at the end, milliseconds (RFC 3550 §A.8).
+    pub jitter_ms: f64,
+    /// Largest interarrival jitter seen, milliseconds.
+    pub jitter_max_ms: f64,
+    /// Round-trip time from RTCP, milliseconds; absent when no report came back.
+    pub rtt_ms: Option<f64>,
+    /// Level of the received audio, dBFS; absent before any was received.
+    pub level_dbfs: Option<f64>,
+    /// E-model estimate on the narrowband scale (ITU-T G.107); absent when unmeasured.
+    pub mos: Option<f64>,
+    /// Why there is no estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mos_absent_because: Option<String>,
+}
+
+events! {
+    /// Facts about a call's media.
+    MediaEvent {
+        /// A session description was agreed and media may flow.
+        "media.started" => Started {
+            /// Our RTP address.
+            local: String,
+            /// The other side's RTP address; absent when it gave none.
+            remote: Option<String>,
+            /// Codec name, such as `PCMU`.
+            codec: String,
+            /// Direction of our media.
+            direction: MediaDirection,
+        },
+        /// The first RTP packet arrived.
+        "media.first_packet" => FirstPacket {
+            /// Where it came from.
+            source: String,
+            /// Synchronization source.
+            ssrc: u32,
+            /// Payload type.
+            payload_type: u8,
+        },
+        /// RTP now comes from another address.
+        "media.source_changed" => SourceChanged {
+            /// The new address.
+            source: String,
+        },
+        /// What was measured so far, every five seconds.
+        "media.statistics" => Statistics {
+            /// The figures.
+            statistics: MediaStatistics,
+        },
+        /// Media is over.
+        "media.stopped" => Stopped {
+            /// The final figures.
+            statistics: MediaStatistics,
+        },
+        /// The received audio fell silent.
+        "media.silence_started" => SilenceStarted {},
+        /// The received audio is audible again.
+        "media.silence_ended" => SilenceEnded {
+            /// How long it was silent, milliseconds.
+            duration_ms: u64,
+        },
+        /// A steady tone is heard in the received audio.
+        "media.tone_started" => ToneStarted {
+            /// Its frequency, hertz.
+            hz: f64,
+            /// Its level, dBFS.
+            level_dbfs: f64,
+        },
+        /// The tone stopped.
+        "media.tone_ended" => ToneEnded {
+            /// Its frequency, hertz.
+            hz: f64,
+            /// How long it lasted, milliseconds.
+            duration_ms: u64,
+        },
+        /// A file or tone is being sent.
+        "media.playback_started" => PlaybackStarted {
+            /// File path or tone, as asked for.
+            source: String,
+            /// Whether it repeats.
+            repeat: bool,
+        },
+        /// The file or tone ended or was stopped.
+        "media.playback_finished" => PlaybackFinished {
+            /// File path or tone, as asked for.
+            source: String,
+        },
+        /// Recording goes to a file.
+        "media.recording_started" => RecordingStarted {
+            /// The file.
+            path: String,
+        },
+        /// The file is complete.
+        "media.recording_stopped" => RecordingStopped {
+            /// The file.
+            path: String,
+            /// Its length, milliseconds.
+            duration_ms: u64,
+        },
+        /// A digit arrived.
+        "dtmf.received" => DigitReceived {
+            /// One of `0-9 * # A-D`.
+            digit: char,
+            /// How long it lasted, milliseconds.
+            duration_ms: u64,
+            /// How it travelled.
+            method: DigitMethod,
+        },
+        /// Digits are being sent.
+        "dtmf.sent" => DigitsSent {
+            /// All of them, in order.
+            digits: String,
+            /// How they travel.
+            method: DigitMethod,
+        },
+        /// The last of them has left.
+        "dtmf.finished" => DigitsFinished {
+            /// All of them, in order.
+            digits: String,
+        },
+    }
+}

@@ -1,0 +1,215 @@
+//! What can happen: every fact the journal can hold, as pure data.
+//!
+//! Kinds are `subject.past_or_state`; their JSON is the journal's wire format, so a rename needs an entry in `upcast`.
+
+mod call;
+mod envelope;
+mod media;
+mod phone;
+mod run;
+mod sip;
+mod system;
+
+pub use call::{CallEvent, DialogIdentity, Direction, EndCause, Party};
+pub use envelope::{Cause, Envelope, Subject, Surface};
+pub use media::{DigitMethod, MediaDirection, MediaEvent, MediaStatistics};
+pub use phone::{PhoneEvent, PhoneSpec, Transport};
+pub use run::{RunEvent, Verdict};
+pub use sip::{RawMessage, SipEvent, SipSummary};
+pub use system::SystemEvent;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+/// Defines one subject's events: the enum, its wire names and the list of them.
+macro_rules! events {
+    (
+        $(#[$enum_meta:meta])*
+        $name:ident {
+            $( $(#[$variant_meta:meta])* $kind:literal => $variant:ident {
+                $( $(#[$field_meta:meta])* $field:ident : $type:ty ),* $(,)?
+            } ),* $(,)?
+        }
+    ) => {
+        $(#[$enum_meta])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(tag = "kind", content = "data")]
+        pub enum $name {
+            $( $(#[$variant_meta])* #[serde(rename = $kind)] $variant { $( $(#[$field_meta])* $field: $type ),* } ),*
+        }
+
+        impl $name {
+            /// Every kind of this subject, in the order of the reference.
+            pub const KINDS: &'static [&'static str] = &[$($kind),*];
+
+            /// Returns the wire name, such as `call.answered`.
+            #[must_use]
+            pub const fn kind(&self) -> &'static str {
+                match self { $( Self::$variant { .. } => $kind ),* }
+            }
+        }
+    };
+}
+pub(crate) use events;
+
+/// Any fact; one variant per subject.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Event {
+    /// A phone and its registration, and messages it exchanged.
+    Phone(PhoneEvent),
+    /// A call.
+    Call(CallEvent),
+    /// The media of a call, digits included.
+    Media(MediaEvent),
+    /// A SIP message on the wire.
+    Sip(SipEvent),
+    /// A scenario run.
+    Run(RunEvent),
+    /// The process itself.
+    System(SystemEvent),
+}
+
+/// A line names an event that this version does not know, or its data does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// No event has this kind.
+    #[error("unknown event kind '{kind}'")]
+    UnknownKind {
+        /// The kind as written.
+        kind: String,
+    },
+    /// The data does not have the fields of that kind.
+    #[error("event '{kind}': {source}")]
+    Data {
+        /// The kind as written.
+        kind: String,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
+}
+
+impl Event {
+    /// Returns the wire name, such as `call.answered`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Phone(event) => event.kind(),
+            Self::Call(event) => event.kind(),
+            Self::Media(event) => event.kind(),
+            Self::Sip(event) => event.kind(),
+            Self::Run(event) => event.kind(),
+            Self::System(event) => event.kind(),
+        }
+    }
+
+    /// Returns the data as JSON, without the kind; this is what scenario patterns look into.
+    #[must_use]
+    pub fn data(&self) -> Value {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(mut fields)) => fields.remove("data").unwrap_or(Value::Null),
+            Ok(_) | Err(_) => Value::Null,
+        }
+    }
+
+    /// Returns every kind of every subject.
+    #[must_use]
+    pub fn kinds() -> Vec<&'static str> {
+        [
+            PhoneEvent::KINDS,
+            CallEvent::KINDS,
+            MediaEvent::KINDS,
+            SipEvent::KINDS,
+            RunEvent::KINDS,
+            SystemEvent::KINDS,
+        ]
+        .concat()
+    }
+
+    /// Rebuilds an event from its stored form.
+    ///
+    /// # Errors
+    /// [`EventError`] names the kind and what does not fit.
+    pub fn from_parts(kind: &str, data: Value) -> Result<Self, EventError> {
+        let mut fields = serde_json::Map::new();
+        fields.insert("kind".to_owned(), Value::String(kind.to_owned()));
+        fields.insert("data".to_owned(), data);
+        let whole = Value::Object(fields);
+        let named = |source| EventError::Data { kind: kind.to_owned(), source };
+        let is = |kinds: &[&str]| kinds.contains(&kind);
+        if is(PhoneEvent::KINDS) {
+            serde_json::from_value(whole).map(Self::Phone).map_err(named)
+        } else if is(CallEvent::KINDS) {
+            serde_json::from_value(whole).map(Self::Call).map_err(named)
+        } else if is(MediaEvent::KINDS) {
+            serde_json::from_value(whole).map(Self::Media).map_err(named)
+        } else if is(SipEvent::KINDS) {
+            serde_json::from_value(whole).map(Self::Sip).map_err(named)
+        } else if is(RunEvent::KINDS) {
+            serde_json::from_value(whole).map(Self::Run).map_err(named)
+        } else if is(SystemEvent::KINDS) {
+            serde_json::from_value(whole).map(Self::System).map_err(named)
+        } else {
+            Err(EventError::UnknownKind { kind: kind.to_owned() })
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Parts {
+            kind: String,
+            #[serde(default)]
+            data: Value,
+        }
+        let parts = Parts::deserialize(from)?;
+        Self::from_parts(&parts.kind, parts.data).map_err(serde::de::Error::custom)
+    }
+}
+
+macro_rules! from_subject {
+    ($($subject:ident => $variant:ident),*) => {
+        $(impl From<$subject> for Event {
+            fn from(event: $subject) -> Self { Self::$variant(event) }
+        })*
+    };
+}
+from_subject!(PhoneEvent => Phone, CallEvent => Call, MediaEvent => Media, SipEvent => Sip, RunEvent => Run, SystemEvent => System);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{CallId, Seq};
+
+    #[test]
+    fn an_envelope_survives_its_wire_form() {
+        let envelope = Envelope {
+            seq: Seq(41),
+            at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+            subject: Subject::call("a".parse().unwrap(), CallId(7)),
+            cause: Cause::Sip { seq: Seq(40) },
+            event: CallEvent::Answered { by: Party::Remote, status: 200, reason: "OK".into() }.into(),
+        };
+        let line = serde_json::to_string(&envelope).unwrap();
+        insta::assert_snapshot!(line, @r#"{"seq":41,"at":"2026-01-02T03:04:05.678Z","phone":"a","call":"call-7","cause":{"sip":{"seq":40}},"kind":"call.answered","data":{"by":"remote","status":200,"reason":"OK"}}"#);
+        assert_eq!(serde_json::from_str::<Envelope>(&line).unwrap(), envelope);
+    }
+
+    #[test]
+    fn an_unknown_kind_and_a_wrong_field_are_named() {
+        let unknown = Event::from_parts("call.banana", Value::Null).unwrap_err();
+        assert_eq!(unknown.to_string(), "unknown event kind 'call.banana'");
+        let wrong = Event::from_parts("call.answered", serde_json::json!({ "by": "remote" })).unwrap_err();
+        assert!(wrong.to_string().contains("missing field `status`"), "{wrong}");
+    }
+
+    #[test]
+    fn kinds_are_unique_and_start_with_a_subject() {
+        let kinds = Event::kinds();
+        let unique: std::collections::BTreeSet<_> = kinds.iter().collect();
+        assert_eq!(unique.len(), kinds.len());
+        assert!(kinds.iter().all(|kind| kind.contains('.')));
+    }
+}

@@ -1,0 +1,118 @@
+//! Facts about the execution of a scenario.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::events;
+use crate::id::Seq;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every expectation held.
+    Passed,
+    /// At least one did not, or a step failed.
+    Failed,
+    /// Passed only when tried again.
+    Flaky,
+    /// Not run, on purpose.
+    Skipped,
+    /// The environment was not ready, so nothing is said about the system under test.
+    Blocked,
+    /// Our own failure.
+    Error,
+}
+
+events! {
+    /// Facts about a run.
+    RunEvent {
+        /// The run begins.
+        "run.started" => Started {
+            /// The scenario's name.
+            name: String,
+            /// Its phones.
+            phones: Vec<String>,
+            /// File it was read from; absent for one given inline.
+            source: Option<String>,
+        },
+        /// A hook matched.
+        "run.hook_fired" => HookFired {
+            /// The hook's name.
+            hook: String,
+            /// The event that it matched.
+            by: Seq,
+        },
+        /// An action is about to be executed.
+        "run.action_started" => ActionStarted {
+            /// The action's name.
+            action: String,
+            /// Its arguments after substitution.
+            args: Value,
+            /// The hook or list that it belongs to.
+            hook: String,
+            /// `line:column` in the file, where known.
+            at: Option<String>,
+        },
+        /// An action was refused or failed.
+        "run.action_failed" => ActionFailed {
+            /// The action's name.
+            action: String,
+            /// Its arguments after substitution.
+            args: Value,
+            /// The hook or list that it belongs to.
+            hook: String,
+            /// `line:column` in the file, where known.
+            at: Option<String>,
+            /// Why, in a sentence.
+            error: String,
+        },
+        /// A place in the scenario was reached.
+        "run.checkpoint" => Checkpoint {
+            /// Its label.
+            label: String,
+        },
+        /// The scenario said something.
+        "run.log" => Log {
+            /// What.
+            message: String,
+        },
+        /// The scenario emitted an event of its own, `user.<name>`.
+        "run.signal" => Signal {
+            /// The name, without the prefix.
+            name: String,
+            /// Its data.
+            data: Value,
+        },
+        /// An expectation held.
+        "run.expectation_met" => ExpectationMet {
+            /// The expectation in words.
+            expectation: String,
+            /// `line:column` in the file, where known.
+            at: Option<String>,
+            /// The event that met it; absent for an absence.
+            by: Option<Seq>,
+        },
+        /// An expectation did not hold.
+        "run.expectation_failed" => ExpectationFailed {
+            /// The expectation in words.
+            expectation: String,
+            /// `line:column` in the file, where known.
+            at: Option<String>,
+            /// What came instead.
+            instead: String,
+            /// The nearest event, for looking it up.
+            by: Option<Seq>,
+        },
+        /// The run is over.
+        "run.finished" => Finished {
+            /// The verdict.
+            verdict: Verdict,
+            /// Why, in a sentence.
+            reason: String,
+            /// How long it took, milliseconds.
+            elapsed_ms: u64,
+        },
+    }
+}

@@ -1,0 +1,85 @@
+//! Facts about SIP messages on the wire, kept whole and redacted.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::events;
+
+/// The message as it was on the wire, digest responses replaced by `***`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RawMessage {
+    /// UTF-8 text, the usual case.
+    Text(String),
+    /// Anything else, RFC 4648 base64.
+    Base64(String),
+}
+
+/// What filters and ladders need of a message without parsing it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SipSummary {
+    /// Request method; for a response, the CSeq's.
+    pub method: Option<String>,
+    /// Status code of a response.
+    pub status: Option<u16>,
+    /// Reason phrase of a response.
+    pub reason: Option<String>,
+    /// CSeq number.
+    pub cseq: Option<u32>,
+    /// `Call-ID` header.
+    pub sip_call_id: Option<String>,
+    /// Whether a session description is inside.
+    #[serde(default)]
+    pub sdp: bool,
+}
+
+events! {
+    /// Facts about SIP messages.
+    SipEvent {
+        /// A message left.
+        "sip.sent" => Sent {
+            /// `udp` or `tcp`.
+            transport: String,
+            /// Our address.
+            local: String,
+            /// Where it went.
+            remote: String,
+            /// What it is, in short.
+            #[serde(flatten)]
+            summary: SipSummary,
+            /// Whether the same bytes were sent before.
+            retransmission: bool,
+            /// Why it could not be handed to the network; absent when it was.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            error: Option<String>,
+            /// The message.
+            message: RawMessage,
+        },
+        /// A message arrived.
+        "sip.received" => Received {
+            /// `udp` or `tcp`.
+            transport: String,
+            /// Our address.
+            local: String,
+            /// Where it came from.
+            remote: String,
+            /// What it is, in short.
+            #[serde(flatten)]
+            summary: SipSummary,
+            /// The message.
+            message: RawMessage,
+        },
+        /// Something arrived that is wrong or belongs to nothing.
+        "sip.anomaly" => Anomaly {
+            /// What is wrong, in words.
+            what: String,
+            /// Where it came from.
+            remote: Option<String>,
+        },
+        /// Datagrams were refused because the phone was behind.
+        "sip.refused" => Refused {
+            /// How many since the last such event.
+            count: u64,
+        },
+    }
+}

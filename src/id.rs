@@ -1,0 +1,158 @@
+//! Identities: the handles that events, commands and surfaces use for phones, calls and runs.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Position of an event in the journal; the first event is 1.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(transparent)]
+pub struct Seq(pub u64);
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Name of a phone: 1 to 32 lower-case ASCII letters, digits or underscores.
+///
+/// The rule is the one users of per-phone tools know, because the name becomes a prefix of tool names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct PhoneId(Arc<str>);
+
+/// The text is not a phone name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("phone_id '{given}' invalid — must match ^[a-z0-9_]{{1,32}}$")]
+pub struct InvalidPhoneId {
+    /// What was given, so that the message can quote it.
+    pub given: String,
+}
+
+impl PhoneId {
+    /// Returns the name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PhoneId {
+    type Err = InvalidPhoneId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        if (1..=32).contains(&text.len()) && text.bytes().all(legal) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidPhoneId { given: text.to_owned() })
+        }
+    }
+}
+
+impl fmt::Display for PhoneId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for PhoneId {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Defines a counted handle that prints and serializes as `prefix-N`.
+macro_rules! counted_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "-{}"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let digits = text.strip_prefix(concat!($prefix, "-")).unwrap_or(text);
+                digits.parse().map(Self).map_err(|_| InvalidId { given: text.to_owned(), expected: concat!($prefix, "-N") })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "pattern": concat!("^", $prefix, "-[0-9]+$") })
+            }
+        }
+    };
+}
+
+/// The text is not a handle of the expected kind.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{given}' is not of the form {expected}")]
+pub struct InvalidId {
+    /// What was given.
+    pub given: String,
+    /// The expected form.
+    pub expected: &'static str,
+}
+
+counted_id! {
+    /// Our handle of one INVITE session on one phone, `call-7`.
+    ///
+    /// Counted from 0 in a new journal and never used again. The header is always `sip_call_id`.
+    CallId, "call"
+}
+
+counted_id! {
+    /// One execution of a scenario, `run-3`.
+    RunId, "run"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_name_follows_the_published_rule() {
+        for good in ["a", "alice_2", "0", &"x".repeat(32)] {
+            assert_eq!(good.parse::<PhoneId>().unwrap().as_str(), good);
+        }
+        for bad in ["", "A", "a-b", "ä", &"x".repeat(33)] {
+            assert!(bad.parse::<PhoneId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn counted_handles_read_with_and_without_prefix() {
+        assert_eq!("call-7".parse::<CallId>().unwrap(), CallId(7));
+        assert_eq!("7".parse::<CallId>().unwrap(), CallId(7));
+        assert!("run-7".parse::<CallId>().is_err());
+        assert_eq!(serde_json::to_string(&RunId(3)).unwrap(), "\"run-3\"");
+    }
+}

@@ -1,0 +1,1 @@
+//! One softphone: its user agent, registration and calls.

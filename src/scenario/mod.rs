@@ -1,0 +1,1 @@
+//! The scenario document, its checker and its pure runner.

@@ -1,0 +1,12 @@
+//! Diagnostics: `tracing` to standard error, filtered by `OFFHOOK_LOG`.
+//!
+//! Standard output belongs to results and to MCP.
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// Installs the process-wide subscriber; the level is `warn` unless `OFFHOOK_LOG` says otherwise.
+pub fn init() {
+    let filter = EnvFilter::try_from_env("OFFHOOK_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    // A second call (tests) finds a subscriber in place; keeping the first is right.
+    drop(fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init());
+}

@@ -1,0 +1,1 @@
+//! Folds of the journal that answer every read.
