@@ -1,0 +1,73 @@
+//! `cargo xtask check`, `precommit` and `ci`: everything that needs no peer.
+
+use crate::{interop, shell};
+use anyhow::Result;
+use std::process::Command;
+
+/// Runs format, lints, tests and doc tests.
+///
+/// # Errors
+/// At the first that fails.
+pub(crate) fn check() -> Result<()> {
+    format()?;
+    lints()?;
+    doc_tests()?;
+    tests(&[], &[])
+}
+
+/// Runs what is quick enough for every commit.
+///
+/// # Errors
+/// When the format is not ours.
+pub(crate) fn precommit() -> Result<()> {
+    format()
+}
+
+/// Runs all that CI runs: [`check`] without its tests, documentation, benchmarks as far as compiling them, and
+/// [`interop::test`], which holds every test, the replay of the fuzz corpora among them.
+///
+/// # Errors
+/// At the first that fails.
+pub(crate) fn ci() -> Result<()> {
+    format()?;
+    lints()?;
+    shell::run(shell::cargo(&["doc", "--workspace", "--no-deps"])?.env("RUSTDOCFLAGS", "-D warnings"))?;
+    shell::run(&mut shell::cargo(&["bench", "--workspace", "--no-run"])?)?;
+    interop::test(&[])
+}
+
+/// Runs the documentation's examples; nextest cannot.
+///
+/// # Errors
+/// When one fails.
+pub(crate) fn doc_tests() -> Result<()> {
+    shell::run(&mut shell::cargo(&["test", "--workspace", "--doc", "--quiet"])?)
+}
+
+/// Runs the tests through nextest, or cargo where it is missing; its summary is the last thing printed.
+///
+/// # Errors
+/// When a test fails or does not compile.
+pub(crate) fn tests(selection: &[&str], environment: &[(&str, String)]) -> Result<()> {
+    let mut command = test_runner()?;
+    command.args(if selection.is_empty() { &["--workspace"][..] } else { selection });
+    shell::run(command.envs(environment.iter().map(|(name, value)| (name, value))))
+}
+
+fn test_runner() -> Result<Command> {
+    if shell::succeeds("cargo", &["nextest", "--version"]) {
+        shell::cargo(&["nextest", "run"])
+    } else {
+        shell::cargo(&["test", "--no-fail-fast"])
+    }
+}
+
+fn format() -> Result<()> {
+    shell::run(&mut shell::cargo(&["fmt", "--all", "--", "--check"])?)
+}
+
+fn lints() -> Result<()> {
+    let words =
+        ["clippy", "--workspace", "--all-targets", "--features", interop::FEATURE, "--", "-D", "warnings"];
+    shell::run(&mut shell::cargo(&words)?)
+}
