@@ -1,1 +1,73 @@
-//! The command line.
+//! The command line: one file per verb, one door to standard output, one table of exit codes.
+
+mod check;
+mod lab;
+mod log;
+mod mcp;
+mod output;
+mod run;
+
+pub use output::{Exit, Output};
+
+use std::io;
+
+use clap::{Parser, Subcommand};
+
+/// Softphones, a lab PBX and a scenario runner in one program, for people and AI agents who test phone systems.
+#[derive(Debug, Parser)]
+#[command(name = "offhook", version, about, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What can be done from a shell.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run scenarios against the embedded lab PBX or a real phone system.
+    Run(run::RunArgs),
+    /// Check scenarios without dialing: every mistake with line, column and a suggestion.
+    Check(check::CheckArgs),
+    /// Start the embedded lab PBX and keep it running.
+    Lab(lab::LabArgs),
+    /// Show the journal: what happened, to which phone and call, and why.
+    Log(log::LogArgs),
+    /// Serve the phones, calls and scenarios over MCP on standard input and output.
+    Mcp(mcp::McpArgs),
+}
+
+impl Cli {
+    /// Executes the chosen verb and tells how the process should exit.
+    ///
+    /// # Errors
+    /// Only when standard output or standard error cannot be written.
+    pub async fn execute(self, output: &mut Output) -> io::Result<Exit> {
+        match self.verb {
+            Verb::Run(args) => run::run(args, output).await,
+            Verb::Check(args) => check::run(args, output).await,
+            Verb::Lab(args) => lab::run(args, output).await,
+            Verb::Log(args) => log::run(args, output).await,
+            Verb::Mcp(args) => mcp::run(args, output).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_argument_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_is_recognized() {
+        for verb in ["run", "check", "lab", "log", "mcp"] {
+            let error = Cli::try_parse_from(["offhook", verb, "--help"]).unwrap_err();
+            assert_eq!(error.kind(), clap::error::ErrorKind::DisplayHelp, "{verb}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The one door to standard output and standard error, and the exit codes.
+
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use serde::Serialize;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything passed, or the verb did its work.
+    Passed,
+    /// At least one expectation did not hold.
+    Failed,
+    /// A scenario or an argument is not valid.
+    Invalid,
+    /// The environment is not ready: port, registration, login.
+    NotReady,
+    /// Our own failure.
+    Internal,
+    /// Nothing was selected to run.
+    NothingSelected,
+    /// Stopped by Ctrl-C, after cleaning up.
+    Interrupted,
+}
+
+impl Exit {
+    /// Returns the number that the shell sees.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::Invalid => 2,
+            Self::NotReady => 3,
+            Self::Internal => 4,
+            Self::NothingSelected => 5,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Where a verb writes: results to standard output, remarks to standard error.
+///
+/// Nothing else in the program prints, so `offhook mcp` keeps standard output for the protocol.
+pub struct Output {
+    results: Box<dyn Write + Send>,
+    remarks: Box<dyn Write + Send>,
+    terminal: bool,
+}
+
+impl Output {
+    /// Writes to the process's own streams.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self {
+            results: Box::new(io::stdout()),
+            remarks: Box::new(io::stderr()),
+            terminal: io::stdout().is_terminal(),
+        }
+    }
+
+    /// Writes to the given streams as if to a file, for tests and embedding.
+    #[must_use]
+    pub fn to(results: impl Write + Send + 'static, remarks: impl Write + Send + 'static) -> Self {
+        Self { results: Box::new(results), remarks: Box::new(remarks), terminal: false }
+    }
+
+    /// Returns whether results go to a person's terminal, where live progress makes sense.
+    #[must_use]
+    pub const fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Writes one line of result.
+    ///
+    /// # Errors
+    /// When the stream is closed; a verb that streams should then stop.
+    pub fn line(&mut self, text: impl Display) -> io::Result<()> {
+        writeln!(self.results, "{text}")
+    }
+
+    /// Writes result text as it is, without a line end, and flushes; for progress that rewrites itself.
+    ///
+    /// # Errors
+    /// When the stream is closed.
+    pub fn text(&mut self, text: impl Display) -> io::Result<()> {
+        write!(self.results, "{text}")?;
+        self.results.flush()
+    }
+
+    /// Writes one value as one line of JSON.
+    ///
+    /// # Errors
+    /// When the stream is closed or the value has no JSON form.
+    pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.results, value)?;
+        self.results.write_all(b"\n")
+    }
+
+    /// Writes one line for the person at the keyboard to standard error.
+    ///
+    /// # Errors
+    /// When the stream is closed.
+    pub fn remark(&mut self, text: impl Display) -> io::Result<()> {
+        writeln!(self.remarks, "{text}")
+    }
+
+    /// Hands everything written so far to the operating system.
+    ///
+    /// # Errors
+    /// When a stream is closed.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.results.flush()?;
+        self.remarks.flush()
+    }
+}
