@@ -1,1 +1,4 @@
 //! Sans-IO SIP engine.
+
+pub mod framing;
+pub mod message;

@@ -1,0 +1,167 @@
+//! Bodies made of parts.
+//!
+//! RFC 3261 §7.4, RFC 5621; RFC 2046 §5.1 for the boundary syntax. Part bodies are byte-exact.
+
+use super::header::{HeaderName, MediaType};
+use super::scan;
+use super::wire::Message;
+
+/// Nesting depth beyond which parts are not searched.
+const MAX_DEPTH: usize = 4;
+
+/// Says why a body has no parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PartsError {
+    /// Content-Type is missing or malformed.
+    #[error("no usable content type")]
+    ContentType,
+    /// Content-Type is not multipart.
+    #[error("content type is not multipart")]
+    NotMultipart,
+    /// The boundary parameter is missing.
+    #[error("no boundary parameter")]
+    NoBoundary,
+    /// The body does not contain its boundary.
+    #[error("boundary does not occur in the body")]
+    BoundaryNotFound,
+}
+
+/// One part of a multipart body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// Its headers in order, values on one line.
+    pub headers: Vec<(HeaderName, String)>,
+    /// Its bytes.
+    pub body: &'a [u8],
+}
+
+impl Part<'_> {
+    /// Returns the first header with this name.
+    #[must_use]
+    pub fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns its media type if it has a readable one; the default is `text/plain`.
+    #[must_use]
+    pub fn content_type(&self) -> Option<MediaType> {
+        self.header(&HeaderName::ContentType).unwrap_or("text/plain").parse().ok()
+    }
+}
+
+impl Message {
+    /// Takes a multipart body apart.
+    ///
+    /// # Errors
+    /// If the body is not multipart or its boundary is missing. A missing end boundary is tolerated.
+    pub fn parts(&self) -> Result<Vec<Part<'_>>, PartsError> {
+        let kind = self.content_type().ok().flatten().ok_or(PartsError::ContentType)?;
+        split_parts(&kind, self.body())
+    }
+
+    /// Finds the session description: the body itself or the first `application/sdp` part in it.
+    #[must_use]
+    pub fn sdp(&self) -> Option<&[u8]> {
+        find_sdp(&self.content_type().ok().flatten()?, self.body(), 0)
+    }
+}
+
+fn find_sdp<'a>(kind: &MediaType, body: &'a [u8], depth: usize) -> Option<&'a [u8]> {
+    if kind.is_sdp() {
+        return (!body.is_empty()).then_some(body);
+    }
+    if !kind.is_multipart() || depth == MAX_DEPTH {
+        return None;
+    }
+    let parts = split_parts(kind, body).ok()?;
+    parts.into_iter().find_map(|part| find_sdp(&part.content_type()?, part.body, depth + 1))
+}
+
+fn split_parts<'a>(kind: &MediaType, body: &'a [u8]) -> Result<Vec<Part<'a>>, PartsError> {
+    if !kind.is_multipart() {
+        return Err(PartsError::NotMultipart);
+    }
+    let boundary = kind.params.unquoted("boundary").filter(|text| !text.is_empty());
+    let boundary = boundary.ok_or(PartsError::NoBoundary)?;
+    let delimiter = [b"--", boundary.as_bytes()].concat();
+    let mut parts = Vec::new();
+    let mut delimiters = Delimiters { body, delimiter: &delimiter, at: 0 };
+    let mut open = delimiters.next().ok_or(PartsError::BoundaryNotFound)?;
+    while !open.last {
+        let next = delimiters.next();
+        let end = next.map_or(body.len(), |found| found.before);
+        parts.push(read_part(body.get(open.after..end).unwrap_or(&[])));
+        match next {
+            Some(found) => open = found,
+            None => break,
+        }
+    }
+    Ok(parts)
+}
+
+/// A line that consists of the delimiter.
+#[derive(Clone, Copy)]
+struct Delimiter {
+    /// End of what stands before it; the line break belongs to the delimiter.
+    before: usize,
+    after: usize,
+    last: bool,
+}
+
+struct Delimiters<'a> {
+    body: &'a [u8],
+    delimiter: &'a [u8],
+    at: usize,
+}
+
+impl Iterator for Delimiters<'_> {
+    type Item = Delimiter;
+
+    fn next(&mut self) -> Option<Delimiter> {
+        while self.at < self.body.len() {
+            let start = self.at;
+            let rest = self.body.get(start..)?;
+            let line_len = scan::find_byte(rest, b'\n').map_or(rest.len(), |feed| feed + 1);
+            self.at = start + line_len;
+            let Some(tail) = rest.get(..line_len)?.strip_prefix(self.delimiter) else { continue };
+            let (last, tail) = match tail.strip_prefix(b"--") {
+                Some(tail) => (true, tail),
+                None => (false, tail),
+            };
+            if !scan::trim_bytes(tail).is_empty() {
+                continue;
+            }
+            let head = self.body.get(..start)?;
+            let head = head.strip_suffix(b"\n").unwrap_or(head);
+            let before = head.strip_suffix(b"\r").unwrap_or(head).len();
+            return Some(Delimiter { before, after: self.at, last });
+        }
+        None
+    }
+}
+
+fn read_part(bytes: &[u8]) -> Part<'_> {
+    let mut headers: Vec<(HeaderName, String)> = Vec::new();
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let line_len = scan::find_byte(rest, b'\n').map_or(rest.len(), |feed| feed + 1);
+        let line = rest.get(..line_len).unwrap_or(rest);
+        at += line_len;
+        let text = String::from_utf8_lossy(line);
+        let content = scan::trim(&text);
+        if content.is_empty() {
+            break;
+        }
+        match (text.starts_with([' ', '\t']), headers.last_mut()) {
+            (true, Some((_, value))) => {
+                value.push(' ');
+                value.push_str(content);
+            }
+            (_, _) => {
+                let (name, value) = content.split_once(':').unwrap_or((content, ""));
+                headers.push((HeaderName::from_text(scan::trim(name)), scan::trim(value).to_owned()));
+            }
+        }
+    }
+    Part { headers, body: bytes.get(at..).unwrap_or(&[]) }
+}

@@ -1,0 +1,210 @@
+//! Via: the way a request came and its responses go back.
+//!
+//! RFC 3261 §20.42, §18.2; RFC 3581 (rport).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use super::HeaderFault;
+use crate::message::host::{Host, split_port};
+use crate::message::params::Params;
+use crate::message::scan;
+
+/// What a branch starts with when RFC 3261 wrote it (§8.1.1.7).
+pub const BRANCH_COOKIE: &str = "z9hG4bK";
+
+/// The transport that a Via names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TransportName {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+    /// SCTP.
+    Sctp,
+    /// TLS over SCTP.
+    TlsSctp,
+    /// WebSocket (RFC 7118).
+    Ws,
+    /// Secure WebSocket (RFC 7118).
+    Wss,
+    /// Any other, as written.
+    Other(Box<str>),
+}
+
+impl TransportName {
+    /// Returns the transport that `text` names, without regard to case.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        const NAMES: [(&str, TransportName); 7] = [
+            ("UDP", TransportName::Udp),
+            ("TCP", TransportName::Tcp),
+            ("TLS", TransportName::Tls),
+            ("SCTP", TransportName::Sctp),
+            ("TLS-SCTP", TransportName::TlsSctp),
+            ("WS", TransportName::Ws),
+            ("WSS", TransportName::Wss),
+        ];
+        let known = NAMES.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+        known.map_or_else(|| Self::Other(text.into()), |(_, transport)| transport)
+    }
+
+    /// Returns the name as a Via carries it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Sctp => "SCTP",
+            Self::TlsSctp => "TLS-SCTP",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
+            Self::Other(name) => name,
+        }
+    }
+
+    /// Returns whether retransmission is left to the transport.
+    #[must_use]
+    pub fn is_reliable(&self) -> bool {
+        match self {
+            Self::Udp | Self::Other(_) => false,
+            Self::Tcp | Self::Tls | Self::Sctp | Self::TlsSctp | Self::Ws | Self::Wss => true,
+        }
+    }
+
+    /// Returns the port to use where none is named (RFC 3261 §18.1.1, RFC 7118 §4).
+    #[must_use]
+    pub fn default_port(&self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp | Self::Sctp | Self::Other(_) => 5060,
+            Self::Tls | Self::TlsSctp => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
+        }
+    }
+}
+
+impl fmt::Display for TransportName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One Via value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Via {
+    /// Protocol name, `SIP`.
+    pub protocol: String,
+    /// Protocol version, `2.0`.
+    pub version: String,
+    /// The transport it was sent over.
+    pub transport: TransportName,
+    /// The host of sent-by.
+    pub host: Host,
+    /// The port of sent-by, if named.
+    pub port: Option<u16>,
+    /// branch, received, rport and the rest.
+    pub params: Params,
+}
+
+impl Via {
+    /// Returns a Via as a client writes it: `SIP/2.0/transport host:port;branch=…`.
+    #[must_use]
+    pub fn new(transport: TransportName, host: Host, port: Option<u16>, branch: &str) -> Self {
+        let params = Params::new().with("branch", Some(branch));
+        Self { protocol: "SIP".to_owned(), version: "2.0".to_owned(), transport, host, port, params }
+    }
+
+    /// Returns a copy with `;rport` without value, which asks for symmetric response routing (RFC 3581 §3).
+    #[must_use]
+    pub fn with_rport(mut self) -> Self {
+        self.params.set("rport", None);
+        self
+    }
+
+    /// Returns the branch.
+    #[must_use]
+    pub fn branch(&self) -> Option<&str> {
+        self.params.get("branch").filter(|branch| !branch.is_empty())
+    }
+
+    /// Returns whether the branch identifies the transaction by itself (RFC 3261 §17.1.3).
+    #[must_use]
+    pub fn has_cookie(&self) -> bool {
+        let tail = |branch: &str| branch.get(BRANCH_COOKIE.len()..).is_some_and(|tail| !tail.is_empty());
+        self.branch().is_some_and(|branch| branch.starts_with(BRANCH_COOKIE) && tail(branch))
+    }
+
+    /// Returns where the request was received from, as the next hop noted it; IPv6 with or without brackets.
+    #[must_use]
+    pub fn received(&self) -> Option<IpAddr> {
+        let text = self.params.get("received")?;
+        let text = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(text);
+        text.parse().ok()
+    }
+
+    /// Returns the `rport`: `Some(None)` if asked for, `Some(Some(port))` if filled in.
+    #[must_use]
+    pub fn rport(&self) -> Option<Option<u16>> {
+        self.params.get("rport").map(scan::number)
+    }
+
+    /// Notes the source of a request in a copy (RFC 3261 §18.2.1, RFC 3581 §4).
+    ///
+    /// `received` is added where the host differs or rport was asked for; `rport` only where asked for.
+    #[must_use]
+    pub fn stamped(mut self, source: IpAddr, port: u16) -> Self {
+        let wants_port = self.params.contains("rport");
+        if wants_port || self.host.ip() != Some(source) {
+            self.params.set("received", Some(&source.to_string()));
+        }
+        if wants_port {
+            self.params.set("rport", Some(&port.to_string()));
+        }
+        self
+    }
+}
+
+impl FromStr for Via {
+    type Err = HeaderFault;
+
+    fn from_str(text: &str) -> Result<Self, HeaderFault> {
+        let (protocol, rest) = text.split_once('/').ok_or(HeaderFault::Syntax)?;
+        let (version, rest) = rest.split_once('/').ok_or(HeaderFault::Syntax)?;
+        let rest = scan::trim(rest);
+        let (transport, rest) = rest.split_once([' ', '\t']).ok_or(HeaderFault::Syntax)?;
+        let (protocol, version) = (scan::trim(protocol), scan::trim(version));
+        if ![protocol, version, transport].into_iter().all(scan::is_token) {
+            return Err(HeaderFault::Syntax);
+        }
+        let end = rest.find(';').unwrap_or(rest.len());
+        let (host, port) = split_port(rest.get(..end).unwrap_or(""));
+        let host = Host::parse(scan::trim(host)).ok_or(HeaderFault::HostPort)?;
+        let port = match port.map(scan::trim) {
+            None | Some("") => None,
+            Some(digits) => Some(scan::number(digits).ok_or(HeaderFault::HostPort)?),
+        };
+        Ok(Self {
+            protocol: protocol.to_owned(),
+            version: version.to_owned(),
+            transport: TransportName::from_text(transport),
+            host,
+            port,
+            params: Params::parse(rest.get(end..).unwrap_or("")),
+        })
+    }
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{} {}", self.protocol, self.version, self.transport, self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        write!(f, "{}", self.params)
+    }
+}

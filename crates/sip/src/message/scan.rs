@@ -1,0 +1,212 @@
+//! Lexical pieces of the SIP grammar that every header shares.
+//!
+//! RFC 3261 §25.1: token, quoted-string, LWS, comma lists. All of it works on any bytes and never fails;
+//! what is wrong is noticed by the typed layer.
+
+use std::borrow::Cow;
+
+/// Returns whether `byte` may stand in a token.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+}
+
+/// Returns whether `text` is a non-empty token.
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+/// Returns whether `byte` is white space as LWS may contain it once lines are joined.
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// Removes white space at both ends.
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches([' ', '\t', '\r', '\n'])
+}
+
+/// Removes white space at both ends.
+pub(crate) fn trim_bytes(mut bytes: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = bytes {
+        if !is_space(*first) {
+            break;
+        }
+        bytes = rest;
+    }
+    while let [rest @ .., last] = bytes {
+        if !is_space(*last) {
+            break;
+        }
+        bytes = rest;
+    }
+    bytes
+}
+
+/// Finds the first byte that `wanted` accepts outside quoted strings (and outside `<…>` if `angles`).
+pub(crate) fn find_outside(text: &str, angles: bool, wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    let mut inside = false;
+    for (at, byte) in text.bytes().enumerate() {
+        if quoted {
+            if escaped {
+                escaped = false;
+            } else if byte == b'\\' {
+                escaped = true;
+            } else if byte == b'"' {
+                quoted = false;
+            }
+            continue;
+        }
+        if inside {
+            inside = byte != b'>';
+            continue;
+        }
+        if wanted(byte) {
+            return Some(at);
+        }
+        quoted = byte == b'"';
+        inside = angles && byte == b'<';
+    }
+    None
+}
+
+/// Splits `text` at `at`, leaving the byte there out.
+pub(crate) fn split_at_byte(text: &str, at: usize) -> (&str, &str) {
+    (text.get(..at).unwrap_or(text), text.get(at + 1..).unwrap_or(""))
+}
+
+/// Walks the members of a list, separated by `separator` outside quotes and angle brackets.
+///
+/// Members are trimmed; empty ones are yielded, so that the caller can notice them.
+pub(crate) struct Members<'a> {
+    rest: Option<&'a str>,
+    separator: u8,
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let text = self.rest?;
+        let separator = self.separator;
+        if let Some(at) = find_outside(text, true, |byte| byte == separator) {
+            let (member, rest) = split_at_byte(text, at);
+            self.rest = Some(rest);
+            return Some(trim(member));
+        }
+        self.rest = None;
+        Some(trim(text))
+    }
+}
+
+/// Returns the members of a comma list.
+pub(crate) fn commas(text: &str) -> Members<'_> {
+    Members { rest: Some(text), separator: b',' }
+}
+
+/// Returns the members of a semicolon list.
+pub(crate) fn semicolons(text: &str) -> Members<'_> {
+    Members { rest: Some(text), separator: b';' }
+}
+
+/// Returns whether every quote and angle bracket outside quotes is closed.
+pub(crate) fn is_balanced(text: &str) -> bool {
+    let mut quoted = false;
+    let mut escaped = false;
+    let mut inside = false;
+    for byte in text.bytes() {
+        if quoted {
+            if escaped {
+                escaped = false;
+            } else if byte == b'\\' {
+                escaped = true;
+            } else if byte == b'"' {
+                quoted = false;
+            }
+        } else if inside {
+            inside = byte != b'>';
+        } else {
+            quoted = byte == b'"';
+            inside = byte == b'<';
+        }
+    }
+    !quoted && !inside
+}
+
+/// Removes the quotes and escapes of a quoted string; other text is returned as it is.
+pub(crate) fn unquote(text: &str) -> Cow<'_, str> {
+    let Some(inner) = text.strip_prefix('"') else { return Cow::Borrowed(text) };
+    let inner = inner.strip_suffix('"').unwrap_or(inner);
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner);
+    }
+    let mut plain = String::with_capacity(inner.len());
+    let mut escaped = false;
+    for letter in inner.chars() {
+        if letter == '\\' && !escaped {
+            escaped = true;
+        } else {
+            plain.push(letter);
+            escaped = false;
+        }
+    }
+    Cow::Owned(plain)
+}
+
+/// Writes `text` as a quoted string.
+pub(crate) fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for letter in text.chars() {
+        if matches!(letter, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(letter);
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Joins folded lines: every line break with the white space around it becomes one space.
+pub(crate) fn unfold(bytes: &[u8]) -> Vec<u8> {
+    let mut joined = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
+        if !matches!(byte, b'\r' | b'\n') {
+            joined.push(*byte);
+            continue;
+        }
+        while let Some(b' ' | b'\t') = joined.last() {
+            joined.pop();
+        }
+        while let [b' ' | b'\t' | b'\r' | b'\n', tail @ ..] = rest {
+            rest = tail;
+        }
+        joined.push(b' ');
+    }
+    joined
+}
+
+/// Reads a decimal number; `None` if `text` is not digits or does not fit.
+pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+/// Finds `needle` eight bytes at a time.
+pub(crate) fn find_byte(haystack: &[u8], needle: u8) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let pattern = LOW.wrapping_mul(u64::from(needle));
+    let (words, tail) = haystack.as_chunks::<8>();
+    for (nth, word) in words.iter().enumerate() {
+        let differs = u64::from_le_bytes(*word) ^ pattern;
+        let zero = differs.wrapping_sub(LOW) & !differs & HIGH;
+        if zero != 0 {
+            return Some(nth * 8 + (zero.trailing_zeros() / 8) as usize);
+        }
+    }
+    tail.iter().position(|byte| *byte == needle).map(|at| words.len() * 8 + at)
+}

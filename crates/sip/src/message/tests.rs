@@ -1,0 +1,87 @@
+//! The message layer as one sees it from outside.
+
+use super::*;
+
+const INVITE: &str = "INVITE sip:bob@biloxi.example.com SIP/2.0\r\n\
+Via: SIP/2.0/UDP pc33.atlanta.example.com:5066;branch=z9hG4bK776asdhds;rport, SIP/2.0/TCP [2001:db8::9]\r\n\
+Max-Forwards: 70\r\n\
+t: Bob <sip:bob@biloxi.example.com>\r\n\
+From: \"Alice; \\\"the, one\\\"\" <sip:alice@atlanta.example.com;transport=tcp>;tag=1928301774\r\n\
+i: a84b4c76e66710@pc33.atlanta.example.com\r\n\
+CSeq: 314159 INVITE\r\n\
+Contact: <sip:alice@pc33.atlanta.example.com>;q=0.7;expires=60\r\n\
+Supported: 100rel,\r\n timer , replaces\r\n\
+Content-Type: application/sdp\r\n\
+Content-Length: 4\r\n\r\nv=0\nrest";
+
+fn parse(text: &str) -> Message {
+    Message::parse(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn an_invite_gives_up_its_headers() {
+    let invite = parse(INVITE);
+    assert_eq!(invite.method(), Method::Invite);
+    assert_eq!(invite.request_uri().unwrap().user(), Some("bob"));
+    let vias = invite.vias().unwrap();
+    assert_eq!(vias.len(), 2);
+    assert_eq!(vias[0].branch(), Some("z9hG4bK776asdhds"));
+    assert_eq!(vias[0].port, Some(5066));
+    assert_eq!(vias[0].rport(), Some(None));
+    assert_eq!(vias[1].host, Host::V6("2001:db8::9".parse().unwrap()));
+    let from = invite.from().unwrap();
+    assert_eq!(from.display.as_deref(), Some("Alice; \"the, one\""));
+    assert_eq!(from.uri.transport(), Some("tcp"));
+    assert_eq!(from.tag(), Some("1928301774"));
+    assert_eq!(invite.to().unwrap().tag(), None);
+    assert_eq!(invite.call_id().unwrap(), "a84b4c76e66710@pc33.atlanta.example.com");
+    assert_eq!(invite.cseq().unwrap(), CSeq::new(314_159, Method::Invite));
+    let contacts = invite.contacts().unwrap();
+    assert_eq!(contacts.first().unwrap().q(), Some(700));
+    assert_eq!(contacts.first().unwrap().expires(), Some(60));
+    assert_eq!(invite.supported(), ["100rel", "timer", "replaces"]);
+    assert_eq!(invite.sdp(), Some(b"v=0\n".as_slice()));
+    assert_eq!(invite.trailing(), b"rest");
+    assert_eq!(invite.defects(), []);
+    assert_eq!(invite.bytes(), INVITE.as_bytes());
+    assert_eq!(validate(&invite), Ok(()));
+}
+
+#[test]
+fn a_response_copies_what_identifies_the_request() {
+    let response =
+        parse(INVITE).response_to(StatusCode::RINGING, None).to_tag("8321234356").to_tag("other").build();
+    assert_eq!(response.status(), Some(StatusCode::RINGING));
+    assert_eq!(response.reason().unwrap(), "Ringing");
+    assert_eq!(response.vias().unwrap().len(), 2);
+    assert_eq!(response.to().unwrap().tag(), Some("8321234356"));
+    assert_eq!(response.method(), Method::Invite);
+    assert_eq!(response.header(HeaderName::ContentLength).unwrap(), "0");
+    assert_eq!(response.examine(), []);
+}
+
+#[test]
+fn a_line_break_in_a_value_starts_no_header() {
+    let uri = Uri::sip("bob", "192.0.2.4", None).unwrap();
+    let request = Builder::request(Method::Options, &uri)
+        .header(HeaderName::Subject, "hi\r\nX-Evil: 1")
+        .body("text/plain", "x")
+        .build();
+    assert_eq!(request.header(HeaderName::Subject).unwrap(), "hi X-Evil: 1");
+    assert!(!request.has("X-Evil".into()));
+    assert_eq!(request.defects(), [Defect { at: 0, what: Fault::LineBreakRemoved }]);
+}
+
+#[test]
+fn editing_a_copy_touches_only_what_is_named() {
+    let request = parse(INVITE);
+    let via = request.top_via().unwrap().stamped("192.0.2.9".parse().unwrap(), 40000);
+    let stamped = Builder::from_message(&request).set_top(HeaderName::Via, &via).build();
+    let vias = stamped.vias().unwrap();
+    assert_eq!(vias[0].rport(), Some(Some(40000)));
+    assert_eq!(vias[0].received(), Some("192.0.2.9".parse().unwrap()));
+    assert_eq!(vias[1], request.vias().unwrap()[1]);
+    assert_eq!(stamped.from().unwrap(), request.from().unwrap());
+    let popped = Builder::from_message(&stamped).remove_top(&HeaderName::Via).build();
+    assert_eq!(popped.vias().unwrap(), vias[1..]);
+}
