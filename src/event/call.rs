@@ -170,6 +170,8 @@ events! {
             /// Its reason phrase.
             reason: String,
         },
+        /// Our side decided to end the call; BYE, CANCEL or a refusal follows.
+        "call.ending" => Ending {},
         /// The call is over; the last fact about it.
         "call.ended" => Ended {
             /// Which side ended it.

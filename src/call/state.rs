@@ -1,0 +1,410 @@
+//! What is true of a call, and what a command would cause: decide and apply, nothing else.
+//!
+//! Commands are checked here and become facts; the actor performs them afterwards.
+
+use std::time::Duration;
+
+use crate::{
+    command::{Code, Rejection, Sound},
+    event::{CallEvent, DigitMethod, Direction, Event, MediaEvent, Party},
+};
+
+/// A request to one call, after its phone has been found.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum CallCommand {
+    /// Answer with 180 to 299.
+    Answer { status: u16 },
+    /// Refuse with 300 to 699.
+    Reject { status: u16 },
+    /// End it, however far it is.
+    HangUp,
+    /// Put the other side on hold.
+    Hold,
+    /// Take the other side back.
+    Resume,
+    /// Send digits.
+    SendDigits { digits: String, duration: Option<Duration> },
+    /// Send the other side elsewhere; `replaces` for an attended transfer.
+    Transfer { to: String, replaces: Option<String> },
+    /// Send a sound.
+    Play { sound: Sound, repeat: bool },
+    /// Stop the sound.
+    StopPlaying,
+    /// Switch recording.
+    Record { on: bool },
+    /// Offer other codecs.
+    SetCodecs { codecs: Vec<String> },
+}
+
+/// How far a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Outbound, nobody has answered or rung.
+    Calling,
+    /// Inbound, we have said nothing yet.
+    Incoming,
+    /// Ringing, either direction.
+    Early,
+    /// A 2xx crossed; the ACK has not.
+    Answered,
+    /// Complete.
+    Established,
+    /// We asked for the end and wait for it.
+    Ending,
+    /// Over.
+    Ended,
+}
+
+impl Phase {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Calling => "calling",
+            Self::Incoming => "incoming",
+            Self::Early => "ringing",
+            Self::Answered => "answered",
+            Self::Established => "established",
+            Self::Ending => "ending",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// Returns the actions that make sense now, as tool names.
+    const fn legal(self, direction: Direction) -> &'static [&'static str] {
+        match (self, direction) {
+            (Self::Incoming | Self::Early, Direction::Inbound) => &["answer_call", "reject_call", "hangup"],
+            (Self::Calling | Self::Early | Self::Answered | Self::Incoming, _) => &["hangup"],
+            (Self::Established, _) => &[
+                "hangup",
+                "hold",
+                "unhold",
+                "send_dtmf",
+                "blind_transfer",
+                "attended_transfer",
+                "play_audio",
+                "stop_audio",
+            ],
+            (Self::Ending | Self::Ended, _) => &[],
+        }
+    }
+}
+
+/// The fold of one call's facts that decisions need.
+#[derive(Clone, Debug)]
+pub(crate) struct CallState {
+    pub(crate) direction: Direction,
+    pub(crate) phase: Phase,
+    /// Whether our side holds the other.
+    pub(crate) held_locally: bool,
+    /// Whether the other side holds us.
+    pub(crate) held_remotely: bool,
+    /// What is playing, as asked for.
+    pub(crate) playing: Option<String>,
+    /// The file being recorded to.
+    pub(crate) recording: Option<String>,
+    /// Whether a session description was agreed.
+    pub(crate) media: bool,
+}
+
+impl CallState {
+    pub(crate) const fn new(direction: Direction) -> Self {
+        let phase = match direction {
+            Direction::Inbound => Phase::Incoming,
+            Direction::Outbound => Phase::Calling,
+        };
+        Self {
+            direction,
+            phase,
+            held_locally: false,
+            held_remotely: false,
+            playing: None,
+            recording: None,
+            media: false,
+        }
+    }
+
+    /// Decides what a command causes; changes nothing.
+    pub(crate) fn decide(&self, command: &CallCommand) -> Result<Vec<Event>, Rejection> {
+        match command {
+            CallCommand::Answer { status } => self.decide_answer(*status),
+            CallCommand::Reject { status } => self.decide_reject(*status),
+            CallCommand::HangUp => Ok(match self.phase {
+                Phase::Ended | Phase::Ending => vec![],
+                Phase::Calling | Phase::Incoming | Phase::Early | Phase::Answered | Phase::Established => {
+                    vec![CallEvent::Ending {}.into()]
+                }
+            }),
+            CallCommand::Hold => self.established("be held").map(|()| match self.held_locally {
+                true => vec![],
+                false => vec![CallEvent::Held { by: Party::Local }.into()],
+            }),
+            CallCommand::Resume => self.established("be resumed").map(|()| match self.held_locally {
+                true => vec![CallEvent::Resumed { by: Party::Local }.into()],
+                false => vec![],
+            }),
+            CallCommand::SendDigits { digits, .. } => self.decide_digits(digits),
+            CallCommand::Transfer { to, .. } => self.established("be transferred").map(|()| {
+                vec![CallEvent::TransferRequested { by: Party::Local, to: to.clone() }.into()]
+            }),
+            CallCommand::Play { sound, repeat } => {
+                self.with_media()?;
+                Ok(vec![
+                    MediaEvent::PlaybackStarted { source: sound_name(sound), repeat: *repeat }.into(),
+                ])
+            }
+            CallCommand::StopPlaying => Ok(match &self.playing {
+                Some(source) => vec![MediaEvent::PlaybackFinished { source: source.clone() }.into()],
+                None => vec![],
+            }),
+            // The file name is the actor's to choose, so it appends the fact itself.
+            CallCommand::Record { .. } | CallCommand::SetCodecs { .. } => match self.phase {
+                Phase::Ended | Phase::Ending => Err(self.wrong_state("be changed")),
+                Phase::Calling | Phase::Incoming | Phase::Early | Phase::Answered | Phase::Established => Ok(vec![]),
+            },
+        }
+    }
+
+    fn decide_answer(&self, status: u16) -> Result<Vec<Event>, Rejection> {
+        let ringing = matches!(
+            (self.direction, self.phase),
+            (Direction::Inbound, Phase::Incoming | Phase::Early)
+        );
+        if !ringing {
+            return Err(self.wrong_state("be answered"));
+        }
+        let reason = reason_phrase(status).to_owned();
+        match status {
+            100 => Ok(vec![CallEvent::Trying {}.into()]),
+            101..=199 => Ok(vec![
+                CallEvent::Ringing { status, reason, early_media: status == 183 }.into(),
+            ]),
+            200..=299 => Ok(vec![CallEvent::Answered { by: Party::Local, status, reason }.into()]),
+            300..=699 => self.decide_reject(status),
+            _ => Err(Rejection::new(
+                Code::InvalidArgument,
+                format!("status {status} does not exist: give 180 to ring, 200 to answer, 300 to 699 to refuse"),
+            )),
+        }
+    }
+
+    fn decide_reject(&self, status: u16) -> Result<Vec<Event>, Rejection> {
+        match (self.direction, self.phase) {
+            (Direction::Inbound, Phase::Incoming | Phase::Early) if (300..=699).contains(&status) => {
+                Ok(vec![CallEvent::Ending {}.into()])
+            }
+            (Direction::Inbound, Phase::Incoming | Phase::Early) => Err(Rejection::new(
+                Code::InvalidArgument,
+                format!("status {status} does not refuse a call: give 300 to 699, such as 486"),
+            )),
+            (_, _) => Err(self.wrong_state("be rejected")),
+        }
+    }
+
+    fn decide_digits(&self, digits: &str) -> Result<Vec<Event>, Rejection> {
+        self.with_media()?;
+        let digits = digits.to_ascii_uppercase();
+        if digits.is_empty() || !digits.chars().all(|d| matches!(d, '0'..='9' | '*' | '#' | 'A'..='D')) {
+            return Err(Rejection::new(
+                Code::InvalidArgument,
+                format!("'{digits}' holds something that is no digit: use 0-9 * # A-D"),
+            ));
+        }
+        Ok(vec![MediaEvent::DigitsSent { digits, method: DigitMethod::Rfc4733 }.into()])
+    }
+
+    fn established(&self, what: &str) -> Result<(), Rejection> {
+        match self.phase {
+            Phase::Established => Ok(()),
+            Phase::Calling | Phase::Incoming | Phase::Early | Phase::Answered | Phase::Ending | Phase::Ended => {
+                Err(self.wrong_state(what))
+            }
+        }
+    }
+
+    fn with_media(&self) -> Result<(), Rejection> {
+        if self.media && !matches!(self.phase, Phase::Ending | Phase::Ended) {
+            return Ok(());
+        }
+        // The words are the ones users of per-phone tools know.
+        let legal = self.phase.legal(self.direction);
+        Err(Rejection::new(Code::WrongState, "Call has no active audio media").or_try(legal))
+    }
+
+    fn wrong_state(&self, what: &str) -> Rejection {
+        let direction = match self.direction {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+        };
+        Rejection::new(
+            Code::WrongState,
+            format!("the {direction} call is {} and cannot {what}", self.phase.name()),
+        )
+        .or_try(self.phase.legal(self.direction))
+    }
+
+    /// Folds one fact; never fails, never acts.
+    pub(crate) fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Call(event) => self.apply_call(event),
+            Event::Media(event) => self.apply_media(event),
+            Event::Phone(_) | Event::Sip(_) | Event::Run(_) | Event::System(_) => {}
+        }
+    }
+
+    fn apply_call(&mut self, event: &CallEvent) {
+        match event {
+            CallEvent::Ringing { .. } => self.advance(Phase::Early),
+            CallEvent::Answered { .. } => self.advance(Phase::Answered),
+            CallEvent::Established { .. } => self.advance(Phase::Established),
+            CallEvent::Ending {} => self.advance(Phase::Ending),
+            CallEvent::Ended { .. } | CallEvent::Crashed { .. } => self.phase = Phase::Ended,
+            CallEvent::Held { by: Party::Local } => self.held_locally = true,
+            CallEvent::Held { by: Party::Remote } => self.held_remotely = true,
+            CallEvent::Resumed { by: Party::Local } => self.held_locally = false,
+            CallEvent::Resumed { by: Party::Remote } => self.held_remotely = false,
+            CallEvent::Placed { .. }
+            | CallEvent::Incoming { .. }
+            | CallEvent::Trying {}
+            | CallEvent::Dialog { .. }
+            | CallEvent::Modified { .. }
+            | CallEvent::ModifyFailed { .. }
+            | CallEvent::TransferRequested { .. }
+            | CallEvent::TransferProgress { .. } => {}
+        }
+    }
+
+    /// Moves forward only: a late 180 after the answer changes nothing.
+    fn advance(&mut self, to: Phase) {
+        let rank = |phase: Phase| match phase {
+            Phase::Calling | Phase::Incoming => 0,
+            Phase::Early => 1,
+            Phase::Answered => 2,
+            Phase::Established => 3,
+            Phase::Ending => 4,
+            Phase::Ended => 5,
+        };
+        if rank(to) > rank(self.phase) {
+            self.phase = to;
+        }
+    }
+
+    fn apply_media(&mut self, event: &MediaEvent) {
+        match event {
+            MediaEvent::Started { .. } => self.media = true,
+            MediaEvent::Stopped { .. } => {
+                self.media = false;
+                self.playing = None;
+            }
+            MediaEvent::PlaybackStarted { source, .. } => self.playing = Some(source.clone()),
+            MediaEvent::PlaybackFinished { .. } => self.playing = None,
+            MediaEvent::RecordingStarted { path } => self.recording = Some(path.clone()),
+            MediaEvent::RecordingStopped { .. } => self.recording = None,
+            MediaEvent::FirstPacket { .. }
+            | MediaEvent::SourceChanged { .. }
+            | MediaEvent::Statistics { .. }
+            | MediaEvent::SilenceStarted {}
+            | MediaEvent::SilenceEnded { .. }
+            | MediaEvent::ToneStarted { .. }
+            | MediaEvent::ToneEnded { .. }
+            | MediaEvent::DigitReceived { .. }
+            | MediaEvent::DigitsSent { .. }
+            | MediaEvent::DigitsFinished { .. } => {}
+        }
+    }
+}
+
+/// Returns a sound as users name it: the path, `tone 1000`, `echo`.
+pub(crate) fn sound_name(sound: &Sound) -> String {
+    match sound {
+        Sound::File(path) => path.clone(),
+        Sound::Tone { hz, .. } => {
+            let list: Vec<String> = hz.iter().map(ToString::to_string).collect();
+            format!("tone {}", list.join("+"))
+        }
+        Sound::Echo => "echo".to_owned(),
+    }
+}
+
+/// Returns the usual phrase of a status that we send.
+pub(crate) fn reason_phrase(status: u16) -> &'static str {
+    offhook_sip::message::StatusCode::new(status).map_or("Unknown", |status| status.default_reason())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(direction: Direction, facts: &[Event]) -> CallState {
+        let mut call = CallState::new(direction);
+        facts.iter().for_each(|fact| call.apply(fact));
+        call
+    }
+
+    fn ringing() -> Event {
+        CallEvent::Ringing { status: 180, reason: "Ringing".into(), early_media: false }.into()
+    }
+
+    fn established() -> [Event; 2] {
+        let answered = CallEvent::Answered { by: Party::Remote, status: 200, reason: "OK".into() };
+        [answered.into(), CallEvent::Established { contact: None }.into()]
+    }
+
+    #[test]
+    fn answering_a_ringing_call_is_a_fact_and_answering_it_twice_is_not() {
+        let answer = CallCommand::Answer { status: 200 };
+        let mut call = given(Direction::Inbound, &[ringing()]);
+        let facts = call.decide(&answer).unwrap();
+        assert_eq!(facts, vec![CallEvent::Answered { by: Party::Local, status: 200, reason: "OK".into() }.into()]);
+        facts.iter().for_each(|fact| call.apply(fact));
+        let refused = call.decide(&answer).unwrap_err();
+        assert_eq!(refused.code, Code::WrongState);
+        assert_eq!(refused.sentence, "the inbound call is answered and cannot be answered");
+        assert_eq!(refused.legal, ["hangup"]);
+    }
+
+    #[test]
+    fn an_outbound_call_cannot_be_answered_or_rejected() {
+        let call = given(Direction::Outbound, &[ringing()]);
+        assert!(call.decide(&CallCommand::Answer { status: 200 }).is_err());
+        assert!(call.decide(&CallCommand::Reject { status: 486 }).is_err());
+    }
+
+    #[test]
+    fn hanging_up_is_idempotent() {
+        let mut call = given(Direction::Outbound, &established());
+        assert_eq!(call.decide(&CallCommand::HangUp).unwrap(), vec![CallEvent::Ending {}.into()]);
+        call.apply(&CallEvent::Ending {}.into());
+        assert_eq!(call.decide(&CallCommand::HangUp).unwrap(), vec![]);
+    }
+
+    #[test]
+    fn hold_and_resume_need_an_established_call_and_happen_once() {
+        assert!(given(Direction::Outbound, &[ringing()]).decide(&CallCommand::Hold).is_err());
+        let mut call = given(Direction::Outbound, &established());
+        let facts = call.decide(&CallCommand::Hold).unwrap();
+        facts.iter().for_each(|fact| call.apply(fact));
+        assert_eq!(call.decide(&CallCommand::Hold).unwrap(), vec![]);
+        assert_eq!(
+            call.decide(&CallCommand::Resume).unwrap(),
+            vec![CallEvent::Resumed { by: Party::Local }.into()]
+        );
+    }
+
+    #[test]
+    fn digits_need_media_and_must_be_digits() {
+        let mut call = given(Direction::Outbound, &established());
+        let send = |digits: &str| CallCommand::SendDigits { digits: digits.into(), duration: None };
+        assert_eq!(call.decide(&send("1")).unwrap_err().sentence, "Call has no active audio media");
+        call.media = true;
+        assert_eq!(call.decide(&send("1x")).unwrap_err().code, Code::InvalidArgument);
+        assert!(call.decide(&send("")).is_err());
+        let sent = MediaEvent::DigitsSent { digits: "12A#".into(), method: DigitMethod::Rfc4733 };
+        assert_eq!(call.decide(&send("12a#")).unwrap(), vec![sent.into()]);
+    }
+
+    #[test]
+    fn a_late_180_does_not_take_an_answer_back() {
+        let mut call = given(Direction::Outbound, &established());
+        call.apply(&ringing());
+        assert_eq!(call.phase, Phase::Established);
+    }
+}
