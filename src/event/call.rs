@@ -50,6 +50,18 @@ pub enum EndCause {
     PhoneDropped,
 }
 
+/// What a re-INVITE of ours is to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// The other side goes on hold.
+    Hold,
+    /// The other side is taken back.
+    Resume,
+    /// Other codecs are offered.
+    Codecs,
+}
+
 /// What identifies a dialog on the wire: enough to end it after a crash (RFC 3261 §12).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DialogIdentity {
@@ -129,6 +141,11 @@ events! {
         "call.dialog" => Dialog {
             /// Enough to end the dialog after a crash.
             dialog: DialogIdentity,
+        },
+        /// Our side decided to change the session; a re-INVITE follows.
+        "call.modifying" => Modifying {
+            /// What is to change.
+            change: Change,
         },
         /// A side put the call on hold.
         "call.held" => Held {

@@ -10,7 +10,7 @@ mod run;
 mod sip;
 mod system;
 
-pub use call::{CallEvent, DialogIdentity, Direction, EndCause, Party};
+pub use call::{CallEvent, Change, DialogIdentity, Direction, EndCause, Party};
 pub use envelope::{Cause, Envelope, Subject, Surface};
 pub use media::{DigitMethod, MediaDirection, MediaEvent, MediaStatistics};
 pub use phone::{PhoneEvent, PhoneSpec, Transport};

@@ -36,7 +36,7 @@ pub struct SipSummary {
 events! {
     /// Facts about SIP messages.
     SipEvent {
-        /// A message left.
+        /// A message is handed to the network; where that fails, `sip.anomaly` says so next.
         "sip.sent" => Sent {
             /// `udp` or `tcp`.
             transport: String,
@@ -49,9 +49,6 @@ events! {
             summary: SipSummary,
             /// Whether the same bytes were sent before.
             retransmission: bool,
-            /// Why it could not be handed to the network; absent when it was.
-            #[serde(default, skip_serializing_if = "Option::is_none")]
-            error: Option<String>,
             /// The message.
             message: RawMessage,
         },
