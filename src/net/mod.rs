@@ -1,1 +1,19 @@
-//! The only code that owns sockets.
+//! The only code that owns sockets: datagrams, streams, names, and the SIP sockets of one user agent.
+//!
+//! Everything above asks a [`Network`]: [`SystemNetwork`] is the machine's, `sim::Network` is in memory. Nothing here
+//! knows what a call is; of `offhook_sip` it uses the flow types and the stream framing (RFC 3261 §18.3) alone.
+
+mod admission;
+mod flow;
+mod media_ports;
+mod network;
+mod signaling;
+mod system;
+
+pub use admission::{Admission, Permit};
+pub use flow::{Flow, Transport};
+pub use network::{
+    BoxFuture, BoxedStream, DatagramPair, DatagramSocket, Network, Receive, Stream, StreamListener,
+};
+pub use signaling::{Arrival, Signaling, SignalingOptions};
+pub use system::{SystemNetwork, SystemOptions};

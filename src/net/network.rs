@@ -1,0 +1,111 @@
+//! What the program asks of a network, real or simulated.
+
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A boxed future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// An RTP socket on an even port and its RTCP socket on the next port (RFC 3550 §11).
+pub type DatagramPair = (Arc<dyn DatagramSocket>, Arc<dyn DatagramSocket>);
+
+/// A connected byte stream.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A connected byte stream of some network.
+pub type BoxedStream = Box<dyn Stream>;
+
+/// A network: the machine's or an in-memory one.
+///
+/// The methods that bind or listen must be called inside a tokio runtime.
+pub trait Network: Send + Sync + 'static {
+    /// Opens a datagram socket; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The address is in use or not ours.
+    fn bind_datagram(&self, local: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>>;
+
+    /// Opens an RTP socket on an even port and an RTCP socket on the next port.
+    ///
+    /// # Errors
+    /// No pair of the range is free, or the address is not ours.
+    fn bind_media(&self, ip: IpAddr) -> io::Result<DatagramPair>;
+
+    /// Listens for streams; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The address is in use or not ours.
+    fn listen_stream(&self, local: SocketAddr) -> io::Result<Box<dyn StreamListener>>;
+
+    /// Connects a stream from `local` (an unspecified address leaves the choice to the network) to `remote`.
+    fn connect_stream(&self, local: IpAddr, remote: SocketAddr) -> BoxFuture<'_, io::Result<BoxedStream>>;
+
+    /// Finds the addresses of a host; an IP literal, bracketed or not, is its own answer.
+    fn resolve(&self, host: &str) -> BoxFuture<'_, io::Result<Vec<IpAddr>>>;
+
+    /// Returns the local address from which packets towards `remote` leave: the one to advertise.
+    ///
+    /// # Errors
+    /// There is no route.
+    fn local_ip_towards(&self, remote: SocketAddr) -> io::Result<IpAddr>;
+}
+
+/// A bound datagram socket; closed when its last handle is dropped.
+pub trait DatagramSocket: Send + Sync + 'static {
+    /// Returns the bound address.
+    fn local(&self) -> SocketAddr;
+
+    /// Receives one datagram into `buffer`, cut to its length.
+    ///
+    /// Only the task that polled last is woken: one reader per socket. An error (an ICMP message, for example) concerns
+    /// one datagram; the socket stays usable.
+    fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>>;
+
+    /// Sends one datagram without waiting.
+    ///
+    /// # Errors
+    /// The network refused it; [`io::ErrorKind::WouldBlock`] when its queue is full.
+    fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize>;
+}
+
+impl dyn DatagramSocket {
+    /// Waits for one datagram; cancel-safe.
+    pub fn receive<'a>(&'a self, buffer: &'a mut [u8]) -> Receive<'a> {
+        Receive { socket: self, buffer }
+    }
+}
+
+/// Future of [`receive`](trait.DatagramSocket.html#method.receive).
+#[must_use = "a future does nothing unless it is awaited"]
+pub struct Receive<'a> {
+    socket: &'a dyn DatagramSocket,
+    buffer: &'a mut [u8],
+}
+
+impl Future for Receive<'_> {
+    type Output = io::Result<(usize, SocketAddr)>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.socket.poll_receive(cx, this.buffer)
+    }
+}
+
+/// A listening stream socket; closed when dropped.
+pub trait StreamListener: Send + 'static {
+    /// Returns the bound address.
+    fn local(&self) -> SocketAddr;
+
+    /// Accepts one connection and names its peer.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(BoxedStream, SocketAddr)>>;
+}

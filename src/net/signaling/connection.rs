@@ -1,0 +1,241 @@
+//! Streams to peers: opened on demand, accepted from the listener, reused per remote address.
+//!
+//! ```text
+//! send ──► queue (bounded) ──► task: connect ─► write ─► …
+//!                                    └─ read ─► framer ─► Arrival
+//! ```
+
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use offhook_sip::framing::{DEFAULT_LIMIT, Frame, StreamFramer};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc::{self, error::TrySendError},
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::{Arrival, Deliver};
+use crate::net::{
+    admission::Admission,
+    flow::{Flow, Transport},
+    network::{BoxedStream, Network, StreamListener},
+};
+
+/// Messages that may wait for one peer.
+const QUEUE: usize = 256;
+/// Well under timer B, so that a request can still be tried elsewhere.
+const CONNECT_LIMIT: Duration = Duration::from_secs(8);
+/// How long one write may stand still.
+const WRITE_LIMIT: Duration = Duration::from_secs(16);
+/// Connections that peers may hold open at a time.
+const MOST_ACCEPTED: usize = 4096;
+/// Rest after a failed accept, which out of file descriptors would come back at once.
+const REST: Duration = Duration::from_millis(50);
+const CHUNK: usize = 16 << 10;
+
+/// Answer to a keep-alive, RFC 5626 §3.5.1.
+const PONG: &[u8] = b"\r\n";
+
+type Queue = mpsc::Sender<Vec<u8>>;
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Every stream of one user agent.
+pub(super) struct Connections {
+    network: Arc<dyn Network>,
+    deliver: Deliver,
+    admission: Admission,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    by_remote: HashMap<SocketAddr, (u64, Queue)>,
+    /// Tells a connection from a later one to the same peer.
+    count: u64,
+}
+
+impl Connections {
+    pub(super) fn new(network: Arc<dyn Network>, deliver: Deliver, admission: Admission) -> Self {
+        Self { network, deliver, admission, open: Mutex::default() }
+    }
+
+    /// Returns how many streams are open or being opened.
+    pub(super) fn count(&self) -> usize {
+        self.lock().by_remote.len()
+    }
+
+    /// Queues `bytes` for the stream to `flow.remote`; a task that opens it is given to `spawn` when there is none.
+    pub(super) fn send(
+        self: &Arc<Self>,
+        flow: &Flow,
+        bytes: &[u8],
+        spawn: impl FnOnce(Task),
+    ) -> io::Result<()> {
+        let mut bytes = bytes.to_vec();
+        let known = self.lock().by_remote.get(&flow.remote).map(|(_, queue)| queue.clone());
+        if let Some(queue) = known {
+            match queue.try_send(bytes) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(_)) => return Err(io::ErrorKind::WouldBlock.into()),
+                Err(TrySendError::Closed(back)) => bytes = back,
+            }
+        }
+        let (serial, queue, waiting) = self.enter(flow.remote);
+        if queue.try_send(bytes).is_err() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let connections = Arc::clone(self);
+        let flow = *flow;
+        spawn(Box::pin(async move {
+            let stream = connections.network.connect_stream(flow.local.ip(), flow.remote);
+            match timeout(CONNECT_LIMIT, stream).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            {
+                Ok(stream) => connections.carry(stream, flow, serial, waiting, StreamFramer::opened).await,
+                Err(error) => connections.end(flow, serial, Err(error)),
+            }
+        }));
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes `remote` reachable through a queue; a later connection replaces an earlier one for sending.
+    fn enter(&self, remote: SocketAddr) -> (u64, Queue, mpsc::Receiver<Vec<u8>>) {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let mut open = self.lock();
+        open.count += 1;
+        let serial = open.count;
+        open.by_remote.insert(remote, (serial, queue.clone()));
+        (serial, queue, waiting)
+    }
+
+    /// Carries messages both ways until the stream ends, then reports how.
+    async fn carry(
+        &self,
+        stream: BoxedStream,
+        flow: Flow,
+        serial: u64,
+        waiting: mpsc::Receiver<Vec<u8>>,
+        framer: fn(usize) -> StreamFramer,
+    ) {
+        let (reader, writer) = tokio::io::split(stream);
+        let (pong, pongs) = mpsc::channel(1);
+        let ended = tokio::select! {
+            read = self.read(reader, flow, framer(DEFAULT_LIMIT), pong) => read,
+            written = write(writer, waiting, pongs) => written,
+        };
+        self.end(flow, serial, ended);
+    }
+
+    async fn read(
+        &self,
+        mut reader: tokio::io::ReadHalf<BoxedStream>,
+        flow: Flow,
+        mut framer: StreamFramer,
+        pong: mpsc::Sender<()>,
+    ) -> io::Result<()> {
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let length = reader.read(&mut chunk).await?;
+            if length == 0 {
+                let cut = framer.buffered() > 0;
+                return if cut { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) };
+            }
+            framer.push(chunk.get(..length).unwrap_or_default());
+            loop {
+                match framer.poll_frame() {
+                    Ok(None) => break,
+                    Ok(Some(Frame::Pong)) => {}
+                    // One pong waiting to be written answers every ping before it.
+                    Ok(Some(Frame::Ping)) => drop(pong.try_send(())),
+                    Ok(Some(Frame::Message(message))) => {
+                        // A stream can be slowed down, so nothing is refused here.
+                        let Some(permit) = self.admission.wait().await else { return Ok(()) };
+                        (self.deliver)(Arrival::Message { flow, bytes: message.bytes().to_vec(), permit });
+                    }
+                    Err(error) => {
+                        (self.deliver)(Arrival::Unframeable { flow, error });
+                        return Err(io::ErrorKind::InvalidData.into());
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(&self, flow: Flow, serial: u64, how: io::Result<()>) {
+        {
+            let mut open = self.lock();
+            if open.by_remote.get(&flow.remote).is_some_and(|(current, _)| *current == serial) {
+                open.by_remote.remove(&flow.remote);
+            }
+        }
+        (self.deliver)(match how {
+            Ok(()) => Arrival::Closed { flow },
+            Err(error) => Arrival::Failed { flow, error },
+        });
+    }
+}
+
+async fn write(
+    mut writer: tokio::io::WriteHalf<BoxedStream>,
+    mut waiting: mpsc::Receiver<Vec<u8>>,
+    mut pongs: mpsc::Receiver<()>,
+) -> io::Result<()> {
+    // The queue ends when a newer connection to this peer takes its place in the table; reading goes on.
+    let mut fed = true;
+    loop {
+        let message;
+        let bytes: &[u8] = tokio::select! {
+            Some(()) = pongs.recv() => PONG,
+            next = waiting.recv(), if fed => if let Some(next) = next {
+                message = next;
+                &message
+            } else {
+                fed = false;
+                continue;
+            },
+            else => return std::future::pending().await,
+        };
+        timeout(WRITE_LIMIT, writer.write_all(bytes)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    }
+}
+
+/// Accepts connections for ever; ends, with all of them, by being aborted.
+pub(super) async fn accept(mut listener: Box<dyn StreamListener>, connections: Arc<Connections>) {
+    let local = listener.local();
+    let mut carried = JoinSet::new();
+    loop {
+        let accepted = poll_fn(|cx| listener.poll_accept(cx)).await;
+        while carried.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, remote)) if carried.len() < MOST_ACCEPTED => {
+                let connections = Arc::clone(&connections);
+                let flow = Flow { transport: Transport::Tcp, local, remote };
+                carried.spawn(async move {
+                    let (serial, queue, waiting) = connections.enter(remote);
+                    drop(queue);
+                    connections.carry(stream, flow, serial, waiting, StreamFramer::accepted).await;
+                });
+            }
+            Ok((stream, remote)) => {
+                tracing::warn!(%remote, "connection refused: too many are open");
+                drop(stream);
+            }
+            Err(error) => {
+                tracing::warn!(%local, %error, "cannot accept a connection");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}

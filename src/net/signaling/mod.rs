@@ -1,0 +1,160 @@
+//! The SIP sockets of one user agent: a datagram socket, a listener on the same port, connections to peers.
+//!
+//! RFC 3261 §18, RFC 5626 §3.5.1 (keep-alives on streams). Connections are reused per remote address; sending never
+//! waits. Message content is not looked at, except to find where a message ends in a stream.
+
+mod connection;
+mod datagram;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use offhook_sip::framing::FramingError;
+use tokio::task::JoinSet;
+
+use super::{
+    admission::{Admission, Permit},
+    flow::{Flow, Transport},
+    network::{DatagramSocket, Network, StreamListener},
+};
+use connection::Connections;
+
+/// Attempts to find a port that is free for datagrams and streams alike.
+const PORT_ATTEMPTS: usize = 32;
+
+/// What [`Signaling::open`] needs to know.
+#[derive(Clone, Copy, Debug)]
+pub struct SignalingOptions {
+    /// Where to listen; port 0 takes one that is free for both transports.
+    pub local: SocketAddr,
+    /// Whether to listen for TCP on the same port. Outgoing connections are possible in any case.
+    pub tcp: bool,
+    /// How many delivered messages may be unhandled at a time.
+    pub permits: usize,
+}
+
+/// What came in.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A datagram, or one whole message of a stream.
+    Message {
+        /// The path it came by.
+        flow: Flow,
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// To be dropped when the message is handled.
+        permit: Permit,
+    },
+    /// Something given to [`Signaling::send`] could not be sent, or its connection broke.
+    Failed {
+        /// The path, as it was given to `send`.
+        flow: Flow,
+        /// What went wrong.
+        error: io::Error,
+    },
+    /// The peer closed a connection in good order.
+    Closed {
+        /// The path.
+        flow: Flow,
+    },
+    /// A stream in which no message boundary can be found; it was closed.
+    Unframeable {
+        /// The path.
+        flow: Flow,
+        /// Where and why.
+        error: FramingError,
+    },
+}
+
+/// The SIP sockets of one user agent; dropping it closes them and ends their tasks.
+pub struct Signaling {
+    local: SocketAddr,
+    datagram: Arc<dyn DatagramSocket>,
+    admission: Admission,
+    connections: Arc<Connections>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+/// Where arrivals go.
+pub(super) type Deliver = Arc<dyn Fn(Arrival) + Send + Sync>;
+
+impl Signaling {
+    /// Binds the sockets and starts reading; `deliver` is called from reader tasks and must not block.
+    ///
+    /// # Errors
+    /// The address is in use or not ours.
+    pub fn open(
+        network: Arc<dyn Network>,
+        options: SignalingOptions,
+        deliver: impl Fn(Arrival) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let (datagram, listener) = bind(&*network, options)?;
+        let deliver: Deliver = Arc::new(deliver);
+        let admission = Admission::new(options.permits);
+        let local = datagram.local();
+        let connections = Arc::new(Connections::new(network, Arc::clone(&deliver), admission.clone()));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(datagram::read(Arc::clone(&datagram), deliver, admission.clone()));
+        if let Some(listener) = listener {
+            tasks.spawn(connection::accept(listener, Arc::clone(&connections)));
+        }
+        Ok(Self { local, datagram, admission, connections, tasks: Mutex::new(tasks) })
+    }
+
+    /// Returns the bound address, the same for both transports.
+    #[must_use]
+    pub const fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Sends one message; a stream to `flow.remote` is opened when there is none.
+    ///
+    /// Never waits. What fails later comes back as [`Arrival::Failed`] with the same flow.
+    ///
+    /// # Errors
+    /// The network refused it at once; [`io::ErrorKind::WouldBlock`] when the queue to that peer is full.
+    pub fn send(&self, flow: &Flow, bytes: &[u8]) -> io::Result<()> {
+        match flow.transport {
+            Transport::Udp => self.datagram.try_send(bytes, flow.remote).map(|_| ()),
+            Transport::Tcp => self.connections.send(flow, bytes, |task| {
+                let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+                while tasks.try_join_next().is_some() {}
+                tasks.spawn(task);
+            }),
+        }
+    }
+
+    /// Returns how many datagrams were refused for lack of a permit.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.admission.refused()
+    }
+
+    /// Returns how many streams are open or being opened.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.count()
+    }
+}
+
+type Bound = (Arc<dyn DatagramSocket>, Option<Box<dyn StreamListener>>);
+
+fn bind(network: &dyn Network, options: SignalingOptions) -> io::Result<Bound> {
+    let attempts = if options.local.port() == 0 { PORT_ATTEMPTS } else { 1 };
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..attempts {
+        let datagram = network.bind_datagram(options.local)?;
+        if !options.tcp {
+            return Ok((datagram, None));
+        }
+        match network.listen_stream(datagram.local()) {
+            Ok(listener) => return Ok((datagram, Some(listener))),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}

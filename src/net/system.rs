@@ -1,0 +1,201 @@
+//! The machine's network on tokio.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    ops::RangeInclusive,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::{
+    io::ReadBuf,
+    net::{TcpListener, TcpSocket, UdpSocket},
+};
+
+use super::{
+    media_ports::{MediaPorts, PortPair},
+    network::{BoxFuture, BoxedStream, DatagramPair, DatagramSocket, Network, StreamListener},
+};
+
+/// Kernel buffers of a signaling socket: bursts of a few thousand messages must fit.
+const SIGNALING_BUFFER: usize = 2 << 20;
+/// Kernel buffers of a media socket: a second of G.711 fits many times.
+const MEDIA_BUFFER: usize = 128 << 10;
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 256;
+
+/// Settings of a [`SystemNetwork`].
+#[derive(Clone, Debug)]
+pub struct SystemOptions {
+    /// Ports for RTP and RTCP; below the range from which Linux takes ephemeral ports.
+    pub media_ports: RangeInclusive<u16>,
+}
+
+impl Default for SystemOptions {
+    fn default() -> Self {
+        Self { media_ports: 21_000..=32_767 }
+    }
+}
+
+/// The machine's network.
+#[derive(Clone, Debug)]
+pub struct SystemNetwork {
+    ports: MediaPorts,
+}
+
+impl SystemNetwork {
+    /// Returns the machine's network.
+    #[must_use]
+    pub fn new(options: SystemOptions) -> Self {
+        // Two programs on one machine should not begin at the same port.
+        Self { ports: MediaPorts::new(options.media_ports, u64::from(std::process::id())) }
+    }
+
+    /// Returns how many RTP/RTCP port pairs are free.
+    #[must_use]
+    pub fn free_media_pairs(&self) -> usize {
+        self.ports.free()
+    }
+}
+
+impl Default for SystemNetwork {
+    fn default() -> Self {
+        Self::new(SystemOptions::default())
+    }
+}
+
+struct SystemDatagram {
+    socket: UdpSocket,
+    local: SocketAddr,
+    /// Gives the ports back after both sockets are closed: declared last, dropped last.
+    _ports: Option<Arc<PortPair>>,
+}
+
+fn udp(
+    local: SocketAddr,
+    buffer: usize,
+    ports: Option<Arc<PortPair>>,
+) -> io::Result<Arc<dyn DatagramSocket>> {
+    let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
+    // A smaller buffer than asked for is no reason to fail: the kernel's limit is the operator's choice.
+    if let Err(error) = socket.set_recv_buffer_size(buffer).and_then(|()| socket.set_send_buffer_size(buffer))
+    {
+        tracing::debug!(%local, %error, "socket keeps its default buffers");
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&local.into())?;
+    let socket = UdpSocket::from_std(socket.into())?;
+    let local = socket.local_addr()?;
+    Ok(Arc::new(SystemDatagram { socket, local, _ports: ports }))
+}
+
+impl Network for SystemNetwork {
+    fn bind_datagram(&self, local: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
+        udp(local, SIGNALING_BUFFER, None)
+    }
+
+    fn bind_media(&self, ip: IpAddr) -> io::Result<DatagramPair> {
+        // Pairs in use by other programs are held until the search ends, so that each is tried once.
+        let mut taken = Vec::new();
+        while let Some(pair) = self.ports.take() {
+            let pair = Arc::new(pair);
+            let open = |port| udp(SocketAddr::new(ip, port), MEDIA_BUFFER, Some(Arc::clone(&pair)));
+            match open(pair.even()).and_then(|rtp| Ok((rtp, open(pair.odd())?))) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(pair),
+                done => return done,
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AddrInUse, "no free pair of media ports"))
+    }
+
+    fn listen_stream(&self, local: SocketAddr) -> io::Result<Box<dyn StreamListener>> {
+        let socket = tcp_socket(local.ip())?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(local)?;
+        let listener = socket.listen(BACKLOG)?;
+        let local = listener.local_addr()?;
+        Ok(Box::new(SystemListener { listener, local }))
+    }
+
+    fn connect_stream(&self, local: IpAddr, remote: SocketAddr) -> BoxFuture<'_, io::Result<BoxedStream>> {
+        Box::pin(async move {
+            let socket = tcp_socket(remote.ip())?;
+            if !local.is_unspecified() {
+                socket.bind(SocketAddr::new(local, 0))?;
+            }
+            let stream = socket.connect(remote).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as BoxedStream)
+        })
+    }
+
+    fn resolve(&self, host: &str) -> BoxFuture<'_, io::Result<Vec<IpAddr>>> {
+        if let Some(ip) = literal(host) {
+            return Box::pin(async move { Ok(vec![ip]) });
+        }
+        let host = host.to_owned();
+        Box::pin(async move {
+            let mut found: Vec<IpAddr> = Vec::new();
+            for address in tokio::net::lookup_host((host.as_str(), 0)).await? {
+                if !found.contains(&address.ip()) {
+                    found.push(address.ip());
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    fn local_ip_towards(&self, remote: SocketAddr) -> io::Result<IpAddr> {
+        let any: IpAddr =
+            if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        // Connecting a datagram socket sends nothing; it only makes the kernel choose a route.
+        let probe = std::net::UdpSocket::bind((any, 0))?;
+        probe.connect(remote)?;
+        Ok(probe.local_addr()?.ip())
+    }
+}
+
+fn tcp_socket(ip: IpAddr) -> io::Result<TcpSocket> {
+    if ip.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
+}
+
+/// Returns the address that `host` spells out, if it does.
+pub(crate) fn literal(host: &str) -> Option<IpAddr> {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host).parse().ok()
+}
+
+impl DatagramSocket for SystemDatagram {
+    fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
+        let mut buffer = ReadBuf::new(buffer);
+        let from = ready!(self.socket.poll_recv_from(cx, &mut buffer))?;
+        Poll::Ready(Ok((buffer.filled().len(), from)))
+    }
+
+    fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        // Past tokio's readiness cache, which says "not writable" of a socket that was never polled.
+        SockRef::from(&self.socket).send_to(bytes, &to.into())
+    }
+}
+
+struct SystemListener {
+    listener: TcpListener,
+    local: SocketAddr,
+}
+
+impl StreamListener for SystemListener {
+    fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(BoxedStream, SocketAddr)>> {
+        let (stream, remote) = ready!(self.listener.poll_accept(cx))?;
+        stream.set_nodelay(true)?;
+        Poll::Ready(Ok((Box::new(stream), remote)))
+    }
+}
