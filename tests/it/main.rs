@@ -1,1 +1,3 @@
 //! Integration tests of the program; one binary, one module a file.
+
+mod net;

@@ -1,0 +1,168 @@
+//! The network on real loopback sockets: real time, every wait bounded.
+
+use std::{
+    collections::HashSet,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use offhook::net::{
+    Arrival, Flow, Network, Signaling, SignalingOptions, SystemNetwork, SystemOptions, Transport,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    time::timeout,
+};
+
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const ANY_PORT: SocketAddr = SocketAddr::new(LOCAL, 0);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const OPTIONS: &[u8] = b"OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKa\r\n\
+From: <sip:a@a>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+
+fn open(permits: usize) -> (Signaling, mpsc::Receiver<Arrival>) {
+    let (arrived, arrivals) = mpsc::channel(64);
+    let options = SignalingOptions { local: ANY_PORT, tcp: true, permits };
+    let deliver = move |arrival| arrived.try_send(arrival).unwrap();
+    (Signaling::open(Arc::new(SystemNetwork::default()), options, deliver).unwrap(), arrivals)
+}
+
+async fn next(arrivals: &mut mpsc::Receiver<Arrival>) -> Arrival {
+    timeout(PATIENCE, arrivals.recv()).await.unwrap().unwrap()
+}
+
+fn flow(transport: Transport, from: &Signaling, to: SocketAddr) -> Flow {
+    Flow { transport, local: from.local(), remote: to }
+}
+
+#[tokio::test]
+async fn the_first_datagram_of_a_fresh_socket_leaves() {
+    let (a, _) = open(8);
+    let (b, mut at_b) = open(8);
+    a.send(&flow(Transport::Udp, &a, b.local()), OPTIONS).unwrap();
+    let Arrival::Message { flow, bytes, .. } = next(&mut at_b).await else { panic!("not a message") };
+    assert_eq!((flow.transport, flow.remote, flow.local), (Transport::Udp, a.local(), b.local()));
+    assert_eq!(bytes, OPTIONS);
+}
+
+#[tokio::test]
+async fn a_port_that_nobody_listens_on_does_not_end_the_reader() {
+    let (a, mut at_a) = open(8);
+    let closed = std::net::UdpSocket::bind(ANY_PORT).unwrap().local_addr().unwrap();
+    for _ in 0..3 {
+        let _refused = a.send(&flow(Transport::Udp, &a, closed), OPTIONS);
+    }
+    a.send(&flow(Transport::Udp, &a, a.local()), OPTIONS).unwrap();
+    assert!(matches!(next(&mut at_a).await, Arrival::Message { .. }));
+}
+
+#[tokio::test]
+async fn datagrams_without_a_permit_are_refused_and_counted() {
+    let (a, _) = open(8);
+    let (b, mut at_b) = open(2);
+    for _ in 0..5 {
+        a.send(&flow(Transport::Udp, &a, b.local()), OPTIONS).unwrap();
+    }
+    let held = (next(&mut at_b).await, next(&mut at_b).await);
+    timeout(PATIENCE, async {
+        while b.refused() < 3 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    drop(held);
+    a.send(&flow(Transport::Udp, &a, b.local()), OPTIONS).unwrap();
+    assert!(matches!(next(&mut at_b).await, Arrival::Message { .. }));
+    assert_eq!(b.refused(), 3);
+}
+
+#[tokio::test]
+async fn a_stream_is_opened_once_and_carries_both_ways() {
+    let (a, mut at_a) = open(8);
+    let (b, mut at_b) = open(8);
+    let there = flow(Transport::Tcp, &a, b.local());
+    a.send(&there, OPTIONS).unwrap();
+    a.send(&there, OPTIONS).unwrap();
+    let mut seen = HashSet::new();
+    for _ in 0..2 {
+        let Arrival::Message { flow, bytes, .. } = next(&mut at_b).await else { panic!("not a message") };
+        assert_eq!((flow.transport, bytes.as_slice()), (Transport::Tcp, OPTIONS));
+        seen.insert(flow);
+    }
+    assert_eq!((seen.len(), a.connections(), b.connections()), (1, 1, 1));
+    b.send(seen.iter().next().unwrap(), OPTIONS).unwrap();
+    let Arrival::Message { flow, .. } = next(&mut at_a).await else { panic!("not a message") };
+    assert_eq!(flow, there, "an answer comes back by the flow that was asked for");
+    drop(b);
+    assert!(matches!(next(&mut at_a).await, Arrival::Closed { .. } | Arrival::Failed { .. }));
+    assert_eq!(a.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_refused_connection_comes_back_as_a_failure_of_its_flow() {
+    let (a, mut at_a) = open(8);
+    let closed = std::net::TcpListener::bind(ANY_PORT).unwrap().local_addr().unwrap();
+    let there = flow(Transport::Tcp, &a, closed);
+    a.send(&there, OPTIONS).unwrap();
+    let Arrival::Failed { flow, .. } = next(&mut at_a).await else { panic!("not a failure") };
+    assert_eq!((flow, a.connections()), (there, 0));
+}
+
+#[tokio::test]
+async fn a_ping_on_a_stream_is_answered_and_garbage_closes_it() {
+    let (a, mut at_a) = open(8);
+    let mut peer = TcpStream::connect(a.local()).await.unwrap();
+    peer.write_all(b"\r\n\r\n").await.unwrap();
+    let mut pong = [0; 2];
+    timeout(PATIENCE, peer.read_exact(&mut pong)).await.unwrap().unwrap();
+    assert_eq!(&pong, b"\r\n");
+    peer.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    assert!(matches!(next(&mut at_a).await, Arrival::Unframeable { .. }));
+    assert_eq!(timeout(PATIENCE, peer.read(&mut pong)).await.unwrap().unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_fills_a_bounded_queue() {
+    let (a, _at_a) = open(8);
+    let listener = TcpListener::bind(ANY_PORT).await.unwrap();
+    let there = flow(Transport::Tcp, &a, listener.local_addr().unwrap());
+    let large = vec![b'x'; 1 << 20];
+    let refused = (0..400).find_map(|_| a.send(&there, &large).err()).expect("the queue is bounded");
+    assert_eq!(refused.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
+async fn media_ports_are_neighbors_and_return_when_both_sockets_are_closed() {
+    let network = SystemNetwork::new(SystemOptions { media_ports: 21_000..=21_199 });
+    let free = network.free_media_pairs();
+    let (rtp, rtcp) = network.bind_media(LOCAL).unwrap();
+    assert_eq!((rtp.local().port() % 2, rtp.local().port() + 1), (0, rtcp.local().port()));
+    drop(rtp);
+    assert_eq!(network.free_media_pairs(), free - 1);
+    drop(rtcp);
+    assert_eq!(network.free_media_pairs(), free);
+}
+
+#[tokio::test]
+async fn a_media_port_in_use_elsewhere_is_passed_over() {
+    let taken = std::net::UdpSocket::bind((LOCAL, 21_211)).unwrap();
+    let network = SystemNetwork::new(SystemOptions { media_ports: 21_210..=21_213 });
+    let (rtp, _rtcp) = network.bind_media(LOCAL).unwrap();
+    assert_eq!(rtp.local().port(), 21_212);
+    assert!(network.bind_media(LOCAL).is_err(), "no pair is left");
+    drop(taken);
+    assert_eq!(network.bind_media(LOCAL).unwrap().0.local().port(), 21_210);
+}
+
+#[tokio::test]
+async fn literals_need_no_name_server_and_loopback_is_reached_from_loopback() {
+    let network = SystemNetwork::default();
+    assert_eq!(network.resolve("[::1]").await.unwrap(), ["::1".parse::<IpAddr>().unwrap()]);
+    assert_eq!(network.resolve("127.0.0.9").await.unwrap(), [IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9))]);
+    assert_eq!(network.local_ip_towards((LOCAL, 5060).into()).unwrap(), LOCAL);
+}
