@@ -1,0 +1,96 @@
+//! Which events are wanted.
+
+use jiff::Timestamp;
+
+use crate::{
+    event::Envelope,
+    id::{CallId, PhoneId, RunId, Seq},
+};
+
+/// A selection of events; what is absent does not restrict.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Query {
+    /// Events of this phone, its calls included.
+    pub phone: Option<PhoneId>,
+    /// Events of this call.
+    pub call: Option<CallId>,
+    /// Events of this run.
+    pub run: Option<RunId>,
+    /// Kinds, exact (`call.ended`) or by subject (`call.*`); empty means every kind.
+    pub kinds: Vec<String>,
+    /// Only events after this position.
+    pub after: Option<Seq>,
+    /// Only events before this position.
+    pub before: Option<Seq>,
+    /// Only events at or after this time.
+    pub since: Option<Timestamp>,
+    /// Only events before this time.
+    pub until: Option<Timestamp>,
+    /// Only events whose data contain this text, in the letters given.
+    pub text: Option<String>,
+    /// At most this many, the oldest ones unless `newest_first`.
+    pub limit: Option<usize>,
+    /// Newest first, in choice and in order.
+    pub newest_first: bool,
+}
+
+impl Query {
+    /// Selects the events of a call.
+    #[must_use]
+    pub fn of_call(call: CallId) -> Self {
+        Self { call: Some(call), ..Self::default() }
+    }
+
+    /// Selects the events of a phone.
+    #[must_use]
+    pub fn of_phone(phone: PhoneId) -> Self {
+        Self { phone: Some(phone), ..Self::default() }
+    }
+
+    /// Selects by kind, exact or `subject.*`.
+    #[must_use]
+    pub fn of_kinds(kinds: &[&str]) -> Self {
+        Self { kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(), ..Self::default() }
+    }
+
+    /// Returns whether `envelope` is wanted; `limit` and order are the caller's.
+    #[must_use]
+    pub fn matches(&self, envelope: &Envelope) -> bool {
+        let subject = &envelope.subject;
+        wanted(self.phone.as_ref(), subject.phone.as_ref())
+            && wanted(self.call.as_ref(), subject.call.as_ref())
+            && wanted(self.run.as_ref(), subject.run.as_ref())
+            && self.after.is_none_or(|after| envelope.seq > after)
+            && self.before.is_none_or(|before| envelope.seq < before)
+            && self.since.is_none_or(|since| envelope.at >= since)
+            && self.until.is_none_or(|until| envelope.at < until)
+            && self.wants_kind(envelope.event.kind())
+            && self.text.as_deref().is_none_or(|text| contains(envelope, text))
+    }
+
+    fn wants_kind(&self, kind: &str) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|pattern| kind_matches(pattern, kind))
+    }
+}
+
+fn wanted<T: PartialEq>(asked: Option<&T>, is: Option<&T>) -> bool {
+    asked.is_none() || asked == is
+}
+
+/// Returns whether `kind` is `pattern`, or of the subject that `pattern` (`call.*`) names.
+pub(super) fn kind_matches(pattern: &str, kind: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => kind.starts_with(prefix),
+        None => kind == pattern,
+    }
+}
+
+/// Spells `text` as it stands inside a JSON string, because that is the form that is searched.
+pub(super) fn needle(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
+}
+
+fn contains(envelope: &Envelope, text: &str) -> bool {
+    envelope.event.data().to_string().contains(&needle(text))
+}

@@ -1,0 +1,123 @@
+//! Append, fold, reader and query on a journal in memory.
+
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::event::{Envelope, SystemEvent};
+
+/// Remembers what it was shown.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<u64>>>);
+
+impl Fold for Seen {
+    fn apply(&mut self, envelope: &Envelope) {
+        self.0.lock().unwrap().push(envelope.seq.0);
+    }
+}
+
+impl Seen {
+    fn all(&self) -> Vec<u64> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[test]
+fn a_fold_sees_the_past_and_every_append_before_it_returns() {
+    let journal = with_lines(2);
+    let seen = Seen::default();
+    journal.attach(seen.clone());
+    assert_eq!(seen.all(), [1, 2]);
+    let seq = placed(&journal, 0);
+    assert_eq!(seen.all(), [1, 2, seq.0]);
+}
+
+#[tokio::test]
+async fn four_readers_and_a_late_one_get_every_event_of_a_burst_in_order() {
+    const BURST: u64 = 10_000;
+    let journal = Journal::in_memory(Wall::system());
+    let read = |journal: &Journal| {
+        let mut reader = journal.reader(Seq(0));
+        tokio::spawn(async move {
+            for expected in 1..=BURST {
+                assert_eq!(reader.next().await.unwrap().seq, Seq(expected));
+            }
+            reader.position()
+        })
+    };
+    let early: Vec<_> = (0..4).map(|_| read(&journal)).collect();
+    tokio::task::yield_now().await;
+    let writer = journal.clone();
+    tokio::task::spawn_blocking(move || lines(&writer, 0, BURST)).await.unwrap();
+    let late = read(&journal);
+    for task in early.into_iter().chain([late]) {
+        assert_eq!(task.await.unwrap(), Seq(BURST));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_reader_wakes_and_a_canceled_wait_loses_nothing() {
+    let journal = with_lines(1);
+    let mut reader = journal.reader(Seq(1));
+    let gave_up = tokio::time::timeout(std::time::Duration::from_secs(1), reader.next()).await;
+    assert!(gave_up.is_err());
+    let writer = journal.clone();
+    let (got, ()) = tokio::join!(reader.next(), async move { lines(&writer, 1, 1) });
+    assert_eq!(got.unwrap().seq, Seq(2));
+    assert_eq!(reader.try_next().unwrap(), None);
+    assert_eq!(reader.position(), Seq(2));
+}
+
+#[test]
+fn a_reader_behind_a_full_memory_is_told_and_goes_on_at_the_oldest() {
+    let journal = Journal::in_memory_with_capacity(Wall::system(), 3);
+    lines(&journal, 0, 5);
+    let mut reader = journal.reader(Seq(0));
+    assert_eq!(reader.try_next(), Err(Gone { oldest: Seq(3) }));
+    assert_eq!(reader.try_next().unwrap().unwrap().seq, Seq(3));
+    assert_eq!(journal.reader(Seq(2)).try_next().unwrap().unwrap().seq, Seq(3));
+    assert_eq!(journal.get(Seq(2)), None);
+}
+
+#[test]
+fn time_never_runs_backwards_along_the_journal() {
+    let journal = Journal::in_memory(Wall::system());
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| lines(&journal, 0, 500));
+        }
+    });
+    let all = journal.query(&Query::default()).unwrap();
+    assert_eq!(all.len(), 2000);
+    assert!(all.windows(2).all(|pair| pair[0].at <= pair[1].at));
+    assert_eq!(seqs(&all), (1..=2000).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_query_selects_by_subject_kind_place_and_text() {
+    let journal = with_lines(3);
+    placed(&journal, 7);
+    journal.append(Subject::system(), Cause::Start, SystemEvent::Stopped {});
+    let ask = |query: Query| seqs(&journal.query(&query).unwrap());
+    assert_eq!(ask(Query::of_call(CallId(7))), [4]);
+    assert_eq!(ask(Query::of_phone("a".parse().unwrap())), [4]);
+    assert_eq!(ask(Query { run: Some(RunId(1)), ..Query::default() }), [1, 2, 3]);
+    assert_eq!(ask(Query::of_kinds(&["call.*", "system.stopped"])), [4, 5]);
+    assert_eq!(ask(Query::of_kinds(&["call.banana"])), [0; 0]);
+    assert_eq!(ask(Query { after: Some(Seq(2)), before: Some(Seq(5)), ..Query::default() }), [3, 4]);
+    assert_eq!(ask(Query { limit: Some(2), ..Query::default() }), [1, 2]);
+    assert_eq!(ask(Query { limit: Some(2), newest_first: true, ..Query::default() }), [5, 4]);
+    assert_eq!(ask(Query { text: Some("b@example".into()), ..Query::default() }), [4]);
+    let placed_at = journal.get(Seq(4)).unwrap().at;
+    assert!(ask(Query { since: Some(placed_at), ..Query::default() }).contains(&4));
+    assert!(!ask(Query { until: Some(placed_at), ..Query::default() }).contains(&4));
+}
+
+#[test]
+fn text_is_found_in_the_letters_of_the_message_not_of_its_json() {
+    let journal = Journal::in_memory(Wall::system());
+    let message = "say \"hi\"\r\nthere".to_owned();
+    journal.append(Subject::run(RunId(1)), Cause::Start, RunEvent::Log { message });
+    for text in ["\"hi\"", "\r\nthere"] {
+        assert_eq!(journal.query(&Query { text: Some(text.into()), ..Query::default() }).unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,42 @@
+//! Tests of the journal, by claim.
+
+mod append;
+mod redaction;
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    event::{CallEvent, Cause, Envelope, RunEvent, Subject},
+    id::{CallId, RunId, Seq},
+    wall::Wall,
+};
+
+/// A journal in memory with `count` log lines, `0` to `count - 1`.
+pub(super) fn with_lines(count: u64) -> Journal {
+    let journal = Journal::in_memory(Wall::system());
+    lines(&journal, 0, count);
+    journal
+}
+
+/// Appends `count` log lines, counting from `from`.
+pub(super) fn lines(journal: &Journal, from: u64, count: u64) {
+    for n in from..from + count {
+        journal.append(Subject::run(RunId(1)), Cause::Start, RunEvent::Log { message: n.to_string() });
+    }
+}
+
+pub(super) fn seqs(envelopes: &[Arc<Envelope>]) -> Vec<u64> {
+    envelopes.iter().map(|envelope| envelope.seq.0).collect()
+}
+
+/// Appends the first fact of an outbound call of phone `a`.
+pub(super) fn placed(journal: &Journal, call: u64) -> Seq {
+    let subject = Subject::call("a".parse().unwrap(), CallId(call));
+    let event = CallEvent::Placed {
+        target: "sip:b@example.com".into(),
+        local: "sip:a@example.com".into(),
+        sip_call_id: format!("id-{call}"),
+    };
+    journal.append(subject, Cause::Start, event)
+}
