@@ -5,7 +5,7 @@
 
 mod admission;
 mod flow;
-mod media_ports;
+pub(crate) mod media_ports;
 mod network;
 mod signaling;
 mod system;
@@ -16,4 +16,5 @@ pub use network::{
     BoxFuture, BoxedStream, DatagramPair, DatagramSocket, Network, Receive, Stream, StreamListener,
 };
 pub use signaling::{Arrival, Signaling, SignalingOptions};
+pub(crate) use system::literal;
 pub use system::{SystemNetwork, SystemOptions};

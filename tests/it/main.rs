@@ -1,3 +1,10 @@
 //! Integration tests of the program; one binary, one module a file.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed precondition of a test fails the test"
+)]
 
 mod net;
