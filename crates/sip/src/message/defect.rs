@@ -97,6 +97,9 @@ pub enum Fault {
     /// CSeq names another method than the request line.
     #[error("cseq names another method")]
     MethodMismatch,
+    /// From has no tag, as before RFC 3261.
+    #[error("from without tag")]
+    NoFromTag,
     /// The branch consists of the magic cookie alone, which identifies nothing.
     #[error("branch without content")]
     EmptyBranch,

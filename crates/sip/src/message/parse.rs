@@ -316,8 +316,13 @@ impl<'a> Parser<'a> {
     /// Notices bytes that no header may contain.
     fn text_defects(&mut self, start: usize, end: usize) {
         let head = self.slice(start, end);
-        let allowed = |byte: u8| byte >= b' ' && byte != 0x7f || matches!(byte, b'\t' | b'\r' | b'\n');
-        let control = head.iter().position(|byte| !allowed(*byte));
+        let forbidden = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n') || byte == 0x7f;
+        // A quoted-pair may hold any ASCII byte but CR and LF (RFC 3261 §25.1).
+        let mut before = 0;
+        let control = head.iter().position(|byte| {
+            let escaped = std::mem::replace(&mut before, *byte) == b'\\';
+            !escaped && forbidden(*byte)
+        });
         let not_utf8 = str::from_utf8(head).err().map(|error| error.valid_up_to());
         if let Some(at) = control {
             self.defect(start + at, Fault::ControlByte);

@@ -1,12 +1,18 @@
 //! Whether a message can be used at all, and what to answer if not.
 //!
-//! RFC 3261 §8.2 (what a UAS checks before anything else), §8.1.3.5 and §16.7 (responses are dropped), with the
-//! judgements of RFC 4475. Method, extensions and body types are the user agent's decision.
+//! RFC 3261 §8.2 (what a UAS checks before anything else), §8.2.2 (malformed headers that are not needed are
+//! ignored), §8.1.3.3 and §16.7 (responses are dropped), with the judgements of RFC 4475. Methods, extensions
+//! and body types are the user agent's decision.
 
 use super::defect::Fault;
-use super::examine::is_fatal;
+use super::header::{HeaderFault, HeaderName};
+use super::method::Method;
 use super::status::StatusCode;
+use super::uri::Scheme;
 use super::wire::Message;
+
+/// A longer Request-URI is refused with 414; no phone number or token in use comes near it.
+const MAX_REQUEST_URI: usize = 8 * 1024;
 
 /// What to do with a message that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +24,7 @@ pub enum Rejected {
         /// The reason phrase to send.
         reason: &'static str,
     },
-    /// Drop it: a response, an ACK, or a request without what a response needs.
+    /// Drop it: a response, an ACK, or a request that does not say where a response goes.
     Discard {
         /// Why, for the journal.
         reason: &'static str,
@@ -49,16 +55,104 @@ impl Rejected {
 /// # Errors
 /// Says what to answer, or that the message is to be dropped.
 pub fn validate(message: &Message) -> Result<(), Rejected> {
-    let verdict = message.examine().into_iter().find_map(|defect| is_fatal(message, &defect.what));
-    let Some((status, reason)) = verdict else { return Ok(()) };
-    if message.is_response() || message.method() == super::Method::Ack || !is_answerable(message) {
-        return Err(Rejected::Discard { reason });
-    }
-    Err(Rejected::Answer { status, reason })
+    let Some((status, reason)) = worst(message) else { return Ok(()) };
+    let silent = message.is_response() || message.method() == Method::Ack || message.top_via().is_err();
+    Err(if silent { Rejected::Discard { reason } } else { Rejected::Answer { status, reason } })
 }
 
-/// A response needs the way back and the identity of the request.
-fn is_answerable(message: &Message) -> bool {
-    let lost = |fault: &Fault| matches!(fault, Fault::Missing(super::HeaderName::Via));
-    message.top_via().is_ok() && !message.examine().iter().any(|defect| lost(&defect.what))
+type Verdict = (StatusCode, &'static str);
+
+fn worst(message: &Message) -> Option<Verdict> {
+    let defects = message.examine();
+    if defects.iter().any(|defect| defect.what == Fault::Version) {
+        // Nothing else in a message of another version can be judged by this one's rules.
+        return Some((StatusCode::VERSION_NOT_SUPPORTED, "Version Not Supported"));
+    }
+    let mismatch = defects.iter().any(|defect| defect.what == Fault::MethodMismatch);
+    if mismatch && message.method().is_extension() {
+        return Some((StatusCode::NOT_IMPLEMENTED, "Not Implemented"));
+    }
+    let malformed = defects.iter().find_map(|defect| fatal(&defect.what));
+    malformed
+        .map(|reason| (StatusCode::BAD_REQUEST, reason))
+        .or_else(|| request_uri(message))
+        .or_else(|| vias(message))
+}
+
+fn request_uri(message: &Message) -> Option<Verdict> {
+    let uri = message.request_uri()?;
+    if uri.as_str().len() > MAX_REQUEST_URI {
+        return Some((StatusCode::REQUEST_URI_TOO_LONG, "Request-URI Too Long"));
+    }
+    match uri.scheme() {
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => None,
+        Scheme::Other(_) => Some((StatusCode::UNSUPPORTED_URI_SCHEME, "Unsupported URI Scheme")),
+    }
+}
+
+/// RFC 3261 §8.1.3.3: a response with more than one Via went astray.
+fn vias(message: &Message) -> Option<Verdict> {
+    let astray = message.is_response() && message.vias().is_ok_and(|vias| vias.len() > 1);
+    astray.then_some((StatusCode::BAD_REQUEST, "More Than One Via"))
+}
+
+/// Returns the reason phrase if this fault alone makes a message unusable.
+fn fatal(fault: &Fault) -> Option<&'static str> {
+    match fault {
+        Fault::Status => Some("Bad Status Code"),
+        Fault::Method => Some("Bad Method"),
+        Fault::RequestUri(_) => Some("Bad Request-URI"),
+        Fault::RequestUriHeaders => Some("Headers In Request-URI"),
+        Fault::Unterminated => Some("Missing Empty Line"),
+        Fault::ContentLength => Some("Bad Content-Length"),
+        Fault::BodyTruncated => Some("Body Shorter Than Content-Length"),
+        Fault::MethodMismatch => Some("CSeq Method Mismatch"),
+        Fault::Missing(name) => is_identity(name).then_some("Missing Mandatory Header"),
+        Fault::Repeated(name) => {
+            let framing = matches!(name, HeaderName::MaxForwards | HeaderName::ContentLength);
+            (framing || is_identity(name)).then_some("Repeated Header")
+        }
+        Fault::Header(name, cause) => fatal_header(name, *cause),
+        Fault::BareLineFeed
+        | Fault::StartLineSpacing
+        | Fault::Version
+        | Fault::NoColon
+        | Fault::HeaderName
+        | Fault::NotUtf8
+        | Fault::ControlByte
+        | Fault::NoFromTag
+        | Fault::EmptyBranch
+        | Fault::Multipart
+        | Fault::LineBreakRemoved => None,
+    }
+}
+
+/// The headers without which a request cannot be told from another.
+fn is_identity(name: &HeaderName) -> bool {
+    [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq].contains(name)
+}
+
+fn fatal_header(name: &HeaderName, cause: HeaderFault) -> Option<&'static str> {
+    let routing = [HeaderName::Contact, HeaderName::Route, HeaderName::RecordRoute].contains(name);
+    let length = *name == HeaderName::ContentLength;
+    if !is_identity(name) && !routing && !length {
+        return None;
+    }
+    let harmless = match cause {
+        HeaderFault::Space | HeaderFault::Date => true,
+        // An overlarge lifetime counts as the default one (RFC 4475 §3.1.2.4).
+        HeaderFault::Range => routing,
+        HeaderFault::Missing
+        | HeaderFault::Empty
+        | HeaderFault::Syntax
+        | HeaderFault::Number
+        | HeaderFault::Unbalanced
+        | HeaderFault::Parameter
+        | HeaderFault::Uri(_)
+        | HeaderFault::HostPort
+        | HeaderFault::Star
+        | HeaderFault::Display
+        | HeaderFault::Brackets => false,
+    };
+    (!harmless).then_some("Malformed Header")
 }

@@ -124,6 +124,13 @@ impl Message {
         }
     }
 
+    pub(crate) fn request_uri_bytes(&self) -> &[u8] {
+        match self.0.start {
+            StartLine::Request { uri, .. } => self.slice(uri),
+            StartLine::Status { .. } => &[],
+        }
+    }
+
     /// Returns the Request-URI as written; `None` for a response or bytes outside UTF-8.
     #[must_use]
     pub fn request_uri_text(&self) -> Option<&str> {

@@ -1,1 +1,10 @@
 //! Integration tests of the SIP engine; one binary, one module a file.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helper functions as well"
+)]
+
+mod torture;

@@ -49,10 +49,19 @@ pub enum HeaderFault {
     /// The host or the port cannot be read.
     #[error("bad host or port")]
     HostPort,
-    /// Several values were found where only one may stand, and they differ.
-    #[error("contradicting values")]
-    Repeated,
     /// `*` stands beside other contacts (RFC 3261 §10.2.2).
     #[error("star beside other contacts")]
     Star,
+    /// A display name needs quotes, or its quotes are wrong.
+    #[error("display name needs quotes")]
+    Display,
+    /// A URI with `?` or `,` needs angle brackets (RFC 3261 §20).
+    #[error("uri needs angle brackets")]
+    Brackets,
+    /// White space stands inside the angle brackets.
+    #[error("white space inside angle brackets")]
+    Space,
+    /// The date is not of the one form that is allowed (RFC 3261 §20.17).
+    #[error("malformed date")]
+    Date,
 }

@@ -12,6 +12,7 @@ mod contact;
 mod cseq;
 mod event;
 mod fault;
+pub(crate) mod grammar;
 mod media_type;
 mod name;
 mod name_addr;
