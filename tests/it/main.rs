@@ -8,3 +8,4 @@
 )]
 
 mod net;
+mod tidy;

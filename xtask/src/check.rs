@@ -1,7 +1,7 @@
 //! `cargo xtask check`, `precommit` and `ci`: everything that needs no peer.
 
-use crate::{interop, shell};
-use anyhow::Result;
+use crate::{interop, shell, tidy};
+use anyhow::{Result, bail};
 use std::process::Command;
 
 /// Runs format, lints, tests and doc tests.
@@ -15,12 +15,21 @@ pub(crate) fn check() -> Result<()> {
     tests(&[], &[])
 }
 
-/// Runs what is quick enough for every commit.
+/// Runs what is quick enough for every commit: format, tidy rules, forgotten snapshots.
 ///
 /// # Errors
-/// When the format is not ours.
+/// At the first that fails.
 pub(crate) fn precommit() -> Result<()> {
-    format()
+    format()?;
+    let repository = shell::repository()?;
+    let complaints = tidy::complaints(&repository);
+    for complaint in &complaints {
+        eprintln!("{complaint}");
+    }
+    if !complaints.is_empty() {
+        bail!("{} tidy complaints", complaints.len());
+    }
+    Ok(())
 }
 
 /// Runs all that CI runs: [`check`] without its tests, documentation, benchmarks as far as compiling them, and

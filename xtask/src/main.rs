@@ -10,6 +10,8 @@ mod interop;
 mod lab;
 mod setup;
 mod shell;
+#[path = "../../tests/it/tidy/mod.rs"]
+mod tidy;
 
 use anyhow::{Result, bail};
 use std::process::ExitCode;

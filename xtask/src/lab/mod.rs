@@ -9,10 +9,12 @@ mod compose;
 mod packages;
 mod place;
 mod ready;
+mod status;
 
 use anyhow::{Result, bail};
 use compose::Compose;
 pub(crate) use place::Place;
+pub(crate) use status::status;
 use std::time::Instant;
 
 /// How the lab Asterisk is run.
@@ -96,42 +98,6 @@ fn stop(place: &Place, compose: Option<&Compose>) -> Result<bool> {
         was_up = true;
     }
     Ok(was_up)
-}
-
-/// Prints version, endpoints and channels; an error when the lab does not answer.
-pub(crate) fn status() -> Result<()> {
-    let place = Place::from_environment()?;
-    let mut ami = match ami::Ami::login(place.ports.ami) {
-        Ok(ami) => ami,
-        Err(error) => bail!("lab Asterisk is down: {error:#}"),
-    };
-    println!("version: {}", ami.value("CoreSettings", "AsteriskVersion")?);
-    match chroot::running(&place)? {
-        Some(pid) => println!("runs as: process {pid} in a chroot"),
-        None => println!("runs as: container or foreign process"),
-    }
-    println!("sip: 127.0.0.1:{} udp+tcp", place.ports.sip);
-    println!("ami: 127.0.0.1:{}   ari: 127.0.0.1:{}", place.ports.ami, place.ports.ari);
-    for endpoint in ami.list("PJSIPShowEndpoints", "EndpointList")? {
-        println!(
-            "endpoint {}: {}, contacts: {}",
-            endpoint.get("ObjectName"),
-            endpoint.get("DeviceState").to_lowercase(),
-            endpoint.get("Contacts")
-        );
-    }
-    let channels = ami.list("CoreShowChannels", "CoreShowChannel")?;
-    println!("channels: {}", channels.len());
-    for channel in channels {
-        println!(
-            "  {} {} {} {}",
-            channel.get("Channel"),
-            channel.get("ChannelStateDesc"),
-            channel.get("Exten"),
-            channel.get("Duration")
-        );
-    }
-    Ok(())
 }
 
 /// Picks the backend; `OFFHOOK_LAB=chroot|docker` decides where both would do.
