@@ -1,0 +1,46 @@
+//! Where a request inside a dialog goes and how it is routed: RFC 3261 §12.2.1.1.
+
+use super::DialogRecord;
+use crate::message::{NameAddr, Uri};
+use crate::user_agent::{Destination, Flow, Transport};
+use std::net::SocketAddr;
+
+/// Request-URI, Route values and next hop of a request inside a dialog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) uri: Uri,
+    pub(crate) routes: Vec<String>,
+    pub(crate) destination: Destination,
+}
+
+/// Plans the next request of a dialog; `None` when its remote target is no URI at all.
+pub(crate) fn plan(dialog: &DialogRecord) -> Option<Plan> {
+    let target = Uri::parse(&dialog.remote_target).ok()?;
+    let first = dialog.route_set.first().and_then(|route| route.parse::<NameAddr>().ok()).map(|route| route.uri);
+    let (uri, routes, hop) = match first {
+        None => (target.clone(), Vec::new(), target),
+        Some(first) if first.lr() => (target, dialog.route_set.clone(), first),
+        Some(first) => {
+            // A strict router: it takes the Request-URI's place and the target goes to the end.
+            let mut routes: Vec<String> = dialog.route_set.iter().skip(1).cloned().collect();
+            routes.push(format!("<{target}>"));
+            (first.without_headers(), routes, first)
+        }
+    };
+    let hop = next_hop(&hop, dialog.flow);
+    Some(Plan { uri: uri.without_headers(), routes, destination: Destination { candidates: vec![hop] } })
+}
+
+/// Returns the address a URI names, or the flow's peer when it names none by number.
+pub(crate) fn next_hop(uri: &Uri, flow: Flow) -> (Transport, SocketAddr) {
+    let Some(address) = uri.host().and_then(crate::message::Host::ip) else { return (flow.transport, flow.remote) };
+    let remote = SocketAddr::new(address, uri.port().unwrap_or(5060));
+    let transport = match uri.transport() {
+        Some(name) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
+        Some(name) if name.eq_ignore_ascii_case("udp") => Transport::Udp,
+        // The same peer over the same connection, or RFC 3263 §4.1: UDP for a numeric address.
+        Some(_) | None if remote == flow.remote => flow.transport,
+        Some(_) | None => Transport::Udp,
+    };
+    (transport, remote)
+}

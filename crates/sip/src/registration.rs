@@ -1,0 +1,393 @@
+//! Registration: RFC 3261 §10.2. One REGISTER at a time, refreshed before it expires, with back-off after failures.
+//!
+//! A refusal that a repeat cannot cure (401 and 403 after credentials, 404 and other 4xx) ends the attempts until
+//! the user asks again. Leaves out Path, GRUU and outbound (RFC 5626) apart from the CRLF keep-alive.
+
+use crate::auth::Credentials;
+use crate::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
+use crate::transaction::Reason;
+use crate::user_agent::{
+    ContactForm, Destination, Draft, Event, Flow, Outgoing, Output, Owner, RegistrationId, RequestFailure, Transmit,
+    Transport, User, UserAgent,
+};
+use std::time::{Duration, Instant};
+
+/// First wait after a failure that may pass, doubled for each further one.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+/// Longest wait between attempts.
+const LAST_RETRY: Duration = Duration::from_secs(600);
+
+/// What is to be registered, and where.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// Request-URI: the registrar's domain, without a user part.
+    pub registrar: Uri,
+    /// Address of record, for From and To.
+    pub aor: Uri,
+    /// Where the REGISTER goes.
+    pub destination: Destination,
+    /// Answers challenges.
+    pub credentials: Option<Credentials>,
+    /// Lifetime to ask for, in whole seconds.
+    pub expires: Duration,
+    /// Display name of From and To.
+    pub display: Option<String>,
+    /// User part of the Contact; that of `aor` when absent.
+    pub contact_user: Option<String>,
+    /// Parameters appended to the Contact, as `;name=value` text.
+    pub contact_params: String,
+    /// Further headers.
+    pub headers: Vec<(HeaderName, String)>,
+}
+
+impl Registration {
+    /// Returns a registration for an hour without credentials.
+    pub fn new(registrar: Uri, aor: Uri, destination: Destination) -> Self {
+        Self {
+            registrar,
+            aor,
+            destination,
+            credentials: None,
+            expires: Duration::from_secs(3600),
+            display: None,
+            contact_user: None,
+            contact_params: String::new(),
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// What happened to a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistrationEvent {
+    /// The registrar asked for credentials; the answer is on its way.
+    Challenged {
+        /// 401 or 407.
+        status: StatusCode,
+    },
+    /// The registrar has the binding.
+    Registered {
+        /// Lifetime that the registrar granted.
+        expires: Duration,
+        /// When the next REGISTER goes out by itself.
+        refresh_in: Duration,
+        /// Status of the response.
+        status: StatusCode,
+        /// Its reason phrase, odd ones included.
+        reason: String,
+        /// Bindings of the address of record, ours included.
+        contact_count: usize,
+    },
+    /// The binding is gone at our request; the registration is forgotten.
+    Unregistered {
+        /// Status of the response.
+        status: StatusCode,
+    },
+    /// The last REGISTER failed.
+    Failed {
+        /// Status; absent on a time-out or transport failure.
+        status: Option<StatusCode>,
+        /// Reason phrase, or what went wrong.
+        reason: String,
+        /// When the next attempt goes out by itself; `None` when the engine waits for the user.
+        retry_in: Option<Duration>,
+    },
+}
+
+/// State of one registration.
+#[derive(Debug)]
+pub(crate) struct RegistrationState {
+    what: Registration,
+    call_id: String,
+    tag: String,
+    cseq: u32,
+    expires: Duration,
+    /// The REGISTER that is under way.
+    outgoing: Option<u64>,
+    /// The REGISTER that is under way removes the binding.
+    removing: bool,
+    /// Another REGISTER is wanted when this one is over.
+    again: Option<Again>,
+    failures: u32,
+    raised_to_minimum: bool,
+    flow: Option<Flow>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Refresh,
+    Remove,
+}
+
+impl RegistrationState {
+    pub(crate) const fn next_cseq(&mut self) -> u32 {
+        self.cseq = self.cseq.wrapping_add(1);
+        self.cseq
+    }
+}
+
+impl UserAgent {
+    /// Registers, and keeps the binding alive until [`Self::unregister`].
+    pub fn register(&mut self, now: Instant, registration: Registration) -> RegistrationId {
+        let id = RegistrationId(self.fresh_id());
+        let state = RegistrationState {
+            call_id: self.ids.call_id(),
+            tag: self.ids.tag(),
+            cseq: 0,
+            expires: registration.expires,
+            what: registration,
+            outgoing: None,
+            removing: false,
+            again: None,
+            failures: 0,
+            raised_to_minimum: false,
+            flow: None,
+        };
+        self.registrations.insert(id, state);
+        self.send_register(now, id, false);
+        id
+    }
+
+    /// Sends a REGISTER now, also after a failure that ended the attempts. Unknown handles are ignored.
+    pub fn refresh(&mut self, now: Instant, id: RegistrationId) {
+        self.register_again(now, id, Again::Refresh);
+    }
+
+    /// Removes the binding; [`RegistrationEvent::Unregistered`] or `Failed` follows, then the handle is dead.
+    pub fn unregister(&mut self, now: Instant, id: RegistrationId) {
+        self.register_again(now, id, Again::Remove);
+    }
+
+    /// Replaces the credentials; they count from the next REGISTER on.
+    pub fn set_credentials(&mut self, id: RegistrationId, credentials: Credentials) {
+        if let Some(state) = self.registrations.get_mut(&id) {
+            state.what.credentials = Some(credentials);
+            self.wallet.forget(Owner::Registration(id));
+        }
+    }
+
+    fn register_again(&mut self, now: Instant, id: RegistrationId, again: Again) {
+        let Some(state) = self.registrations.get_mut(&id) else { return };
+        if state.outgoing.is_some() {
+            // §10.2: no new REGISTER before the last one is over. A wish to remove is never weakened.
+            if state.again != Some(Again::Remove) && !state.removing {
+                state.again = Some(again);
+            }
+        } else {
+            self.send_register(now, id, again == Again::Remove);
+        }
+    }
+
+    fn send_register(&mut self, now: Instant, id: RegistrationId, removing: bool) {
+        self.timers.stop_all(Owner::Registration(id));
+        let mut extra = Vec::new();
+        self.push_product(&mut extra);
+        extra.push((HeaderName::Allow, self.allow_text()));
+        let Some(state) = self.registrations.get_mut(&id) else { return };
+        state.removing = removing;
+        state.again = None;
+        let what = &state.what;
+        let expires = if removing { 0 } else { state.expires.as_secs() };
+        let mut address = NameAddr::new(what.aor.clone());
+        address.display.clone_from(&what.display);
+        let user = what.contact_user.clone();
+        let user = user.or_else(|| what.aor.user().map(str::to_owned)).unwrap_or_default();
+        let mut headers = vec![
+            (HeaderName::From, address.clone().with_tag(&state.tag).to_string()),
+            (HeaderName::To, address.to_string()),
+            (HeaderName::CallId, state.call_id.clone()),
+            (HeaderName::Expires, expires.to_string()),
+        ];
+        headers.extend(extra);
+        headers.extend(what.headers.iter().cloned());
+        let draft = Draft {
+            method: Method::Register,
+            uri: what.registrar.clone(),
+            contact: ContactForm::Local { user, params: what.contact_params.clone() },
+            headers,
+            body: None,
+        };
+        let (destination, credentials) = (what.destination.clone(), what.credentials.clone());
+        let cseq = state.next_cseq();
+        let outgoing = Outgoing::new(User::Registration(id), draft, cseq, &destination, credentials);
+        // The request may fail before it returns; then the outcome has already cleared the mark.
+        state.outgoing = Some(0);
+        let outgoing = self.send_request(now, outgoing);
+        if let Some(state) = self.registrations.get_mut(&id).filter(|state| state.outgoing == Some(0)) {
+            state.outgoing = Some(outgoing);
+        }
+    }
+
+    pub(crate) fn note_challenge(&mut self, user: User, status: StatusCode) {
+        if let User::Registration(id) = user {
+            self.raise(Event::Registration { id, event: RegistrationEvent::Challenged { status } });
+        }
+    }
+
+    pub(crate) fn registration_timer(&mut self, now: Instant, id: RegistrationId, reason: Reason) {
+        if reason == Reason::KeepAlive {
+            self.keep_alive(now, id);
+        } else {
+            self.register_again(now, id, Again::Refresh);
+        }
+    }
+
+    fn keep_alive(&mut self, now: Instant, id: RegistrationId) {
+        let flow = self.registrations.get(&id).and_then(|state| state.flow);
+        let (Some(flow), Some(interval)) = (flow, self.config.keep_alive) else { return };
+        self.outputs.push_back(Output::Transmit(Transmit::keep_alive(flow)));
+        self.arm(now, Owner::Registration(id), Reason::KeepAlive, interval);
+    }
+
+    pub(crate) fn registration_outcome(
+        &mut self,
+        now: Instant,
+        id: RegistrationId,
+        outgoing: u64,
+        outcome: Result<&Message, RequestFailure>,
+    ) {
+        let flow = self.outgoing.get(&outgoing).and_then(|outgoing| outgoing.flow);
+        let Some(state) = self.registrations.get_mut(&id) else { return };
+        state.outgoing = None;
+        match outcome {
+            Ok(response) => match response.status() {
+                Some(status) if status.is_success() && state.removing => {
+                    self.end_registration(id, RegistrationEvent::Unregistered { status });
+                }
+                Some(status) if status.is_success() => self.registered(now, id, response, status, flow),
+                Some(status) => self.registration_refused(now, id, response, status),
+                None => {}
+            },
+            Err(failure) => self.registration_failed(now, id, None, failure.to_string(), None),
+        }
+        let again = self.registrations.get_mut(&id).filter(|state| state.outgoing.is_none());
+        if let Some(again) = again.and_then(|state| state.again.take()) {
+            self.send_register(now, id, again == Again::Remove);
+        }
+    }
+
+    fn end_registration(&mut self, id: RegistrationId, event: RegistrationEvent) {
+        self.registrations.remove(&id);
+        self.timers.stop_all(Owner::Registration(id));
+        self.wallet.forget(Owner::Registration(id));
+        self.raise(Event::Registration { id, event });
+    }
+
+    fn registered(
+        &mut self,
+        now: Instant,
+        id: RegistrationId,
+        response: &Message,
+        status: StatusCode,
+        flow: Option<Flow>,
+    ) {
+        let own = flow.and_then(|flow| match flow.transport {
+            Transport::Udp => self.config.udp,
+            Transport::Tcp => self.config.tcp,
+        });
+        let Some(state) = self.registrations.get_mut(&id) else { return };
+        state.failures = 0;
+        state.raised_to_minimum = false;
+        state.flow = flow;
+        let contacts = response.contacts();
+        let list = contacts.as_ref().map_or(&[][..], |contacts| contacts.list());
+        let user = state.what.contact_user.as_deref().or_else(|| state.what.aor.user());
+        let ours = list.iter().find(|contact| {
+            contact.uri.user() == user
+                && contact.uri.host().and_then(crate::message::Host::ip) == own.map(|own| own.ip())
+                && contact.uri.port().unwrap_or(5060) == own.map_or(0, |own| own.port())
+        });
+        let single = if let [only] = list { Some(only) } else { None };
+        let granted = ours.or(single).and_then(NameAddr::expires).or_else(|| response.expires().ok().flatten());
+        let expires = granted.map_or(state.expires, |seconds| Duration::from_secs(seconds.into()));
+        let refresh_in = refresh_after(expires);
+        let event = RegistrationEvent::Registered {
+            expires,
+            refresh_in,
+            status,
+            reason: response.reason().map(|reason| reason.into_owned()).unwrap_or_default(),
+            contact_count: list.len(),
+        };
+        self.raise(Event::Registration { id, event });
+        self.arm(now, Owner::Registration(id), Reason::Refresh, refresh_in);
+        if let (Some(interval), Some(Transport::Udp)) = (self.config.keep_alive, flow.map(|flow| flow.transport)) {
+            self.arm(now, Owner::Registration(id), Reason::KeepAlive, interval);
+        }
+    }
+
+    fn registration_refused(&mut self, now: Instant, id: RegistrationId, response: &Message, status: StatusCode) {
+        let reason = response.reason().map(|reason| reason.into_owned()).unwrap_or_default();
+        let Some(state) = self.registrations.get_mut(&id) else { return };
+        let minimum = response.min_expires().ok().flatten().map(|seconds| Duration::from_secs(seconds.into()));
+        if status == StatusCode::INTERVAL_TOO_BRIEF
+            && let Some(minimum) = minimum.filter(|minimum| *minimum > state.expires)
+            && !state.raised_to_minimum
+        {
+            // §10.2.8: try again with the interval that the registrar asks for, once.
+            state.raised_to_minimum = true;
+            state.expires = minimum;
+            self.send_register(now, id, false);
+            return;
+        }
+        let after = response.retry_after().ok().flatten().map(|after| Duration::from_secs(after.seconds.into()));
+        self.registration_failed(now, id, Some(status), reason, after);
+    }
+
+    fn registration_failed(
+        &mut self,
+        now: Instant,
+        id: RegistrationId,
+        status: Option<StatusCode>,
+        reason: String,
+        after: Option<Duration>,
+    ) {
+        let Some(state) = self.registrations.get_mut(&id) else { return };
+        if state.removing {
+            self.end_registration(id, RegistrationEvent::Failed { status, reason, retry_in: None });
+            return;
+        }
+        let retry_in = status.is_none_or(may_pass).then(|| {
+            let doubled = FIRST_RETRY.saturating_mul(1 << state.failures.min(8)).min(LAST_RETRY);
+            let wait = after.unwrap_or(doubled).max(FIRST_RETRY);
+            // Phones that lost the same registrar must not all come back in the same instant.
+            wait + self.ids.between(Duration::ZERO, wait / 10)
+        });
+        state.failures = state.failures.saturating_add(1);
+        if let Some(wait) = retry_in {
+            self.arm(now, Owner::Registration(id), Reason::RegistrationRetry, wait);
+        }
+        self.raise(Event::Registration { id, event: RegistrationEvent::Failed { status, reason, retry_in } });
+    }
+}
+
+/// Tells whether a later attempt may succeed where this status came now.
+const fn may_pass(status: StatusCode) -> bool {
+    matches!(status.code(), 408 | 480 | 491 | 500..=699)
+}
+
+/// Returns when to refresh: early enough for a whole time-out and another try, but never before half the lifetime.
+fn refresh_after(expires: Duration) -> Duration {
+    let lead = (expires / 10).max(Duration::from_secs(35)).min(expires / 2);
+    expires.saturating_sub(lead).max(Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binding_is_refreshed_early_enough_for_a_second_try() {
+        let cases = [(60, 30), (120, 85), (300, 265), (3600, 3240), (2, 1), (0, 1)];
+        for (expires, after) in cases {
+            assert_eq!(refresh_after(Duration::from_secs(expires)), Duration::from_secs(after), "{expires}");
+        }
+    }
+
+    #[test]
+    fn only_passing_refusals_are_tried_again() {
+        for code in 400..700_u16 {
+            let status = StatusCode::new(code).unwrap();
+            assert_eq!(may_pass(status), code >= 500 || [408, 480, 491].contains(&code), "{code}");
+        }
+    }
+}

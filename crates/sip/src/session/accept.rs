@@ -1,0 +1,246 @@
+//! Being called: an incoming INVITE or re-INVITE, our responses, the 2xx until its ACK. RFC 3261 §13.3, §14.2, §9.2.
+
+use super::{Answer, Direction, EndCause, Party, ReplacedDialog, Session, SessionError, SessionEvent, SessionState};
+use crate::dialog::{DialogKey, DialogRecord, Ours, Party as Side};
+use crate::message::{HeaderName, Message, StatusCode};
+use crate::transaction::Reason;
+use crate::user_agent::{Body, Flow, NamedHeaders, Owner, Reply, SessionId, UserAgent};
+use std::time::{Duration, Instant};
+
+/// Repeat interval of a provisional response (§13.3.1.1).
+const PROVISIONAL_EVERY: Duration = Duration::from_secs(60);
+
+impl UserAgent {
+    pub(crate) fn receive_invite(&mut self, now: Instant, server: u64, flow: Flow, message: &Message) {
+        let (Ok(to), Ok(call_id)) = (message.to(), message.call_id()) else { return };
+        let id = SessionId(self.fresh_id());
+        let tag = self.ids.tag();
+        let local_uri = Side::of(&to).uri;
+        let mut session = Session::new(Direction::Inbound, call_id, tag.clone(), local_uri.clone());
+        session.user = message.request_uri().and_then(|uri| uri.user().map(str::to_owned)).unwrap_or_default();
+        let contact = self.own_contact(&session.user, flow).unwrap_or_default();
+        let ours = Ours { tag: &tag, uri: &local_uri, contact, flow, local_cseq: 0 };
+        session.dialog = DialogRecord::from_request(message, ours);
+        session.server = Some(server);
+        self.sessions.insert(id, session);
+        self.tags.insert(tag, id);
+        self.attach_server(server, id);
+        let replaces = message.replaces().ok().flatten().map(|replaces| {
+            let dialog = DialogKey {
+                call_id: replaces.call_id,
+                local_tag: replaces.to_tag,
+                remote_tag: replaces.from_tag,
+            };
+            let session = self.session_with(&dialog);
+            ReplacedDialog { dialog, early_only: replaces.early_only, session }
+        });
+        let offer = message.sdp().map(<[u8]>::to_vec);
+        self.session_event(id, SessionEvent::Incoming { invite: message.clone(), flow, offer, replaces });
+    }
+
+    /// Gives the credentials that answer challenges to requests in an inbound session.
+    ///
+    /// # Errors
+    /// When the session is unknown.
+    pub fn set_session_credentials(
+        &mut self,
+        id: SessionId,
+        credentials: crate::auth::Credentials,
+    ) -> Result<(), SessionError> {
+        let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
+        session.credentials = Some(credentials);
+        Ok(())
+    }
+
+    /// Answers the pending INVITE or re-INVITE: 1xx, 2xx, or 300 to 699.
+    ///
+    /// A 2xx is repeated until its ACK arrives; without one the session is ended with BYE. A refusal of the first
+    /// INVITE ends the session, one of a re-INVITE leaves it as it was.
+    ///
+    /// # Errors
+    /// When nothing waits for an answer.
+    pub fn respond(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        status: StatusCode,
+        reason: Option<&str>,
+        body: Option<Body>,
+        headers: NamedHeaders,
+    ) -> Result<(), SessionError> {
+        let session = self.sessions.get(&id).ok_or(SessionError::Unknown)?;
+        let state = session.state;
+        let server = session.server.ok_or(SessionError::WrongState { state })?;
+        self.answer_invite(now, id, server, status, reason, body, headers);
+        if status.is_provisional() {
+            return Ok(());
+        }
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        session.server = None;
+        session.provisional = None;
+        self.timers.stop(Owner::Session(id), Reason::RepeatProvisional);
+        let first = session.state == SessionState::Ringing;
+        if status.is_success() {
+            if first {
+                session.state = SessionState::Answered;
+            }
+            self.await_ack(now, id, server);
+        } else if first {
+            self.end_session(now, id, Party::Local, EndCause::Rejected(status), Some(status), None);
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one response; a struct would be built only here")]
+    fn answer_invite(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        server: u64,
+        status: StatusCode,
+        reason: Option<&str>,
+        body: Option<Body>,
+        extra: NamedHeaders,
+    ) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let dialog = session.dialog.as_ref();
+        // §12.1.1: whatever creates or refreshes the dialog carries Contact and Record-Route.
+        let creates = status.code() > 100 && !status.is_failure();
+        let mut reply = Reply {
+            to_tag: (status.code() > 100).then(|| session.local_tag.clone()),
+            contact: dialog.filter(|_| creates).map(|dialog| dialog.contact.clone()),
+            copy_route: creates,
+            headers: Vec::new(),
+            body,
+        };
+        if status.is_success() {
+            self.push_capabilities(&mut reply.headers);
+        }
+        reply.headers.extend(extra);
+        self.answer(now, server, status, reason, reply);
+        if status.is_provisional() && status.code() > 100 {
+            let sent = self.servers.get(&server).and_then(|server| server.last_response().cloned());
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.provisional = sent;
+            }
+            self.arm(now, Owner::Session(id), Reason::RepeatProvisional, PROVISIONAL_EVERY);
+        }
+    }
+
+    fn await_ack(&mut self, now: Instant, id: SessionId, server: u64) {
+        let Some(transaction) = self.servers.get(&server) else { return };
+        let (Some(message), Ok(cseq)) = (transaction.last_response().cloned(), transaction.request.cseq()) else {
+            return;
+        };
+        let flow = transaction.flow;
+        let interval = self.config.timers.t1;
+        let answer = Answer { server, cseq: cseq.number, flow, message, interval };
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.answer = Some(answer);
+        }
+        self.arm(now, Owner::Session(id), Reason::RepeatAnswer, interval);
+        self.arm(now, Owner::Session(id), Reason::AckMissing, self.config.timers.h);
+    }
+
+    pub(crate) fn session_timer(&mut self, now: Instant, id: SessionId, reason: Reason) {
+        match reason {
+            Reason::RepeatAnswer => self.repeat_answer(now, id),
+            Reason::AckMissing => self.ack_missing(now, id),
+            Reason::RepeatProvisional => self.repeat_provisional(now, id),
+            Reason::CancelLimit => self.cancel_expired(now, id),
+            Reason::Glare => self.retry_reinvite(now, id),
+            Reason::TimerA
+            | Reason::TimerB
+            | Reason::TimerD
+            | Reason::TimerE
+            | Reason::TimerF
+            | Reason::TimerG
+            | Reason::TimerH
+            | Reason::TimerI
+            | Reason::TimerJ
+            | Reason::TimerK
+            | Reason::TimerL
+            | Reason::TimerM
+            | Reason::Trying
+            | Reason::Unanswered
+            | Reason::Refresh
+            | Reason::RegistrationRetry
+            | Reason::KeepAlive => {}
+        }
+    }
+
+    fn repeat_answer(&mut self, now: Instant, id: SessionId) {
+        let limit = self.config.timers.t2;
+        let Some(answer) = self.sessions.get_mut(&id).and_then(|session| session.answer.as_mut()) else { return };
+        answer.interval = answer.interval.saturating_mul(2).min(limit);
+        let (interval, server, flow, message) = (answer.interval, answer.server, answer.flow, answer.message.clone());
+        if self.servers.contains_key(&server) {
+            self.send_response(now, server, StatusCode::OK, message);
+        } else {
+            // Timer L may be configured shorter than the wait for the ACK.
+            self.transmit(flow, message, true);
+        }
+        self.arm(now, Owner::Session(id), Reason::RepeatAnswer, interval);
+    }
+
+    fn ack_missing(&mut self, now: Instant, id: SessionId) {
+        self.timers.stop(Owner::Session(id), Reason::RepeatAnswer);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.answer = None;
+        let headers = session.bye_after_ack.take();
+        let asked = headers.is_some();
+        let end = if asked { (Party::Local, EndCause::Bye) } else { (Party::Local, EndCause::AckMissing) };
+        self.send_bye(now, id, headers.unwrap_or_default(), end);
+    }
+
+    fn repeat_provisional(&mut self, now: Instant, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let (Some(server), Some(message)) = (session.server, session.provisional.clone()) else { return };
+        if let Some(status) = message.status() {
+            self.send_response(now, server, status, message);
+        }
+        self.arm(now, Owner::Session(id), Reason::RepeatProvisional, PROVISIONAL_EVERY);
+    }
+
+    /// Takes an ACK inside a dialog; false when it fits nothing.
+    pub(crate) fn session_acknowledged(&mut self, now: Instant, id: SessionId, ack: &Message) -> bool {
+        let Ok(cseq) = ack.cseq() else { return false };
+        let Some(session) = self.sessions.get_mut(&id) else { return false };
+        match &session.answer {
+            Some(answer) if answer.cseq == cseq.number => {}
+            // A repeat of an ACK that was heard already.
+            Some(_) | None => {
+                return session.dialog.as_ref().is_some_and(|dialog| dialog.remote_cseq >= Some(cseq.number));
+            }
+        }
+        session.answer = None;
+        if session.state == SessionState::Answered {
+            session.state = SessionState::Established;
+        }
+        let hang_up = session.bye_after_ack.take();
+        self.timers.stop(Owner::Session(id), Reason::RepeatAnswer);
+        self.timers.stop(Owner::Session(id), Reason::AckMissing);
+        self.session_event(id, SessionEvent::Acknowledged { sdp: ack.sdp().map(<[u8]>::to_vec) });
+        if let Some(headers) = hang_up {
+            self.send_bye(now, id, headers, (Party::Local, EndCause::Bye));
+        }
+        true
+    }
+
+    /// Takes the CANCEL of a pending INVITE or re-INVITE (§9.2).
+    pub(crate) fn session_canceled(&mut self, now: Instant, id: SessionId, server: u64, cancel: &Message) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.server = None;
+        session.provisional = None;
+        let first = session.state == SessionState::Ringing;
+        let to_tag = Some(session.local_tag.clone());
+        self.timers.stop(Owner::Session(id), Reason::RepeatProvisional);
+        let status = StatusCode::REQUEST_TERMINATED;
+        self.answer(now, server, status, None, Reply { to_tag, ..Reply::default() });
+        self.session_event(id, SessionEvent::Canceled { message: cancel.clone() });
+        if first {
+            let reason = cancel.header(HeaderName::Reason).map(std::borrow::Cow::into_owned);
+            self.end_session(now, id, Party::Remote, EndCause::Cancel, Some(status), reason);
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Calling: our INVITE, its responses, forked dialogs and the ACK of a 2xx. RFC 3261 §13.2.
+
+use super::{Ack, Cancel, Direction, EndCause, Party, Session, SessionError, SessionEvent, SessionState, Surplus};
+use crate::auth::Credentials;
+use crate::dialog::{DialogKey, DialogRecord, Ours};
+use crate::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
+use crate::transaction::Reason;
+use crate::user_agent::{
+    Body, ContactForm, Destination, Draft, Event, NamedHeaders, Outgoing, RequestFailure, SessionId, User, UserAgent,
+};
+use std::time::Instant;
+
+/// A call to be made.
+#[derive(Debug, Clone)]
+pub struct Invite {
+    /// Request-URI, and To.
+    pub target: Uri,
+    /// From, without tag.
+    pub from: NameAddr,
+    /// Where it goes.
+    pub destination: Destination,
+    /// Answers challenges, also those of later requests in the session.
+    pub credentials: Option<Credentials>,
+    /// Further headers.
+    pub headers: NamedHeaders,
+    /// The offer; without one the 2xx carries it and [`UserAgent::acknowledge`] must answer.
+    pub body: Option<Body>,
+    /// Route set to preload (RFC 3261 §8.1.1.1).
+    pub route: Vec<Uri>,
+}
+
+impl Invite {
+    /// Returns a call without credentials, offer and route.
+    pub fn new(target: Uri, from: NameAddr, destination: Destination) -> Self {
+        Self { target, from, destination, credentials: None, headers: Vec::new(), body: None, route: Vec::new() }
+    }
+}
+
+impl UserAgent {
+    /// Sends an INVITE.
+    pub fn invite(&mut self, now: Instant, invite: Invite) -> SessionId {
+        let id = SessionId(self.fresh_id());
+        let tag = self.ids.tag();
+        let call_id = self.ids.call_id();
+        let mut from = invite.from.clone();
+        from.params.remove("tag");
+        let mut session = Session::new(Direction::Outbound, call_id.clone(), tag.clone(), from.to_string());
+        session.user = from.uri.user().unwrap_or_default().to_owned();
+        session.credentials.clone_from(&invite.credentials);
+        session.offerless = invite.body.is_none();
+        let cseq = session.next_cseq();
+        let user = session.user.clone();
+        self.sessions.insert(id, session);
+        self.tags.insert(tag.clone(), id);
+        let mut headers: NamedHeaders =
+            invite.route.iter().map(|route| (HeaderName::Route, format!("<{route}>"))).collect();
+        headers.push((HeaderName::From, from.with_tag(&tag).to_string()));
+        headers.push((HeaderName::To, NameAddr::new(invite.target.without_headers()).to_string()));
+        headers.push((HeaderName::CallId, call_id));
+        self.push_product(&mut headers);
+        self.push_capabilities(&mut headers);
+        headers.extend(invite.headers);
+        let draft = Draft {
+            method: Method::Invite,
+            uri: invite.target.without_headers(),
+            contact: ContactForm::Local { user, params: String::new() },
+            headers,
+            body: invite.body,
+        };
+        let outgoing =
+            Outgoing::new(User::Invite(id), draft, cseq, &invite.destination, invite.credentials);
+        // The request may fail before it returns, so the number is claimed by the session first.
+        let outgoing = self.send_request(now, outgoing);
+        if let Some(session) = self.sessions.get_mut(&id)
+            && self.outgoing.contains_key(&outgoing)
+        {
+            session.invite = Some(outgoing);
+        }
+        id
+    }
+
+    /// Sends the ACK with the answer for a 2xx that carried the offer.
+    ///
+    /// # Errors
+    /// When no such 2xx waits.
+    pub fn acknowledge(&mut self, now: Instant, id: SessionId, answer: Body) -> Result<(), SessionError> {
+        let _now = now;
+        let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
+        let state = session.state;
+        let (cseq, credentials) = session.owed_ack.take().ok_or(SessionError::WrongState { state })?;
+        self.acknowledge_answer(id, cseq, &credentials, Some(answer));
+        Ok(())
+    }
+
+    pub(crate) fn session_event(&mut self, id: SessionId, event: SessionEvent) {
+        self.raise(Event::Session { id, event });
+    }
+
+    pub(crate) fn invite_provisional(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        outgoing: u64,
+        status: StatusCode,
+        response: &Message,
+    ) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let Cancel::Wanted(headers) = session.cancel.clone() {
+            session.cancel = Cancel::Sent;
+            self.cancel_invite(now, id, outgoing, &headers);
+        }
+        if status.code() == 100 {
+            self.session_event(id, SessionEvent::Trying);
+            return;
+        }
+        let remote_tag = response.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        let known = self.sessions.get(&id).is_some_and(|session| session.has_dialog(&session.call_id, &remote_tag));
+        let dialog = (!known && !remote_tag.is_empty()).then(|| self.dialog_from(id, outgoing, response)).flatten();
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let Some(early) = session.early.iter_mut().find(|early| early.remote_tag == remote_tag) {
+            early.refresh_target(response);
+        }
+        session.early.extend(dialog);
+        if session.state == SessionState::Calling {
+            session.state = SessionState::Ringing;
+        }
+        let early =
+            DialogKey { call_id: session.call_id.clone(), local_tag: session.local_tag.clone(), remote_tag };
+        let event = SessionEvent::Provisional {
+            status,
+            reason: phrase(response),
+            sdp: response.sdp().map(<[u8]>::to_vec),
+            message: response.clone(),
+            early,
+        };
+        self.session_event(id, event);
+    }
+
+    pub(crate) fn invite_outcome(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        outgoing: u64,
+        outcome: Result<&Message, RequestFailure>,
+    ) {
+        match outcome {
+            Ok(response) if response.status().is_some_and(StatusCode::is_success) => {
+                self.invite_answered(now, id, outgoing, response);
+            }
+            Ok(response) => self.invite_refused(now, id, response),
+            Err(failure) => self.invite_failed(now, id, failure),
+        }
+    }
+
+    fn invite_answered(&mut self, now: Instant, id: SessionId, outgoing: u64, response: &Message) {
+        if self.repeat_ack(id, response) {
+            return;
+        }
+        let Some(dialog) = self.dialog_from(id, outgoing, response) else { return };
+        let Some(sent) = self.outgoing.get(&outgoing) else { return };
+        let (cseq, credentials) = (sent.cseq, sent.sent_credentials.clone());
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.dialog.is_some() {
+            let fork = session.dialog.as_ref().is_some_and(|known| known.remote_tag != dialog.remote_tag);
+            if fork {
+                self.refuse_answer(now, id, outgoing, dialog, response, Surplus::Fork);
+            }
+            // Otherwise the offer in it was raised already and its answer is still awaited.
+            return;
+        }
+        if session.state == SessionState::Ended {
+            self.refuse_answer(now, id, outgoing, dialog, response, Surplus::Ended);
+            return;
+        }
+        let canceled = session.is_canceling();
+        session.early.clear();
+        session.dialog = Some(dialog);
+        session.invite = Some(outgoing);
+        if canceled {
+            // §9.1: the CANCEL came too late; the session exists and is ended with BYE.
+            self.timers.stop_all(crate::user_agent::Owner::Session(id));
+            self.acknowledge_answer(id, cseq, &credentials, None);
+            self.session_event(id, SessionEvent::SurplusAnswer { message: response.clone(), why: Surplus::Canceled });
+            self.send_bye(now, id, Vec::new(), (Party::Local, EndCause::Cancel));
+            return;
+        }
+        session.state = SessionState::Established;
+        if session.offerless && response.sdp().is_some() {
+            session.owed_ack = Some((cseq, credentials));
+        } else {
+            self.acknowledge_answer(id, cseq, &credentials, None);
+        }
+        let sdp = response.sdp().map(<[u8]>::to_vec);
+        self.session_event(id, SessionEvent::Answered { message: response.clone(), sdp });
+    }
+
+    /// Acknowledges and ends an answer that nobody wants; its ACK is kept for repeats.
+    fn refuse_answer(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        outgoing: u64,
+        dialog: DialogRecord,
+        response: &Message,
+        why: Surplus,
+    ) {
+        let cseq = dialog.local_cseq;
+        let ack = self.acknowledge_and_end(now, &dialog, outgoing, Some(id));
+        if let (Some((flow, message)), Some(session)) = (ack, self.sessions.get_mut(&id)) {
+            session.acks.push(Ack { remote_tag: dialog.remote_tag, cseq, flow, message });
+        }
+        self.session_event(id, SessionEvent::SurplusAnswer { message: response.clone(), why });
+    }
+
+    fn invite_refused(&mut self, now: Instant, id: SessionId, response: &Message) {
+        let Some(status) = response.status() else { return };
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.invite = None;
+        let canceled = session.cancel != Cancel::No;
+        let reason_header = response.header(HeaderName::Reason).map(std::borrow::Cow::into_owned);
+        if canceled {
+            self.end_session(now, id, Party::Local, EndCause::Cancel, Some(status), reason_header);
+            return;
+        }
+        let reason = phrase(response);
+        self.session_event(id, SessionEvent::Rejected { status, reason, message: response.clone() });
+        self.end_session(now, id, Party::Remote, EndCause::Rejected(status), Some(status), reason_header);
+    }
+
+    fn invite_failed(&mut self, now: Instant, id: SessionId, failure: RequestFailure) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.invite = None;
+        let cause = match failure {
+            RequestFailure::Timeout | RequestFailure::Transport if session.cancel != Cancel::No => EndCause::Cancel,
+            RequestFailure::Timeout => EndCause::Timeout(Reason::TimerB),
+            RequestFailure::Transport => EndCause::TransportFailed,
+            RequestFailure::NoDestination => EndCause::Unsent(failure),
+        };
+        self.end_session(now, id, Party::Local, cause, None, None);
+    }
+
+    /// Sends the ACK of a 2xx to our INVITE or re-INVITE and keeps it for repeats.
+    pub(crate) fn acknowledge_answer(
+        &mut self,
+        id: SessionId,
+        cseq: u32,
+        credentials: &NamedHeaders,
+        body: Option<Body>,
+    ) {
+        let Some(dialog) = self.sessions.get(&id).and_then(|session| session.dialog.clone()) else { return };
+        let Some((flow, message)) = self.send_ack(&dialog, cseq, body, credentials) else { return };
+        if let Some(session) = self.sessions.get_mut(&id) {
+            // Only the last offer of a dialog can still be repeated.
+            session.acks.retain(|ack| ack.remote_tag != dialog.remote_tag);
+            session.acks.push(Ack { remote_tag: dialog.remote_tag, cseq, flow, message });
+        }
+    }
+
+    /// Answers the repeat of a 2xx with the ACK that was lost (§13.2.2.4).
+    pub(crate) fn repeat_ack(&mut self, id: SessionId, response: &Message) -> bool {
+        let tag = response.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        let Ok(cseq) = response.cseq() else { return false };
+        let Some(session) = self.sessions.get(&id) else { return false };
+        let ack = session.acks.iter().find(|ack| ack.remote_tag == tag && ack.cseq == cseq.number);
+        let Some((flow, message)) = ack.map(|ack| (ack.flow, ack.message.clone())) else { return false };
+        self.transmit(flow, message, true);
+        true
+    }
+
+    fn dialog_from(&self, id: SessionId, outgoing: u64, response: &Message) -> Option<DialogRecord> {
+        let session = self.sessions.get(&id)?;
+        let sent = self.outgoing.get(&outgoing)?;
+        let flow = sent.flow?;
+        let ours = Ours {
+            tag: &session.local_tag,
+            uri: &session.local_uri,
+            contact: self.own_contact(&session.user, flow).unwrap_or_default(),
+            flow,
+            local_cseq: session.cseq,
+        };
+        DialogRecord::from_response(&sent.draft.uri, response, ours)
+    }
+}
+
+/// Returns the reason phrase of a response.
+pub(crate) fn phrase(response: &Message) -> String {
+    response.reason().map(std::borrow::Cow::into_owned).unwrap_or_default()
+}

@@ -1,0 +1,19 @@
+//! INVITE sessions: RFC 3261 §13 to §15, one file per verb. They live inside the user agent, named by `SessionId`.
+//!
+//! Offers and answers are opaque bytes here. Leaves out PRACK, UPDATE and session timers.
+
+mod accept;
+mod event;
+mod hang_up;
+mod in_dialog;
+mod invite;
+mod reinvite;
+mod state;
+mod error;
+
+pub use event::{EndCause, Party, ReplacedDialog, SessionEvent, Surplus};
+pub use hang_up::Ending;
+pub use invite::Invite;
+pub(crate) use state::{Ack, Answer, Cancel, Session};
+pub use state::{Direction, SessionState, SessionView};
+pub use error::SessionError;

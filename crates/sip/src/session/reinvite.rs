@@ -1,0 +1,153 @@
+//! Changing a session: our re-INVITE and its outcomes, glare included. RFC 3261 §14.1.
+
+use super::{Direction, EndCause, Party, SessionError, SessionEvent, SessionState};
+use crate::message::{Message, Method, StatusCode};
+use crate::transaction::Reason;
+use crate::user_agent::{Body, Outgoing, Owner, RequestFailure, SessionId, User, UserAgent};
+use std::time::{Duration, Instant};
+
+impl UserAgent {
+    /// Sends a re-INVITE with an offer. After 491 it is sent again by itself.
+    ///
+    /// # Errors
+    /// When the session is not established, or another INVITE or an ACK is pending in it.
+    pub fn reinvite(&mut self, now: Instant, id: SessionId, offer: Body) -> Result<(), SessionError> {
+        let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
+        let state = session.state;
+        let pending = session.server.is_some()
+            || session.reinvite.is_some()
+            || session.answer.is_some()
+            || session.owed_ack.is_some()
+            || session.glare.is_some();
+        if state == SessionState::Answered || pending {
+            return Err(SessionError::Pending);
+        }
+        if state != SessionState::Established {
+            return Err(SessionError::WrongState { state });
+        }
+        self.send_reinvite(now, id, offer)
+    }
+
+    fn send_reinvite(&mut self, now: Instant, id: SessionId, offer: Body) -> Result<(), SessionError> {
+        let mut headers = Vec::new();
+        self.push_capabilities(&mut headers);
+        let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
+        session.offerless = false;
+        let credentials = session.credentials.clone();
+        let dialog = session.dialog.clone().ok_or(SessionError::Unroutable)?;
+        let (mut draft, destination) =
+            self.dialog_request(&dialog, Method::Invite, headers).ok_or(SessionError::Unroutable)?;
+        draft.body = Some(offer);
+        let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
+        let cseq = session.next_cseq();
+        let outgoing = Outgoing::new(User::Reinvite(id), draft, cseq, &destination, credentials);
+        let outgoing = self.send_request(now, outgoing);
+        if let Some(session) = self.sessions.get_mut(&id)
+            && self.outgoing.contains_key(&outgoing)
+        {
+            session.reinvite = Some(outgoing);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn reinvite_outcome(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        outgoing: u64,
+        outcome: Result<&Message, RequestFailure>,
+    ) {
+        match outcome {
+            Ok(response) if response.status().is_some_and(StatusCode::is_success) => {
+                self.reinvite_accepted(id, outgoing, response);
+            }
+            Ok(response) => self.reinvite_refused(now, id, outgoing, response),
+            Err(failure) => {
+                let cause = match failure {
+                    RequestFailure::Timeout => EndCause::Timeout(Reason::TimerB),
+                    RequestFailure::Transport => EndCause::TransportFailed,
+                    RequestFailure::NoDestination => EndCause::Unsent(failure),
+                };
+                self.clear_reinvite(id);
+                self.lose_dialog(now, id, cause, Party::Local);
+            }
+        }
+    }
+
+    fn reinvite_accepted(&mut self, id: SessionId, outgoing: u64, response: &Message) {
+        if self.repeat_ack(id, response) {
+            return;
+        }
+        let Some(sent) = self.outgoing.get(&outgoing) else { return };
+        let (cseq, credentials) = (sent.cseq, sent.sent_credentials.clone());
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.reinvite = None;
+        if let Some(dialog) = &mut session.dialog {
+            dialog.refresh_target(response);
+        }
+        let alive = session.is_established();
+        self.acknowledge_answer(id, cseq, &credentials, None);
+        if alive {
+            let answer = response.sdp().map(<[u8]>::to_vec);
+            self.session_event(id, SessionEvent::Modified { message: response.clone(), answer });
+        }
+    }
+
+    fn reinvite_refused(&mut self, now: Instant, id: SessionId, outgoing: u64, response: &Message) {
+        let Some(status) = response.status() else { return };
+        let offer = self.outgoing.get(&outgoing).and_then(|outgoing| outgoing.draft.body.clone());
+        self.clear_reinvite(id);
+        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.is_established()) else { return };
+        match (status, offer) {
+            (StatusCode::REQUEST_PENDING, Some(offer)) => {
+                // §14.1: who made the Call-ID waits longer, so that the two do not meet again.
+                let (from, to) = match session.direction {
+                    Direction::Outbound => (Duration::from_millis(2_100), Duration::from_secs(4)),
+                    Direction::Inbound => (Duration::ZERO, Duration::from_secs(2)),
+                };
+                session.glare = Some(offer);
+                let retry_in = self.ids.between(from, to);
+                self.arm(now, Owner::Session(id), Reason::Glare, retry_in);
+                self.session_event(id, SessionEvent::Glare { retry_in });
+            }
+            (StatusCode::CALL_DOES_NOT_EXIST, _) => {
+                let cause = EndCause::DialogGone(status);
+                self.end_session(now, id, Party::Remote, cause, Some(status), None);
+            }
+            (StatusCode::REQUEST_TIMEOUT, _) => {
+                self.lose_dialog(now, id, EndCause::DialogGone(status), Party::Remote);
+            }
+            (status, _) => {
+                let reason = super::invite::phrase(response);
+                self.session_event(id, SessionEvent::ModifyFailed { status, reason });
+            }
+        }
+    }
+
+    pub(crate) fn retry_reinvite(&mut self, now: Instant, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(offer) = session.glare.take() else { return };
+        if session.server.is_some() || session.answer.is_some() {
+            // The peer's own re-INVITE is still open; wait for it once more.
+            session.glare = Some(offer);
+            self.arm(now, Owner::Session(id), Reason::Glare, self.config.timers.t1);
+            return;
+        }
+        if let Err(_unroutable) = self.send_reinvite(now, id, offer) {
+            self.lose_dialog(now, id, EndCause::Unsent(RequestFailure::NoDestination), Party::Local);
+        }
+    }
+
+    fn clear_reinvite(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.reinvite = None;
+        }
+    }
+
+    /// §12.2.1.2: a request that times out in a dialog ends it, with a BYE that may or may not arrive.
+    fn lose_dialog(&mut self, now: Instant, id: SessionId, cause: EndCause, by: Party) {
+        if self.sessions.get(&id).is_some_and(super::Session::is_established) {
+            self.send_bye(now, id, Vec::new(), (by, cause));
+        }
+    }
+}

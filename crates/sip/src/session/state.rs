@@ -1,0 +1,218 @@
+//! What the engine remembers about one session, and how others see it.
+
+use super::{EndCause, Party};
+use crate::auth::Credentials;
+use crate::dialog::{DialogKey, DialogRecord};
+use crate::message::Message;
+use crate::user_agent::{Body, Flow, NamedHeaders, SessionId};
+use std::fmt;
+use std::time::Duration;
+
+/// Who started a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The peer called.
+    Inbound,
+    /// We called.
+    Outbound,
+}
+
+/// Where a session is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionState {
+    /// Our INVITE has no response above 100 yet.
+    Calling,
+    /// A provisional response was received, or the incoming call waits for our answer.
+    Ringing,
+    /// Our 2xx was sent and its ACK has not come yet.
+    Answered,
+    /// Both sides agreed.
+    Established,
+    /// CANCEL or BYE is under way.
+    Ending,
+    /// Over; only repeats are still absorbed.
+    Ended,
+}
+
+impl fmt::Display for SessionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Calling => "calling",
+            Self::Ringing => "ringing",
+            Self::Answered => "answered",
+            Self::Established => "established",
+            Self::Ending => "ending",
+            Self::Ended => "ended",
+        })
+    }
+}
+
+/// A session as others may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionView {
+    /// State.
+    pub state: SessionState,
+    /// Who started it.
+    pub direction: Direction,
+    /// Call-ID.
+    pub sip_call_id: String,
+    /// Our tag.
+    pub local_tag: String,
+    /// The dialog: the confirmed one, else the latest early one.
+    pub dialog: Option<DialogRecord>,
+    /// Every early dialog of a forked INVITE.
+    pub early: Vec<DialogKey>,
+}
+
+/// How far the canceling of our INVITE has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cancel {
+    No,
+    /// Wanted, but §9.1 forbids it before the first provisional response.
+    Wanted(NamedHeaders),
+    Sent,
+}
+
+/// An ACK that was sent, for repeats of its 2xx.
+#[derive(Debug)]
+pub(crate) struct Ack {
+    pub(crate) remote_tag: String,
+    pub(crate) cseq: u32,
+    pub(crate) flow: Flow,
+    pub(crate) message: Message,
+}
+
+/// A 2xx of ours that waits for its ACK.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) server: u64,
+    pub(crate) cseq: u32,
+    pub(crate) flow: Flow,
+    pub(crate) message: Message,
+    pub(crate) interval: Duration,
+}
+
+/// One INVITE session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) state: SessionState,
+    pub(crate) direction: Direction,
+    pub(crate) call_id: String,
+    pub(crate) local_tag: String,
+    pub(crate) local_uri: String,
+    pub(crate) user: String,
+    pub(crate) cseq: u32,
+    pub(crate) credentials: Option<Credentials>,
+    /// Our first INVITE while its transaction is open.
+    pub(crate) invite: Option<u64>,
+    pub(crate) cancel: Cancel,
+    /// Early dialogs of our INVITE.
+    pub(crate) early: Vec<DialogRecord>,
+    /// The dialog of the session: for a callee from the start, for a caller from the first 2xx.
+    pub(crate) dialog: Option<DialogRecord>,
+    /// Our INVITE or re-INVITE carried no offer, so its 2xx does.
+    pub(crate) offerless: bool,
+    /// A 2xx that carried the offer waits for `acknowledge`; its CSeq and the headers with credentials.
+    pub(crate) owed_ack: Option<(u32, NamedHeaders)>,
+    pub(crate) acks: Vec<Ack>,
+    /// An INVITE or re-INVITE that waits for our final response.
+    pub(crate) server: Option<u64>,
+    pub(crate) provisional: Option<Message>,
+    pub(crate) answer: Option<Answer>,
+    /// Hang-up that waits for the ACK of our 2xx (§15).
+    pub(crate) bye_after_ack: Option<NamedHeaders>,
+    /// Our re-INVITE while its transaction is open.
+    pub(crate) reinvite: Option<u64>,
+    /// The body of a re-INVITE that met another one and waits for its next try.
+    pub(crate) glare: Option<Body>,
+    /// What to report when our BYE is over.
+    pub(crate) ending: Option<(Party, EndCause)>,
+    /// Requests and transactions that still refer to this session.
+    pub(crate) open: usize,
+}
+
+impl Session {
+    pub(crate) fn new(direction: Direction, call_id: String, local_tag: String, local_uri: String) -> Self {
+        Self {
+            state: match direction {
+                Direction::Inbound => SessionState::Ringing,
+                Direction::Outbound => SessionState::Calling,
+            },
+            direction,
+            call_id,
+            local_tag,
+            local_uri,
+            user: String::new(),
+            cseq: 0,
+            credentials: None,
+            invite: None,
+            cancel: Cancel::No,
+            early: Vec::new(),
+            dialog: None,
+            offerless: false,
+            owed_ack: None,
+            acks: Vec::new(),
+            server: None,
+            provisional: None,
+            answer: None,
+            bye_after_ack: None,
+            reinvite: None,
+            glare: None,
+            ending: None,
+            open: 0,
+        }
+    }
+
+    /// Counts up and returns the CSeq of the next request; forks share one sequence, which §12.2.1.1 allows.
+    pub(crate) fn next_cseq(&mut self) -> u32 {
+        self.cseq = self.cseq.wrapping_add(1);
+        if let Some(dialog) = &mut self.dialog {
+            dialog.local_cseq = self.cseq;
+        }
+        self.cseq
+    }
+
+    pub(crate) fn is_canceling(&self) -> bool {
+        self.cancel != Cancel::No || self.is_over()
+    }
+
+    pub(crate) fn is_established(&self) -> bool {
+        self.state == SessionState::Established
+    }
+
+    /// Tells whether the session is ending or over.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.state, SessionState::Ending | SessionState::Ended)
+    }
+
+    pub(crate) fn has_dialog(&self, call_id: &str, remote_tag: &str) -> bool {
+        let matches = |dialog: &DialogRecord| dialog.call_id == call_id && dialog.remote_tag == remote_tag;
+        self.dialog.iter().chain(&self.early).any(matches)
+    }
+
+    pub(crate) fn view(&self) -> SessionView {
+        SessionView {
+            state: self.state,
+            direction: self.direction,
+            sip_call_id: self.call_id.clone(),
+            local_tag: self.local_tag.clone(),
+            dialog: self.dialog.clone().or_else(|| self.early.last().cloned()),
+            early: self.early.iter().map(DialogRecord::key).collect(),
+        }
+    }
+}
+
+impl crate::user_agent::UserAgent {
+    /// Returns a session as it stands; `None` when it is unknown or forgotten.
+    pub fn session(&self, id: SessionId) -> Option<SessionView> {
+        self.sessions.get(&id).map(Session::view)
+    }
+
+    /// Finds the session that owns a dialog, for example the one that a Replaces header names.
+    pub fn session_with(&self, dialog: &DialogKey) -> Option<SessionId> {
+        let &id = self.tags.get(&dialog.local_tag)?;
+        let session = self.sessions.get(&id)?;
+        let alive = session.state != SessionState::Ended;
+        (alive && session.has_dialog(&dialog.call_id, &dialog.remote_tag)).then_some(id)
+    }
+}

@@ -1,0 +1,66 @@
+//! What one user agent is told when it is made.
+
+use crate::message::Method;
+use crate::transaction::Timers;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Settings of a [`UserAgent`](super::UserAgent); all values, no globals.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Seed of every branch, tag, Call-ID, cnonce and random wait.
+    pub seed: u64,
+    /// Transaction timers.
+    pub timers: Timers,
+    /// Text of the User-Agent and Server headers; empty leaves them out.
+    pub product: String,
+    /// Local UDP address as peers should see it (Via sent-by, Contact); `None` turns UDP off.
+    pub udp: Option<SocketAddr>,
+    /// Local TCP address as peers should see it; `None` turns TCP off, also for large requests.
+    pub tcp: Option<SocketAddr>,
+    /// Size above which a request for a UDP destination goes by TCP first (RFC 3261 §18.1.1).
+    pub datagram_limit: usize,
+    /// Methods named in Allow; others are answered 405 or 501 unless `raise_unhandled` is set.
+    pub allow: Vec<Method>,
+    /// Option tags named in Supported and accepted in Require (§8.2.2.3); others are answered 420.
+    pub supported: Vec<String>,
+    /// Answers OPTIONS by itself: 200 with Allow, Accept and Supported.
+    pub answer_options: bool,
+    /// Asks for `rport` in Via (RFC 3581).
+    pub rport: bool,
+    /// Interval of the CRLF ping on the flow of a UDP registration (RFC 5626 §3.5.1).
+    pub keep_alive: Option<Duration>,
+    /// Raises requests whose method is not in `allow` as [`Event::Request`](super::Event::Request).
+    pub raise_unhandled: bool,
+}
+
+impl Config {
+    /// Returns the settings of an ordinary softphone without a local address.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            timers: Timers::default(),
+            product: "offhook".to_owned(),
+            udp: None,
+            tcp: None,
+            datagram_limit: 1300,
+            allow: vec![
+                Method::Invite,
+                Method::Ack,
+                Method::Cancel,
+                Method::Bye,
+                Method::Options,
+                Method::Message,
+                Method::Info,
+                Method::Refer,
+                Method::Notify,
+                Method::Subscribe,
+            ],
+            supported: vec!["replaces".to_owned()],
+            answer_options: true,
+            rport: true,
+            keep_alive: None,
+            raise_unhandled: false,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What the engine tells its user, and the handles it uses for it.
+
+use super::flow::{Flow, Transmit};
+use crate::message::{Message, ParseError, StatusCode};
+use crate::registration::RegistrationEvent;
+use crate::session::SessionEvent;
+use crate::transaction::Reason;
+use std::fmt;
+use std::time::Instant;
+
+macro_rules! handle {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub(crate) u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "-{}"), self.0)
+            }
+        }
+    };
+}
+
+handle! {
+    /// Names one registration of one user agent.
+    RegistrationId, "registration"
+}
+handle! {
+    /// Names one INVITE session of one user agent; never used twice.
+    SessionId, "session"
+}
+handle! {
+    /// Names one request that the user sent outside the INVITE machinery.
+    RequestId, "request"
+}
+handle! {
+    /// Names one received request that waits for [`reply`](super::UserAgent::reply).
+    IncomingId, "incoming"
+}
+
+/// What [`poll_output`](super::UserAgent::poll_output) returns.
+#[derive(Debug)]
+pub enum Output {
+    /// Put these bytes on the wire.
+    Transmit(Transmit),
+    /// Something the user wants to know.
+    Event(Event),
+    /// Nothing more to drain; wake the engine at this time, for this reason. `None` means that nothing is pending.
+    Timeout(Option<(Instant, Reason)>),
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A registration changed.
+    Registration {
+        /// Which one.
+        id: RegistrationId,
+        /// How.
+        event: RegistrationEvent,
+    },
+    /// A session changed.
+    Session {
+        /// Which one.
+        id: SessionId,
+        /// How.
+        event: SessionEvent,
+    },
+    /// A request that the engine does not answer by itself; it must be answered with
+    /// [`reply`](super::UserAgent::reply) or [`reply_status`](super::UserAgent::reply_status).
+    ///
+    /// In-dialog REFER, NOTIFY, INFO and MESSAGE come as session events instead.
+    Request {
+        /// The handle for the reply.
+        id: IncomingId,
+        /// The request as received.
+        message: Message,
+        /// The path it came by.
+        flow: Flow,
+        /// The session whose dialog it belongs to.
+        session: Option<SessionId>,
+    },
+    /// A response to [`request`](super::UserAgent::request), `end_dialog` or `cancel_recorded`, or the lack of one.
+    Response {
+        /// Which request.
+        id: RequestId,
+        /// A provisional response: the final outcome is still to come.
+        provisional: bool,
+        /// The response, of any class, or why there is none.
+        outcome: Result<Message, RequestFailure>,
+    },
+    /// The peer did something wrong, or something arrived that fits nowhere.
+    Anomaly {
+        /// What.
+        what: Anomaly,
+        /// The path it came by.
+        flow: Flow,
+        /// The bytes exactly as received.
+        bytes: Vec<u8>,
+    },
+}
+
+/// Why a request got no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RequestFailure {
+    /// No final response in time, from any candidate.
+    #[error("no response in time")]
+    Timeout,
+    /// No candidate could be reached.
+    #[error("the transport failed")]
+    Transport,
+    /// The destination has no candidate that a configured transport can reach.
+    #[error("no usable destination")]
+    NoDestination,
+    /// The request could not be written, for example because a header value holds a line break.
+    #[error("the request cannot be written")]
+    Unwritable,
+}
+
+/// A fault of the peer or of the network that the engine met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Anomaly {
+    /// The bytes are not a SIP message.
+    Unparsable(ParseError),
+    /// A response that cannot be used or that does not belong to us (RFC 3261 §8.1.3.3, §18.1.2).
+    UnusableResponse,
+    /// A response that matches no transaction.
+    StrayResponse,
+    /// A request that had to be refused at once.
+    RefusedRequest {
+        /// What was answered.
+        status: StatusCode,
+        /// Why.
+        reason: &'static str,
+    },
+    /// An ACK that matches nothing.
+    StrayAck,
+    /// A CANCEL that matches nothing; answered 481.
+    StrayCancel,
+    /// A request inside a dialog that does not exist; answered 481.
+    UnknownDialog,
+    /// A CSeq not above the last one (§12.2.2); answered 500.
+    CSeqOutOfOrder {
+        /// The last number seen.
+        last: u32,
+        /// The number received.
+        got: u32,
+    },
+    /// The same request came by a second path (§8.2.2.2); answered 482.
+    MergedRequest,
+    /// A BYE for a dialog that is not confirmed yet, which a callee must not send (§15).
+    ByeInEarlyDialog,
+    /// A failure response to an INVITE was never acknowledged (timer H).
+    AckMissing,
+    /// The user never replied to this request.
+    Unanswered,
+    /// A response of ours could not be delivered.
+    ResponseUndelivered,
+}

@@ -1,0 +1,142 @@
+//! Where messages come from and go to: transports, flows, destinations, and what is sent.
+
+use crate::message::{Message, Method, StatusCode};
+use std::net::SocketAddr;
+
+/// Transport protocol of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// Datagrams; the engine retransmits.
+    Udp,
+    /// A byte stream; the shell frames messages.
+    Tcp,
+}
+
+impl Transport {
+    /// Tells whether the transport delivers by itself, which sets the retransmission timers to zero.
+    pub const fn is_reliable(self) -> bool {
+        match self {
+            Self::Udp => false,
+            Self::Tcp => true,
+        }
+    }
+
+    /// Returns the name as a Via header writes it.
+    pub const fn via_name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+        }
+    }
+
+    /// Returns the value of a URI's `transport` parameter.
+    pub const fn param(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+/// One path between two addresses.
+///
+/// For TCP the shell opens the connection to `remote` when it has none; `local` is then only the advertised address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Flow {
+    /// Transport protocol.
+    pub transport: Transport,
+    /// Our end.
+    pub local: SocketAddr,
+    /// The peer's end.
+    pub remote: SocketAddr,
+}
+
+/// Where a request may go, best first; the shell resolves names (RFC 3263) before it asks.
+///
+/// The engine moves to the next candidate on 503, on a transport failure and on a time-out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Destination {
+    /// Candidates in the order of preference.
+    pub candidates: Vec<(Transport, SocketAddr)>,
+}
+
+impl Destination {
+    /// Returns a destination with one UDP candidate.
+    pub fn udp(remote: SocketAddr) -> Self {
+        Self { candidates: vec![(Transport::Udp, remote)] }
+    }
+
+    /// Returns a destination with one TCP candidate.
+    pub fn tcp(remote: SocketAddr) -> Self {
+        Self { candidates: vec![(Transport::Tcp, remote)] }
+    }
+}
+
+/// What reaches the engine.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// A datagram, or one framed message of a stream.
+    Received {
+        /// The path it came by.
+        flow: Flow,
+        /// Its bytes.
+        bytes: &'a [u8],
+    },
+    /// A send was refused, or the connection is gone.
+    TransportFailed {
+        /// The path that failed.
+        flow: Flow,
+    },
+    /// A deadline that [`Output::Timeout`](super::Output::Timeout) named has passed; early and late calls are harmless.
+    Timeout,
+}
+
+/// Bytes to put on the wire.
+#[derive(Debug, Clone)]
+pub struct Transmit {
+    /// The path to send on.
+    pub flow: Flow,
+    /// What this is.
+    pub kind: TransmitKind,
+    message: Option<Message>,
+}
+
+impl Transmit {
+    pub(crate) fn message_on(flow: Flow, message: Message, retransmission: bool) -> Self {
+        let kind =
+            TransmitKind::Message { method: message.method(), status: message.status(), retransmission };
+        Self { flow, kind, message: Some(message) }
+    }
+
+    pub(crate) const fn keep_alive(flow: Flow) -> Self {
+        Self { flow, kind: TransmitKind::KeepAlive, message: None }
+    }
+
+    /// Returns the bytes to send.
+    pub fn bytes(&self) -> &[u8] {
+        // RFC 5626 §3.5.1: the ping is a double CRLF.
+        self.message.as_ref().map_or(b"\r\n\r\n", Message::bytes)
+    }
+
+    /// Returns the message; `None` for a keep-alive. Cloning it is cheap.
+    pub const fn message(&self) -> Option<&Message> {
+        self.message.as_ref()
+    }
+}
+
+/// What a [`Transmit`] carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransmitKind {
+    /// A SIP message.
+    Message {
+        /// Method of the request, or of the request that is answered.
+        method: Method,
+        /// Status of a response.
+        status: Option<StatusCode>,
+        /// The same bytes went out before.
+        retransmission: bool,
+    },
+    /// A double CRLF.
+    KeepAlive,
+}

@@ -1,0 +1,31 @@
+//! The user agent: one SIP engine per phone, without clock, socket or task.
+//!
+//! Give it one input ([`UserAgent::handle_input`] or any method that takes `now`), then drain
+//! [`UserAgent::poll_output`] until it returns [`Output::Timeout`], which names the next deadline.
+//! Implements the UAC and UAS cores of RFC 3261 (§8 to §15, §18) with RFC 3581 and RFC 3263 fail-over over
+//! candidates that the shell resolved. Leaves out PRACK, UPDATE, session timers and subscriptions as dialogs.
+
+mod config;
+mod engine;
+mod event;
+mod flow;
+mod incoming;
+mod outgoing;
+mod receive;
+mod recorded;
+mod request;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use config::Config;
+pub use engine::UserAgent;
+pub(crate) use engine::Owner;
+pub use event::{
+    Anomaly, Event, IncomingId, Output, RegistrationId, RequestFailure, RequestId, SessionId,
+};
+pub use flow::{Destination, Flow, Input, Transmit, TransmitKind, Transport};
+pub(crate) use outgoing::{Outgoing, User};
+pub use request::OutOfDialog;
+pub(crate) use write::{ContactForm, Draft, Reply};
+pub use write::{Body, NamedHeaders};

@@ -1,0 +1,246 @@
+//! Ending on the wire what an earlier process left open, from its journal: BYE, CANCEL, or a final response.
+
+use super::engine::{ClientMachine, ClientTransaction, Owner, UserAgent};
+use super::event::{Event, RequestFailure, RequestId};
+use super::flow::Flow;
+use super::outgoing::{Outgoing, User};
+use super::write::{self, ContactForm, Draft, Reply};
+use crate::auth::Credentials;
+use crate::dialog::{DialogRecord, Ours, Party, plan};
+use crate::message::{HeaderName, Message, Method, StatusCode};
+use crate::transaction::{ClientInvite, ClientKey, ClientOther, Reason, ServerKey};
+use std::time::Instant;
+
+/// How far the CSeq jumps ahead of a journaled record, which may lag behind what was really sent.
+const CSEQ_JUMP: u32 = 64;
+
+impl UserAgent {
+    /// Sends BYE in a dialog of an earlier process; the outcome comes as [`Event::Response`].
+    pub fn end_dialog(
+        &mut self,
+        now: Instant,
+        record: &DialogRecord,
+        credentials: Option<Credentials>,
+    ) -> RequestId {
+        let id = RequestId(self.fresh_id());
+        let user = User::Request(id);
+        match self.dialog_request(record, Method::Bye, Vec::new()) {
+            Some((draft, destination)) => {
+                let cseq = record.local_cseq.saturating_add(CSEQ_JUMP);
+                self.send_request(now, Outgoing::new(user, draft, cseq, &destination, credentials));
+            }
+            None => {
+                let outcome = Err(RequestFailure::NoDestination);
+                self.raise(Event::Response { id, provisional: false, outcome });
+            }
+        }
+        id
+    }
+
+    /// Cancels an INVITE that an earlier process sent on `flow`. A 2xx that arrives all the same is acknowledged and
+    /// ended with BYE. The outcome of the INVITE comes as [`Event::Response`].
+    pub fn cancel_recorded(
+        &mut self,
+        now: Instant,
+        invite: &Message,
+        flow: Flow,
+        credentials: Option<Credentials>,
+    ) -> RequestId {
+        let request = RequestId(self.fresh_id());
+        let branch = invite.top_via().ok().and_then(|via| via.branch().map(str::to_owned));
+        let (Some(branch), Some(uri), Ok(cseq)) = (branch, invite.request_uri(), invite.cseq()) else {
+            let outcome = Err(RequestFailure::NoDestination);
+            self.raise(Event::Response { id: request, provisional: false, outcome });
+            return request;
+        };
+        let draft = Draft {
+            method: Method::Invite,
+            uri,
+            contact: ContactForm::Absent,
+            headers: Vec::new(),
+            body: None,
+        };
+        let destination = super::Destination::default();
+        let mut outgoing = Outgoing::new(User::Recorded(request), draft, cseq.number, &destination, credentials);
+        outgoing.flow = Some(flow);
+        let (outgoing_id, client_id) = (self.fresh_id(), self.fresh_id());
+        outgoing.client = Some(client_id);
+        let machine = ClientInvite::resume(&self.config.timers, flow.transport.is_reliable());
+        let key = ClientKey { branch, method: Method::Invite };
+        let client = ClientTransaction {
+            key: key.clone(),
+            machine: ClientMachine::Invite(machine),
+            request: invite.clone(),
+            flow,
+            ack: None,
+            outgoing: Some(outgoing_id),
+        };
+        self.client_keys.insert(key, client_id);
+        self.clients.insert(client_id, client);
+        self.outgoing.insert(outgoing_id, outgoing);
+        self.send_cancel(now, invite, flow, &Vec::new());
+        // Nothing else would end the wait when the peer has forgotten the INVITE too.
+        self.arm(now, Owner::Request(outgoing_id), Reason::CancelLimit, self.config.timers.b);
+        request
+    }
+
+    /// Gives an INVITE that an earlier process received its final response. `local_tag` is the To tag that the
+    /// earlier process used in provisional responses, if it sent any.
+    pub fn reject_recorded(
+        &mut self,
+        now: Instant,
+        invite: &Message,
+        flow: Flow,
+        status: StatusCode,
+        local_tag: Option<String>,
+    ) {
+        let Ok(via) = invite.top_via() else { return };
+        let key = ServerKey::of(invite, &via, &Method::Invite);
+        if self.server_keys.contains_key(&key) {
+            return;
+        }
+        let via = via.stamped(flow.remote.ip(), flow.remote.port());
+        let id = self.open_server(now, key, invite, via, flow);
+        self.answer(now, id, status, None, Reply { to_tag: local_tag, ..Reply::default() });
+    }
+
+    /// Sends the CANCEL of an INVITE on the same hop (§9.1).
+    pub(crate) fn send_cancel(&mut self, now: Instant, invite: &Message, flow: Flow, headers: &write::NamedHeaders) {
+        let Some(cancel) = write::cancel(invite, headers) else { return };
+        let Ok(via) = cancel.top_via() else { return };
+        let Some(branch) = via.branch() else { return };
+        let (machine, step) = ClientOther::start(&self.config.timers, flow.transport.is_reliable());
+        let key = ClientKey { branch: branch.to_owned(), method: Method::Cancel };
+        let client = ClientTransaction {
+            key: key.clone(),
+            machine: ClientMachine::Other(machine),
+            request: cancel,
+            flow,
+            ack: None,
+            outgoing: None,
+        };
+        self.start_client(now, key, client, &step);
+    }
+
+    pub(crate) fn request_timer(&mut self, now: Instant, id: u64, reason: Reason) {
+        if reason != Reason::CancelLimit {
+            return;
+        }
+        let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
+        let client = outgoing.client.take();
+        self.outgoing_failed(now, id, RequestFailure::Timeout);
+        if let Some(client) = client {
+            self.drop_client(client);
+        }
+    }
+
+    pub(crate) fn recorded_outcome(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        id: u64,
+        outcome: Result<&Message, RequestFailure>,
+    ) {
+        self.timers.stop(Owner::Request(id), Reason::CancelLimit);
+        if let Ok(response) = outcome
+            && response.status().is_some_and(StatusCode::is_success)
+            && let Some(dialog) = self.recorded_dialog(id, response)
+        {
+            self.acknowledge_and_end(now, &dialog, id, None);
+        }
+        self.raise(Event::Response { id: request, provisional: false, outcome: outcome.cloned() });
+    }
+
+    fn recorded_dialog(&self, id: u64, response: &Message) -> Option<DialogRecord> {
+        let outgoing = self.outgoing.get(&id)?;
+        let from = Party::of(&response.from().ok()?);
+        let flow = outgoing.flow?;
+        let user = response.from().ok()?.uri.user().unwrap_or_default().to_owned();
+        let ours = Ours {
+            tag: &from.tag,
+            uri: &from.uri,
+            contact: self.own_contact(&user, flow).unwrap_or_default(),
+            flow,
+            local_cseq: outgoing.cseq,
+        };
+        DialogRecord::from_response(&outgoing.draft.uri, response, ours)
+    }
+
+    /// Acknowledges a 2xx that nobody wants and ends its dialog.
+    pub(crate) fn acknowledge_and_end(
+        &mut self,
+        now: Instant,
+        dialog: &DialogRecord,
+        outgoing: u64,
+        session: Option<crate::user_agent::SessionId>,
+    ) {
+        let Some(invite) = self.outgoing.get(&outgoing) else { return };
+        let (cseq, credentials) = (invite.cseq, invite.credentials.clone());
+        let sent = invite.sent_credentials.clone();
+        self.send_ack(dialog, cseq, None, &sent);
+        let user = match session {
+            Some(session) => User::Surplus(session),
+            None => User::Request(RequestId(self.fresh_id())),
+        };
+        if let Some((draft, destination)) = self.dialog_request(dialog, Method::Bye, Vec::new()) {
+            let cseq = dialog.local_cseq.saturating_add(1);
+            self.send_request(now, Outgoing::new(user, draft, cseq, &destination, credentials));
+        }
+    }
+
+    /// Sends the ACK of a 2xx, which is no transaction (§13.2.2.4), and returns it for repeats.
+    pub(crate) fn send_ack(
+        &mut self,
+        dialog: &DialogRecord,
+        cseq: u32,
+        body: Option<write::Body>,
+        credentials: &write::NamedHeaders,
+    ) -> Option<(Flow, Message)> {
+        let (mut draft, destination) = self.dialog_request(dialog, Method::Ack, Vec::new())?;
+        draft.body = body;
+        draft.contact = ContactForm::Absent;
+        let &(transport, remote) = destination.candidates.first()?;
+        let local = super::outgoing::local(self.config.udp, self.config.tcp, transport)?;
+        let branch = self.ids.branch();
+        let rport = self.config.rport;
+        let attempt = write::Attempt { transport, local, branch: &branch, cseq, rport, credentials };
+        let message = draft.write(&attempt);
+        let flow = Flow { transport, local, remote };
+        self.transmit(flow, message.clone(), false);
+        Some((flow, message))
+    }
+
+    /// Drafts a request inside a dialog (§12.2.1.1).
+    pub(crate) fn dialog_request(
+        &self,
+        dialog: &DialogRecord,
+        method: Method,
+        extra: write::NamedHeaders,
+    ) -> Option<(Draft, super::Destination)> {
+        let plan = plan(dialog)?;
+        let tagged = |uri: &str, tag: &str| if tag.is_empty() { uri.to_owned() } else { format!("{uri};tag={tag}") };
+        let mut headers: write::NamedHeaders =
+            plan.routes.into_iter().map(|route| (HeaderName::Route, route)).collect();
+        headers.push((HeaderName::From, tagged(&dialog.local_uri, &dialog.local_tag)));
+        headers.push((HeaderName::To, tagged(&dialog.remote_uri, &dialog.remote_tag)));
+        headers.push((HeaderName::CallId, dialog.call_id.clone()));
+        self.push_product(&mut headers);
+        headers.extend(extra);
+        let contact = match method {
+            Method::Invite | Method::Update | Method::Refer | Method::Subscribe | Method::Notify => {
+                ContactForm::Fixed(dialog.contact.clone())
+            }
+            Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Register
+            | Method::Options
+            | Method::Message
+            | Method::Info
+            | Method::Publish
+            | Method::Prack
+            | Method::Extension(_) => ContactForm::Absent,
+        };
+        Some((Draft { method, uri: plan.uri, contact, headers, body: None }, plan.destination))
+    }
+}

@@ -1,0 +1,187 @@
+//! Writing messages: requests from drafts, responses from requests, and the ACK and CANCEL of an INVITE.
+
+use super::event::RequestFailure;
+use super::flow::{Flow, Transport};
+use crate::message::{Builder, HeaderName, Host, Message, Method, StatusCode, TransportName, Uri, Via};
+use std::net::SocketAddr;
+
+/// A body and what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// Value of Content-Type.
+    pub content_type: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Body {
+    /// Returns a session description.
+    pub fn sdp(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { content_type: "application/sdp".to_owned(), bytes: bytes.into() }
+    }
+}
+
+/// Headers that the user adds to a message, in order.
+pub type NamedHeaders = Vec<(HeaderName, String)>;
+
+/// How the Contact of a message is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ContactForm {
+    /// None at all.
+    Absent,
+    /// Our address on the transport that is used, with this user part and these header parameters.
+    Local { user: String, params: String },
+    /// Exactly this.
+    Fixed(String),
+}
+
+/// A request without what each attempt decides: Via, CSeq, Contact address and credentials.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) contact: ContactForm,
+    pub(crate) headers: NamedHeaders,
+    pub(crate) body: Option<Body>,
+}
+
+/// What one attempt adds to a draft.
+#[derive(Debug)]
+pub(crate) struct Attempt<'a> {
+    pub(crate) transport: Transport,
+    pub(crate) local: SocketAddr,
+    pub(crate) branch: &'a str,
+    pub(crate) cseq: u32,
+    pub(crate) rport: bool,
+    pub(crate) credentials: &'a [(HeaderName, String)],
+}
+
+impl Draft {
+    /// Writes the request.
+    pub(crate) fn write(&self, attempt: &Attempt<'_>) -> Result<Message, RequestFailure> {
+        let via = via(attempt);
+        let mut builder = Builder::request(self.method.clone(), &self.uri)
+            .header(HeaderName::Via, via)
+            .header(HeaderName::MaxForwards, 70);
+        for (name, value) in &self.headers {
+            builder = builder.header(name.clone(), value);
+        }
+        builder = builder.header(HeaderName::CSeq, format!("{} {}", attempt.cseq, self.method));
+        if let Some(contact) = contact(&self.contact, attempt.transport, attempt.local) {
+            builder = builder.header(HeaderName::Contact, contact);
+        }
+        for (name, value) in attempt.credentials {
+            builder = builder.header(name.clone(), value);
+        }
+        if let Some(body) = &self.body {
+            builder = builder.body(&body.content_type, &body.bytes);
+        }
+        builder.build().map_err(|_| RequestFailure::Unwritable)
+    }
+}
+
+fn via(attempt: &Attempt<'_>) -> Via {
+    let transport = match attempt.transport {
+        Transport::Udp => TransportName::Udp,
+        Transport::Tcp => TransportName::Tcp,
+    };
+    let host = Host::from(attempt.local.ip());
+    let via = Via::new(transport, host, Some(attempt.local.port()), attempt.branch);
+    if attempt.rport { via.with_rport() } else { via }
+}
+
+/// Writes a Contact value for an address of ours.
+pub(crate) fn contact(form: &ContactForm, transport: Transport, local: SocketAddr) -> Option<String> {
+    match form {
+        ContactForm::Absent => None,
+        ContactForm::Fixed(value) => Some(value.clone()),
+        ContactForm::Local { user, params } => {
+            let host = Host::from(local.ip());
+            let uri = Uri::from_parts(crate::message::Scheme::Sip, user, host, Some(local.port()));
+            let uri = match transport {
+                Transport::Udp => uri,
+                Transport::Tcp => uri.with_param("transport", Some(transport.param())),
+            };
+            Some(format!("<{uri}>{params}"))
+        }
+    }
+}
+
+/// What a response of ours says beyond what it copies from its request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reply {
+    pub(crate) to_tag: Option<String>,
+    pub(crate) contact: Option<String>,
+    pub(crate) copy_route: bool,
+    pub(crate) headers: NamedHeaders,
+    pub(crate) body: Option<Body>,
+}
+
+/// Writes a response to `request`, whose topmost Via becomes `via`.
+pub(crate) fn response(
+    request: &Message,
+    via: &Via,
+    status: StatusCode,
+    reason: Option<&str>,
+    reply: &Reply,
+) -> Option<Message> {
+    let mut builder = request.response_to(status, reason);
+    if let Some(tag) = &reply.to_tag {
+        builder = builder.to_tag(tag);
+    }
+    if reply.copy_route {
+        builder = builder.copy(HeaderName::RecordRoute, request);
+    }
+    if let Some(contact) = &reply.contact {
+        builder = builder.header(HeaderName::Contact, contact);
+    }
+    for (name, value) in &reply.headers {
+        builder = builder.header(name.clone(), value);
+    }
+    if let Some(body) = &reply.body {
+        builder = builder.body(&body.content_type, &body.bytes);
+    }
+    builder.replace_top(HeaderName::Via, via).build().ok()
+}
+
+/// Writes the ACK of a failure response: RFC 3261 §17.1.1.3.
+pub(crate) fn failure_ack(invite: &Message, response: &Message) -> Option<Message> {
+    let builder = hop_by_hop(invite, Method::Ack)?;
+    builder.header(HeaderName::To, response.header(HeaderName::To)?).build().ok()
+}
+
+/// Writes the CANCEL of an INVITE: RFC 3261 §9.1.
+pub(crate) fn cancel(invite: &Message, headers: &NamedHeaders) -> Option<Message> {
+    let mut builder = hop_by_hop(invite, Method::Cancel)?.header(HeaderName::To, invite.header(HeaderName::To)?);
+    for (name, value) in headers {
+        builder = builder.header(name.clone(), value);
+    }
+    builder.build().ok()
+}
+
+/// Starts a request that repeats the identity of an INVITE on the same hop.
+fn hop_by_hop(invite: &Message, method: Method) -> Option<Builder> {
+    let uri = invite.request_uri()?;
+    let cseq = invite.cseq().ok()?;
+    let mut builder = Builder::request(method.clone(), &uri)
+        .header(HeaderName::Via, invite.top_via().ok()?)
+        .header(HeaderName::MaxForwards, 70);
+    for route in invite.values(HeaderName::Route) {
+        builder = builder.header(HeaderName::Route, route);
+    }
+    let builder = builder
+        .header(HeaderName::From, invite.header(HeaderName::From)?)
+        .header(HeaderName::CallId, invite.header(HeaderName::CallId)?)
+        .header(HeaderName::CSeq, format!("{} {method}", cseq.number));
+    Some(builder)
+}
+
+/// Returns where responses go: RFC 3261 §18.2.2 with RFC 3581 §4; `maddr` is ignored.
+pub(crate) fn response_flow(flow: Flow, via: &Via) -> Flow {
+    if flow.transport.is_reliable() || via.rport().is_some() {
+        return flow;
+    }
+    // Without rport the answer goes to the port that Via names, at the address the request came from.
+    let remote = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));
+    Flow { remote, ..flow }
+}
