@@ -96,7 +96,7 @@ mod tests {
         let (from, to) = (Duration::from_millis(2_100), Duration::from_secs(4));
         for _ in 0..1_000 {
             let wait = ids.between(from, to);
-            assert!(wait >= from && wait < to && wait.as_millis() % 10 == 0, "{wait:?}");
+            assert!(wait >= from && wait < to && wait.as_millis().is_multiple_of(10), "{wait:?}");
         }
         assert_eq!(ids.between(to, from), to);
     }

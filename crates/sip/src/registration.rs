@@ -7,8 +7,8 @@ use crate::auth::Credentials;
 use crate::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
 use crate::transaction::Reason;
 use crate::user_agent::{
-    ContactForm, Destination, Draft, Event, Flow, Outgoing, Output, Owner, RegistrationId, RequestFailure, Transmit,
-    Transport, User, UserAgent,
+    ContactForm, Destination, Draft, Event, Flow, Outgoing, Output, Owner, RegistrationId, RequestFailure,
+    Transmit, Transport, User, UserAgent,
 };
 use std::time::{Duration, Instant};
 
@@ -298,7 +298,8 @@ impl UserAgent {
                 && contact.uri.port().unwrap_or(5060) == own.map_or(0, |own| own.port())
         });
         let single = if let [only] = list { Some(only) } else { None };
-        let granted = ours.or(single).and_then(NameAddr::expires).or_else(|| response.expires().ok().flatten());
+        let granted =
+            ours.or(single).and_then(NameAddr::expires).or_else(|| response.expires().ok().flatten());
         let expires = granted.map_or(state.expires, |seconds| Duration::from_secs(seconds.into()));
         let refresh_in = refresh_after(expires);
         let event = RegistrationEvent::Registered {
@@ -310,15 +311,24 @@ impl UserAgent {
         };
         self.raise(Event::Registration { id, event });
         self.arm(now, Owner::Registration(id), Reason::Refresh, refresh_in);
-        if let (Some(interval), Some(Transport::Udp)) = (self.config.keep_alive, flow.map(|flow| flow.transport)) {
+        if let (Some(interval), Some(Transport::Udp)) =
+            (self.config.keep_alive, flow.map(|flow| flow.transport))
+        {
             self.arm(now, Owner::Registration(id), Reason::KeepAlive, interval);
         }
     }
 
-    fn registration_refused(&mut self, now: Instant, id: RegistrationId, response: &Message, status: StatusCode) {
+    fn registration_refused(
+        &mut self,
+        now: Instant,
+        id: RegistrationId,
+        response: &Message,
+        status: StatusCode,
+    ) {
         let reason = response.reason().map(|reason| reason.into_owned()).unwrap_or_default();
         let Some(state) = self.registrations.get_mut(&id) else { return };
-        let minimum = response.min_expires().ok().flatten().map(|seconds| Duration::from_secs(seconds.into()));
+        let minimum =
+            response.min_expires().ok().flatten().map(|seconds| Duration::from_secs(seconds.into()));
         if status == StatusCode::INTERVAL_TOO_BRIEF
             && let Some(minimum) = minimum.filter(|minimum| *minimum > state.expires)
             && !state.raised_to_minimum
@@ -329,7 +339,8 @@ impl UserAgent {
             self.send_register(now, id, false);
             return;
         }
-        let after = response.retry_after().ok().flatten().map(|after| Duration::from_secs(after.seconds.into()));
+        let after =
+            response.retry_after().ok().flatten().map(|after| Duration::from_secs(after.seconds.into()));
         self.registration_failed(now, id, Some(status), reason, after);
     }
 
@@ -361,7 +372,7 @@ impl UserAgent {
 }
 
 /// Tells whether a later attempt may succeed where this status came now.
-const fn may_pass(status: StatusCode) -> bool {
+fn may_pass(status: StatusCode) -> bool {
     matches!(status.code(), 408 | 480 | 491 | 500..=699)
 }
 

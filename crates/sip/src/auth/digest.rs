@@ -39,7 +39,8 @@ impl Algorithm {
     /// Reads an `algorithm` parameter; `None` when it is unknown.
     pub fn parse(text: &str) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
-        let (name, session) = lower.strip_suffix("-sess").map_or((lower.as_str(), false), |name| (name, true));
+        let (name, session) =
+            lower.strip_suffix("-sess").map_or((lower.as_str(), false), |name| (name, true));
         let hash = match name {
             "md5" => Hash::Md5,
             "sha-256" => Hash::Sha256,
@@ -147,13 +148,7 @@ pub fn ha1(algorithm: Algorithm, username: &str, realm: &str, password: &str) ->
 pub fn response(inputs: &Inputs<'_>) -> String {
     let hash = inputs.algorithm;
     let key = if hash.session {
-        hash.hex(&[
-            inputs.ha1.as_bytes(),
-            b":",
-            inputs.nonce.as_bytes(),
-            b":",
-            inputs.cnonce.as_bytes(),
-        ])
+        hash.hex(&[inputs.ha1.as_bytes(), b":", inputs.nonce.as_bytes(), b":", inputs.cnonce.as_bytes()])
     } else {
         inputs.ha1.to_owned()
     };

@@ -42,8 +42,10 @@ struct Attempt {
 impl Attempts {
     /// Notes one more answer; false when it would repeat a refused one.
     fn allow(&mut self, proxy: bool, challenge: &Challenge) -> bool {
-        let known =
-            self.answered.iter_mut().find(|attempt| attempt.proxy == proxy && attempt.realm == challenge.realm);
+        let known = self
+            .answered
+            .iter_mut()
+            .find(|attempt| attempt.proxy == proxy && attempt.realm == challenge.realm);
         match known {
             None => {
                 let realm = challenge.realm.clone();
@@ -104,8 +106,7 @@ impl<O: Copy + Eq + Hash> Wallet<O> {
         for entry in list {
             entry.count = entry.count.saturating_add(1);
             let value = digest::answer(&entry.challenge, credentials, target, entry.count, &entry.cnonce);
-            let name =
-                if entry.proxy { HeaderName::ProxyAuthorization } else { HeaderName::Authorization };
+            let name = if entry.proxy { HeaderName::ProxyAuthorization } else { HeaderName::Authorization };
             headers.push((name, value));
         }
         headers

@@ -2,11 +2,9 @@
 
 mod build;
 mod next;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use build::{Ours, Party};
-pub(crate) use next::{next_hop, plan};
+pub(crate) use next::plan;
 
 use crate::user_agent::Flow;
 

@@ -16,7 +16,8 @@ pub(crate) struct Plan {
 /// Plans the next request of a dialog; `None` when its remote target is no URI at all.
 pub(crate) fn plan(dialog: &DialogRecord) -> Option<Plan> {
     let target = Uri::parse(&dialog.remote_target).ok()?;
-    let first = dialog.route_set.first().and_then(|route| route.parse::<NameAddr>().ok()).map(|route| route.uri);
+    let first =
+        dialog.route_set.first().and_then(|route| route.parse::<NameAddr>().ok()).map(|route| route.uri);
     let (uri, routes, hop) = match first {
         None => (target.clone(), Vec::new(), target),
         Some(first) if first.lr() => (target, dialog.route_set.clone(), first),
@@ -32,8 +33,10 @@ pub(crate) fn plan(dialog: &DialogRecord) -> Option<Plan> {
 }
 
 /// Returns the address a URI names, or the flow's peer when it names none by number.
-pub(crate) fn next_hop(uri: &Uri, flow: Flow) -> (Transport, SocketAddr) {
-    let Some(address) = uri.host().and_then(crate::message::Host::ip) else { return (flow.transport, flow.remote) };
+fn next_hop(uri: &Uri, flow: Flow) -> (Transport, SocketAddr) {
+    let Some(address) = uri.host().and_then(crate::message::Host::ip) else {
+        return (flow.transport, flow.remote);
+    };
     let remote = SocketAddr::new(address, uri.port().unwrap_or(5060));
     let transport = match uri.transport() {
         Some(name) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,

@@ -1,6 +1,8 @@
 //! Being called: an incoming INVITE or re-INVITE, our responses, the 2xx until its ACK. RFC 3261 §13.3, §14.2, §9.2.
 
-use super::{Answer, Direction, EndCause, Party, ReplacedDialog, Session, SessionError, SessionEvent, SessionState};
+use super::{
+    Answer, Direction, EndCause, Party, ReplacedDialog, Session, SessionError, SessionEvent, SessionState,
+};
 use crate::dialog::{DialogKey, DialogRecord, Ours, Party as Side};
 use crate::message::{HeaderName, Message, StatusCode};
 use crate::transaction::Reason;
@@ -11,13 +13,14 @@ use std::time::{Duration, Instant};
 const PROVISIONAL_EVERY: Duration = Duration::from_secs(60);
 
 impl UserAgent {
-    pub(crate) fn receive_invite(&mut self, now: Instant, server: u64, flow: Flow, message: &Message) {
+    pub(crate) fn receive_invite(&mut self, server: u64, flow: Flow, message: &Message) {
         let (Ok(to), Ok(call_id)) = (message.to(), message.call_id()) else { return };
         let id = SessionId(self.fresh_id());
         let tag = self.ids.tag();
         let local_uri = Side::of(&to).uri;
         let mut session = Session::new(Direction::Inbound, call_id, tag.clone(), local_uri.clone());
-        session.user = message.request_uri().and_then(|uri| uri.user().map(str::to_owned)).unwrap_or_default();
+        session.user =
+            message.request_uri().and_then(|uri| uri.user().map(str::to_owned)).unwrap_or_default();
         let contact = self.own_contact(&session.user, flow).unwrap_or_default();
         let ours = Ours { tag: &tag, uri: &local_uri, contact, flow, local_cseq: 0 };
         session.dialog = DialogRecord::from_request(message, ours);
@@ -86,12 +89,15 @@ impl UserAgent {
             }
             self.await_ack(now, id, server);
         } else if first {
-            self.end_session(now, id, Party::Local, EndCause::Rejected(status), Some(status), None);
+            self.end_session(id, Party::Local, EndCause::Rejected(status), Some(status), None);
         }
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one response; a struct would be built only here")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one response; a struct would be built only here"
+    )]
     fn answer_invite(
         &mut self,
         now: Instant,
@@ -129,7 +135,8 @@ impl UserAgent {
 
     fn await_ack(&mut self, now: Instant, id: SessionId, server: u64) {
         let Some(transaction) = self.servers.get(&server) else { return };
-        let (Some(message), Ok(cseq)) = (transaction.last_response().cloned(), transaction.request.cseq()) else {
+        let (Some(message), Ok(cseq)) = (transaction.last_response().cloned(), transaction.request.cseq())
+        else {
             return;
         };
         let flow = transaction.flow;
@@ -147,7 +154,7 @@ impl UserAgent {
             Reason::RepeatAnswer => self.repeat_answer(now, id),
             Reason::AckMissing => self.ack_missing(now, id),
             Reason::RepeatProvisional => self.repeat_provisional(now, id),
-            Reason::CancelLimit => self.cancel_expired(now, id),
+            Reason::CancelLimit => self.cancel_expired(id),
             Reason::Glare => self.retry_reinvite(now, id),
             Reason::TimerA
             | Reason::TimerB
@@ -171,9 +178,12 @@ impl UserAgent {
 
     fn repeat_answer(&mut self, now: Instant, id: SessionId) {
         let limit = self.config.timers.t2;
-        let Some(answer) = self.sessions.get_mut(&id).and_then(|session| session.answer.as_mut()) else { return };
+        let Some(answer) = self.sessions.get_mut(&id).and_then(|session| session.answer.as_mut()) else {
+            return;
+        };
         answer.interval = answer.interval.saturating_mul(2).min(limit);
-        let (interval, server, flow, message) = (answer.interval, answer.server, answer.flow, answer.message.clone());
+        let (interval, server, flow, message) =
+            (answer.interval, answer.server, answer.flow, answer.message.clone());
         if self.servers.contains_key(&server) {
             self.send_response(now, server, StatusCode::OK, message);
         } else {
@@ -240,7 +250,7 @@ impl UserAgent {
         self.session_event(id, SessionEvent::Canceled { message: cancel.clone() });
         if first {
             let reason = cancel.header(HeaderName::Reason).map(std::borrow::Cow::into_owned);
-            self.end_session(now, id, Party::Remote, EndCause::Cancel, Some(status), reason);
+            self.end_session(id, Party::Remote, EndCause::Cancel, Some(status), reason);
         }
     }
 }

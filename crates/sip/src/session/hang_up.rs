@@ -31,7 +31,12 @@ impl UserAgent {
     ///
     /// # Errors
     /// When the handle was never given out.
-    pub fn hang_up(&mut self, now: Instant, id: SessionId, headers: NamedHeaders) -> Result<Ending, SessionError> {
+    pub fn hang_up(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        headers: NamedHeaders,
+    ) -> Result<Ending, SessionError> {
         let Some(session) = self.sessions.get_mut(&id) else {
             // Handles count upwards, so a smaller one belonged to a session that is over.
             return if id.0 <= self.last_id { Ok(Ending::Already) } else { Err(SessionError::Unknown) };
@@ -82,7 +87,13 @@ impl UserAgent {
         Ending::Cancel
     }
 
-    pub(crate) fn cancel_invite(&mut self, now: Instant, id: SessionId, outgoing: u64, headers: &NamedHeaders) {
+    pub(crate) fn cancel_invite(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        outgoing: u64,
+        headers: &NamedHeaders,
+    ) {
         let client = self.outgoing.get(&outgoing).and_then(|outgoing| outgoing.client);
         let Some(client) = client.and_then(|client| self.clients.get(&client)) else { return };
         let (invite, flow) = (client.request.clone(), client.flow);
@@ -91,20 +102,26 @@ impl UserAgent {
     }
 
     /// §9.1: an INVITE without final response 64·T1 after its CANCEL counts as canceled.
-    pub(crate) fn cancel_expired(&mut self, now: Instant, id: SessionId) {
+    pub(crate) fn cancel_expired(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let outgoing = session.invite.take();
-        self.end_session(now, id, Party::Local, EndCause::Cancel, None, None);
+        self.end_session(id, Party::Local, EndCause::Cancel, None, None);
         let Some(outgoing) = outgoing else { return };
         let client = self.outgoing.get(&outgoing).and_then(|outgoing| outgoing.client);
-        self.forget_outgoing(now, outgoing);
+        self.forget_outgoing(outgoing);
         if let Some(client) = client {
             self.drop_client(client);
         }
     }
 
     /// Sends BYE; `end` is reported when it is over.
-    pub(crate) fn send_bye(&mut self, now: Instant, id: SessionId, headers: NamedHeaders, end: (Party, EndCause)) {
+    pub(crate) fn send_bye(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        headers: NamedHeaders,
+        end: (Party, EndCause),
+    ) {
         self.timers.stop_all(Owner::Session(id));
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.state = SessionState::Ending;
@@ -115,19 +132,26 @@ impl UserAgent {
         let credentials = session.credentials.clone();
         let cseq = session.next_cseq();
         let to_tag = Some(session.local_tag.clone());
-        let draft = session.dialog.clone().and_then(|dialog| self.dialog_request(&dialog, Method::Bye, headers));
+        let draft =
+            session.dialog.clone().and_then(|dialog| self.dialog_request(&dialog, Method::Bye, headers));
         if let Some(server) = pending {
-            self.answer(now, server, StatusCode::REQUEST_TERMINATED, None, Reply { to_tag, ..Reply::default() });
+            self.answer(
+                now,
+                server,
+                StatusCode::REQUEST_TERMINATED,
+                None,
+                Reply { to_tag, ..Reply::default() },
+            );
         }
         match draft {
             Some((draft, destination)) => {
                 self.send_request(now, Outgoing::new(User::Bye(id), draft, cseq, &destination, credentials));
             }
-            None => self.bye_outcome(now, id, Err(RequestFailure::NoDestination)),
+            None => self.bye_outcome(id, Err(RequestFailure::NoDestination)),
         }
     }
 
-    pub(crate) fn bye_outcome(&mut self, now: Instant, id: SessionId, outcome: Result<&Message, RequestFailure>) {
+    pub(crate) fn bye_outcome(&mut self, id: SessionId, outcome: Result<&Message, RequestFailure>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let (by, planned) = session.ending.take().unwrap_or((Party::Local, EndCause::Bye));
         let status = outcome.ok().and_then(Message::status);
@@ -138,11 +162,18 @@ impl UserAgent {
             (EndCause::Bye, Err(failure @ RequestFailure::NoDestination)) => EndCause::Unsent(failure),
             (planned, _) => planned,
         };
-        self.end_session(now, id, by, cause, status, None);
+        self.end_session(id, by, cause, status, None);
     }
 
     /// Takes a BYE (§15.1.2).
-    pub(crate) fn receive_bye(&mut self, now: Instant, id: SessionId, server: u64, flow: Flow, bye: &Message) {
+    pub(crate) fn receive_bye(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        server: u64,
+        flow: Flow,
+        bye: &Message,
+    ) {
         self.answer(now, server, StatusCode::OK, None, Reply::default());
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let remote_tag = bye.from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
@@ -159,16 +190,21 @@ impl UserAgent {
         let pending = session.server.take();
         let to_tag = Some(session.local_tag.clone());
         if let Some(server) = pending {
-            self.answer(now, server, StatusCode::REQUEST_TERMINATED, None, Reply { to_tag, ..Reply::default() });
+            self.answer(
+                now,
+                server,
+                StatusCode::REQUEST_TERMINATED,
+                None,
+                Reply { to_tag, ..Reply::default() },
+            );
         }
         let reason = bye.header(HeaderName::Reason).map(std::borrow::Cow::into_owned);
-        self.end_session(now, id, Party::Remote, EndCause::Bye, None, reason);
+        self.end_session(id, Party::Remote, EndCause::Bye, None, reason);
     }
 
     /// Reports the end of a session, once, and lets it go when nothing refers to it any more.
     pub(crate) fn end_session(
         &mut self,
-        now: Instant,
         id: SessionId,
         by: Party,
         cause: EndCause,
@@ -184,18 +220,18 @@ impl UserAgent {
         session.glare = None;
         self.timers.stop_all(Owner::Session(id));
         self.session_event(id, SessionEvent::Ended { by, cause, status, reason_header });
-        self.drop_finished(now, id);
+        self.drop_finished(id);
     }
 
     /// Is told that something which referred to the session is gone.
-    pub(crate) fn release_session(&mut self, now: Instant, id: SessionId) {
+    pub(crate) fn release_session(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.open = session.open.saturating_sub(1);
         }
-        self.drop_finished(now, id);
+        self.drop_finished(id);
     }
 
-    fn drop_finished(&mut self, _now: Instant, id: SessionId) {
+    fn drop_finished(&mut self, id: SessionId) {
         let finished = |session: &super::Session| session.state == SessionState::Ended && session.open == 0;
         if !self.sessions.get(&id).is_some_and(finished) {
             return;

@@ -55,7 +55,12 @@ impl UserAgent {
     ///
     /// # Errors
     /// When the session has no dialog.
-    pub fn message_in_dialog(&mut self, now: Instant, id: SessionId, body: Body) -> Result<RequestId, SessionError> {
+    pub fn message_in_dialog(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        body: Body,
+    ) -> Result<RequestId, SessionError> {
         self.send_in_dialog(now, id, Method::Message, Vec::new(), Some(body))
     }
 
@@ -76,7 +81,8 @@ impl UserAgent {
         let reserved = matches!(method, Method::Invite | Method::Ack | Method::Bye | Method::Cancel);
         // A caller may already speak in an early dialog, a callee in its only one.
         let dialog = session.dialog.clone().or_else(|| session.early.last().cloned());
-        let dialog = dialog.filter(|_| !session.is_over() && !reserved).ok_or(SessionError::WrongState { state })?;
+        let dialog =
+            dialog.filter(|_| !session.is_over() && !reserved).ok_or(SessionError::WrongState { state })?;
         let credentials = session.credentials.clone();
         let (mut draft, destination) =
             self.dialog_request(&dialog, method, headers).ok_or(SessionError::Unroutable)?;
@@ -101,7 +107,14 @@ impl UserAgent {
         }
     }
 
-    pub(crate) fn receive_in_dialog(&mut self, now: Instant, id: SessionId, server: u64, flow: Flow, message: &Message) {
+    pub(crate) fn receive_in_dialog(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        server: u64,
+        flow: Flow,
+        message: &Message,
+    ) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if session.state == SessionState::Ended {
             let status = StatusCode::CALL_DOES_NOT_EXIST;
@@ -109,7 +122,8 @@ impl UserAgent {
             return;
         }
         let got = message.cseq().map(|cseq| cseq.number).unwrap_or_default();
-        let remote_tag = message.from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
+        let remote_tag =
+            message.from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
         let mut dialogs = session.dialog.iter_mut().chain(&mut session.early);
         let Some(dialog) = dialogs.find(|dialog| dialog.remote_tag == remote_tag) else { return };
         if let Some(last) = dialog.remote_cseq.filter(|last| got <= *last) {
@@ -122,7 +136,14 @@ impl UserAgent {
         self.dispatch_in_dialog(now, id, server, flow, message);
     }
 
-    fn dispatch_in_dialog(&mut self, now: Instant, id: SessionId, server: u64, flow: Flow, message: &Message) {
+    fn dispatch_in_dialog(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        server: u64,
+        flow: Flow,
+        message: &Message,
+    ) {
         let method = message.method();
         if method == Method::Bye {
             self.receive_bye(now, id, server, flow, message);
@@ -177,7 +198,8 @@ impl UserAgent {
         }
         let busy = session.reinvite.is_some() || session.answer.is_some() || session.owed_ack.is_some();
         if busy || session.state != SessionState::Established {
-            let status = if session.is_over() { StatusCode::REQUEST_TERMINATED } else { StatusCode::REQUEST_PENDING };
+            let status =
+                if session.is_over() { StatusCode::REQUEST_TERMINATED } else { StatusCode::REQUEST_PENDING };
             self.answer(now, server, status, None, Reply { to_tag, ..Reply::default() });
             return;
         }

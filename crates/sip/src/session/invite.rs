@@ -1,12 +1,15 @@
 //! Calling: our INVITE, its responses, forked dialogs and the ACK of a 2xx. RFC 3261 §13.2.
 
-use super::{Ack, Cancel, Direction, EndCause, Party, Session, SessionError, SessionEvent, SessionState, Surplus};
+use super::{
+    Ack, Cancel, Direction, EndCause, Party, Session, SessionError, SessionEvent, SessionState, Surplus,
+};
 use crate::auth::Credentials;
 use crate::dialog::{DialogKey, DialogRecord, Ours};
 use crate::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
 use crate::transaction::Reason;
 use crate::user_agent::{
-    Body, ContactForm, Destination, Draft, Event, NamedHeaders, Outgoing, RequestFailure, SessionId, User, UserAgent,
+    Body, ContactForm, Destination, Draft, Event, NamedHeaders, Outgoing, RequestFailure, SessionId, User,
+    UserAgent,
 };
 use std::time::Instant;
 
@@ -32,7 +35,15 @@ pub struct Invite {
 impl Invite {
     /// Returns a call without credentials, offer and route.
     pub fn new(target: Uri, from: NameAddr, destination: Destination) -> Self {
-        Self { target, from, destination, credentials: None, headers: Vec::new(), body: None, route: Vec::new() }
+        Self {
+            target,
+            from,
+            destination,
+            credentials: None,
+            headers: Vec::new(),
+            body: None,
+            route: Vec::new(),
+        }
     }
 }
 
@@ -67,8 +78,7 @@ impl UserAgent {
             headers,
             body: invite.body,
         };
-        let outgoing =
-            Outgoing::new(User::Invite(id), draft, cseq, &invite.destination, invite.credentials);
+        let outgoing = Outgoing::new(User::Invite(id), draft, cseq, &invite.destination, invite.credentials);
         // The request may fail before it returns, so the number is claimed by the session first.
         let outgoing = self.send_request(now, outgoing);
         if let Some(session) = self.sessions.get_mut(&id)
@@ -83,8 +93,7 @@ impl UserAgent {
     ///
     /// # Errors
     /// When no such 2xx waits.
-    pub fn acknowledge(&mut self, now: Instant, id: SessionId, answer: Body) -> Result<(), SessionError> {
-        let _now = now;
+    pub fn acknowledge(&mut self, _now: Instant, id: SessionId, answer: Body) -> Result<(), SessionError> {
         let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
         let state = session.state;
         let (cseq, credentials) = session.owed_ack.take().ok_or(SessionError::WrongState { state })?;
@@ -114,8 +123,10 @@ impl UserAgent {
             return;
         }
         let remote_tag = response.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
-        let known = self.sessions.get(&id).is_some_and(|session| session.has_dialog(&session.call_id, &remote_tag));
-        let dialog = (!known && !remote_tag.is_empty()).then(|| self.dialog_from(id, outgoing, response)).flatten();
+        let known =
+            self.sessions.get(&id).is_some_and(|session| session.has_dialog(&session.call_id, &remote_tag));
+        let dialog =
+            (!known && !remote_tag.is_empty()).then(|| self.dialog_from(id, outgoing, response)).flatten();
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if let Some(early) = session.early.iter_mut().find(|early| early.remote_tag == remote_tag) {
             early.refresh_target(response);
@@ -147,8 +158,8 @@ impl UserAgent {
             Ok(response) if response.status().is_some_and(StatusCode::is_success) => {
                 self.invite_answered(now, id, outgoing, response);
             }
-            Ok(response) => self.invite_refused(now, id, response),
-            Err(failure) => self.invite_failed(now, id, failure),
+            Ok(response) => self.invite_refused(id, response),
+            Err(failure) => self.invite_failed(id, failure),
         }
     }
 
@@ -180,7 +191,10 @@ impl UserAgent {
             // §9.1: the CANCEL came too late; the session exists and is ended with BYE.
             self.timers.stop_all(crate::user_agent::Owner::Session(id));
             self.acknowledge_answer(id, cseq, &credentials, None);
-            self.session_event(id, SessionEvent::SurplusAnswer { message: response.clone(), why: Surplus::Canceled });
+            self.session_event(
+                id,
+                SessionEvent::SurplusAnswer { message: response.clone(), why: Surplus::Canceled },
+            );
             self.send_bye(now, id, Vec::new(), (Party::Local, EndCause::Cancel));
             return;
         }
@@ -212,31 +226,33 @@ impl UserAgent {
         self.session_event(id, SessionEvent::SurplusAnswer { message: response.clone(), why });
     }
 
-    fn invite_refused(&mut self, now: Instant, id: SessionId, response: &Message) {
+    fn invite_refused(&mut self, id: SessionId, response: &Message) {
         let Some(status) = response.status() else { return };
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.invite = None;
         let canceled = session.cancel != Cancel::No;
         let reason_header = response.header(HeaderName::Reason).map(std::borrow::Cow::into_owned);
         if canceled {
-            self.end_session(now, id, Party::Local, EndCause::Cancel, Some(status), reason_header);
+            self.end_session(id, Party::Local, EndCause::Cancel, Some(status), reason_header);
             return;
         }
         let reason = phrase(response);
         self.session_event(id, SessionEvent::Rejected { status, reason, message: response.clone() });
-        self.end_session(now, id, Party::Remote, EndCause::Rejected(status), Some(status), reason_header);
+        self.end_session(id, Party::Remote, EndCause::Rejected(status), Some(status), reason_header);
     }
 
-    fn invite_failed(&mut self, now: Instant, id: SessionId, failure: RequestFailure) {
+    fn invite_failed(&mut self, id: SessionId, failure: RequestFailure) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.invite = None;
         let cause = match failure {
-            RequestFailure::Timeout | RequestFailure::Transport if session.cancel != Cancel::No => EndCause::Cancel,
+            RequestFailure::Timeout | RequestFailure::Transport if session.cancel != Cancel::No => {
+                EndCause::Cancel
+            }
             RequestFailure::Timeout => EndCause::Timeout(Reason::TimerB),
             RequestFailure::Transport => EndCause::TransportFailed,
             RequestFailure::NoDestination => EndCause::Unsent(failure),
         };
-        self.end_session(now, id, Party::Local, cause, None, None);
+        self.end_session(id, Party::Local, cause, None, None);
     }
 
     /// Sends the ACK of a 2xx to our INVITE or re-INVITE and keeps it for repeats.

@@ -3,17 +3,17 @@
 //! Offers and answers are opaque bytes here. Leaves out PRACK, UPDATE and session timers.
 
 mod accept;
+mod error;
 mod event;
 mod hang_up;
 mod in_dialog;
 mod invite;
 mod reinvite;
 mod state;
-mod error;
 
+pub use error::SessionError;
 pub use event::{EndCause, Party, ReplacedDialog, SessionEvent, Surplus};
 pub use hang_up::Ending;
 pub use invite::Invite;
 pub(crate) use state::{Ack, Answer, Cancel, Session};
 pub use state::{Direction, SessionState, SessionView};
-pub use error::SessionError;

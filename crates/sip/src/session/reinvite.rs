@@ -97,7 +97,9 @@ impl UserAgent {
         let Some(status) = response.status() else { return };
         let offer = self.outgoing.get(&outgoing).and_then(|outgoing| outgoing.draft.body.clone());
         self.clear_reinvite(id);
-        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.is_established()) else { return };
+        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.is_established()) else {
+            return;
+        };
         match (status, offer) {
             (StatusCode::REQUEST_PENDING, Some(offer)) => {
                 // §14.1: who made the Call-ID waits longer, so that the two do not meet again.
@@ -112,7 +114,7 @@ impl UserAgent {
             }
             (StatusCode::CALL_DOES_NOT_EXIST, _) => {
                 let cause = EndCause::DialogGone(status);
-                self.end_session(now, id, Party::Remote, cause, Some(status), None);
+                self.end_session(id, Party::Remote, cause, Some(status), None);
             }
             (StatusCode::REQUEST_TIMEOUT, _) => {
                 self.lose_dialog(now, id, EndCause::DialogGone(status), Party::Remote);

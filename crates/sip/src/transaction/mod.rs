@@ -8,8 +8,6 @@ mod client_other;
 mod key;
 mod server_invite;
 mod server_other;
-#[cfg(test)]
-mod tests;
 mod timers;
 
 pub(crate) use client_invite::{ClientInvite, State as ClientInviteState};
@@ -79,7 +77,13 @@ pub(crate) struct Step {
 
 impl Step {
     pub(crate) const fn none() -> Self {
-        Self { clear_timers: false, transmission: None, notice: None, timers: [None, None], terminated: false }
+        Self {
+            clear_timers: false,
+            transmission: None,
+            notice: None,
+            timers: [None, None],
+            terminated: false,
+        }
     }
 
     pub(crate) const fn clear() -> Self {

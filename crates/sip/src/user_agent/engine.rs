@@ -11,8 +11,8 @@ use crate::message::Message;
 use crate::registration::RegistrationState;
 use crate::session::Session;
 use crate::transaction::{
-    ClientInput, ClientInvite, ClientKey, ClientOther, MergeKey, Notice, Reason, ServerKey, Step, TimerTable,
-    Timers, Transmission,
+    ClientInput, ClientInvite, ClientInviteState, ClientKey, ClientOther, ClientOtherState, MergeKey, Notice,
+    Reason, ServerKey, Step, TimerTable, Timers, Transmission,
 };
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -39,6 +39,14 @@ impl ClientMachine {
         match self {
             Self::Invite(machine) => machine.handle(timers, input),
             Self::Other(machine) => machine.handle(timers, input),
+        }
+    }
+
+    /// Tells whether a response has come.
+    pub(crate) fn was_heard(&self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.state != ClientInviteState::Calling,
+            Self::Other(machine) => machine.state != ClientOtherState::Trying,
         }
     }
 }
@@ -145,7 +153,14 @@ impl UserAgent {
         let tags = self.tags.keys().map(|tag| format!("tag {tag}"));
         let merges = self.merges.keys().map(|key| format!("{key:?}"));
         let timers = self.timers.pending().map(|(owner, reason, _)| format!("{reason:?} of {owner:?}"));
-        clients.chain(servers).chain(outgoing).chain(sessions).chain(tags).chain(merges).chain(timers).collect()
+        clients
+            .chain(servers)
+            .chain(outgoing)
+            .chain(sessions)
+            .chain(tags)
+            .chain(merges)
+            .chain(timers)
+            .collect()
     }
 
     pub(crate) const fn fresh_id(&mut self) -> u64 {
@@ -209,7 +224,13 @@ impl UserAgent {
     }
 
     /// Puts a request on the wire as a new client transaction.
-    pub(crate) fn start_client(&mut self, now: Instant, key: ClientKey, client: ClientTransaction, step: &Step) {
+    pub(crate) fn start_client(
+        &mut self,
+        now: Instant,
+        key: ClientKey,
+        client: ClientTransaction,
+        step: &Step,
+    ) {
         let id = self.fresh_id();
         self.transmit(client.flow, client.request.clone(), false);
         if let Some(outgoing) = client.outgoing.and_then(|outgoing| self.outgoing.get_mut(&outgoing)) {
@@ -221,7 +242,13 @@ impl UserAgent {
     }
 
     /// Feeds one input to a client transaction and carries out what follows.
-    pub(crate) fn drive_client(&mut self, now: Instant, id: u64, input: ClientInput, response: Option<&Message>) {
+    pub(crate) fn drive_client(
+        &mut self,
+        now: Instant,
+        id: u64,
+        input: ClientInput,
+        response: Option<&Message>,
+    ) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let step = client.machine.handle(&self.config.timers, input);
         let (flow, outgoing) = (client.flow, client.outgoing);
@@ -233,7 +260,8 @@ impl UserAgent {
             Some(Transmission::Ack) => {
                 let repeated = client.ack.is_some();
                 if client.ack.is_none() {
-                    client.ack = response.and_then(|response| super::write::failure_ack(&client.request, response));
+                    client.ack =
+                        response.and_then(|response| super::write::failure_ack(&client.request, response));
                 }
                 if let Some(ack) = client.ack.clone() {
                     self.transmit(flow, ack, repeated);
@@ -248,14 +276,16 @@ impl UserAgent {
         let Some(outgoing) = outgoing else { return };
         match (step.notice, response) {
             (Some(Notice::Response), Some(response)) => self.outgoing_response(now, outgoing, response),
-            (Some(Notice::TimedOut), _) => self.outgoing_failed(now, outgoing, super::RequestFailure::Timeout),
+            (Some(Notice::TimedOut), _) => {
+                self.outgoing_failed(now, outgoing, super::RequestFailure::Timeout);
+            }
             (Some(Notice::TransportFailed), _) => {
                 self.outgoing_failed(now, outgoing, super::RequestFailure::Transport);
             }
             (Some(Notice::Response | Notice::TryingDue | Notice::Acknowledged) | None, _) => {}
         }
         if step.terminated {
-            self.close_outgoing(now, outgoing, id);
+            self.close_outgoing(outgoing, id);
         }
     }
 

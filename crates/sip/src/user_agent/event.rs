@@ -113,9 +113,6 @@ pub enum RequestFailure {
     /// The destination has no candidate that a configured transport can reach.
     #[error("no usable destination")]
     NoDestination,
-    /// The request could not be written, for example because a header value holds a line break.
-    #[error("the request cannot be written")]
-    Unwritable,
 }
 
 /// A fault of the peer or of the network that the engine met.

@@ -58,9 +58,15 @@ pub enum ReplyError {
     /// The request is unknown, was answered already, or its client has given up.
     #[error("the request no longer waits for a reply")]
     Gone,
-    /// The response could not be written, for example because a header value holds a line break.
-    #[error("the response cannot be written")]
-    Unwritable,
+    /// What was built is not a response.
+    #[error("a reply must be a response")]
+    NotAResponse,
+}
+
+impl ServerTransaction {
+    pub(crate) const fn last_response(&self) -> Option<&Message> {
+        self.last.as_ref()
+    }
 }
 
 impl UserAgent {
@@ -69,10 +75,11 @@ impl UserAgent {
     /// Start from [`Message::response_to`]; the To tag, Via routing parameters and, for dialogs, the Contact are
     /// added where they are missing.
     pub fn reply(&mut self, now: Instant, id: IncomingId, response: Builder) -> Result<(), ReplyError> {
-        let server = self.servers.get(&id.0).filter(|server| server.machine.is_open()).ok_or(ReplyError::Gone)?;
-        let mut message = response.clone().build().map_err(|_| ReplyError::Unwritable)?;
-        let status = message.status().ok_or(ReplyError::Unwritable)?;
-        let mut edited = Builder::from_message(&message).replace_top(HeaderName::Via, &server.via);
+        let server =
+            self.servers.get(&id.0).filter(|server| server.machine.is_open()).ok_or(ReplyError::Gone)?;
+        let message = response.build();
+        let status = message.status().ok_or(ReplyError::NotAResponse)?;
+        let mut edited = Builder::from_message(&message).set_top(HeaderName::Via, &server.via);
         if !status.is_provisional() || status.code() > 100 {
             let missing = message.to().is_ok_and(|to| to.tag().is_none());
             if missing {
@@ -89,13 +96,17 @@ impl UserAgent {
         if !self.config.product.is_empty() && message.header(HeaderName::Server).is_none() {
             edited = edited.header(HeaderName::Server, &self.config.product);
         }
-        message = edited.build().map_err(|_| ReplyError::Unwritable)?;
-        self.send_response(now, id.0, status, message);
+        self.send_response(now, id.0, status, edited.build());
         Ok(())
     }
 
     /// Answers a request with a bare status.
-    pub fn reply_status(&mut self, now: Instant, id: IncomingId, status: StatusCode) -> Result<(), ReplyError> {
+    pub fn reply_status(
+        &mut self,
+        now: Instant,
+        id: IncomingId,
+        status: StatusCode,
+    ) -> Result<(), ReplyError> {
         let server = self.servers.get(&id.0).ok_or(ReplyError::Gone)?;
         let response = server.request.response_to(status, None);
         self.reply(now, id, response)
@@ -108,7 +119,14 @@ impl UserAgent {
     }
 
     /// Takes a request that no transaction knows.
-    pub(crate) fn open_server(&mut self, now: Instant, key: ServerKey, request: &Message, via: Via, flow: Flow) -> u64 {
+    pub(crate) fn open_server(
+        &mut self,
+        now: Instant,
+        key: ServerKey,
+        request: &Message,
+        via: Via,
+        flow: Flow,
+    ) -> u64 {
         let id = self.fresh_id();
         let reliable = flow.transport.is_reliable();
         let timers = &self.config.timers;
@@ -152,7 +170,14 @@ impl UserAgent {
     }
 
     /// Answers a request by the engine's own decision.
-    pub(crate) fn answer(&mut self, now: Instant, id: u64, status: StatusCode, reason: Option<&str>, mut reply: Reply) {
+    pub(crate) fn answer(
+        &mut self,
+        now: Instant,
+        id: u64,
+        status: StatusCode,
+        reason: Option<&str>,
+        mut reply: Reply,
+    ) {
         let Some(server) = self.servers.get(&id) else { return };
         let tagged = server.request.to().is_ok_and(|to| to.tag().is_some());
         if reply.to_tag.is_none() && !tagged && status.code() > 100 {
@@ -161,9 +186,8 @@ impl UserAgent {
         if !self.config.product.is_empty() && status.code() > 100 {
             reply.headers.push((HeaderName::Server, self.config.product.clone()));
         }
-        if let Some(message) = write::response(&server.request, &server.via, status, reason, &reply) {
-            self.send_response(now, id, status, message);
-        }
+        let message = write::response(&server.request, &server.via, status, reason, &reply);
+        self.send_response(now, id, status, message);
     }
 
     /// Gives a response to the machine, which decides whether it leaves.
@@ -178,10 +202,16 @@ impl UserAgent {
         self.drive_server(now, id, input, Some(message));
     }
 
-    pub(crate) fn drive_server(&mut self, now: Instant, id: u64, input: ServerInput, response: Option<Message>) {
+    pub(crate) fn drive_server(
+        &mut self,
+        now: Instant,
+        id: u64,
+        input: ServerInput,
+        response: Option<Message>,
+    ) {
         let Some(server) = self.servers.get_mut(&id) else { return };
         let step = server.machine.handle(&self.config.timers, input);
-        let (flow, session) = (server.flow, server.session);
+        let flow = server.flow;
         match step.transmission {
             Some(Transmission::Response) => {
                 if let Some(response) = response {
@@ -205,15 +235,12 @@ impl UserAgent {
             Some(Notice::Acknowledged | Notice::Response) | None => {}
         }
         if step.terminated {
-            self.drop_server(now, id);
+            self.drop_server(id);
         }
-        // An ACK on the branch of the INVITE (RFC 2543 clients) confirms the 2xx all the same; the caller routes it.
-        let _acknowledged = session;
     }
 
     fn send_trying(&mut self, now: Instant, id: u64) {
-        let Some(trying) = StatusCode::new(100) else { return };
-        self.answer(now, id, trying, None, Reply::default());
+        self.answer(now, id, StatusCode::TRYING, None, Reply::default());
     }
 
     fn server_timed_out(&mut self, id: u64) {
@@ -235,7 +262,7 @@ impl UserAgent {
         self.drive_server(now, id, ServerInput::TransportFailed, None);
     }
 
-    fn drop_server(&mut self, now: Instant, id: u64) {
+    fn drop_server(&mut self, id: u64) {
         self.timers.stop_all(Owner::Server(id));
         let Some(server) = self.servers.remove(&id) else { return };
         self.server_keys.remove(&server.key);
@@ -245,7 +272,7 @@ impl UserAgent {
             self.merges.remove(&merge);
         }
         if let Some(session) = server.session {
-            self.release_session(now, session);
+            self.release_session(session);
         }
     }
 }

@@ -14,18 +14,15 @@ mod outgoing;
 mod receive;
 mod recorded;
 mod request;
-#[cfg(test)]
-mod tests;
 mod write;
 
 pub use config::Config;
-pub use engine::UserAgent;
 pub(crate) use engine::Owner;
-pub use event::{
-    Anomaly, Event, IncomingId, Output, RegistrationId, RequestFailure, RequestId, SessionId,
-};
+pub use engine::UserAgent;
+pub use event::{Anomaly, Event, IncomingId, Output, RegistrationId, RequestFailure, RequestId, SessionId};
 pub use flow::{Destination, Flow, Input, Transmit, TransmitKind, Transport};
+pub use incoming::ReplyError;
 pub(crate) use outgoing::{Outgoing, User};
 pub use request::OutOfDialog;
-pub(crate) use write::{ContactForm, Draft, Reply};
 pub use write::{Body, NamedHeaders};
+pub(crate) use write::{ContactForm, Draft, Reply};

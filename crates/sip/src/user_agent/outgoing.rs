@@ -46,9 +46,11 @@ impl User {
     const fn owner(self, id: u64) -> Owner {
         match self {
             Self::Registration(id) => Owner::Registration(id),
-            Self::Invite(id) | Self::Reinvite(id) | Self::Bye(id) | Self::InDialog(id, _) | Self::Surplus(id) => {
-                Owner::Session(id)
-            }
+            Self::Invite(id)
+            | Self::Reinvite(id)
+            | Self::Bye(id)
+            | Self::InDialog(id, _)
+            | Self::Surplus(id) => Owner::Session(id),
             Self::Request(_) | Self::Recorded(_) => Owner::Request(id),
         }
     }
@@ -175,7 +177,7 @@ impl UserAgent {
             let target = Target {
                 method: outgoing.draft.method.as_str(),
                 uri: outgoing.draft.uri.as_str(),
-                body: outgoing.draft.body.as_ref().map_or(&[], |body| &body.bytes),
+                body: outgoing.draft.body.as_ref().map_or(&[][..], |body| &body.bytes),
             };
             outgoing.sent_credentials = self.wallet.answers(outgoing.user.owner(id), credentials, &target);
         }
@@ -187,7 +189,7 @@ impl UserAgent {
             rport: self.config.rport,
             credentials: &outgoing.sent_credentials,
         };
-        let mut message = outgoing.draft.write(&attempt)?;
+        let mut message = outgoing.draft.write(&attempt);
         outgoing.switched_to_tcp = false;
         if transport == Transport::Udp
             && !outgoing.datagrams_only
@@ -196,7 +198,7 @@ impl UserAgent {
         {
             attempt.transport = Transport::Tcp;
             attempt.local = local;
-            message = outgoing.draft.write(&attempt)?;
+            message = outgoing.draft.write(&attempt);
             outgoing.switched_to_tcp = true;
         }
         let flow = Flow { transport: attempt.transport, local: attempt.local, remote };
@@ -212,7 +214,8 @@ impl UserAgent {
             self.deliver_provisional(now, id, user, status, response);
             return;
         }
-        let challenged = status == StatusCode::UNAUTHORIZED || status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+        let challenged =
+            status == StatusCode::UNAUTHORIZED || status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
         if challenged && self.wants_retry(user) && self.answer_challenge(id, response) {
             self.note_challenge(user, status);
             self.retry(now, id, user);
@@ -225,9 +228,10 @@ impl UserAgent {
         }
         self.deliver(now, id, user, Ok(response));
         // Only an accepted INVITE hears more: 2xx of other branches, and repeats of its own.
-        let keep = status.is_success() && self.outgoing.get(&id).is_some_and(|o| o.draft.method == Method::Invite);
+        let keep =
+            status.is_success() && self.outgoing.get(&id).is_some_and(|o| o.draft.method == Method::Invite);
         if !keep {
-            self.forget_outgoing(now, id);
+            self.forget_outgoing(id);
         }
     }
 
@@ -249,27 +253,27 @@ impl UserAgent {
     }
 
     /// Is told that a transaction is gone.
-    pub(crate) fn close_outgoing(&mut self, now: Instant, id: u64, client: u64) {
+    pub(crate) fn close_outgoing(&mut self, id: u64, client: u64) {
         if self.outgoing.get(&id).is_some_and(|outgoing| outgoing.client == Some(client)) {
-            self.forget_outgoing(now, id);
+            self.forget_outgoing(id);
         }
     }
 
     fn give_up(&mut self, now: Instant, id: u64, failure: RequestFailure) {
         let Some(outgoing) = self.outgoing.get(&id) else { return };
         self.deliver(now, id, outgoing.user, Err(failure));
-        self.forget_outgoing(now, id);
+        self.forget_outgoing(id);
     }
 
     /// Lets go of a request; its transaction lives on by itself to absorb repeats.
-    pub(crate) fn forget_outgoing(&mut self, now: Instant, id: u64) {
+    pub(crate) fn forget_outgoing(&mut self, id: u64) {
         let Some(outgoing) = self.outgoing.remove(&id) else { return };
         if let Some(client) = outgoing.client.and_then(|client| self.clients.get_mut(&client)) {
             client.outgoing = None;
         }
         self.wallet.forget(Owner::Request(id));
         if let Some(session) = outgoing.user.session() {
-            self.release_session(now, session);
+            self.release_session(session);
         }
     }
 
@@ -300,9 +304,10 @@ impl UserAgent {
             User::Invite(session)
             | User::Reinvite(session)
             | User::Bye(session)
-            | User::InDialog(session, _) => {
-                self.sessions.get_mut(&session).map_or(old.wrapping_add(1), crate::session::Session::next_cseq)
-            }
+            | User::InDialog(session, _) => self
+                .sessions
+                .get_mut(&session)
+                .map_or(old.wrapping_add(1), crate::session::Session::next_cseq),
             User::Registration(registration) => self
                 .registrations
                 .get_mut(&registration)
@@ -325,7 +330,14 @@ impl UserAgent {
         }
     }
 
-    fn deliver_provisional(&mut self, now: Instant, id: u64, user: User, status: StatusCode, response: &Message) {
+    fn deliver_provisional(
+        &mut self,
+        now: Instant,
+        id: u64,
+        user: User,
+        status: StatusCode,
+        response: &Message,
+    ) {
         match user {
             User::Invite(session) => self.invite_provisional(now, session, id, status, response),
             User::Request(request) => {
@@ -346,7 +358,7 @@ impl UserAgent {
             User::Registration(registration) => self.registration_outcome(now, registration, id, outcome),
             User::Invite(session) => self.invite_outcome(now, session, id, outcome),
             User::Reinvite(session) => self.reinvite_outcome(now, session, id, outcome),
-            User::Bye(session) => self.bye_outcome(now, session, outcome),
+            User::Bye(session) => self.bye_outcome(session, outcome),
             User::InDialog(session, request) => self.in_dialog_outcome(session, request, outcome),
             User::Request(request) => {
                 let outcome = outcome.cloned();

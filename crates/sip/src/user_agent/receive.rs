@@ -134,7 +134,8 @@ impl UserAgent {
             return;
         };
         let session = self.servers.get(&invite).and_then(|server| server.session);
-        let tag = session.and_then(|session| self.sessions.get(&session)).map(|session| session.local_tag.clone());
+        let tag =
+            session.and_then(|session| self.sessions.get(&session)).map(|session| session.local_tag.clone());
         // §9.2: the same To tag as in the response to the INVITE.
         let reply = Reply { to_tag: tag, ..Reply::default() };
         self.answer(now, id, StatusCode::OK, None, reply);
@@ -166,7 +167,7 @@ impl UserAgent {
             return;
         }
         if method == Method::Invite && session.is_none() {
-            self.receive_invite(now, id, flow, message);
+            self.receive_invite(id, flow, message);
         } else if method == Method::Options && self.config.answer_options {
             let mut headers = vec![(HeaderName::Accept, "application/sdp".to_owned())];
             self.push_capabilities(&mut headers);

@@ -1,7 +1,7 @@
 //! Ending on the wire what an earlier process left open, from its journal: BYE, CANCEL, or a final response.
 
 use super::engine::{ClientMachine, ClientTransaction, Owner, UserAgent};
-use super::event::{Event, RequestFailure, RequestId};
+use super::event::{Event, RequestFailure, RequestId, SessionId};
 use super::flow::Flow;
 use super::outgoing::{Outgoing, User};
 use super::write::{self, ContactForm, Draft, Reply};
@@ -61,7 +61,8 @@ impl UserAgent {
             body: None,
         };
         let destination = super::Destination::default();
-        let mut outgoing = Outgoing::new(User::Recorded(request), draft, cseq.number, &destination, credentials);
+        let mut outgoing =
+            Outgoing::new(User::Recorded(request), draft, cseq.number, &destination, credentials);
         outgoing.flow = Some(flow);
         let (outgoing_id, client_id) = (self.fresh_id(), self.fresh_id());
         outgoing.client = Some(client_id);
@@ -105,7 +106,13 @@ impl UserAgent {
     }
 
     /// Sends the CANCEL of an INVITE on the same hop (§9.1).
-    pub(crate) fn send_cancel(&mut self, now: Instant, invite: &Message, flow: Flow, headers: &write::NamedHeaders) {
+    pub(crate) fn send_cancel(
+        &mut self,
+        now: Instant,
+        invite: &Message,
+        flow: Flow,
+        headers: &write::NamedHeaders,
+    ) {
         let Some(cancel) = write::cancel(invite, headers) else { return };
         let Ok(via) = cancel.top_via() else { return };
         let Some(branch) = via.branch() else { return };
@@ -172,12 +179,12 @@ impl UserAgent {
         now: Instant,
         dialog: &DialogRecord,
         outgoing: u64,
-        session: Option<crate::user_agent::SessionId>,
-    ) {
-        let Some(invite) = self.outgoing.get(&outgoing) else { return };
+        session: Option<SessionId>,
+    ) -> Option<(Flow, Message)> {
+        let invite = self.outgoing.get(&outgoing)?;
         let (cseq, credentials) = (invite.cseq, invite.credentials.clone());
         let sent = invite.sent_credentials.clone();
-        self.send_ack(dialog, cseq, None, &sent);
+        let ack = self.send_ack(dialog, cseq, None, &sent);
         let user = match session {
             Some(session) => User::Surplus(session),
             None => User::Request(RequestId(self.fresh_id())),
@@ -186,6 +193,7 @@ impl UserAgent {
             let cseq = dialog.local_cseq.saturating_add(1);
             self.send_request(now, Outgoing::new(user, draft, cseq, &destination, credentials));
         }
+        ack
     }
 
     /// Sends the ACK of a 2xx, which is no transaction (§13.2.2.4), and returns it for repeats.
@@ -218,7 +226,8 @@ impl UserAgent {
         extra: write::NamedHeaders,
     ) -> Option<(Draft, super::Destination)> {
         let plan = plan(dialog)?;
-        let tagged = |uri: &str, tag: &str| if tag.is_empty() { uri.to_owned() } else { format!("{uri};tag={tag}") };
+        let tagged =
+            |uri: &str, tag: &str| if tag.is_empty() { uri.to_owned() } else { format!("{uri};tag={tag}") };
         let mut headers: write::NamedHeaders =
             plan.routes.into_iter().map(|route| (HeaderName::Route, route)).collect();
         headers.push((HeaderName::From, tagged(&dialog.local_uri, &dialog.local_tag)));

@@ -1,6 +1,5 @@
 //! Writing messages: requests from drafts, responses from requests, and the ACK and CANCEL of an INVITE.
 
-use super::event::RequestFailure;
 use super::flow::{Flow, Transport};
 use crate::message::{Builder, HeaderName, Host, Message, Method, StatusCode, TransportName, Uri, Via};
 use std::net::SocketAddr;
@@ -58,7 +57,7 @@ pub(crate) struct Attempt<'a> {
 
 impl Draft {
     /// Writes the request.
-    pub(crate) fn write(&self, attempt: &Attempt<'_>) -> Result<Message, RequestFailure> {
+    pub(crate) fn write(&self, attempt: &Attempt<'_>) -> Message {
         let via = via(attempt);
         let mut builder = Builder::request(self.method.clone(), &self.uri)
             .header(HeaderName::Via, via)
@@ -74,9 +73,9 @@ impl Draft {
             builder = builder.header(name.clone(), value);
         }
         if let Some(body) = &self.body {
-            builder = builder.body(&body.content_type, &body.bytes);
+            builder = builder.body(&body.content_type, body.bytes.clone());
         }
-        builder.build().map_err(|_| RequestFailure::Unwritable)
+        builder.build()
     }
 }
 
@@ -124,13 +123,13 @@ pub(crate) fn response(
     status: StatusCode,
     reason: Option<&str>,
     reply: &Reply,
-) -> Option<Message> {
+) -> Message {
     let mut builder = request.response_to(status, reason);
     if let Some(tag) = &reply.to_tag {
         builder = builder.to_tag(tag);
     }
     if reply.copy_route {
-        builder = builder.copy(HeaderName::RecordRoute, request);
+        builder = builder.copy(HeaderName::RecordRoute);
     }
     if let Some(contact) = &reply.contact {
         builder = builder.header(HeaderName::Contact, contact);
@@ -139,24 +138,25 @@ pub(crate) fn response(
         builder = builder.header(name.clone(), value);
     }
     if let Some(body) = &reply.body {
-        builder = builder.body(&body.content_type, &body.bytes);
+        builder = builder.body(&body.content_type, body.bytes.clone());
     }
-    builder.replace_top(HeaderName::Via, via).build().ok()
+    builder.set_top(HeaderName::Via, via).build()
 }
 
 /// Writes the ACK of a failure response: RFC 3261 §17.1.1.3.
 pub(crate) fn failure_ack(invite: &Message, response: &Message) -> Option<Message> {
     let builder = hop_by_hop(invite, Method::Ack)?;
-    builder.header(HeaderName::To, response.header(HeaderName::To)?).build().ok()
+    Some(builder.header(HeaderName::To, response.header(HeaderName::To)?).build())
 }
 
 /// Writes the CANCEL of an INVITE: RFC 3261 §9.1.
 pub(crate) fn cancel(invite: &Message, headers: &NamedHeaders) -> Option<Message> {
-    let mut builder = hop_by_hop(invite, Method::Cancel)?.header(HeaderName::To, invite.header(HeaderName::To)?);
+    let mut builder =
+        hop_by_hop(invite, Method::Cancel)?.header(HeaderName::To, invite.header(HeaderName::To)?);
     for (name, value) in headers {
         builder = builder.header(name.clone(), value);
     }
-    builder.build().ok()
+    Some(builder.build())
 }
 
 /// Starts a request that repeats the identity of an INVITE on the same hop.
