@@ -1,0 +1,73 @@
+//! What a session says: silence, a tone, samples, or what it hears.
+
+use std::sync::Arc;
+
+use crate::audio::{Frame, Tone, ToneGenerator};
+
+/// What to play.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Source {
+    /// Digital silence; packets still flow.
+    #[default]
+    Silence,
+    /// A tone, until something else is played.
+    Tone(Tone),
+    /// Samples at 8 kHz.
+    Wav {
+        /// The samples, shared between sessions.
+        samples: Arc<[i16]>,
+        /// Whether to begin again at the end.
+        repeat: bool,
+    },
+    /// Send back what is heard.
+    Echo,
+}
+
+/// A source in motion.
+#[derive(Debug, Clone)]
+pub(super) enum Player {
+    Silence,
+    Tone(ToneGenerator),
+    Wav { samples: Arc<[i16]>, position: usize, repeat: bool },
+    Echo,
+}
+
+impl Player {
+    pub(super) fn new(source: Source) -> Self {
+        match source {
+            Source::Silence => Self::Silence,
+            Source::Tone(tone) => Self::Tone(ToneGenerator::new(&tone)),
+            Source::Wav { samples, repeat } => Self::Wav { samples, position: 0, repeat },
+            Source::Echo => Self::Echo,
+        }
+    }
+
+    /// Fills `frame`; returns whether the source has come to its end.
+    pub(super) fn fill(&mut self, heard: &Frame, frame: &mut Frame) -> bool {
+        match self {
+            Self::Silence => frame.fill(0),
+            Self::Tone(generator) => generator.fill(frame),
+            Self::Echo => *frame = *heard,
+            Self::Wav { samples, position, repeat } => {
+                frame.fill(0);
+                let mut rest = frame.as_mut_slice();
+                while !rest.is_empty() {
+                    let available = samples.get(*position..).unwrap_or_default();
+                    if available.is_empty() {
+                        if !*repeat || samples.is_empty() {
+                            return true;
+                        }
+                        *position = 0;
+                        continue;
+                    }
+                    let length = available.len().min(rest.len());
+                    let (head, tail) = rest.split_at_mut(length);
+                    head.copy_from_slice(available.get(..length).unwrap_or_default());
+                    *position += length;
+                    rest = tail;
+                }
+            }
+        }
+        false
+    }
+}

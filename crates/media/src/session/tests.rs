@@ -1,0 +1,444 @@
+//! Two sessions on a virtual line.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::audio::Tone;
+use crate::codec::Codec;
+use crate::dtmf::DigitMethod;
+use crate::negotiate::MediaPlan;
+use crate::quality::Unmeasured;
+use crate::rtcp::{RtcpPacket, parse_compound};
+use crate::rtp::RtpPacket;
+use crate::sdp::Direction;
+use crate::testkit::epoch;
+
+const TICK: Duration = Duration::from_millis(20);
+
+fn alice_at() -> SocketAddr {
+    "192.0.2.1:4000".parse().unwrap()
+}
+
+fn bob_at() -> SocketAddr {
+    "192.0.2.2:5000".parse().unwrap()
+}
+
+/// Two sessions, a line with constant delay between them, and what came out.
+struct Line {
+    start: Instant,
+    ticks: u32,
+    alice: MediaSession,
+    bob: MediaSession,
+    /// Datagrams on their way: when, whether to Bob, whether RTCP, bytes.
+    flying: Vec<(Instant, bool, bool, Vec<u8>)>,
+    delay: Duration,
+    facts: Vec<(char, Fact)>,
+    sent: Vec<Vec<u8>>,
+    recorded: Vec<RecordFrame>,
+}
+
+impl Line {
+    fn new(configure: impl Fn(&mut SessionConfig)) -> Self {
+        let start = epoch();
+        let session = |seed| {
+            let mut config = SessionConfig { seed, ..SessionConfig::default() };
+            configure(&mut config);
+            MediaSession::new(config, start)
+        };
+        let (mut alice, mut bob) = (session(1), session(2));
+        alice.set_plan(start, MediaPlan::direct(Codec::Pcma, bob_at()));
+        bob.set_plan(start, MediaPlan::direct(Codec::Pcma, alice_at()));
+        Self {
+            start,
+            ticks: 0,
+            alice,
+            bob,
+            flying: Vec::new(),
+            delay: Duration::ZERO,
+            facts: Vec::new(),
+            sent: Vec::new(),
+            recorded: Vec::new(),
+        }
+    }
+
+    fn now(&self) -> Instant {
+        self.start + TICK * self.ticks
+    }
+
+    /// Runs for `ticks`; `lose` decides over every packet from Alice by its number.
+    fn run(&mut self, ticks: u32, lose: impl Fn(usize) -> bool) {
+        for _ in 0..ticks {
+            let now = self.now();
+            self.deliver(now);
+            self.alice.handle_tick(now);
+            self.bob.handle_tick(now);
+            self.collect(now, &lose);
+            self.deliver(now);
+            self.ticks += 1;
+        }
+    }
+
+    fn collect(&mut self, now: Instant, lose: &impl Fn(usize) -> bool) {
+        for (name, from_alice) in [('a', true), ('b', false)] {
+            loop {
+                let session = if from_alice { &mut self.alice } else { &mut self.bob };
+                match session.poll_output() {
+                    Some(Output::Packet { bytes, .. }) => {
+                        if from_alice {
+                            self.sent.push(bytes.clone());
+                        }
+                        if !(from_alice && lose(self.sent.len() - 1)) {
+                            self.flying.push((now + self.delay, from_alice, false, bytes));
+                        }
+                    }
+                    Some(Output::Rtcp { to, bytes }) => {
+                        assert_eq!(to.port() % 2, 1);
+                        self.flying.push((now + self.delay, from_alice, true, bytes));
+                    }
+                    Some(Output::RecordFrame(frame)) => self.recorded.push(*frame),
+                    Some(Output::Fact(fact)) => self.facts.push((name, fact)),
+                    None => break,
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, now: Instant) {
+        let (due, later) = self.flying.drain(..).partition(|(at, ..)| *at <= now);
+        self.flying = later;
+        let due: Vec<_> = due;
+        for (at, to_bob, is_rtcp, bytes) in due {
+            let (session, from) =
+                if to_bob { (&mut self.bob, alice_at()) } else { (&mut self.alice, bob_at()) };
+            if is_rtcp {
+                session.handle_rtcp(at, from, &bytes);
+            } else {
+                session.handle_packet(at, from, &bytes);
+            }
+        }
+    }
+
+    fn facts_of(&self, name: char) -> impl Iterator<Item = &Fact> {
+        self.facts.iter().filter(move |(who, _)| *who == name).map(|(_, fact)| fact)
+    }
+
+    fn digits(&self, name: char) -> String {
+        let digit =
+            |fact: &Fact| if let Fact::Digit { digit, .. } = fact { Some(digit.as_char()) } else { None };
+        self.facts_of(name).filter_map(digit).collect()
+    }
+}
+
+fn hold(direction: Direction) -> MediaPlan {
+    MediaPlan { direction, ..MediaPlan::direct(Codec::Pcma, bob_at()) }
+}
+
+#[test]
+fn a_tone_is_heard_at_its_level_and_everything_is_counted() {
+    let mut line = Line::new(|_| {});
+    line.alice.play(Source::Tone(Tone::steady(&[1000.0], -12.0)));
+    line.run(500, |_| false);
+    let stats = line.bob.stats();
+    assert_eq!((stats.packets_received, stats.bytes_received, stats.lost), (500, 80_000, 0));
+    assert_eq!((stats.discarded, stats.concealed_frames, stats.foreign, stats.malformed), (0, 0, 0, 0));
+    assert!((stats.received_dbfs.unwrap() + 12.0).abs() < 0.2, "{:?}", stats.received_dbfs);
+    assert!(stats.jitter_ms < 0.01);
+    assert!(stats.quality.mos().unwrap() > 4.3);
+    let first = line.facts_of('b').next().unwrap();
+    let expected = Fact::FirstPacket {
+        source: alice_at(),
+        codec: Some(Codec::Pcma),
+        payload_type: 8,
+        ssrc: line.alice.ssrc(),
+    };
+    assert_eq!(*first, expected);
+}
+
+#[test]
+fn losses_are_counted_in_bursts_and_lower_the_score() {
+    let mut line = Line::new(|_| {});
+    line.alice.play(Source::Tone(Tone::steady(&[500.0], -20.0)));
+    line.run(600, |packet| packet % 100 == 50 || (200..204).contains(&packet));
+    let stats = line.bob.stats();
+    assert_eq!((stats.expected, stats.lost), (600, 10));
+    assert_eq!((stats.bursts.one, stats.bursts.three_to_five), (6, 1));
+    let clean = crate::quality::mos(crate::quality::r_factor(
+        crate::quality::CodecImpairment::G711_CONCEALED,
+        0.0,
+        1.0,
+        60.0,
+    ));
+    let mos = stats.quality.mos().unwrap();
+    assert!(mos < clean && mos > 3.5, "{mos}");
+}
+
+#[test]
+fn a_score_without_packets_is_absent_with_its_reason() {
+    let mut line = Line::new(|_| {});
+    assert_eq!(line.bob.stats().quality.reason(), Some(Unmeasured::NothingReceived));
+    line.run(10, |_| false);
+    assert_eq!(line.bob.stats().quality.reason(), Some(Unmeasured::TooFewPackets));
+    assert_eq!(line.bob.stats().round_trip_ms, None);
+}
+
+#[test]
+fn the_round_trip_is_measured_from_reports() {
+    let mut line = Line::new(|_| {});
+    line.delay = Duration::from_millis(40);
+    line.run(1000, |_| false);
+    let trip = line.alice.stats().round_trip_ms.unwrap();
+    assert!((trip - 80.0).abs() < 1.0, "{trip}");
+    let remote = line.alice.stats().remote.unwrap();
+    assert_eq!((remote.lost, remote.fraction_lost), (0, 0.0));
+}
+
+#[test]
+fn digits_arrive_once_each_with_their_duration() {
+    let mut line = Line::new(|_| {});
+    line.alice
+        .send_digits(DigitMethod::Rfc4733, "12#", Duration::from_millis(100), Duration::from_millis(60))
+        .unwrap();
+    line.run(100, |packet| packet % 4 == 3);
+    assert_eq!(line.digits('b'), "12#");
+    assert_eq!(line.bob.stats().digits_received, "12#");
+    let sent = Fact::DigitsSent { digits: "12#".to_owned(), method: DigitMethod::Rfc4733 };
+    assert_eq!(line.facts_of('a').filter(|fact| **fact == sent).count(), 1);
+    assert!(line.facts_of('b').any(|fact| matches!(fact, Fact::Digit { duration_ms: 100, .. })));
+}
+
+#[test]
+fn digits_that_cannot_be_sent_are_refused_before_the_first() {
+    let mut line = Line::new(|_| {});
+    let (duration, gap) = (Duration::from_millis(100), Duration::from_millis(60));
+    let send =
+        |session: &mut MediaSession, method, digits: &str| session.send_digits(method, digits, duration, gap);
+    let invalid = SendDigitsError::InvalidDigit { character: 'x' };
+    assert_eq!(send(&mut line.alice, DigitMethod::Rfc4733, "1x"), Err(invalid));
+    assert_eq!(send(&mut line.alice, DigitMethod::Rfc4733, ""), Err(SendDigitsError::Empty));
+    let now = line.now();
+    let plan = MediaPlan { telephone_event: None, ..MediaPlan::direct(Codec::Pcma, bob_at()) };
+    line.alice.set_plan(now, plan);
+    let refused = send(&mut line.alice, DigitMethod::Rfc4733, "1");
+    assert_eq!(refused, Err(SendDigitsError::NotNegotiated));
+    line.alice.set_plan(now, hold(Direction::RecvOnly));
+    assert_eq!(send(&mut line.alice, DigitMethod::InBand, "1"), Err(SendDigitsError::NotSending));
+    line.run(50, |_| false);
+    assert_eq!(line.digits('b'), "");
+}
+
+#[test]
+fn a_hold_in_the_middle_of_digits_says_that_they_were_cut() {
+    let mut line = Line::new(|_| {});
+    let (duration, gap) = (Duration::from_millis(100), Duration::from_millis(60));
+    line.alice.send_digits(DigitMethod::Rfc4733, "1234", duration, gap).unwrap();
+    line.run(5, |_| false);
+    let now = line.now();
+    line.alice.set_plan(now, hold(Direction::Inactive));
+    line.run(50, |_| false);
+    let cut = Fact::DigitsCut { digits: "1234".to_owned(), method: DigitMethod::Rfc4733 };
+    assert!(line.facts_of('a').any(|fact| *fact == cut));
+    assert!(!line.facts_of('a').any(|fact| matches!(fact, Fact::DigitsSent { .. })));
+}
+
+#[test]
+fn hold_stops_rtp_but_not_rtcp_and_resume_goes_on_in_sequence() {
+    let mut line = Line::new(|_| {});
+    line.run(50, |_| false);
+    let now = line.now();
+    line.alice.set_plan(now, hold(Direction::RecvOnly));
+    line.run(500, |_| false);
+    assert_eq!(line.sent.len(), 50);
+    assert!(line.bob.stats().remote.is_some(), "reports still come");
+    let now = line.now();
+    line.alice.set_plan(now, hold(Direction::SendRecv));
+    line.run(50, |_| false);
+    let parsed: Vec<_> = line.sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap()).collect();
+    let (before, after) = (parsed[49], parsed[50]);
+    assert_eq!(after.sequence, before.sequence.wrapping_add(1));
+    assert_eq!(after.timestamp, before.timestamp.wrapping_add(501 * 160));
+    assert_eq!(after.ssrc, before.ssrc);
+    let markers: Vec<_> = (0..parsed.len()).filter(|index| parsed[*index].marker).collect();
+    assert_eq!(markers, [0, 50]);
+    assert_eq!(line.bob.stats().lost, 0);
+}
+
+#[test]
+fn a_held_peer_is_counted_but_not_heard() {
+    let mut line = Line::new(|_| {});
+    let now = line.now();
+    line.bob.set_plan(
+        now,
+        MediaPlan { direction: Direction::SendOnly, ..MediaPlan::direct(Codec::Pcma, alice_at()) },
+    );
+    line.bob.record(true);
+    line.alice.play(Source::Tone(Tone::steady(&[500.0], -10.0)));
+    line.run(50, |_| false);
+    assert_eq!(line.bob.stats().packets_received, 50);
+    assert_eq!(line.bob.stats().received_dbfs, None);
+    assert!(line.recorded.iter().all(|frame| frame.received.iter().all(|sample| *sample == 0)));
+}
+
+#[test]
+fn a_codec_change_keeps_the_stream() {
+    let mut line = Line::new(|_| {});
+    line.alice.play(Source::Tone(Tone::steady(&[500.0], -10.0)));
+    line.run(50, |_| false);
+    let now = line.now();
+    line.alice.set_plan(now, MediaPlan::direct(Codec::Pcmu, bob_at()));
+    line.bob.set_plan(now, MediaPlan::direct(Codec::Pcmu, alice_at()));
+    line.run(50, |_| false);
+    let stats = line.bob.stats();
+    assert_eq!((stats.lost, stats.source_changes, stats.concealed_frames), (0, 0, 0));
+    assert!((stats.received_dbfs.unwrap() + 10.0).abs() < 0.3);
+    assert_eq!(RtpPacket::parse(line.sent.last().unwrap()).unwrap().payload_type, 0);
+}
+
+#[test]
+fn samples_are_played_once_or_for_ever() {
+    let samples: Arc<[i16]> = Arc::from(vec![1000i16; 1000]);
+    let mut line = Line::new(|_| {});
+    line.alice.play(Source::Wav { samples: samples.clone(), repeat: false });
+    line.alice.record(true);
+    line.run(20, |_| false);
+    let finished = |line: &Line| line.facts_of('a').filter(|fact| **fact == Fact::PlaybackFinished).count();
+    assert_eq!(finished(&line), 1);
+    let said: usize = line.recorded.iter().flat_map(|frame| frame.sent).filter(|sample| *sample != 0).count();
+    assert_eq!(said, 1000);
+    line.alice.play(Source::Wav { samples, repeat: true });
+    line.recorded.clear();
+    line.run(20, |_| false);
+    assert_eq!(finished(&line), 1);
+    assert!(line.recorded.iter().flat_map(|frame| frame.sent).all(|sample| sample == 1000));
+}
+
+#[test]
+fn an_echo_comes_back() {
+    let mut line = Line::new(|_| {});
+    line.bob.play(Source::Echo);
+    line.alice.play(Source::Tone(Tone::steady(&[500.0], -10.0)));
+    line.run(100, |_| false);
+    assert!((line.alice.stats().received_dbfs.unwrap() + 10.0).abs() < 0.5);
+}
+
+#[test]
+fn other_packet_times_carry_the_same_audio() {
+    for milliseconds in [10, 30, 60] {
+        let mut line = Line::new(|_| {});
+        let packet_time = Duration::from_millis(milliseconds);
+        let now = line.now();
+        line.alice.set_plan(now, MediaPlan { packet_time, ..MediaPlan::direct(Codec::Pcma, bob_at()) });
+        line.alice.play(Source::Tone(Tone::steady(&[500.0], -10.0)));
+        line.run(90, |_| false);
+        let expected = 90 * 20 / milliseconds;
+        assert_eq!(line.bob.stats().packets_received, expected, "{milliseconds} ms");
+        assert_eq!((line.bob.stats().lost, line.bob.stats().discarded), (0, 0));
+        let samples: usize =
+            line.sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap().payload.len()).sum();
+        assert_eq!(samples as u64, expected * milliseconds * 8);
+    }
+}
+
+#[test]
+fn a_late_tick_makes_up_for_a_pause_and_a_long_sleep_is_skipped() {
+    let mut line = Line::new(|_| {});
+    line.run(1, |_| false);
+    line.ticks += 4;
+    line.run(1, |_| false);
+    assert_eq!(line.sent.len(), 6);
+    line.ticks += 99;
+    line.run(1, |_| false);
+    assert_eq!(line.sent.len(), 16);
+    line.run(1, |_| false);
+    let stamps: Vec<_> = line.sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap().timestamp).collect();
+    assert_eq!(stamps[16].wrapping_sub(stamps[0]), 106 * 160, "the RTP clock is that of the wall");
+}
+
+#[test]
+fn reception_that_stops_and_resumes_is_said_once() {
+    let mut line = Line::new(|_| {});
+    line.run(50, |_| false);
+    let now = line.now();
+    line.alice.set_plan(now, hold(Direction::Inactive));
+    line.run(400, |_| false);
+    let now = line.now();
+    line.alice.set_plan(now, hold(Direction::SendRecv));
+    line.run(10, |_| false);
+    let stopped = line.facts_of('b').filter(|fact| matches!(fact, Fact::ReceptionStopped { .. })).count();
+    let resumed = line.facts_of('b').filter(|fact| **fact == Fact::ReceptionResumed).count();
+    assert_eq!((stopped, resumed), (1, 1));
+}
+
+#[test]
+fn a_new_source_is_followed_when_the_old_one_is_silent() {
+    let mut line = Line::new(|_| {});
+    line.run(20, |_| false);
+    let other: SocketAddr = "192.0.2.7:9000".parse().unwrap();
+    let packet = |sequence: u16| {
+        let mut bytes = Vec::new();
+        let timestamp = u32::from(sequence) * 160;
+        RtpPacket { marker: false, payload_type: 8, sequence, timestamp, ssrc: 99, payload: &[0xD5; 160] }
+            .write(&mut bytes);
+        bytes
+    };
+    let now = line.now();
+    line.bob.handle_packet(now, other, &packet(1));
+    assert_eq!(line.bob.stats().foreign, 1);
+    line.bob.handle_packet(now + Duration::from_millis(80), other, &packet(2));
+    assert_eq!(line.bob.remote_source(), Some((other, 99)));
+    let facts: Vec<_> = std::iter::from_fn(|| line.bob.poll_output()).collect();
+    assert!(facts.contains(&Output::Fact(Fact::SourceChanged { source: other, ssrc: 99 })));
+}
+
+#[test]
+fn closing_says_goodbye_and_gives_the_last_figures() {
+    let mut line = Line::new(|config| config.statistics_interval = None);
+    line.run(10, |_| false);
+    let now = line.now();
+    line.alice.close(now);
+    line.alice.close(now);
+    assert_eq!(line.alice.next_deadline(), None);
+    let outputs: Vec<_> = std::iter::from_fn(|| line.alice.poll_output()).collect();
+    let [Output::Rtcp { bytes, .. }, Output::Fact(Fact::Statistics(stats))] = outputs.as_slice() else {
+        panic!("{outputs:?}");
+    };
+    assert_eq!(stats.packets_sent, 10);
+    let packets = parse_compound(bytes).unwrap();
+    assert!(matches!(packets.as_slice(), [RtcpPacket::SenderReport(_), _, RtcpPacket::Bye(_)]));
+    line.bob.handle_rtcp(now, alice_at(), bytes);
+    assert_eq!(line.bob.poll_output(), Some(Output::Fact(Fact::RemoteBye { reason: None })));
+}
+
+#[test]
+fn statistics_come_at_their_interval_and_silence_is_noticed() {
+    let mut line = Line::new(|config| config.detectors.silence = true);
+    line.alice.play(Source::Tone(Tone::steady(&[500.0], -10.0)));
+    line.run(100, |_| false);
+    line.alice.stop();
+    line.run(200, |_| false);
+    line.alice.play(Source::Tone(Tone::steady(&[500.0], -10.0)));
+    line.run(201, |_| false);
+    let statistics = line.facts_of('b').filter(|fact| matches!(fact, Fact::Statistics(_))).count();
+    assert_eq!(statistics, 2);
+    let changes: Vec<_> = line
+        .facts_of('b')
+        .filter(|fact| matches!(fact, Fact::SilenceStarted | Fact::SilenceEnded { .. }))
+        .collect();
+    assert!(
+        matches!(changes.as_slice(), [Fact::SilenceStarted, Fact::SilenceEnded { quiet }] if *quiet == TICK * 200),
+        "{changes:?}"
+    );
+}
+
+#[test]
+fn garbage_is_counted_and_harms_nothing() {
+    let mut line = Line::new(|_| {});
+    let now = line.now();
+    for bytes in [&b""[..], b"\x80", b"hello, this is no rtp", &[0x80, 200, 0, 9]] {
+        line.bob.handle_packet(now, alice_at(), bytes);
+        line.bob.handle_rtcp(now, alice_at(), bytes);
+    }
+    assert_eq!(line.bob.stats().malformed, 8);
+    assert_eq!(line.bob.stats().packets_received, 0);
+}
