@@ -4,17 +4,16 @@
 //! knows what a call is; of `offhook_sip` it uses the flow types and the stream framing (RFC 3261 §18.3) alone.
 
 mod admission;
-mod flow;
 pub(crate) mod media_ports;
 mod network;
 mod signaling;
 mod system;
 
 pub use admission::{Admission, Permit};
-pub use flow::{Flow, Transport};
 pub use network::{
     BoxFuture, BoxedStream, DatagramPair, DatagramSocket, Network, Receive, Stream, StreamListener,
 };
+pub use offhook_sip::user_agent::{Flow, Transport};
 pub use signaling::{Arrival, Signaling, SignalingOptions};
 pub(crate) use system::literal;
 pub use system::{SystemNetwork, SystemOptions};

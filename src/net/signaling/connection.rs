@@ -25,8 +25,8 @@ use tokio::{
 
 use super::{Arrival, Deliver};
 use crate::net::{
+    Flow, Transport,
     admission::Admission,
-    flow::{Flow, Transport},
     network::{BoxedStream, Network, StreamListener},
 };
 

@@ -3,11 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use super::{Arrival, Deliver};
-use crate::net::{
-    admission::Admission,
-    flow::{Flow, Transport},
-    network::DatagramSocket,
-};
+use crate::net::{Flow, Transport, admission::Admission, network::DatagramSocket};
 
 /// Largest UDP payload.
 const LARGEST: usize = 65_535;

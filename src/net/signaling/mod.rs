@@ -16,8 +16,8 @@ use offhook_sip::framing::FramingError;
 use tokio::task::JoinSet;
 
 use super::{
+    Flow, Transport,
     admission::{Admission, Permit},
-    flow::{Flow, Transport},
     network::{DatagramSocket, Network, StreamListener},
 };
 use connection::Connections;

@@ -155,3 +155,25 @@ pub enum Anomaly {
     /// A response of ours could not be delivered.
     ResponseUndelivered,
 }
+
+impl fmt::Display for Anomaly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unparsable(error) => write!(f, "no SIP message: {error}"),
+            Self::UnusableResponse => f.write_str("a response that cannot be used"),
+            Self::StrayResponse => f.write_str("a response that matches no transaction"),
+            Self::RefusedRequest { status, reason } => {
+                write!(f, "request refused with {}: {reason}", status.code())
+            }
+            Self::StrayAck => f.write_str("an ACK that matches nothing"),
+            Self::StrayCancel => f.write_str("a CANCEL that matches nothing"),
+            Self::UnknownDialog => f.write_str("a request inside a dialog that does not exist"),
+            Self::CSeqOutOfOrder { last, got } => write!(f, "CSeq {got} is not above {last}"),
+            Self::MergedRequest => f.write_str("the same request came by a second path"),
+            Self::ByeInEarlyDialog => f.write_str("a BYE for a dialog that is not confirmed"),
+            Self::AckMissing => f.write_str("a failure response was never acknowledged"),
+            Self::Unanswered => f.write_str("a request of the other side was never answered by us"),
+            Self::ResponseUndelivered => f.write_str("a response of ours could not be delivered"),
+        }
+    }
+}

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 
 /// Transport protocol of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
 pub enum Transport {
     /// Datagrams; the engine retransmits.
     Udp,
@@ -122,6 +121,13 @@ impl Transmit {
     /// Returns the message; `None` for a keep-alive. Cloning it is cheap.
     pub const fn message(&self) -> Option<&Message> {
         self.message.as_ref()
+    }
+}
+
+impl Transmit {
+    /// Tells whether the same bytes went out before.
+    pub const fn is_retransmission(&self) -> bool {
+        matches!(self.kind, TransmitKind::Message { retransmission: true, .. })
     }
 }
 
