@@ -101,6 +101,8 @@ pub enum Cause {
     },
     /// Observed in the media of a call.
     Media,
+    /// Came from the network.
+    Network,
     /// The process started or was restarted.
     Start,
 }

@@ -94,6 +94,13 @@ events! {
             /// The new address.
             source: String,
         },
+        /// No RTP came for some time although it should.
+        "media.reception_stopped" => ReceptionStopped {
+            /// How long ago the last packet came, milliseconds.
+            quiet_ms: u64,
+        },
+        /// RTP comes again.
+        "media.reception_resumed" => ReceptionResumed {},
         /// What was measured so far, every five seconds.
         "media.statistics" => Statistics {
             /// The figures.
