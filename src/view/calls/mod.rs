@@ -1,0 +1,7 @@
+//! Calls, running and over, and how to find them.
+
+mod index;
+mod snapshot;
+
+pub use index::Calls;
+pub use snapshot::{CallEnd, CallView, Phase, Playing, Recording, Transfer};

@@ -1,0 +1,356 @@
+//! What is known of one call, and how each fact changes it.
+
+use jiff::Timestamp;
+
+use crate::{
+    event::{
+        CallEvent, Change, DialogIdentity, Direction, EndCause, Envelope, MediaDirection, MediaEvent,
+        MediaStatistics, Party,
+    },
+    id::{CallId, PhoneId, Seq},
+};
+
+/// How far a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// We sent an INVITE and heard nothing but perhaps 100.
+    Calling,
+    /// An INVITE came and we said nothing but perhaps 100.
+    Incoming,
+    /// A provisional response other than 100 was sent or received.
+    Early,
+    /// Answered, and the ACK is missing.
+    Connecting,
+    /// Established.
+    Confirmed,
+    /// Over.
+    Ended,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallEnd {
+    /// When.
+    pub at: Timestamp,
+    /// Which side ended it.
+    pub by: Party,
+    /// Why.
+    pub cause: EndCause,
+    /// Last SIP status that matters to the caller; absent without one.
+    pub status: Option<u16>,
+    /// Reason phrase or sentence.
+    pub reason: String,
+    /// Milliseconds from establishment to the end.
+    pub duration_ms: u64,
+}
+
+/// One recorded stretch of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// The file.
+    pub path: String,
+    /// Its length in milliseconds; absent while it is being written.
+    pub duration_ms: Option<u64>,
+}
+
+/// What is being sent to the other side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Playing {
+    /// File path or tone, as asked for.
+    pub source: String,
+    /// Whether it repeats.
+    pub repeat: bool,
+}
+
+/// How a transfer stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// Who asked.
+    pub by: Party,
+    /// Refer-To URI.
+    pub to: String,
+    /// Last status that a notification told.
+    pub status: Option<u16>,
+    /// Its reason phrase.
+    pub reason: Option<String>,
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallView {
+    /// Our handle.
+    pub id: CallId,
+    /// Its phone.
+    pub phone: PhoneId,
+    /// Who placed it.
+    pub direction: Direction,
+    /// How far it has come.
+    pub phase: Phase,
+    /// The other side's address: the target as called, or the From header.
+    pub remote: String,
+    /// The other side's Contact.
+    pub remote_contact: Option<String>,
+    /// Our address: our URI, or the To header as addressed.
+    pub local: String,
+    /// `Call-ID` header.
+    pub sip_call_id: String,
+    /// Last SIP status of the call.
+    pub status: Option<u16>,
+    /// Its reason phrase.
+    pub reason: Option<String>,
+    /// Codec in use.
+    pub codec: Option<String>,
+    /// Direction of our media; absent before there is any.
+    pub media_direction: Option<MediaDirection>,
+    /// Our RTP address.
+    pub media_local: Option<String>,
+    /// Where the other side's RTP goes to or was seen to come from.
+    pub media_remote: Option<String>,
+    /// Whether we hold the other side.
+    pub held_by_local: bool,
+    /// Whether the other side holds us.
+    pub held_by_remote: bool,
+    /// What a re-INVITE of ours is changing; absent when none is under way.
+    pub modifying: Option<Change>,
+    /// Whether our side decided to end it.
+    pub ending: bool,
+    /// When it was placed or came in.
+    pub started_at: Timestamp,
+    /// When it first rang.
+    pub ringing_at: Option<Timestamp>,
+    /// When it was answered.
+    pub answered_at: Option<Timestamp>,
+    /// When it was established.
+    pub established_at: Option<Timestamp>,
+    /// How it ended.
+    pub end: Option<CallEnd>,
+    /// Latest figures of its media.
+    pub statistics: Option<MediaStatistics>,
+    /// Its recordings in order; the last may be open.
+    pub recordings: Vec<Recording>,
+    /// What is being sent.
+    pub playing: Option<Playing>,
+    /// Digits received so far.
+    pub digits_received: String,
+    /// Digits sent so far.
+    pub digits_sent: String,
+    /// Enough to end the dialog after a crash.
+    pub dialog: Option<DialogIdentity>,
+    /// The last transfer.
+    pub transfer: Option<Transfer>,
+    /// Position of its first event.
+    pub first: Seq,
+    /// Position of its latest event.
+    pub latest: Seq,
+}
+
+impl CallView {
+    /// Returns whether it is not over.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.end.is_none()
+    }
+
+    /// Returns the file of the recording that is being written.
+    #[must_use]
+    pub fn open_recording(&self) -> Option<&str> {
+        self.recordings.last().filter(|last| last.duration_ms.is_none()).map(|last| last.path.as_str())
+    }
+
+    /// Starts a view from the first fact of a call; other facts start none.
+    pub(super) fn begin(id: CallId, phone: PhoneId, event: &CallEvent, envelope: &Envelope) -> Option<Self> {
+        let (direction, phase, remote, local, sip_call_id, remote_contact) = match event {
+            CallEvent::Placed { target, local, sip_call_id } => {
+                (Direction::Outbound, Phase::Calling, target, local, sip_call_id, None)
+            }
+            CallEvent::Incoming { remote, local, sip_call_id, contact } => {
+                (Direction::Inbound, Phase::Incoming, remote, local, sip_call_id, contact.clone())
+            }
+            CallEvent::Trying {}
+            | CallEvent::Ringing { .. }
+            | CallEvent::Answered { .. }
+            | CallEvent::Established { .. }
+            | CallEvent::Dialog { .. }
+            | CallEvent::Modifying { .. }
+            | CallEvent::Ending {}
+            | CallEvent::Held { .. }
+            | CallEvent::Resumed { .. }
+            | CallEvent::Modified { .. }
+            | CallEvent::ModifyFailed { .. }
+            | CallEvent::TransferRequested { .. }
+            | CallEvent::TransferProgress { .. }
+            | CallEvent::Ended { .. }
+            | CallEvent::Crashed { .. } => return None,
+        };
+        Some(Self {
+            id,
+            phone,
+            direction,
+            phase,
+            remote: remote.clone(),
+            remote_contact,
+            local: local.clone(),
+            sip_call_id: sip_call_id.clone(),
+            status: None,
+            reason: None,
+            codec: None,
+            media_direction: None,
+            media_local: None,
+            media_remote: None,
+            held_by_local: false,
+            held_by_remote: false,
+            modifying: None,
+            ending: false,
+            started_at: envelope.at,
+            ringing_at: None,
+            answered_at: None,
+            established_at: None,
+            end: None,
+            statistics: None,
+            recordings: Vec::new(),
+            playing: None,
+            digits_received: String::new(),
+            digits_sent: String::new(),
+            dialog: None,
+            transfer: None,
+            first: envelope.seq,
+            latest: envelope.seq,
+        })
+    }
+
+    /// Folds one fact about the session.
+    pub(super) fn session_fact(&mut self, event: &CallEvent, at: Timestamp) {
+        match event {
+            CallEvent::Trying {} => self.said(100, "Trying"),
+            CallEvent::Ringing { status, reason, .. } => {
+                self.said(*status, reason);
+                self.ringing_at.get_or_insert(at);
+                self.advance(Phase::Early);
+            }
+            CallEvent::Answered { status, reason, .. } => {
+                self.said(*status, reason);
+                self.answered_at.get_or_insert(at);
+                self.advance(Phase::Connecting);
+            }
+            CallEvent::Established { contact } => {
+                self.established_at.get_or_insert(at);
+                if contact.is_some() {
+                    self.remote_contact.clone_from(contact);
+                }
+                self.advance(Phase::Confirmed);
+            }
+            CallEvent::Dialog { dialog } => self.dialog = Some(dialog.clone()),
+            CallEvent::Held { by } => self.hold(*by, true),
+            CallEvent::Resumed { by } => self.hold(*by, false),
+            CallEvent::Modifying { change } => self.modifying = Some(*change),
+            CallEvent::Ending {} => self.ending = true,
+            CallEvent::ModifyFailed { .. } => self.modifying = None,
+            CallEvent::Modified { by, codec, direction } => {
+                self.settled(*by);
+                if codec.is_some() {
+                    self.codec.clone_from(codec);
+                }
+                self.media_direction = Some(*direction);
+            }
+            CallEvent::TransferRequested { by, to } => {
+                self.transfer = Some(Transfer { by: *by, to: to.clone(), status: None, reason: None });
+            }
+            CallEvent::TransferProgress { status, reason } => {
+                if let Some(transfer) = &mut self.transfer {
+                    transfer.status = Some(*status);
+                    transfer.reason = Some(reason.clone());
+                }
+            }
+            CallEvent::Ended { by, cause, status, reason, duration_ms } => {
+                let end = CallEnd {
+                    at,
+                    by: *by,
+                    cause: *cause,
+                    status: *status,
+                    reason: reason.clone(),
+                    duration_ms: *duration_ms,
+                };
+                self.ended(end);
+            }
+            CallEvent::Placed { .. } | CallEvent::Incoming { .. } | CallEvent::Crashed { .. } => {}
+        }
+    }
+
+    /// Folds one fact about its media.
+    pub(super) fn media_fact(&mut self, event: &MediaEvent) {
+        match event {
+            MediaEvent::Started { local, remote, codec, direction } => {
+                self.media_local = Some(local.clone());
+                self.media_remote.clone_from(remote);
+                self.codec = Some(codec.clone());
+                self.media_direction = Some(*direction);
+            }
+            MediaEvent::FirstPacket { source, .. } | MediaEvent::SourceChanged { source } => {
+                self.media_remote = Some(source.clone());
+            }
+            MediaEvent::Statistics { statistics } | MediaEvent::Stopped { statistics } => {
+                self.statistics = Some(statistics.clone());
+            }
+            MediaEvent::PlaybackStarted { source, repeat } => {
+                self.playing = Some(Playing { source: source.clone(), repeat: *repeat });
+            }
+            MediaEvent::PlaybackFinished { source } => {
+                // A replaced sound may report its end after its successor began.
+                if self.playing.as_ref().is_some_and(|playing| playing.source == *source) {
+                    self.playing = None;
+                }
+            }
+            MediaEvent::RecordingStarted { path } => {
+                self.recordings.push(Recording { path: path.clone(), duration_ms: None });
+            }
+            MediaEvent::RecordingStopped { path, duration_ms } => {
+                if let Some(recording) = self.recordings.iter_mut().rev().find(|known| known.path == *path) {
+                    recording.duration_ms = Some(*duration_ms);
+                }
+            }
+            MediaEvent::DigitReceived { digit, .. } => self.digits_received.push(*digit),
+            MediaEvent::DigitsSent { digits, .. } => self.digits_sent.push_str(digits),
+            MediaEvent::DigitsFinished { .. }
+            | MediaEvent::SilenceStarted {}
+            | MediaEvent::SilenceEnded { .. }
+            | MediaEvent::ToneStarted { .. }
+            | MediaEvent::ToneEnded { .. } => {}
+        }
+    }
+
+    fn said(&mut self, status: u16, reason: &str) {
+        self.status = Some(status);
+        self.reason = Some(reason.to_owned());
+    }
+
+    /// Phases go forward only: a late 180 after the answer changes nothing.
+    fn advance(&mut self, to: Phase) {
+        if (self.phase as u8) < (to as u8) {
+            self.phase = to;
+        }
+    }
+
+    /// A change that the other side made does not settle ours.
+    fn settled(&mut self, by: Party) {
+        if by == Party::Local {
+            self.modifying = None;
+        }
+    }
+
+    fn hold(&mut self, by: Party, held: bool) {
+        self.settled(by);
+        match by {
+            Party::Local => self.held_by_local = held,
+            Party::Remote => self.held_by_remote = held,
+        }
+    }
+
+    fn ended(&mut self, end: CallEnd) {
+        self.phase = Phase::Ended;
+        self.playing = None;
+        if let Some(status) = end.status {
+            self.said(status, &end.reason);
+        }
+        self.end = Some(end);
+    }
+}

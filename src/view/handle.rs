@@ -1,0 +1,209 @@
+//! All views behind one cheap handle.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::{
+    CallView, Calls, Counters, Inbox, MessageView, PhoneView, Phones, RunView, Runs, Scope, SipMessages,
+    SipThread, TimelineRow, timeline,
+};
+use crate::{
+    event::Envelope,
+    id::{CallId, PhoneId, RunId, Seq},
+    journal::{Fold, Journal, JournalError},
+};
+
+/// Reads of everything that happened; every answer is as new as the last append that returned.
+#[derive(Clone)]
+pub struct Views {
+    folded: Arc<RwLock<Folded>>,
+    journal: Journal,
+}
+
+#[derive(Default)]
+struct Folded {
+    phones: Phones,
+    calls: Calls,
+    inbox: Inbox,
+    sip_messages: SipMessages,
+    runs: Runs,
+    counters: Counters,
+}
+
+/// A call that was not over when its process died.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dangling {
+    /// The call as far as it is known; its `dialog` ends it with BYE.
+    pub call: Arc<CallView>,
+    /// Where the last INVITE that we sent is, for a CANCEL when there is no dialog.
+    pub invite_sent: Option<Seq>,
+    /// Where the last INVITE that we received is, for a refusal.
+    pub invite_received: Option<Seq>,
+}
+
+struct Attached(Arc<RwLock<Folded>>);
+
+impl Fold for Attached {
+    fn apply(&mut self, envelope: &Envelope) {
+        let mut folded = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        folded.phones.apply(envelope);
+        folded.calls.apply(envelope);
+        folded.inbox.apply(envelope);
+        folded.sip_messages.apply(envelope);
+        folded.runs.apply(envelope);
+        folded.counters.apply(envelope);
+    }
+}
+
+impl Views {
+    /// Folds everything that `journal` holds and will hold.
+    #[must_use]
+    pub fn attach(journal: &Journal) -> Self {
+        let folded = Arc::<RwLock<Folded>>::default();
+        journal.attach(Attached(Arc::clone(&folded)));
+        Self { folded, journal: journal.clone() }
+    }
+
+    /// Returns a phone that exists.
+    #[must_use]
+    pub fn phone(&self, phone: &PhoneId) -> Option<Arc<PhoneView>> {
+        self.read(|folded| folded.phones.get(phone)).filter(|phone| phone.dropped_at.is_none())
+    }
+
+    /// Returns the phones that exist, in order of addition.
+    #[must_use]
+    pub fn phones(&self) -> Vec<Arc<PhoneView>> {
+        self.read(|folded| folded.phones.present())
+    }
+
+    /// Returns the phones that exist or existed, in order of addition.
+    #[must_use]
+    pub fn phones_ever(&self) -> Vec<Arc<PhoneView>> {
+        self.read(|folded| folded.phones.all())
+    }
+
+    /// Returns a call, running or ended.
+    #[must_use]
+    pub fn call(&self, call: CallId) -> Option<Arc<CallView>> {
+        self.read(|folded| folded.calls.get(call))
+    }
+
+    /// Returns a phone's calls that are not over, oldest first.
+    #[must_use]
+    pub fn active_calls(&self, phone: &PhoneId) -> Vec<Arc<CallView>> {
+        self.read(|folded| folded.calls.active(phone))
+    }
+
+    /// Returns every call that is not over, oldest first.
+    #[must_use]
+    pub fn all_active_calls(&self) -> Vec<Arc<CallView>> {
+        self.read(|folded| folded.calls.all_active())
+    }
+
+    /// Returns the newest `last` ended calls in order of their end, of one phone or of all.
+    #[must_use]
+    pub fn history(&self, phone: Option<&PhoneId>, last: usize) -> Vec<Arc<CallView>> {
+        self.read(|folded| folded.calls.history(phone, last))
+    }
+
+    /// Returns the calls that carry this `Call-ID` header, oldest first.
+    #[must_use]
+    pub fn calls_with_sip_call_id(&self, sip_call_id: &str) -> Vec<Arc<CallView>> {
+        self.read(|folded| folded.calls.with_sip_call_id(sip_call_id))
+    }
+
+    /// Returns the calls that are not over with what is needed to end them after a crash.
+    #[must_use]
+    pub fn dangling(&self) -> Vec<Dangling> {
+        self.read(|folded| {
+            let dangling = |call: Arc<CallView>| {
+                let thread = folded.sip_messages.thread(&call.phone, &call.sip_call_id);
+                let invite_sent = thread.and_then(|thread| thread.invite_sent);
+                let invite_received = thread.and_then(|thread| thread.invite_received);
+                Dangling { call, invite_sent, invite_received }
+            };
+            folded.calls.all_active().into_iter().map(dangling).collect()
+        })
+    }
+
+    /// Returns the handle for the next call: never used before in this journal.
+    #[must_use]
+    pub fn next_call_id(&self) -> CallId {
+        self.read(|folded| folded.calls.next_id())
+    }
+
+    /// Returns the text messages that a phone received, oldest first.
+    #[must_use]
+    pub fn messages(&self, phone: &PhoneId) -> Vec<MessageView> {
+        self.read(|folded| folded.inbox.of(phone))
+    }
+
+    /// Returns the positions of a phone's `sip.*` events, oldest first.
+    #[must_use]
+    pub fn sip_messages_of_phone(&self, phone: &PhoneId) -> Vec<Seq> {
+        self.read(|folded| folded.sip_messages.of_phone(phone))
+    }
+
+    /// Returns the positions of a call's `sip.*` events, oldest first; empty for an unknown call.
+    #[must_use]
+    pub fn sip_messages_of_call(&self, call: CallId) -> Vec<Seq> {
+        self.read(|folded| {
+            let call = folded.calls.get(call)?;
+            Some(
+                folded
+                    .sip_messages
+                    .thread(&call.phone, &call.sip_call_id)?
+                    .messages
+                    .iter()
+                    .copied()
+                    .collect(),
+            )
+        })
+        .unwrap_or_default()
+    }
+
+    /// Returns what a phone sent and received under a `Call-ID`.
+    #[must_use]
+    pub fn sip_thread(&self, phone: &PhoneId, sip_call_id: &str) -> Option<SipThread> {
+        self.read(|folded| folded.sip_messages.thread(phone, sip_call_id).cloned())
+    }
+
+    /// Returns a run.
+    #[must_use]
+    pub fn run(&self, run: RunId) -> Option<Arc<RunView>> {
+        self.read(|folded| folded.runs.get(run))
+    }
+
+    /// Returns the runs, oldest first.
+    #[must_use]
+    pub fn runs(&self) -> Vec<Arc<RunView>> {
+        self.read(|folded| folded.runs.all())
+    }
+
+    /// Returns the handle for the next run: never used before in this journal.
+    #[must_use]
+    pub fn next_run_id(&self) -> RunId {
+        self.read(|folded| folded.runs.next_id())
+    }
+
+    /// Returns the counts so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.read(|folded| folded.counters.clone())
+    }
+
+    /// Returns what happened in a call or run, as rows for people.
+    ///
+    /// # Errors
+    /// [`JournalError`] when older events cannot be read back.
+    pub fn timeline(&self, scope: Scope) -> Result<Vec<TimelineRow>, JournalError> {
+        let run = match scope {
+            Scope::Run(run) => self.run(run),
+            Scope::Call(_) => None,
+        };
+        timeline::rows(&self.journal, scope, run.as_deref())
+    }
+
+    fn read<R>(&self, look: impl FnOnce(&Folded) -> R) -> R {
+        look(&self.folded.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}

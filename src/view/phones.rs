@@ -1,0 +1,220 @@
+//! Phones, their addresses and their registrations.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::{
+    event::{Envelope, Event, PhoneEvent, PhoneSpec, SystemEvent},
+    id::{PhoneId, Seq},
+    journal::Fold,
+};
+
+/// Where a phone's registration stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Registration {
+    /// No REGISTER was sent since the phone was added or the process started.
+    #[default]
+    NeverTried,
+    /// A REGISTER is under way; `registered` tells whether an older binding still stands.
+    Pending,
+    /// The registrar accepted.
+    Accepted,
+    /// The registrar refused, or nobody answered.
+    Failed,
+    /// The binding was removed at our request.
+    Removed,
+}
+
+/// A phone's registration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RegistrationView {
+    /// Where it stands.
+    pub state: Registration,
+    /// Whether a binding of ours stands at the registrar, as far as we know.
+    pub registered: bool,
+    /// Status of the last response; absent before one and when nobody answered.
+    pub status: Option<u16>,
+    /// Its reason phrase, or what went wrong on our side; empty before the first outcome.
+    pub reason: String,
+    /// Granted lifetime in seconds, while registered.
+    pub expires_s: Option<u64>,
+    /// When the binding runs out unless refreshed.
+    pub expires_at: Option<Timestamp>,
+    /// Time to the next attempt at the moment of a failure; absent when none will be made.
+    pub retry_in: Option<Duration>,
+    /// When the last outcome came.
+    pub at: Option<Timestamp>,
+    /// Position of the last fact about it.
+    pub seq: Seq,
+}
+
+/// One phone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhoneView {
+    /// Its name.
+    pub id: PhoneId,
+    /// What it is.
+    pub spec: PhoneSpec,
+    /// Address and port on which it receives SIP; absent while it has no socket.
+    pub bound: Option<String>,
+    /// Its registration.
+    pub registration: RegistrationView,
+    /// Restarts after failures since it was added.
+    pub restarts: u32,
+    /// Text of the last failure.
+    pub last_failure: Option<String>,
+    /// Rank by time of addition; a replaced phone moves to the end.
+    pub order: u64,
+    /// When it was added.
+    pub added_at: Timestamp,
+    /// When it was dropped; such a phone is history.
+    pub dropped_at: Option<Timestamp>,
+}
+
+/// Every phone that exists or existed.
+#[derive(Debug, Default)]
+pub struct Phones {
+    by_id: HashMap<PhoneId, Arc<PhoneView>>,
+    added: u64,
+}
+
+impl Phones {
+    /// Returns a phone, dropped ones included.
+    #[must_use]
+    pub fn get(&self, phone: &PhoneId) -> Option<Arc<PhoneView>> {
+        self.by_id.get(phone).cloned()
+    }
+
+    /// Returns the phones that exist, in order of addition.
+    #[must_use]
+    pub fn present(&self) -> Vec<Arc<PhoneView>> {
+        self.sorted(|phone| phone.dropped_at.is_none())
+    }
+
+    /// Returns the phones that exist or existed, in order of addition.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<PhoneView>> {
+        self.sorted(|_| true)
+    }
+
+    fn sorted(&self, wanted: impl Fn(&PhoneView) -> bool) -> Vec<Arc<PhoneView>> {
+        let mut phones: Vec<_> = self.by_id.values().filter(|phone| wanted(phone)).cloned().collect();
+        phones.sort_by_key(|phone| phone.order);
+        phones
+    }
+
+    fn add(&mut self, id: &PhoneId, spec: &PhoneSpec, at: Timestamp) {
+        self.added = self.added.saturating_add(1);
+        let phone = PhoneView {
+            id: id.clone(),
+            spec: spec.clone(),
+            bound: None,
+            registration: RegistrationView::default(),
+            restarts: 0,
+            last_failure: None,
+            order: self.added,
+            added_at: at,
+            dropped_at: None,
+        };
+        self.by_id.insert(id.clone(), Arc::new(phone));
+    }
+
+    /// After a start, nothing of the last process is bound; its phones come back one by one.
+    fn forget_sockets(&mut self) {
+        for phone in self.by_id.values_mut() {
+            let phone = Arc::make_mut(phone);
+            phone.bound = None;
+            phone.registration = RegistrationView::default();
+        }
+    }
+}
+
+impl Fold for Phones {
+    fn apply(&mut self, envelope: &Envelope) {
+        let event = match &envelope.event {
+            Event::Phone(event) => event,
+            Event::System(SystemEvent::Started { .. }) => return self.forget_sockets(),
+            Event::System(SystemEvent::Stopped {})
+            | Event::Call(_)
+            | Event::Media(_)
+            | Event::Sip(_)
+            | Event::Run(_) => return,
+        };
+        let Some(id) = &envelope.subject.phone else { return };
+        if let PhoneEvent::Added { spec } = event {
+            return self.add(id, spec, envelope.at);
+        }
+        if let Some(phone) = self.by_id.get_mut(id) {
+            phone_fact(Arc::make_mut(phone), event, envelope);
+        }
+    }
+}
+
+fn phone_fact(phone: &mut PhoneView, event: &PhoneEvent, envelope: &Envelope) {
+    match event {
+        PhoneEvent::Updated { spec } => phone.spec = spec.clone(),
+        PhoneEvent::Bound { local } => phone.bound = Some(local.clone()),
+        PhoneEvent::Dropped {} => {
+            phone.dropped_at = Some(envelope.at);
+            phone.bound = None;
+            phone.registration.registered = false;
+        }
+        PhoneEvent::Crashed { reason } => {
+            phone.last_failure = Some(reason.clone());
+            phone.bound = None;
+        }
+        PhoneEvent::Restarted { .. } => phone.restarts = phone.restarts.saturating_add(1),
+        PhoneEvent::Registering { .. }
+        | PhoneEvent::Registered { .. }
+        | PhoneEvent::RegistrationFailed { .. }
+        | PhoneEvent::Unregistered { .. } => registration_fact(&mut phone.registration, event, envelope),
+        PhoneEvent::Added { .. }
+        | PhoneEvent::MessageReceived { .. }
+        | PhoneEvent::MessageSent { .. }
+        | PhoneEvent::MessageDelivered { .. }
+        | PhoneEvent::MessageFailed { .. } => {}
+    }
+}
+
+fn registration_fact(registration: &mut RegistrationView, event: &PhoneEvent, envelope: &Envelope) {
+    registration.seq = envelope.seq;
+    let outcome =
+        RegistrationView { at: Some(envelope.at), seq: envelope.seq, ..RegistrationView::default() };
+    match event {
+        PhoneEvent::Registering { .. } => registration.state = Registration::Pending,
+        PhoneEvent::Registered { status, reason, expires_s } => {
+            *registration = RegistrationView {
+                state: Registration::Accepted,
+                registered: true,
+                status: Some(*status),
+                reason: reason.clone(),
+                expires_s: Some(*expires_s),
+                expires_at: envelope.at.checked_add(Duration::from_secs(*expires_s)).ok(),
+                ..outcome
+            }
+        }
+        PhoneEvent::RegistrationFailed { status, reason, retry_in_ms } => {
+            *registration = RegistrationView {
+                state: Registration::Failed,
+                status: *status,
+                reason: reason.clone(),
+                retry_in: retry_in_ms.map(Duration::from_millis),
+                ..outcome
+            }
+        }
+        PhoneEvent::Unregistered { status } => {
+            *registration = RegistrationView { state: Registration::Removed, status: *status, ..outcome }
+        }
+        PhoneEvent::Added { .. }
+        | PhoneEvent::Updated { .. }
+        | PhoneEvent::Bound { .. }
+        | PhoneEvent::Dropped {}
+        | PhoneEvent::Crashed { .. }
+        | PhoneEvent::Restarted { .. }
+        | PhoneEvent::MessageReceived { .. }
+        | PhoneEvent::MessageSent { .. }
+        | PhoneEvent::MessageDelivered { .. }
+        | PhoneEvent::MessageFailed { .. } => {}
+    }
+}

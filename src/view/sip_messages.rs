@@ -1,0 +1,92 @@
+//! Where in the journal the SIP messages of a phone and of a `Call-ID` are.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::{
+    event::{Envelope, Event, SipEvent, SipSummary},
+    id::{PhoneId, Seq},
+    journal::Fold,
+};
+
+/// Positions kept per phone, the newest ones.
+const PER_PHONE: usize = 5_000;
+/// Positions kept per `Call-ID`, the newest ones.
+const PER_THREAD: usize = 1_000;
+/// `Call-ID`s kept, the newest ones.
+const THREADS: usize = 20_000;
+
+/// The messages of one phone that share a `Call-ID`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SipThread {
+    /// Positions of its messages, oldest first.
+    pub messages: VecDeque<Seq>,
+    /// The last INVITE request that we sent.
+    pub invite_sent: Option<Seq>,
+    /// The last INVITE request that we received.
+    pub invite_received: Option<Seq>,
+}
+
+/// An index of the `sip.*` events.
+#[derive(Debug, Default)]
+pub struct SipMessages {
+    by_phone: HashMap<PhoneId, VecDeque<Seq>>,
+    threads: HashMap<String, HashMap<PhoneId, SipThread>>,
+    order: VecDeque<String>,
+}
+
+impl SipMessages {
+    /// Returns the positions of a phone's messages, oldest first; anomalies and refusals are among them.
+    #[must_use]
+    pub fn of_phone(&self, phone: &PhoneId) -> Vec<Seq> {
+        self.by_phone.get(phone).into_iter().flatten().copied().collect()
+    }
+
+    /// Returns what a phone sent and received under a `Call-ID`.
+    #[must_use]
+    pub fn thread(&self, phone: &PhoneId, sip_call_id: &str) -> Option<&SipThread> {
+        self.threads.get(sip_call_id)?.get(phone)
+    }
+
+    fn message(&mut self, phone: &PhoneId, summary: &SipSummary, seq: Seq, sent: bool) {
+        let Some(sip_call_id) = &summary.sip_call_id else { return };
+        if !self.threads.contains_key(sip_call_id) {
+            self.order.push_back(sip_call_id.clone());
+            if self.order.len() > THREADS
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.threads.remove(&oldest);
+            }
+        }
+        let of_call = self.threads.entry(sip_call_id.clone()).or_default();
+        let thread = of_call.entry(phone.clone()).or_default();
+        push(&mut thread.messages, seq, PER_THREAD);
+        if summary.status.is_none() && summary.method.as_deref() == Some("INVITE") {
+            let slot = if sent { &mut thread.invite_sent } else { &mut thread.invite_received };
+            *slot = Some(seq);
+        }
+    }
+}
+
+fn push(ring: &mut VecDeque<Seq>, seq: Seq, limit: usize) {
+    if ring.len() >= limit {
+        ring.pop_front();
+    }
+    ring.push_back(seq);
+}
+
+impl Fold for SipMessages {
+    fn apply(&mut self, envelope: &Envelope) {
+        let (Event::Sip(event), Some(phone)) = (&envelope.event, &envelope.subject.phone) else { return };
+        if !self.by_phone.contains_key(phone) {
+            self.by_phone.insert(phone.clone(), VecDeque::new());
+        }
+        if let Some(ring) = self.by_phone.get_mut(phone) {
+            push(ring, envelope.seq, PER_PHONE);
+        }
+        match event {
+            SipEvent::Sent { summary, .. } => self.message(phone, summary, envelope.seq, true),
+            SipEvent::Received { summary, .. } => self.message(phone, summary, envelope.seq, false),
+            SipEvent::Anomaly { .. } | SipEvent::Refused { .. } => {}
+        }
+    }
+}
