@@ -1,0 +1,11 @@
+//! Tests against real peers on loopback; `cargo xtask test` starts the peers first, an absent peer is a failure.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed precondition of a test fails the test"
+)]
+
+mod lab;
+mod probe;
