@@ -108,7 +108,8 @@ fn media(event: &MediaEvent) -> String {
         MediaEvent::Statistics { statistics: figures } | MediaEvent::Stopped { statistics: figures } => {
             statistics(figures)
         }
-        MediaEvent::SilenceStarted {} => String::new(),
+        MediaEvent::ReceptionStopped { quiet_ms } => format!("quiet for {}", seconds(*quiet_ms)),
+        MediaEvent::ReceptionResumed {} | MediaEvent::SilenceStarted {} => String::new(),
         MediaEvent::SilenceEnded { duration_ms } => format!("after {}", seconds(*duration_ms)),
         MediaEvent::ToneStarted { hz, level_dbfs } => format!("{hz:.0} Hz at {level_dbfs:.1} dBFS"),
         MediaEvent::ToneEnded { hz, duration_ms } => format!("{hz:.0} Hz, after {}", seconds(*duration_ms)),

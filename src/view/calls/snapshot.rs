@@ -106,6 +106,8 @@ pub struct CallView {
     pub media_local: Option<String>,
     /// Where the other side's RTP goes to or was seen to come from.
     pub media_remote: Option<String>,
+    /// Whether RTP that should come stays away.
+    pub reception_stopped: bool,
     /// Whether we hold the other side.
     pub held_by_local: bool,
     /// Whether the other side holds us.
@@ -197,6 +199,7 @@ impl CallView {
             media_direction: None,
             media_local: None,
             media_remote: None,
+            reception_stopped: false,
             held_by_local: false,
             held_by_remote: false,
             modifying: None,
@@ -310,6 +313,8 @@ impl CallView {
             }
             MediaEvent::DigitReceived { digit, .. } => self.digits_received.push(*digit),
             MediaEvent::DigitsSent { digits, .. } => self.digits_sent.push_str(digits),
+            MediaEvent::ReceptionStopped { .. } => self.reception_stopped = true,
+            MediaEvent::ReceptionResumed {} => self.reception_stopped = false,
             MediaEvent::DigitsFinished { .. }
             | MediaEvent::SilenceStarted {}
             | MediaEvent::SilenceEnded { .. }
