@@ -172,6 +172,11 @@ events! {
             /// How they travel.
             method: DigitMethod,
         },
+        /// A hold, a new codec or the end cut them short.
+        "dtmf.cut" => DigitsCut {
+            /// All of them, in order.
+            digits: String,
+        },
         /// The last of them has left.
         "dtmf.finished" => DigitsFinished {
             /// All of them, in order.

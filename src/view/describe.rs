@@ -123,7 +123,7 @@ fn media(event: &MediaEvent) -> String {
             format!("{digit}, {duration_ms} ms, {}", digit_method(*method))
         }
         MediaEvent::DigitsSent { digits, method } => format!("{digits}, {}", digit_method(*method)),
-        MediaEvent::DigitsFinished { digits } => digits.clone(),
+        MediaEvent::DigitsFinished { digits } | MediaEvent::DigitsCut { digits } => digits.clone(),
     }
 }
 

@@ -316,6 +316,7 @@ impl CallView {
             MediaEvent::ReceptionStopped { .. } => self.reception_stopped = true,
             MediaEvent::ReceptionResumed {} => self.reception_stopped = false,
             MediaEvent::DigitsFinished { .. }
+            | MediaEvent::DigitsCut { .. }
             | MediaEvent::SilenceStarted {}
             | MediaEvent::SilenceEnded { .. }
             | MediaEvent::ToneStarted { .. }
