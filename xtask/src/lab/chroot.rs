@@ -18,6 +18,10 @@ pub(crate) fn start(place: &Place) -> Result<()> {
     packages::unpack(place)?;
     let inside = format!("lab/configuration-{}", place.ports.sip);
     copy_configuration(place, &place.root().join(&inside))?;
+    // The machine's own name has to be known inside too, and may be another one than at the last start.
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    fs::write(place.root().join("etc/hosts"), format!("127.0.0.1 localhost {}\n", host.trim()))
+        .context("could not write the lab's hosts file")?;
     let log = File::create(place.file("log")).context("could not create the lab's log")?;
     let errors = log.try_clone().context("could not share the lab's log")?;
     // `setsid` takes this child out of our terminal's reach and becomes, by way of chroot and start, Asterisk itself:

@@ -12,31 +12,34 @@ pub(crate) fn status() -> Result<()> {
         Ok(ami) => ami,
         Err(error) => bail!("lab Asterisk is down: {error:#}"),
     };
-    println!("version: {}", ami.value("CoreSettings", "AsteriskVersion")?);
-    match chroot::running(&place)? {
-        Some(pid) => println!("runs as: process {pid} in a chroot"),
-        None => println!("runs as: container or foreign process"),
-    }
-    println!("sip: 127.0.0.1:{} udp+tcp", place.ports.sip);
-    println!("ami: 127.0.0.1:{}   ari: 127.0.0.1:{}", place.ports.ami, place.ports.ari);
+    // One write at the end, so that a reader which stops early, `head` for instance, is no failure.
+    print!("{}", report(&place, &mut ami)?);
+    Ok(())
+}
+
+fn report(place: &Place, ami: &mut Ami) -> Result<String> {
+    let ports = place.ports;
+    let mut lines = vec![format!("version: {}", ami.value("CoreSettings", "AsteriskVersion")?)];
+    lines.push(match chroot::running(place)? {
+        Some(pid) => format!("runs as: process {pid} in a chroot"),
+        None => "runs as: container, or process of another user".to_owned(),
+    });
+    lines.push(format!("sip: 127.0.0.1:{} udp+tcp", ports.sip));
+    lines.push(format!("ami: 127.0.0.1:{}   ari: 127.0.0.1:{}", ports.ami, ports.ari));
     for endpoint in ami.list("PJSIPShowEndpoints", "EndpointList")? {
-        println!(
-            "endpoint {}: {}, contacts: {}",
+        let state = endpoint.get("DeviceState").to_lowercase();
+        lines.push(format!(
+            "endpoint {}: {state}, contacts: {}",
             endpoint.get("ObjectName"),
-            endpoint.get("DeviceState").to_lowercase(),
             endpoint.get("Contacts")
-        );
+        ));
     }
     let channels = ami.list("CoreShowChannels", "CoreShowChannel")?;
-    println!("channels: {}", channels.len());
+    lines.push(format!("channels: {}", channels.len()));
     for channel in channels {
-        println!(
-            "  {} {} {} {}",
-            channel.get("Channel"),
-            channel.get("ChannelStateDesc"),
-            channel.get("Exten"),
-            channel.get("Duration")
-        );
+        let columns = ["Channel", "ChannelStateDesc", "Exten", "Duration"].map(|name| channel.get(name));
+        lines.push(format!("  {}", columns.join(" ")));
     }
-    Ok(())
+    lines.push(String::new());
+    Ok(lines.join("\n"))
 }
