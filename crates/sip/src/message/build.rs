@@ -61,13 +61,16 @@ impl Builder {
     /// Starts from a copy: start line, all headers as written, body. Content-Length is computed again.
     #[must_use]
     pub fn from_message(message: &Message) -> Self {
-        let start = scan::trim_bytes(message.start_line()).to_vec();
+        // A trailing space belongs to the line: it stands for an empty reason phrase.
+        let line = message.start_line();
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let start = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
         let mut headers = Vec::new();
         for field in message.headers().filter(|field| field.name != HeaderName::ContentLength) {
             headers.push(Written {
                 name: field.name,
                 label: field.raw_name.to_vec(),
-                value: scan::unfold(field.raw_value),
+                value: if field.folded { scan::unfold(field.raw_value) } else { field.raw_value.to_vec() },
             });
         }
         let body = message.body().to_vec();

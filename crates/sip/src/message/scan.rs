@@ -5,15 +5,39 @@
 
 use std::borrow::Cow;
 
+/// For every byte whether it may stand in a token.
+const TOKEN: [bool; 256] = token_table();
+
+#[expect(clippy::indexing_slicing, reason = "runs at compile time, where a wrong index stops the build")]
+const fn token_table() -> [bool; 256] {
+    let marks = b"-.!%*_+`'~";
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut nth = 0;
+    while nth < marks.len() {
+        table[marks[nth] as usize] = true;
+        nth += 1;
+    }
+    table
+}
+
 /// Returns whether `byte` may stand in a token.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+    TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+/// Returns whether all of `bytes` may stand in a token.
+pub(crate) fn all_token(bytes: &[u8]) -> bool {
+    bytes.iter().copied().all(is_token_byte)
 }
 
 /// Returns whether `text` is a non-empty token.
 pub(crate) fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(is_token_byte)
+    !text.is_empty() && all_token(text.as_bytes())
 }
 
 /// Returns whether `byte` is white space as LWS may contain it once lines are joined.

@@ -381,10 +381,14 @@ impl Uri {
 const DECISIVE: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
 
 fn params_match(left: &Params, right: &Params) -> bool {
+    let same = |one: &str, other: &str| unescape(one).eq_ignore_ascii_case(&unescape(other));
     let one_way = |left: &Params, right: &Params| {
-        left.iter().all(|(name, value)| match right.get(name) {
-            Some(other) => unescape(other).eq_ignore_ascii_case(&unescape(value.unwrap_or(""))),
-            None => !DECISIVE.iter().any(|decisive| decisive.eq_ignore_ascii_case(name)),
+        left.iter().all(|(name, value)| {
+            let mut namesakes = right.iter().filter(|(other, _)| same(name, other)).peekable();
+            if namesakes.peek().is_none() {
+                return !DECISIVE.iter().any(|decisive| same(decisive, name));
+            }
+            namesakes.any(|(_, other)| same(value.unwrap_or(""), other.unwrap_or("")))
         })
     };
     one_way(left, right) && one_way(right, left)

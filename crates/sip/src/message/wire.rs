@@ -66,6 +66,8 @@ pub struct HeaderField<'a> {
     pub raw_name: &'a [u8],
     /// The value as written, without white space at its ends; line folds are still in it.
     pub raw_value: &'a [u8],
+    /// Whether the value continues on further lines.
+    pub folded: bool,
     /// All its lines, line breaks included.
     pub line: &'a [u8],
     /// The value on one line; bytes outside UTF-8 are U+FFFD here.
@@ -185,7 +187,8 @@ impl Message {
     }
 
     pub(crate) fn fields_named(&self, name: &HeaderName) -> impl Iterator<Item = &Field> {
-        self.0.fields.iter().filter(move |field| name.names(field.id, self.slice(field.name)))
+        let id = name.id();
+        self.0.fields.iter().filter(move |field| name.names(id, field.id, self.slice(field.name)))
     }
 
     /// Returns every header field in order.
@@ -196,6 +199,7 @@ impl Message {
                 name: field.id.name(raw_name),
                 raw_name,
                 raw_value: self.slice(field.value),
+                folded: field.folded,
                 line: self.slice(Span { start: field.name.start, end: field.line_end }),
                 value: self.field_text(field),
             }

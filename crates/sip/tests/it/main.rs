@@ -7,4 +7,8 @@
     reason = "a test fails by panicking, in its helper functions as well"
 )]
 
+mod corpus;
+mod exercise;
+mod mutation;
+mod oracle;
 mod torture;

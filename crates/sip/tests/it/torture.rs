@@ -138,6 +138,10 @@ pub(crate) fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(folder().join(format!("{name}.dat"))).unwrap()
 }
 
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    CASES.iter().map(|(name, ..)| *name)
+}
+
 fn message(name: &str) -> Message {
     Message::parse(&bytes(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }

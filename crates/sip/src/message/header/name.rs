@@ -238,12 +238,14 @@ impl HeaderName {
         }
     }
 
-    /// Returns whether a field with this id and raw name has this name.
-    pub(crate) fn names(&self, id: NameId, raw: &[u8]) -> bool {
-        match self.known() {
-            Some(index) => id == NameId(Some(index)),
-            None => id == NameId(None) && raw.eq_ignore_ascii_case(self.other_text().as_bytes()),
-        }
+    pub(crate) fn id(&self) -> NameId {
+        NameId(self.known())
+    }
+
+    /// Returns whether a field with this id and raw name has this name, whose own id is `wanted`.
+    pub(crate) fn names(&self, wanted: NameId, id: NameId, raw: &[u8]) -> bool {
+        // No id at all means that only the text can tell.
+        id == wanted && (id.0.is_some() || raw.eq_ignore_ascii_case(self.other_text().as_bytes()))
     }
 }
 
