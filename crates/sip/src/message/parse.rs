@@ -36,6 +36,8 @@ struct Parser<'a> {
     fields: Vec<Field>,
     defects: Vec<Defect>,
     bare_line_feed: bool,
+    /// Whether a line holds anything but printable ASCII, so that a closer look is needed.
+    odd_byte: bool,
 }
 
 impl Message {
@@ -79,14 +81,22 @@ impl Message {
 
 impl<'a> Parser<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, fields: Vec::with_capacity(USUAL_FIELDS), defects: Vec::new(), bare_line_feed: false }
+        Self {
+            bytes,
+            fields: Vec::with_capacity(USUAL_FIELDS),
+            defects: Vec::new(),
+            bare_line_feed: false,
+            odd_byte: false,
+        }
     }
 
     /// Reads what follows the start line; the caller puts the bytes in.
     fn finish(mut self, start: StartLine, line: Line) -> Parsed {
         let head_end = self.header_section(line.next);
         let body_end = self.body_end(head_end);
-        self.text_defects(line.start, head_end);
+        if self.odd_byte {
+            self.text_defects(line.start, head_end);
+        }
         Parsed {
             bytes: Box::default(),
             start,
@@ -102,7 +112,7 @@ impl<'a> Parser<'a> {
         self.defects.push(Defect { at, what });
     }
 
-    fn slice(&self, start: usize, end: usize) -> &[u8] {
+    fn slice(&self, start: usize, end: usize) -> &'a [u8] {
         self.bytes.get(start..end).unwrap_or(&[])
     }
 
@@ -118,16 +128,24 @@ impl<'a> Parser<'a> {
     fn line(&mut self, start: usize) -> Line {
         let rest = self.slice(start, self.bytes.len());
         let Some(len) = scan::find_byte(rest, b'\n') else {
-            return Line { start, end: self.bytes.len(), next: self.bytes.len() };
+            let end = self.bytes.len();
+            self.odd_byte |= scan::has_odd_byte(rest);
+            return Line { start, end, next: end };
         };
-        let feed = start + len;
-        let has_return = len > 0 && self.byte(feed - 1) == Some(b'\r');
-        if !has_return && !self.bare_line_feed {
-            // Reported once: a stack that does it, does it on every line.
-            self.bare_line_feed = true;
-            self.defect(start, Fault::BareLineFeed);
-        }
-        Line { start, end: feed - usize::from(has_return), next: feed + 1 }
+        let content = rest.get(..len).unwrap_or(rest);
+        let content = match content {
+            [content @ .., b'\r'] => content,
+            content => {
+                if !self.bare_line_feed {
+                    // Reported once: a stack that does it, does it on every line.
+                    self.bare_line_feed = true;
+                    self.defects.push(Defect { at: start, what: Fault::BareLineFeed });
+                }
+                content
+            }
+        };
+        self.odd_byte |= scan::has_odd_byte(content);
+        Line { start, end: start + content.len(), next: start + len + 1 }
     }
 
     fn start_line(&mut self, line: Line) -> Result<StartLine, ParseError> {
@@ -263,10 +281,17 @@ impl<'a> Parser<'a> {
     }
 
     fn field(&mut self, line: Line) {
-        let Some(colon) = self.slice(line.start, line.end).iter().position(|byte| *byte == b':') else {
+        let text = self.slice(line.start, line.end);
+        let clean = text.iter().position(|byte| !scan::is_token_byte(*byte)).unwrap_or(text.len());
+        if clean > 0 && text.get(clean) == Some(&b':') {
+            let colon = line.start + clean;
+            self.push_field(line, colon, colon + 1);
+            return;
+        }
+        let Some(colon) = text.iter().position(|byte| *byte == b':') else {
             self.defect(line.start, Fault::NoColon);
             let end = self.trimmed_end(line.start, line.end);
-            self.push_field(line, end, end, end);
+            self.push_field(line, end, line.end);
             return;
         };
         let colon = line.start + colon;
@@ -275,12 +300,13 @@ impl<'a> Parser<'a> {
         if name.is_empty() || !scan::all_token(name) {
             self.defect(line.start, Fault::HeaderName);
         }
-        let value = self.skip_spaces(colon + 1, line.end);
-        let value_end = self.trimmed_end(value, line.end);
-        self.push_field(line, name_end, value, value_end);
+        self.push_field(line, name_end, colon + 1);
     }
 
-    fn push_field(&mut self, line: Line, name_end: usize, value: usize, value_end: usize) {
+    /// Notes a field whose value stands somewhere after `after_colon`.
+    fn push_field(&mut self, line: Line, name_end: usize, after_colon: usize) {
+        let value = self.skip_spaces(after_colon, line.end);
+        let value_end = self.trimmed_end(value, line.end);
         let id = NameId::of(self.slice(line.start, name_end));
         self.fields.push(Field {
             id,
@@ -317,13 +343,6 @@ impl<'a> Parser<'a> {
     fn text_defects(&mut self, start: usize, end: usize) {
         let head = self.slice(start, end);
         let forbidden = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n') || byte == 0x7f;
-        // Counting instead of stopping at the first lets the compiler use vector instructions; nearly every
-        // message has none.
-        let suspects = head.iter().filter(|byte| forbidden(**byte)).count();
-        let plain = head.is_ascii();
-        if suspects == 0 && plain {
-            return;
-        }
         // A quoted-pair may hold any ASCII byte but CR and LF (RFC 3261 §25.1).
         let mut before = 0;
         let control = head.iter().position(|byte| {

@@ -234,3 +234,14 @@ pub(crate) fn find_byte(haystack: &[u8], needle: u8) -> Option<usize> {
     }
     tail.iter().position(|byte| *byte == needle).map(|at| words.len() * 8 + at)
 }
+
+/// Returns whether any byte is not printable ASCII; tabs count as odd.
+pub(crate) fn has_odd_byte(text: &[u8]) -> bool {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // A byte below 0x20 borrows, one above 0x7e carries into its top bit; a neighbor may be flagged with it.
+    let odd = |word: u64| (word.wrapping_sub(0x20 * LOW) | word | word.wrapping_add(LOW)) & HIGH;
+    let (words, tail) = text.as_chunks::<8>();
+    let whole = words.iter().fold(0, |found, word| found | odd(u64::from_le_bytes(*word)));
+    whole != 0 || tail.iter().any(|byte| !(0x20..0x7f).contains(byte))
+}

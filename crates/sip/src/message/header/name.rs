@@ -183,7 +183,8 @@ impl NameId {
         let mut at = slot(name.len(), *first, middle, *last);
         while let Some(index) = TABLE.get(at).copied().filter(|index| *index != EMPTY) {
             let text = KNOWN.get(usize::from(index)).map_or("", |(text, ..)| text);
-            if text.as_bytes().eq_ignore_ascii_case(name) {
+            // Nearly every stack writes the usual letters, and comparing those is cheaper.
+            if text.as_bytes() == name || text.as_bytes().eq_ignore_ascii_case(name) {
                 return Self(Some(index));
             }
             at = (at + 1) % SLOTS;
