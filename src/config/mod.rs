@@ -1,1 +1,21 @@
-//! Profiles and limits read from files.
+//! What is read from files before anything runs: phones, accounts of a PBX, passwords, bounds.
+//!
+//! Every loader names the file, the place in it and the cause of what it refuses, and never quotes a password.
+
+mod account;
+mod credentials;
+mod limits;
+mod profile;
+
+pub use account::{Account, PbxProfile, PbxProfileError};
+pub use credentials::{Credentials, CredentialsError};
+pub use limits::Limits;
+pub use profile::{EntryError, PhonesProfile, ProfileError, UnsupportedTransport, transport};
+
+/// Reads YAML without ever putting lines of the file into an error: the next line may hold a password.
+fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_yaml::Error> {
+    serde_yaml::from_str_with_options(text, serde_yaml::options! { with_snippet: false })
+}
+
+#[cfg(test)]
+mod tests;

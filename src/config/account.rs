@@ -1,0 +1,196 @@
+//! The PBX that scenarios run against: where it is, whose accounts may be used, what its numbers do.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::yaml;
+use crate::{event::Transport, secret::Secret};
+
+/// One account on a PBX.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// User part of the address of record and digest user name.
+    pub username: String,
+    /// Digest password.
+    pub password: Secret<String>,
+}
+
+/// A PBX as a scenario needs it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PbxProfile {
+    /// Registrar and address-of-record host, with an optional `:port`.
+    pub domain: String,
+    /// Transport towards it.
+    pub transport: Transport,
+    /// Realm to answer; none answers any.
+    pub realm: Option<String>,
+    /// Accounts, taken by a scenario's phones in this order.
+    pub accounts: Vec<Account>,
+    /// Numbers by what they do (`echo: "600"`).
+    pub numbers: BTreeMap<String, String>,
+}
+
+/// The profile cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PbxProfileError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not the YAML that is expected.
+    #[error("{}: {source}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<serde_yaml::Error>,
+    },
+    /// There is no domain.
+    #[error("{}: 'domain' is empty", path.display())]
+    NoDomain {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An account has not exactly one of `password` and `password_file`.
+    #[error("{}: accounts[{index}] needs either 'password' or 'password_file'", path.display())]
+    NoPassword {
+        /// The file.
+        path: PathBuf,
+        /// Which account, from 0.
+        index: usize,
+    },
+    /// A password refers to an environment variable that is not set.
+    #[error("{}: accounts[{index}].password: environment variable '{name}' is not set", path.display())]
+    NoVariable {
+        /// The file.
+        path: PathBuf,
+        /// Which account, from 0.
+        index: usize,
+        /// The variable.
+        name: String,
+    },
+    /// A password's file cannot be read.
+    #[error("{}: accounts[{index}].password_file: {}: {source}", path.display(), file.display())]
+    NoPasswordFile {
+        /// The profile.
+        path: PathBuf,
+        /// Which account, from 0.
+        index: usize,
+        /// The password's file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    domain: String,
+    #[serde(default)]
+    transport: Transport,
+    #[serde(default)]
+    realm: Option<String>,
+    #[serde(default)]
+    accounts: Vec<WrittenAccount>,
+    #[serde(default)]
+    numbers: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenAccount {
+    username: String,
+    #[serde(default)]
+    password: Option<Secret<String>>,
+    #[serde(default)]
+    password_file: Option<PathBuf>,
+}
+
+impl PbxProfile {
+    /// Reads a profile; `${NAME}` as a password is taken from the process's environment.
+    ///
+    /// # Errors
+    /// [`PbxProfileError`] names file, place and cause.
+    pub fn load(path: &Path) -> Result<Self, PbxProfileError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| PbxProfileError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text, path, &|name| std::env::var(name).ok())
+    }
+
+    /// Reads a profile from text; `path` names it in errors and anchors relative `password_file`s.
+    ///
+    /// # Errors
+    /// [`PbxProfileError`] names file, place and cause.
+    pub fn parse(
+        text: &str,
+        path: &Path,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, PbxProfileError> {
+        let written: Written = yaml(text).map_err(|source| PbxProfileError::Malformed {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        if written.domain.is_empty() {
+            return Err(PbxProfileError::NoDomain { path: path.to_owned() });
+        }
+        let account = |(index, account): (usize, WrittenAccount)| {
+            let password = match (account.password, account.password_file) {
+                (Some(password), None) => expand(password, index, path, environment)?,
+                (None, Some(file)) => from_file(&file, index, path)?,
+                (Some(_), Some(_)) | (None, None) => {
+                    return Err(PbxProfileError::NoPassword { path: path.to_owned(), index });
+                }
+            };
+            Ok(Account { username: account.username, password })
+        };
+        Ok(Self {
+            domain: written.domain,
+            transport: written.transport,
+            realm: written.realm.filter(|realm| !realm.is_empty() && realm != "*"),
+            accounts: written.accounts.into_iter().enumerate().map(account).collect::<Result<_, _>>()?,
+            numbers: written.numbers,
+        })
+    }
+
+    /// Returns the number of this name.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<&str> {
+        self.numbers.get(name).map(String::as_str)
+    }
+}
+
+fn expand(
+    password: Secret<String>,
+    index: usize,
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Secret<String>, PbxProfileError> {
+    let name = password.reveal().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    match name {
+        None => Ok(password),
+        Some(name) => environment(name).map(Secret::new).ok_or_else(|| PbxProfileError::NoVariable {
+            path: path.to_owned(),
+            index,
+            name: name.to_owned(),
+        }),
+    }
+}
+
+fn from_file(file: &Path, index: usize, path: &Path) -> Result<Secret<String>, PbxProfileError> {
+    let file = path.parent().unwrap_or(Path::new("")).join(file);
+    match std::fs::read_to_string(&file) {
+        // Editors end files with a line end that is not part of the password.
+        Ok(text) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(source) => Err(PbxProfileError::NoPasswordFile { path: path.to_owned(), index, file, source }),
+    }
+}

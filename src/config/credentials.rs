@@ -1,0 +1,137 @@
+//! Passwords of phones, kept beside the journal so that phones come back after a restart.
+//!
+//! The file is readable by its owner only and replaced as a whole, so that it is never half written. Encryption at
+//! rest is left out: whoever can read the folder as its owner could read the key as well.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value, json};
+
+use crate::{id::PhoneId, secret::Secret};
+
+const FILE: &str = "credentials.json";
+const OWNER_ONLY: u32 = 0o600;
+
+/// The passwords of a data folder's phones.
+#[derive(Debug)]
+pub struct Credentials {
+    path: PathBuf,
+    passwords: BTreeMap<PhoneId, Secret<String>>,
+}
+
+/// The passwords cannot be read or kept.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// The file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not what this program wrote.
+    #[error("{}: not a credentials file (line {line}, column {column})", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where, from 1; 0 when the whole is of another shape.
+        line: usize,
+        /// Where, from 1; 0 when the whole is of another shape.
+        column: usize,
+    },
+}
+
+impl Credentials {
+    /// Reads the passwords of a data folder; there need not be any yet.
+    ///
+    /// # Errors
+    /// [`CredentialsError`] when there is a file that cannot be used.
+    pub fn open(folder: &Path) -> Result<Self, CredentialsError> {
+        let path = folder.join(FILE);
+        let failed = |source| CredentialsError::Io { path: path.clone(), source };
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Self { path, passwords: BTreeMap::new() });
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        if fs::metadata(&path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
+            tracing::warn!(path = %path.display(), "credentials were readable by others; closed now");
+            fs::set_permissions(&path, Permissions::from_mode(OWNER_ONLY)).map_err(failed)?;
+        }
+        let passwords = parse(&text).map_err(|at| {
+            let (line, column) = at.map_or((0, 0), |error| (error.line(), error.column()));
+            CredentialsError::Malformed { path: path.clone(), line, column }
+        })?;
+        Ok(Self { path, passwords })
+    }
+
+    /// Returns a phone's password.
+    #[must_use]
+    pub fn get(&self, phone: &PhoneId) -> Option<&Secret<String>> {
+        self.passwords.get(phone)
+    }
+
+    /// Keeps a phone's password; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// [`CredentialsError`] when it cannot be written; the file is then as it was.
+    pub fn set(&mut self, phone: PhoneId, password: Secret<String>) -> Result<(), CredentialsError> {
+        if self.passwords.get(&phone) == Some(&password) {
+            return Ok(());
+        }
+        self.passwords.insert(phone, password);
+        self.write()
+    }
+
+    /// Forgets a phone's password; it is gone from the disk when this returns.
+    ///
+    /// # Errors
+    /// [`CredentialsError`] when the file cannot be written.
+    pub fn remove(&mut self, phone: &PhoneId) -> Result<(), CredentialsError> {
+        match self.passwords.remove(phone) {
+            Some(_) => self.write(),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self) -> Result<(), CredentialsError> {
+        let text = |(phone, password): (&PhoneId, &Secret<String>)| {
+            (phone.as_str().to_owned(), Value::String(password.reveal().clone()))
+        };
+        let passwords: Map<_, _> = self.passwords.iter().map(text).collect();
+        let whole = format!("{:#}\n", json!({ "passwords": passwords }));
+        replace(&self.path, whole.as_bytes())
+            .map_err(|source| CredentialsError::Io { path: self.path.clone(), source })
+    }
+}
+
+fn parse(text: &str) -> Result<BTreeMap<PhoneId, Secret<String>>, Option<serde_json::Error>> {
+    let mut whole: BTreeMap<String, BTreeMap<PhoneId, Secret<String>>> =
+        serde_json::from_str(text).map_err(Some)?;
+    whole.remove("passwords").ok_or(None)
+}
+
+/// Puts a file in place whole or not at all; it is never readable by others, not even for a moment.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("json.tmp");
+    // Left over from a process that died here; its mode may be anything.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(&beside)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    // The rename itself lasts once the folder is on disk.
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}

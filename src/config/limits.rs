@@ -1,0 +1,23 @@
+//! The bounds of one process, so that nothing grows without end.
+
+/// How much of everything one process takes on; what is over a bound is refused with `limit_reached`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Phones at a time. Each costs a socket and two tasks.
+    pub phones: usize,
+    /// Calls at a time in the whole process. Each costs a media socket and a task of its own.
+    pub calls: usize,
+    /// Calls at a time on one phone; further ones are answered with 486.
+    pub calls_per_phone: usize,
+    /// Scenario runs at a time.
+    pub runs: usize,
+    /// SIP messages that may wait for one phone; the rest is counted and refused.
+    pub waiting_messages_per_phone: usize,
+}
+
+impl Default for Limits {
+    /// Bounds that a laptop bears: 1000 phones, 2000 calls, 100 calls a phone, 64 runs, 256 waiting messages.
+    fn default() -> Self {
+        Self { phones: 1_000, calls: 2_000, calls_per_phone: 100, runs: 64, waiting_messages_per_phone: 256 }
+    }
+}
