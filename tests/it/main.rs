@@ -8,4 +8,6 @@
 )]
 
 mod net;
+mod phones;
+mod support;
 mod tidy;
