@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::media_session::MediaSession;
+use super::media_session::{CLOCK_RATE, MediaSession};
 use super::output::Fact;
-use crate::dtmf::EventPayload;
+use crate::dtmf::{EventPayload, EventReceiver};
 use crate::rtp::{Arrival, RtpPacket};
 
 impl MediaSession {
@@ -33,6 +33,8 @@ impl MediaSession {
         self.note_source(source, &packet);
         if restarted {
             self.playout.reset();
+            // Another source counts its timestamps from elsewhere, so its events would look old.
+            self.events_in = EventReceiver::new(CLOCK_RATE);
         }
         if is_event {
             self.take_event(now, &packet);
