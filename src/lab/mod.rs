@@ -1,1 +1,22 @@
-//! The embedded lab PBX.
+//! The embedded lab PBX: registrar, calls between phones, test numbers.
+//!
+//! A back-to-back user agent on `offhook_sip` with an RTP relay: it ends every dialog and passes media, re-INVITEs,
+//! DTMF and messages through. It runs on real sockets and on the simulated network alike, knows nothing of the
+//! journal, and is the same to phones of the program and to others.
+//!
+//! ```text
+//! sockets ─► shell ─► engine (registrar, dialplan, bridges, robots) ─► UserAgent
+//!                       └─► media: one reader a leg, one clock for all
+//! ```
+
+mod engine;
+mod media;
+mod options;
+mod running;
+mod shell;
+mod users;
+
+pub use engine::LiveCounts;
+pub use options::{DigestChoice, LabOptions, Profile, Timing};
+pub use running::{Lab, LabError};
+pub use users::{Passwords, User, Users, UsersError};

@@ -7,7 +7,6 @@
     reason = "a failed precondition of a test fails the test"
 )]
 
+mod lab;
 mod net;
-mod phones;
-mod support;
 mod tidy;

@@ -1,0 +1,79 @@
+//! Digest challenges and their verdicts, RFC 7616 and RFC 8760: strongest algorithm first, any accepted.
+
+use std::time::Instant;
+
+use offhook_sip::{
+    auth::{Challenger, Secret, Verdict, digest::Algorithm},
+    message::{HeaderName, Message},
+    user_agent::NamedHeaders,
+};
+
+use crate::lab::{DigestChoice, users::UserTable};
+
+/// What becomes of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    /// It comes from this user.
+    Passed(String),
+    /// It must be repeated with credentials; these headers go into the 401.
+    Challenge(NamedHeaders),
+    /// The password is wrong, or the answer is made for something else.
+    Refused,
+    /// Nobody has that name.
+    Unknown,
+}
+
+/// Issues challenges and checks the answers.
+#[derive(Debug)]
+pub(super) struct Guard {
+    challengers: Vec<Challenger>,
+}
+
+impl Guard {
+    pub(super) fn new(realm: &str, choice: DigestChoice, seed: u64) -> Self {
+        let algorithms: &[Algorithm] = match choice {
+            DigestChoice::Both => &[Algorithm::SHA_256, Algorithm::MD5],
+            DigestChoice::Md5 => &[Algorithm::MD5],
+            DigestChoice::Sha256 => &[Algorithm::SHA_256],
+        };
+        let challengers = algorithms.iter().zip(seed..).map(|(algorithm, seed)| {
+            let mut challenger = Challenger::new(realm, seed);
+            challenger.algorithm = *algorithm;
+            challenger
+        });
+        Self { challengers: challengers.collect() }
+    }
+
+    /// Says who sent `request`.
+    pub(super) fn check(&mut self, now: Instant, request: &Message, users: &UserTable) -> Check {
+        let answers = request.authorization().unwrap_or_default();
+        let lookup =
+            |name: &str| users.get(name).map(|user| Secret::Password(user.password.reveal().clone()));
+        for challenger in &mut self.challengers {
+            let named = |text: Option<&str>| text.map_or(Some(Algorithm::MD5), Algorithm::parse);
+            let ours = |answer: &&_| -> bool {
+                let answer: &offhook_sip::message::AuthParams = answer;
+                named(answer.get("algorithm")) == Some(challenger.algorithm)
+            };
+            let Some(answer) = answers.iter().find(ours) else { continue };
+            let method = request.method();
+            return match challenger.verify(now, Some(answer), method.as_str(), request.body(), lookup) {
+                Verdict::Ok(user) => Check::Passed(user),
+                Verdict::Stale => Check::Challenge(self.challenge(now, true)),
+                Verdict::Missing => continue,
+                Verdict::Wrong => Check::Refused,
+                Verdict::UnknownUser(_) => Check::Unknown,
+            };
+        }
+        if answers.iter().any(offhook_sip::message::AuthParams::is_digest) {
+            // An algorithm that was never offered.
+            return Check::Refused;
+        }
+        Check::Challenge(self.challenge(now, false))
+    }
+
+    fn challenge(&mut self, now: Instant, stale: bool) -> NamedHeaders {
+        let issue = |challenger: &mut Challenger| (HeaderName::WwwAuthenticate, challenger.issue(now, stale));
+        self.challengers.iter_mut().map(issue).collect()
+    }
+}

@@ -1,0 +1,113 @@
+//! What a lab is told when it starts, and what it tells about itself.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use super::users::{Passwords, User, Users};
+
+/// Settings of a lab PBX.
+#[derive(Clone, Debug)]
+pub struct LabOptions {
+    /// Where it listens, UDP and TCP; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Who may register.
+    pub users: Users,
+    /// Digest realm.
+    pub realm: String,
+    /// Which digest algorithms are offered.
+    pub digest: DigestChoice,
+    /// Whether INVITE and MESSAGE must be authenticated, as REGISTER always must.
+    pub authenticate_calls: bool,
+    /// Seed of tags, nonces, SSRCs; none takes a random one. Nonces of a known seed can be guessed: for tests only.
+    pub seed: Option<u64>,
+    /// Calls at a time; more are refused with 503.
+    pub most_calls: usize,
+    /// Delays and limits.
+    pub timing: Timing,
+}
+
+impl Default for LabOptions {
+    fn default() -> Self {
+        Self {
+            bind: (Ipv4Addr::LOCALHOST, 0).into(),
+            users: Users::Generated { count: 10, passwords: Passwords::Lab },
+            realm: "offhook-lab".to_owned(),
+            digest: DigestChoice::Both,
+            authenticate_calls: true,
+            seed: None,
+            most_calls: 5000,
+            timing: Timing::default(),
+        }
+    }
+}
+
+/// Which digest algorithms are offered, best first (RFC 8760).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DigestChoice {
+    /// SHA-256, then MD5.
+    #[default]
+    Both,
+    /// MD5, for old phones that stumble over a second challenge.
+    Md5,
+    /// SHA-256.
+    Sha256,
+}
+
+/// Delays and limits, all in the lab's own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// How long a phone rings before the caller gets 480.
+    pub ring_limit: Duration,
+    /// The same for a number with 9 before it.
+    pub short_ring_limit: Duration,
+    /// How long 604 sends early media.
+    pub early_media: Duration,
+    /// How long 608 rings.
+    pub slow_answer: Duration,
+    /// How long 603 waits for the next digit.
+    pub digit_wait: Duration,
+    /// How long 603 waits before it hangs up.
+    pub goodbye: Duration,
+    /// How long a phone that transferred its call has to hang up by itself.
+    pub transfer_linger: Duration,
+    /// Shortest registration; shorter ones are refused with 423.
+    pub shortest_registration: Duration,
+    /// Registration without a lifetime.
+    pub usual_registration: Duration,
+    /// Longest registration; longer ones are cut.
+    pub longest_registration: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            ring_limit: seconds(30),
+            short_ring_limit: seconds(3),
+            early_media: seconds(2),
+            slow_answer: seconds(3),
+            digit_wait: seconds(3),
+            goodbye: seconds(1),
+            transfer_linger: seconds(2),
+            shortest_registration: seconds(60),
+            usual_registration: seconds(3600),
+            longest_registration: seconds(7200),
+        }
+    }
+}
+
+/// What a phone must know to use the lab.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// `address:port`, the domain of every number.
+    pub domain: String,
+    /// Transports it listens on.
+    pub transports: Vec<&'static str>,
+    /// Who may register.
+    pub accounts: Vec<User>,
+    /// Test numbers by name.
+    pub numbers: BTreeMap<&'static str, &'static str>,
+}

@@ -1,0 +1,156 @@
+//! A running lab: started, asked, stopped.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use super::{
+    engine::{Engine, EngineOptions, LiveCounts, NUMBERS},
+    media::Media,
+    options::{LabOptions, Profile},
+    shell::{Shell, lock, now},
+    users::{User, UserTable, UsersError, random},
+};
+use crate::net::{Arrival, Network, Signaling, SignalingOptions};
+
+/// Messages that may wait for the engine.
+const PERMITS: usize = 4096;
+/// Word of failed and closed connections that may wait besides.
+const ROOM: usize = 512;
+/// Facts of voices that may wait.
+const FACTS: usize = 4096;
+
+/// Why a lab did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// The address cannot be used.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which one.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// There are no users.
+    #[error(transparent)]
+    Users(#[from] UsersError),
+}
+
+/// A running lab PBX; dropping it ends it at once, [`Lab::stop`] in good order.
+pub struct Lab {
+    address: SocketAddr,
+    users: Vec<User>,
+    engine: Arc<Mutex<Engine>>,
+    signaling: Arc<Signaling>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Lab {
+    /// Starts a lab on `network`. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// The address cannot be used, or the users cannot be read.
+    pub fn start(network: Arc<dyn Network>, options: LabOptions) -> Result<Self, LabError> {
+        let table = UserTable::load(&options.users)?;
+        let users = table.list();
+        let (arrived, arrivals) = mpsc::channel(PERMITS + ROOM);
+        let deliver = move |arrival: Arrival| {
+            if arrived.try_send(arrival).is_err() {
+                tracing::warn!("the lab is behind and lost word of a connection");
+            }
+        };
+        let sockets = SignalingOptions { local: options.bind, tcp: true, permits: PERMITS };
+        let address = options.bind;
+        let signaling = Signaling::open(Arc::clone(&network), sockets, deliver)
+            .map_err(|source| LabError::Listen { address, source })?;
+        let address = reachable(&*network, signaling.local());
+        let seed = options.seed.unwrap_or_else(random);
+        let (noticed, facts) = mpsc::channel(FACTS);
+        let media = Media::new(Arc::clone(&network), seed, noticed);
+        let parts = EngineOptions { lab: options, users: table, address, seed, media, network };
+        let engine = Arc::new(Mutex::new(Engine::new(parts)));
+        let signaling = Arc::new(signaling);
+        let shell = Shell { engine: Arc::clone(&engine), signaling: Arc::clone(&signaling), arrivals, facts };
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(shell.run(stopped));
+        Ok(Self { address, users, engine, signaling, stop: Some(stop), task })
+    }
+
+    /// Returns where phones reach it, UDP and TCP.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns what a phone must know to use it.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        Profile {
+            domain: self.address.to_string(),
+            transports: vec!["udp", "tcp"],
+            accounts: self.users.clone(),
+            numbers: NUMBERS.iter().copied().collect(),
+        }
+    }
+
+    /// Returns what is alive: for post-conditions of tests.
+    #[must_use]
+    pub fn live(&self) -> LiveCounts {
+        let counts = lock(&self.engine).live(now());
+        LiveCounts { connections: self.signaling.connections(), ..counts }
+    }
+
+    /// Returns how many messages were unusable or fitted nowhere.
+    #[must_use]
+    pub fn anomalies(&self) -> u64 {
+        lock(&self.engine).anomalies()
+    }
+
+    /// Returns how many datagrams were refused because the lab was behind.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.signaling.refused()
+    }
+
+    /// Ends every call and closes the sockets; takes two seconds at most.
+    pub async fn stop(mut self) {
+        if let Some(stop) = self.stop.take()
+            && stop.send(()).is_ok()
+            && let Err(error) = (&mut self.task).await
+        {
+            tracing::error!(%error, "the lab's task ended badly");
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Returns `local` with an IP that peers can use.
+fn reachable(network: &dyn Network, local: SocketAddr) -> SocketAddr {
+    if !local.ip().is_unspecified() {
+        return local;
+    }
+    // An address for documentation (RFC 5737, RFC 3849): nothing is sent, it only chooses the route out.
+    let outside: IpAddr = if local.is_ipv4() {
+        Ipv4Addr::new(192, 0, 2, 1).into()
+    } else {
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()
+    };
+    let fallback: IpAddr =
+        if local.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    let ip = network.local_ip_towards(SocketAddr::new(outside, 9)).unwrap_or(fallback);
+    SocketAddr::new(ip, local.port())
+}
