@@ -1,18 +1,129 @@
-//! `offhook lab`: runs the embedded lab PBX.
+//! `offhook lab`: runs the embedded lab PBX until Ctrl-C.
 
-use std::io;
+use std::{error::Error, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Exit, Output};
+use crate::{
+    lab::{DigestChoice, Lab, LabOptions, Passwords, Users},
+    net::SystemNetwork,
+};
 
 /// Arguments of `offhook lab`.
 #[derive(Debug, Args)]
-pub(crate) struct LabArgs {}
+pub(crate) struct LabArgs {
+    /// Where to listen, UDP and TCP.
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5060")]
+    bind: SocketAddr,
+    /// Users from a YAML file with a list `accounts` of `username`, `password` and, if wanted, `display`.
+    #[arg(long, value_name = "FILE", conflicts_with = "generate")]
+    users: Option<PathBuf>,
+    /// How many users to make, from 6001 on.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    generate: usize,
+    /// Passwords of made users; `lab` is `secret6001` and so on. Without it: `lab` on loopback, else `random`.
+    #[arg(long, value_enum)]
+    passwords: Option<PasswordsArg>,
+    /// Digest algorithms that are offered.
+    #[arg(long, value_enum, default_value_t = DigestArg::Both)]
+    digest: DigestArg,
+    /// Digest realm.
+    #[arg(long, default_value = "offhook-lab")]
+    realm: String,
+    /// Lets anybody call; registration needs a password all the same.
+    #[arg(long)]
+    open_calls: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PasswordsArg {
+    Lab,
+    Random,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DigestArg {
+    Both,
+    Md5,
+    Sha256,
+}
+
+impl LabArgs {
+    fn options(self) -> LabOptions {
+        let passwords = match self.passwords {
+            Some(PasswordsArg::Lab) => Passwords::Lab,
+            Some(PasswordsArg::Random) => Passwords::Random,
+            // A password that stands in the documentation is for a machine that nobody else reaches.
+            None if self.bind.ip().is_loopback() => Passwords::Lab,
+            None => Passwords::Random,
+        };
+        LabOptions {
+            bind: self.bind,
+            users: match self.users {
+                Some(path) => Users::File(path),
+                None => Users::Generated { count: self.generate, passwords },
+            },
+            realm: self.realm,
+            digest: match self.digest {
+                DigestArg::Both => DigestChoice::Both,
+                DigestArg::Md5 => DigestChoice::Md5,
+                DigestArg::Sha256 => DigestChoice::Sha256,
+            },
+            authenticate_calls: !self.open_calls,
+            ..LabOptions::default()
+        }
+    }
+}
 
 /// Executes the verb.
-#[expect(clippy::unused_async, reason = "every verb has the same shape")]
-pub(crate) async fn run(_args: LabArgs, output: &mut Output) -> io::Result<Exit> {
-    output.remark("offhook lab is not built yet")?;
-    Ok(Exit::Internal)
+pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> {
+    let lab = match Lab::start(Arc::new(SystemNetwork::default()), args.options()) {
+        Ok(lab) => lab,
+        Err(error) => {
+            output.remark(format_args!("offhook lab: {}", reasons(&error)))?;
+            return Ok(Exit::NotReady);
+        }
+    };
+    output.text(card(&lab))?;
+    asked_to_stop().await?;
+    output.remark("stopping")?;
+    lab.stop().await;
+    Ok(Exit::Passed)
+}
+
+/// Waits for Ctrl-C, or for the signal with which service managers stop a program.
+async fn asked_to_stop() -> io::Result<()> {
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = terminated.recv() => Ok(()),
+    }
+}
+
+/// Returns an error with all that it comes from.
+fn reasons(error: &(dyn Error + 'static)) -> String {
+    std::iter::successors(Some(error), |&error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+/// Returns what a person needs to know to use the lab: the one place where passwords are shown.
+fn card(lab: &Lab) -> String {
+    let profile = lab.profile();
+    let mut lines = vec![
+        format!("lab PBX     {} ({})", profile.domain, profile.transports.join(", ")),
+        "users       password".to_owned(),
+    ];
+    lines.extend(profile.accounts.iter().map(|user| {
+        let name = user.display.as_ref().map(|name| format!("  {name}")).unwrap_or_default();
+        format!("  {:<10}{}{name}", user.username, user.password.reveal())
+    }));
+    lines.push("numbers".to_owned());
+    let mut numbers: Vec<_> = profile.numbers.iter().map(|(name, number)| (*number, *name)).collect();
+    numbers.sort_unstable();
+    lines.extend(numbers.iter().map(|(number, name)| format!("  {number:<10}{}", name.replace('_', " "))));
+    lines.push("Ctrl-C stops\n".to_owned());
+    lines.join("\n")
 }

@@ -286,9 +286,6 @@ impl UserAgent {
             Transport::Tcp => self.config.tcp,
         });
         let Some(state) = self.registrations.get_mut(&id) else { return };
-        state.failures = 0;
-        state.raised_to_minimum = false;
-        state.flow = flow;
         let contacts = response.contacts();
         let list = contacts.as_ref().map_or(&[][..], |contacts| contacts.list());
         let user = state.what.contact_user.as_deref().or_else(|| state.what.aor.user());
@@ -301,7 +298,16 @@ impl UserAgent {
         let granted =
             ours.or(single).and_then(NameAddr::expires).or_else(|| response.expires().ok().flatten());
         let expires = granted.map_or(state.expires, |seconds| Duration::from_secs(seconds.into()));
+        if expires.is_zero() {
+            // Refreshing a binding that is gone at once would hammer the registrar.
+            let reason = "the registrar granted no lifetime".to_owned();
+            self.registration_failed(now, id, Some(status), reason, None);
+            return;
+        }
         let refresh_in = refresh_after(expires);
+        state.failures = 0;
+        state.raised_to_minimum = false;
+        state.flow = flow;
         let event = RegistrationEvent::Registered {
             expires,
             refresh_in,
@@ -357,7 +363,7 @@ impl UserAgent {
             self.end_registration(id, RegistrationEvent::Failed { status, reason, retry_in: None });
             return;
         }
-        let retry_in = status.is_none_or(may_pass).then(|| {
+        let retry_in = status.is_none_or(|status| status.is_success() || may_pass(status)).then(|| {
             let doubled = FIRST_RETRY.saturating_mul(1 << state.failures.min(8)).min(LAST_RETRY);
             let wait = after.unwrap_or(doubled).max(FIRST_RETRY);
             // Phones that lost the same registrar must not all come back in the same instant.

@@ -118,6 +118,13 @@ impl UserAgent {
             session.cancel = Cancel::Sent;
             self.cancel_invite(now, id, outgoing, &headers);
         }
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let repeated = session.provisional.as_ref() == Some(response);
+        session.provisional = Some(response.clone());
+        if repeated {
+            // The network doubled it, or the callee keeps proxies awake with it (§13.3.1.1).
+            return;
+        }
         if status.code() == 100 {
             self.session_event(id, SessionEvent::Trying);
             return;

@@ -117,6 +117,7 @@ pub(crate) struct Session {
     pub(crate) acks: Vec<Ack>,
     /// An INVITE or re-INVITE that waits for our final response.
     pub(crate) server: Option<u64>,
+    /// The last provisional response, sent or received, to know it again.
     pub(crate) provisional: Option<Message>,
     pub(crate) answer: Option<Answer>,
     /// Hang-up that waits for the ACK of our 2xx (§15).
@@ -206,6 +207,14 @@ impl crate::user_agent::UserAgent {
     /// Returns a session as it stands; `None` when it is unknown or forgotten.
     pub fn session(&self, id: SessionId) -> Option<SessionView> {
         self.sessions.get(&id).map(Session::view)
+    }
+
+    /// Returns the handles of all sessions that are not over, oldest first.
+    pub fn session_ids(&self) -> Vec<SessionId> {
+        let alive = self.sessions.iter().filter(|(_, session)| session.state != SessionState::Ended);
+        let mut ids: Vec<SessionId> = alive.map(|(&id, _)| id).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Finds the session that owns a dialog, for example the one that a Replaces header names.

@@ -67,6 +67,8 @@ pub(crate) struct Outgoing {
     pub(crate) sent_credentials: NamedHeaders,
     /// The path of the last attempt.
     pub(crate) flow: Option<Flow>,
+    /// ACKs of 2xx that nobody wanted, by the tag of the answerer, for an INVITE without a session.
+    pub(crate) surplus_acks: Vec<(String, Flow, Message)>,
     /// The transaction of the last attempt.
     pub(crate) client: Option<u64>,
     hop: Option<(Transport, SocketAddr)>,
@@ -90,6 +92,7 @@ impl Outgoing {
             cseq,
             credentials,
             sent_credentials: Vec::new(),
+            surplus_acks: Vec::new(),
             flow: None,
             client: None,
             hop: None,

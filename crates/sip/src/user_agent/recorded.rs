@@ -153,7 +153,16 @@ impl UserAgent {
             && response.status().is_some_and(StatusCode::is_success)
             && let Some(dialog) = self.recorded_dialog(id, response)
         {
-            self.acknowledge_and_end(now, &dialog, id, None);
+            let acks = self.outgoing.get(&id).map_or(&[][..], |outgoing| &outgoing.surplus_acks);
+            let known = acks.iter().find(|(tag, ..)| *tag == dialog.remote_tag).cloned();
+            if let Some((_, flow, ack)) = known {
+                self.transmit(flow, ack, true);
+                return;
+            }
+            let ack = self.acknowledge_and_end(now, &dialog, id, None);
+            if let (Some((flow, ack)), Some(outgoing)) = (ack, self.outgoing.get_mut(&id)) {
+                outgoing.surplus_acks.push((dialog.remote_tag, flow, ack));
+            }
         }
         self.raise(Event::Response { id: request, provisional: false, outcome: outcome.cloned() });
     }

@@ -7,8 +7,14 @@
     reason = "a test fails by panicking, in its helper functions as well"
 )]
 
+mod answering;
+mod calling;
+mod cast;
 mod corpus;
 mod exercise;
+mod flows;
 mod mutation;
 mod oracle;
+mod solo;
+mod sweep;
 mod torture;
