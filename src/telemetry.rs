@@ -6,7 +6,11 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 /// Installs the process-wide subscriber; the level is `warn` unless `OFFHOOK_LOG` says otherwise.
 pub fn init() {
-    let filter = EnvFilter::try_from_env("OFFHOOK_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let mut filter = EnvFilter::try_from_env("OFFHOOK_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    // Below that level the MCP library prints whole requests, passwords included.
+    if let Ok(quiet) = "rmcp=warn".parse() {
+        filter = filter.add_directive(quiet);
+    }
     // A second call (tests) finds a subscriber in place; keeping the first is right.
     drop(fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init());
 }

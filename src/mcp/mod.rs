@@ -1,1 +1,23 @@
-//! The MCP server.
+//! The MCP server: phones, calls and scenarios for AI agents and their clients.
+//!
+//! Translates and never decides: what changes something becomes a command, what reads is a view of the journal.
+//! Resources, prompts and tasks are left out.
+
+mod arguments;
+mod catalog;
+mod compat;
+mod context;
+mod exposure;
+mod result;
+mod runs;
+mod serve;
+mod server;
+mod services;
+mod tools;
+mod transport;
+
+pub use exposure::{PhoneTools, UnknownPhoneTools};
+pub use runs::{NoRuns, NotStarted, Runs, StartedRun, Validation};
+pub use serve::ServeError;
+pub use server::McpServer;
+pub use services::Services;

@@ -7,6 +7,8 @@
     reason = "a failed precondition of a test fails the test"
 )]
 
+mod contract;
 mod lab;
+mod mcp;
 mod net;
 mod tidy;

@@ -1,0 +1,258 @@
+//! Every tool there is, and how a name finds its tool.
+//!
+//! A phone action is defined once and shown in two projections: `<phone_id>_<action>`, bound to a phone, and
+//! `<action>` with a `phone_id`. Calls are taken under both names whatever the list shows.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use serde_json::{Value, json};
+
+use super::{
+    arguments::{Argument, Arguments, Parameter, Reader, Style, schema},
+    compat::words,
+    context::CallContext,
+    exposure::Projection,
+    result::Reply,
+    services::Services,
+};
+use crate::id::PhoneId;
+
+type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
+type Handler = Box<dyn Fn(Arc<Services>, JsonObject, CallContext) -> Answer + Send + Sync>;
+type PhoneHandler = Box<dyn Fn(Arc<Services>, PhoneId, JsonObject, CallContext) -> Answer + Send + Sync>;
+
+/// What a client may assume of a tool before calling it.
+#[derive(Clone, Copy)]
+pub(super) enum Hints {
+    /// Changes nothing.
+    Reads,
+    /// Changes something here, at most once however often it is called.
+    Settles,
+    /// Reaches the telephone network, each time anew.
+    Dials,
+    /// Ends or removes something.
+    Ends,
+}
+
+impl Hints {
+    fn annotations(self, title: &str) -> ToolAnnotations {
+        let (reads, destroys, idempotent, open) = match self {
+            Self::Reads => (true, false, true, false),
+            Self::Settles => (false, false, true, true),
+            Self::Dials => (false, false, false, true),
+            Self::Ends => (false, true, true, true),
+        };
+        ToolAnnotations::with_title(title)
+            .read_only(reads)
+            .destructive(destroys)
+            .idempotent(idempotent)
+            .open_world(open)
+    }
+}
+
+/// What clients see of a tool, apart from its arguments.
+#[derive(Clone, Copy)]
+pub(super) struct Label {
+    /// Name that calls use.
+    pub(super) name: &'static str,
+    /// Name for people.
+    pub(super) title: &'static str,
+    /// What it does, in a tester's words.
+    pub(super) about: &'static str,
+    /// What may be assumed of it.
+    pub(super) hints: Hints,
+}
+
+/// A tool that is listed for every client.
+pub(super) struct ToolDefinition {
+    descriptor: Tool,
+    handler: Handler,
+}
+
+/// Defines a tool of the compatible surface.
+pub(super) fn compat<A, F, R>(label: Label, handler: F) -> ToolDefinition
+where
+    A: Arguments,
+    F: Fn(Arc<Services>, A, CallContext) -> R + Send + Sync + 'static,
+    R: Future<Output = Reply> + Send + 'static,
+{
+    let output = json!({ "type": "object", "additionalProperties": true, "title": format!("{}DictOutput", label.name) });
+    let descriptor = describe(label, schema(label.name, &A::parameters(), Style::Compat), output);
+    ToolDefinition { descriptor, handler: erase(handler) }
+}
+
+/// Defines a native tool; `output` is the schema of its structured content.
+pub(super) fn native<A, F, R>(label: Label, output: Value, handler: F) -> ToolDefinition
+where
+    A: Arguments,
+    F: Fn(Arc<Services>, A, CallContext) -> R + Send + Sync + 'static,
+    R: Future<Output = Reply> + Send + 'static,
+{
+    let descriptor = describe(label, schema(label.name, &A::parameters(), Style::Native), output);
+    ToolDefinition { descriptor, handler: erase(handler) }
+}
+
+fn erase<A, F, R>(handler: F) -> Handler
+where
+    A: Arguments,
+    F: Fn(Arc<Services>, A, CallContext) -> R + Send + Sync + 'static,
+    R: Future<Output = Reply> + Send + 'static,
+{
+    Box::new(move |services, given, context| match A::read(given) {
+        Ok(arguments) => Box::pin(handler(services, arguments, context)),
+        Err(problems) => Box::pin(std::future::ready(Reply::invalid(problems))),
+    })
+}
+
+fn describe(label: Label, input: JsonObject, output: Value) -> Tool {
+    let mut tool =
+        Tool::new(label.name, label.about, input).with_annotations(label.hints.annotations(label.title));
+    if let Value::Object(output) = output {
+        tool = tool.with_raw_output_schema(Arc::new(output));
+    }
+    tool
+}
+
+/// An action that every phone has.
+pub(super) struct ActionDefinition {
+    name: &'static str,
+    /// As listed for one phone; the name is the bare action's.
+    of_a_phone: Tool,
+    /// As listed once, with `phone_id`.
+    of_all_phones: Tool,
+    handler: PhoneHandler,
+}
+
+/// Defines a phone action.
+pub(super) fn action<A, F, R>(label: Label, handler: F) -> ActionDefinition
+where
+    A: Arguments,
+    F: Fn(Arc<Services>, PhoneId, A, CallContext) -> R + Send + Sync + 'static,
+    R: Future<Output = Reply> + Send + 'static,
+{
+    let output = json!({ "type": "object", "additionalProperties": true, "title": format!("{}DictOutput", label.name) });
+    let of_a_phone = describe(label, schema(label.name, &A::parameters(), Style::Compat), output.clone());
+    let mut parameters = vec![Parameter {
+        name: "phone_id",
+        about: "Which phone.",
+        schema: PhoneId::schema(),
+        nullable: false,
+        default: None,
+    }];
+    parameters.extend(A::parameters());
+    let of_all_phones = describe(label, schema(label.name, &parameters, Style::Compat), output);
+    let handler: PhoneHandler = Box::new(move |services, phone, given, context| match A::read(given) {
+        Ok(arguments) => Box::pin(handler(services, phone, arguments, context)),
+        Err(problems) => Box::pin(std::future::ready(Reply::invalid(problems))),
+    });
+    ActionDefinition { name: label.name, of_a_phone, of_all_phones, handler }
+}
+
+/// All tools.
+pub(super) struct Catalog {
+    tools: Vec<ToolDefinition>,
+    actions: Vec<ActionDefinition>,
+}
+
+/// A name that was understood.
+pub(super) enum Resolved<'a> {
+    /// A tool of its own.
+    Tool(&'a ToolDefinition),
+    /// An action bound to a phone by the name.
+    OfPhone(&'a ActionDefinition, PhoneId),
+    /// An action that takes a `phone_id`.
+    OfAnyPhone(&'a ActionDefinition),
+}
+
+impl Catalog {
+    pub(super) const fn new(tools: Vec<ToolDefinition>, actions: Vec<ActionDefinition>) -> Self {
+        Self { tools, actions }
+    }
+
+    /// Lists the tools as a client sees them, in an order that depends on nothing but the phones.
+    pub(super) fn list(&self, projection: Projection, phones: &[PhoneId]) -> Vec<Tool> {
+        let mut list: Vec<Tool> = self.tools.iter().map(|tool| tool.descriptor.clone()).collect();
+        match projection {
+            Projection::Static => {
+                list.extend(self.actions.iter().map(|action| action.of_all_phones.clone()));
+            }
+            Projection::Dynamic => {
+                for phone in phones {
+                    list.extend(self.actions.iter().map(|action| action.bound_to(phone)));
+                }
+            }
+        }
+        list
+    }
+
+    /// Finds a tool's descriptor by the name that a call uses.
+    pub(super) fn descriptor(&self, name: &str) -> Option<Tool> {
+        self.resolve(name).map(|resolved| match resolved {
+            Resolved::Tool(tool) => tool.descriptor.clone(),
+            Resolved::OfPhone(action, phone) => action.bound_to(&phone),
+            Resolved::OfAnyPhone(action) => action.of_all_phones.clone(),
+        })
+    }
+
+    /// Finds what a name means; whether the phone exists is not looked at.
+    pub(super) fn resolve(&self, name: &str) -> Option<Resolved<'_>> {
+        if let Some(tool) = self.tools.iter().find(|tool| tool.descriptor.name == name) {
+            return Some(Resolved::Tool(tool));
+        }
+        if let Some(action) = self.actions.iter().find(|action| action.name == name) {
+            return Some(Resolved::OfAnyPhone(action));
+        }
+        self.actions.iter().find_map(|action| {
+            let phone = name.strip_suffix(action.name)?.strip_suffix('_')?.parse().ok()?;
+            Some(Resolved::OfPhone(action, phone))
+        })
+    }
+}
+
+impl ActionDefinition {
+    /// Returns the bare name.
+    pub(super) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn bound_to(&self, phone: &PhoneId) -> Tool {
+        let mut tool = self.of_a_phone.clone();
+        tool.name = format!("{phone}_{}", tool.name).into();
+        let about = tool.description.as_deref().unwrap_or_default();
+        tool.description = Some(format!("[phone {phone}] {about}").into());
+        tool
+    }
+}
+
+impl Resolved<'_> {
+    /// Calls the tool.
+    pub(super) fn call(
+        &self,
+        services: Arc<Services>,
+        mut given: JsonObject,
+        context: CallContext,
+    ) -> Answer {
+        match self {
+            Self::Tool(tool) => (tool.handler)(services, given, context),
+            Self::OfPhone(action, phone) => (action.handler)(services, phone.clone(), given, context),
+            Self::OfAnyPhone(action) => match take_phone(&mut given) {
+                Ok(phone) => (action.handler)(services, phone, given, context),
+                Err(refusal) => Box::pin(std::future::ready(refusal)),
+            },
+        }
+    }
+}
+
+/// Takes the phone's name out of the arguments; a name that no phone can have is a phone that does not exist.
+fn take_phone(given: &mut JsonObject) -> Result<PhoneId, Reply> {
+    let mut only = JsonObject::new();
+    only.extend(given.remove_entry("phone_id"));
+    let mut reader = Reader::new(only);
+    let name: Option<String> = reader.take("phone_id", None);
+    reader.finish().map_err(Reply::invalid)?;
+    let name = name.unwrap_or_default();
+    name.parse().map_err(|_| {
+        Reply::compat_error(words::phone_not_found(&name), &[("phone_id", name.as_str().into())])
+    })
+}

@@ -1,0 +1,230 @@
+//! Objects that describe phones and calls: registration, rows, call information, history.
+
+use std::path::Path;
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    event::{MediaStatistics, PhoneSpec, Transport},
+    view::{CallView, Phase, PhoneView, Registration, RegistrationView},
+};
+
+/// Status shown for a request that nobody answered (RFC 3261 §8.1.3.1 treats it as 408).
+const NOBODY_ANSWERED: u16 = 408;
+
+/// Builds an object key by key, in the order that readers of the text see.
+pub(in crate::mcp) fn object<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// The keys that describe a registration; they are flattened into several results.
+pub(in crate::mcp) fn registration(view: &RegistrationView) -> Map<String, Value> {
+    let status = match (view.status, view.state) {
+        (Some(status), _) => status,
+        (None, Registration::Failed) => NOBODY_ANSWERED,
+        (
+            None,
+            Registration::NeverTried | Registration::Pending | Registration::Accepted | Registration::Removed,
+        ) => 0,
+    };
+    object([
+        ("is_registered", view.registered.into()),
+        ("status_code", status.into()),
+        ("reason", view.reason.as_str().into()),
+        ("expires", view.expires_s.unwrap_or(0).into()),
+    ])
+}
+
+/// The transport as the user wrote it.
+pub(in crate::mcp) fn transport(spec: &PhoneSpec) -> &str {
+    match (&spec.transport_text, spec.transport) {
+        (Some(text), _) => text,
+        (None, Transport::Udp) => "udp",
+        (None, Transport::Tcp) => "tcp",
+    }
+}
+
+/// Number of the phone's transport: none while it has no socket.
+pub(in crate::mcp) fn transport_id(phone: &PhoneView) -> Option<u64> {
+    phone.bound.as_ref().map(|_| phone.order.saturating_sub(1))
+}
+
+/// The phone in `list_phones`.
+pub(in crate::mcp) fn phone_row(phone: &PhoneView, active_calls: usize, tools: Vec<String>) -> Value {
+    let spec = &phone.spec;
+    let mut row = object([
+        ("phone_id", phone.id.as_str().into()),
+        ("domain", spec.domain.as_str().into()),
+        ("username", spec.username.as_str().into()),
+        ("auto_answer", spec.auto_answer.into()),
+        ("transport", transport(spec).into()),
+        ("local_port", spec.local_port.into()),
+        ("transport_id", json!(transport_id(phone))),
+        ("recording_enabled", spec.recording_enabled.into()),
+        ("capture_enabled", spec.capture_enabled.into()),
+    ]);
+    row.extend(registration(&phone.registration));
+    row.insert("active_call_count".into(), active_calls.into());
+    row.insert("tools".into(), tools.into());
+    Value::Object(row)
+}
+
+/// The phone in `get_phone`.
+pub(in crate::mcp) fn phone_details(
+    phone: &PhoneView,
+    active_calls: Vec<Value>,
+    tools: Vec<String>,
+) -> Value {
+    let spec = &phone.spec;
+    let mut details = object([
+        ("phone_id", phone.id.as_str().into()),
+        ("domain", spec.domain.as_str().into()),
+        ("username", spec.username.as_str().into()),
+        ("realm", spec.realm.as_deref().unwrap_or("*").into()),
+        ("srtp", spec.srtp.into()),
+        ("auto_answer", spec.auto_answer.into()),
+        ("transport", transport(spec).into()),
+        ("local_port", spec.local_port.into()),
+        ("transport_id", json!(transport_id(phone))),
+        ("codecs", json!(spec.codecs)),
+        ("recording_enabled", spec.recording_enabled.into()),
+        ("capture_enabled", spec.capture_enabled.into()),
+        ("active_calls", active_calls.into()),
+        ("tools", tools.into()),
+    ]);
+    details.extend(registration(&phone.registration));
+    Value::Object(details)
+}
+
+/// The phone in the answer of `add_phone` and `load_phones`, without `status`.
+pub(in crate::mcp) fn phone_added(phone: &PhoneView, tools: usize) -> Map<String, Value> {
+    let spec = &phone.spec;
+    let mut added = object([
+        ("phone_id", phone.id.as_str().into()),
+        ("domain", spec.domain.as_str().into()),
+        ("username", spec.username.as_str().into()),
+        ("auto_answer", spec.auto_answer.into()),
+        ("transport", transport(spec).into()),
+        ("transport_id", json!(transport_id(phone))),
+        ("codecs", json!(spec.codecs)),
+        ("recording_enabled", spec.recording_enabled.into()),
+        ("capture_enabled", spec.capture_enabled.into()),
+        ("tools_registered", tools.into()),
+    ]);
+    added.extend(registration(&phone.registration));
+    added
+}
+
+/// The state of a call as the compatible surface spells it.
+pub(in crate::mcp) const fn state(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Calling => "CALLING",
+        Phase::Incoming => "INCOMING",
+        Phase::Early => "EARLY",
+        Phase::Connecting => "CONNECTING",
+        Phase::Confirmed => "CONFIRMED",
+        Phase::Ended => "DISCONNECTED",
+    }
+}
+
+/// Whole seconds since the call was established.
+fn duration_s(call: &CallView, now: Timestamp) -> i64 {
+    let until = call.end.as_ref().map_or(now, |end| end.at);
+    call.established_at.map_or(0, |since| until.as_second().saturating_sub(since.as_second()).max(0))
+}
+
+/// The call in lists.
+pub(in crate::mcp) fn call_row(call: &CallView, now: Timestamp) -> Value {
+    json!({
+        "phone_id": call.phone,
+        "call_id": call.id.0,
+        "state": state(call.phase),
+        "remote_uri": call.remote,
+        "duration": duration_s(call, now),
+        "codec": call.codec.as_deref().unwrap_or_default(),
+    })
+}
+
+/// Everything about a running call.
+pub(in crate::mcp) fn call_info(call: &CallView, local_contact: &str, now: Timestamp) -> Map<String, Value> {
+    let mut info = object([
+        ("phone_id", call.phone.as_str().into()),
+        ("state", state(call.phase).into()),
+        ("state_text", state(call.phase).into()),
+        ("remote_uri", call.remote.as_str().into()),
+        ("last_status", call.status.unwrap_or(0).into()),
+        ("last_status_text", call.reason.as_deref().unwrap_or_default().into()),
+        ("duration", duration_s(call, now).into()),
+        ("codec", call.codec.as_deref().unwrap_or_default().into()),
+        ("recording_file", json!(call.open_recording())),
+        ("playing_file", json!(call.playing.as_ref().map(|playing| &playing.source))),
+        ("call_id", call.id.0.into()),
+        ("remote_contact", in_brackets(call.remote_contact.as_deref()).into()),
+        ("local_contact", local_contact.into()),
+        ("held_by_local", call.held_by_local.into()),
+        ("held_by_remote", call.held_by_remote.into()),
+    ]);
+    if call.media_local.is_some() {
+        info.insert("rtp".into(), rtp(call.statistics.as_ref()));
+    }
+    info
+}
+
+/// Writes a Contact as an address in angle brackets.
+fn in_brackets(contact: Option<&str>) -> String {
+    match contact {
+        None => String::new(),
+        Some(text) if text.contains('<') => text.to_owned(),
+        Some(text) => format!("<{text}>"),
+    }
+}
+
+fn rtp(statistics: Option<&MediaStatistics>) -> Value {
+    let unmeasured = MediaStatistics::default();
+    let figures = statistics.unwrap_or(&unmeasured);
+    json!({
+        "tx_packets": figures.sent_packets,
+        "tx_bytes": figures.sent_bytes,
+        "rx_packets": figures.received_packets,
+        "rx_bytes": figures.received_bytes,
+        "rx_loss": figures.lost,
+        "rx_dup": figures.duplicates,
+        "rx_reorder": figures.reordered,
+        "rx_discard": figures.discarded,
+        "rx_jitter_usec": microseconds(figures.jitter_ms),
+        "rtt_usec": figures.rtt_ms.map_or(0, microseconds),
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "clamped to a range that an integer holds")]
+fn microseconds(milliseconds: f64) -> i64 {
+    (milliseconds * 1000.0).round().clamp(0.0, 1e12) as i64
+}
+
+/// An ended call in the history.
+pub(in crate::mcp) fn history_row(call: &CallView, zone: &TimeZone) -> Value {
+    let ended = call.end.as_ref().map_or(call.started_at, |end| end.at);
+    json!({
+        "phone_id": call.phone,
+        "remote_uri": call.remote,
+        "duration": duration_s(call, ended),
+        "last_status": call.status.unwrap_or(0),
+        "last_status_text": call.reason.as_deref().unwrap_or_default(),
+        "codec": call.codec.as_deref().unwrap_or_default(),
+        "recording_file": call.recordings.last().map(|recording| &recording.path),
+        "timestamp": local_time(ended, zone),
+        "call_id": call.id.0,
+    })
+}
+
+/// A moment as local time without a zone, as histories and inboxes carry it.
+pub(in crate::mcp) fn local_time(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string()
+}
+
+/// The sidecar of a recording, when it is there.
+pub(in crate::mcp) fn sidecar(recording: &str) -> Option<String> {
+    let sidecar = Path::new(recording).with_extension("meta.json");
+    sidecar.is_file().then(|| sidecar.display().to_string())
+}

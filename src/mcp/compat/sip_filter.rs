@@ -1,0 +1,56 @@
+//! Filters of the SIP log: by phone, call, method, direction, status and CSeq.
+//!
+//! A message belongs to the phone that sent or received it, exactly; nothing is guessed from its text.
+
+use super::log_text::Logged;
+
+/// What a caller wants to see; an entry that lacks a field that is asked for is left out.
+#[derive(Default)]
+pub(in crate::mcp) struct SipFilter {
+    /// `Call-ID` header of the call asked for.
+    pub(in crate::mcp) sip_call_id: Option<String>,
+    /// Request method; for responses the CSeq's. Case does not matter.
+    pub(in crate::mcp) method: Option<String>,
+    /// `TX` or `RX`. Case does not matter.
+    pub(in crate::mcp) direction: Option<String>,
+    /// Status of responses.
+    pub(in crate::mcp) status_code: Option<i64>,
+    /// CSeq number.
+    pub(in crate::mcp) cseq: Option<i64>,
+}
+
+impl SipFilter {
+    /// Returns whether the message is asked for.
+    pub(in crate::mcp) fn accepts(&self, logged: &Logged<'_>) -> bool {
+        let summary = logged.summary;
+        let equal = |asked: &Option<String>, found: Option<&str>| {
+            asked.as_ref().is_none_or(|asked| found.is_some_and(|found| found.eq_ignore_ascii_case(asked)))
+        };
+        self.sip_call_id.as_deref().is_none_or(|asked| summary.sip_call_id.as_deref() == Some(asked))
+            && equal(&self.method, summary.method.as_deref())
+            && equal(&self.direction, Some(logged.direction()))
+            && self.status_code.is_none_or(|asked| summary.status.map(i64::from) == Some(asked))
+            && self.cseq.is_none_or(|asked| summary.cseq.map(i64::from) == Some(asked))
+    }
+}
+
+/// Keeps the last `count` of a list; none and 0 keep everything.
+pub(in crate::mcp) fn keep_last<T>(mut list: Vec<T>, count: Option<i64>) -> Vec<T> {
+    if let Some(count) = count.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0) {
+        list.drain(..list.len().saturating_sub(count));
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_entries_are_kept() {
+        assert_eq!(keep_last(vec![1, 2, 3], Some(2)), [2, 3]);
+        assert_eq!(keep_last(vec![1, 2, 3], Some(9)), [1, 2, 3]);
+        assert_eq!(keep_last(vec![1, 2, 3], Some(0)), [1, 2, 3]);
+        assert_eq!(keep_last(vec![1, 2, 3], None), [1, 2, 3]);
+    }
+}

@@ -1,0 +1,115 @@
+//! What a tool answers and how that becomes a tool result.
+
+use rmcp::model::{CallToolResult, ContentBlock};
+use serde_json::{Map, Value, json};
+
+use super::arguments::Problems;
+use crate::command::Rejection;
+
+/// The answer of a tool.
+pub(super) struct Reply {
+    body: Body,
+    /// Whether the set of phones changed, so that lists of per-phone tools are out of date.
+    pub(super) roster_changed: bool,
+}
+
+enum Body {
+    /// An object of the compatible surface; a business error is an ordinary result there.
+    Compat(Value),
+    /// A native answer: a compact text for reading, ids and numbers for programs.
+    Native { text: String, structured: Value },
+    /// A native refusal.
+    Rejected(Rejection),
+    /// The arguments do not fit.
+    Invalid(Problems),
+}
+
+impl Reply {
+    /// Answers with an object of the compatible surface.
+    pub(super) const fn compat(object: Value) -> Self {
+        Self { body: Body::Compat(object), roster_changed: false }
+    }
+
+    /// Answers with a business error of the compatible surface; `context` adds keys after `error`.
+    pub(super) fn compat_error(error: impl Into<String>, context: &[(&str, Value)]) -> Self {
+        let mut object = Map::new();
+        object.insert("status".into(), "error".into());
+        object.insert("error".into(), error.into().into());
+        object.extend(context.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        Self::compat(Value::Object(object))
+    }
+
+    /// Answers with a rejected command in the compatible shape; code and legal actions are extra keys.
+    pub(super) fn compat_rejection(rejection: &Rejection, context: &[(&str, Value)]) -> Self {
+        let mut context = context.to_vec();
+        context.push(("code", rejection.code.as_str().into()));
+        if !rejection.legal.is_empty() {
+            context.push(("legal", json!(rejection.legal)));
+        }
+        Self::compat_error(rejection.sentence.clone(), &context)
+    }
+
+    /// Answers with a native result.
+    pub(super) const fn native(text: String, structured: Value) -> Self {
+        Self { body: Body::Native { text, structured }, roster_changed: false }
+    }
+
+    /// Answers a native tool that could not do it.
+    pub(super) const fn rejected(rejection: Rejection) -> Self {
+        Self { body: Body::Rejected(rejection), roster_changed: false }
+    }
+
+    /// Answers that the arguments do not fit.
+    pub(super) const fn invalid(problems: Problems) -> Self {
+        Self { body: Body::Invalid(problems), roster_changed: false }
+    }
+
+    /// Tells that phones came or went.
+    pub(super) fn with_roster_changed(mut self) -> Self {
+        self.roster_changed = true;
+        self
+    }
+
+    /// Makes the tool result; `tool` is the name under which it was called.
+    pub(super) fn render(self, tool: &str) -> CallToolResult {
+        match self.body {
+            Body::Compat(object) => {
+                // Text first, because its indentation is part of the shape; the structure is the same object.
+                let text = serde_json::to_string_pretty(&object).unwrap_or_default();
+                structured(text, object, false)
+            }
+            Body::Native { text, structured: object } => structured(text, object, false),
+            Body::Rejected(rejection) => {
+                let object =
+                    json!({ "code": rejection.code, "error": rejection.sentence, "legal": rejection.legal });
+                structured(next_step(&rejection), object, true)
+            }
+            Body::Invalid(problems) => failure(tool, &format!("{problems}")),
+        }
+    }
+}
+
+fn structured(text: String, object: Value, is_error: bool) -> CallToolResult {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    result.structured_content = Some(object);
+    result.is_error = Some(is_error);
+    result
+}
+
+fn next_step(rejection: &Rejection) -> String {
+    if rejection.legal.is_empty() {
+        format!("{} [{}]", rejection.sentence, rejection.code)
+    } else {
+        format!("{} [{}]. Possible now: {}", rejection.sentence, rejection.code, rejection.legal.join(", "))
+    }
+}
+
+/// Makes the result of a call that never reached the tool or broke inside it: plain text, no structure.
+pub(super) fn failure(tool: &str, what: &str) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(format!("Error executing tool {tool}: {what}"))])
+}
+
+/// Makes the result of a call to a tool that does not exist.
+pub(super) fn unknown_tool(tool: &str) -> CallToolResult {
+    CallToolResult::error(vec![ContentBlock::text(format!("Unknown tool: {tool}"))])
+}

@@ -1,0 +1,82 @@
+//! What the server needs of the scenario engine.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use rmcp::model::JsonObject;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    event::Cause,
+    id::{RunId, Seq},
+};
+
+/// What a check of a scenario found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Validation {
+    /// The scenario's name; `<parse-failed>` when the document could not be read.
+    pub scenario_name: String,
+    /// One object per mistake, with at least `kind` and `msg`; empty means that it may run.
+    pub issues: Vec<Value>,
+}
+
+/// A run that has begun.
+pub struct StartedRun {
+    /// Its handle.
+    pub run: RunId,
+    /// Journal position before its first event.
+    pub after: Seq,
+    /// Ends the run early; it then hangs up what it started.
+    pub cancel: CancellationToken,
+    /// Completes when `run.finished` is in the journal and nothing of the run is armed any more.
+    pub finished: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// Why a run did not begin: the mistakes in the document.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("the scenario has {} mistakes", validation.issues.len())]
+pub struct NotStarted {
+    /// What the check found.
+    pub validation: Validation,
+}
+
+/// The scenario engine, seen from a surface.
+pub trait Runs: Send + Sync {
+    /// Finds the mistakes of a document without dialing.
+    fn validate(&self, document: &JsonObject) -> Validation;
+
+    /// Starts a run; `timeout` overrides the document's own.
+    fn start(
+        &self,
+        document: JsonObject,
+        timeout: Option<Duration>,
+        cause: Cause,
+    ) -> Pin<Box<dyn Future<Output = Result<StartedRun, NotStarted>> + Send + '_>>;
+}
+
+/// Stands in where no scenario engine is: every document has the mistake that nothing can run it.
+pub struct NoRuns;
+
+impl NoRuns {
+    fn refusal() -> Validation {
+        Validation {
+            scenario_name: "<parse-failed>".into(),
+            issues: vec![serde_json::json!({ "kind": "parse", "msg": "no scenario engine in this process" })],
+        }
+    }
+}
+
+impl Runs for NoRuns {
+    fn validate(&self, _: &JsonObject) -> Validation {
+        Self::refusal()
+    }
+
+    fn start(
+        &self,
+        _: JsonObject,
+        _: Option<Duration>,
+        _: Cause,
+    ) -> Pin<Box<dyn Future<Output = Result<StartedRun, NotStarted>> + Send + '_>> {
+        Box::pin(async { Err(NotStarted { validation: Self::refusal() }) })
+    }
+}

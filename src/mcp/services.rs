@@ -1,0 +1,84 @@
+//! What the tools work with: one door for commands, the journal and its views for reads, the scenario engine.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use jiff::{Timestamp, tz::TimeZone};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::runs::Runs;
+use crate::{
+    command::Execute,
+    event::{Event, PhoneEvent},
+    id::{PhoneId, Seq},
+    journal::Journal,
+    view::Views,
+};
+
+/// Everything that a server needs.
+pub struct Services {
+    /// The one door for everything that changes something.
+    pub execute: Arc<dyn Execute>,
+    /// What happened.
+    pub journal: Journal,
+    /// Folds of it; every read of the server goes here.
+    pub views: Views,
+    /// The scenario engine.
+    pub runs: Arc<dyn Runs>,
+    /// Folder of the recordings.
+    pub recordings: PathBuf,
+    /// Time zone of times of day in logs and histories.
+    pub zone: TimeZone,
+    /// Canceled when the server is to stop; tools that wait stop waiting.
+    pub closing: CancellationToken,
+}
+
+impl Services {
+    /// Returns the phones that exist, in order of addition.
+    pub(super) fn phone_ids(&self) -> Vec<PhoneId> {
+        self.views.phones().iter().map(|phone| phone.id.clone()).collect()
+    }
+
+    /// Returns the phones whose binding stands.
+    pub(super) fn registered_phones(&self) -> Vec<PhoneId> {
+        let phones = self.views.phones();
+        phones.iter().filter(|phone| phone.registration.registered).map(|phone| phone.id.clone()).collect()
+    }
+
+    /// Returns the wall time now.
+    pub(super) fn now(&self) -> Timestamp {
+        self.journal.wall().now()
+    }
+
+    /// Waits until each of the phones has an outcome of its registration after `after`, at most `within`.
+    pub(super) async fn registrations_settled(&self, phones: &[PhoneId], after: Seq, within: Duration) {
+        let deadline = Instant::now() + within;
+        let mut open: Vec<&PhoneId> = phones.iter().collect();
+        let mut reader = self.journal.reader(after);
+        while !open.is_empty() {
+            let next = tokio::select! {
+                next = timeout_at(deadline, reader.next()) => next,
+                () = self.closing.cancelled() => return,
+            };
+            // A reader that fell behind goes on at the oldest event; only the deadline ends the wait.
+            let Ok(next) = next else { return };
+            let Ok(envelope) = next else { continue };
+            if settles(&envelope.event) {
+                open.retain(|phone| envelope.subject.phone.as_ref() != Some(*phone));
+            }
+        }
+    }
+}
+
+fn settles(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Phone(
+            PhoneEvent::Registered { .. }
+                | PhoneEvent::RegistrationFailed { .. }
+                | PhoneEvent::Unregistered { .. }
+                | PhoneEvent::Crashed { .. }
+                | PhoneEvent::Dropped {}
+        )
+    )
+}

@@ -1,0 +1,129 @@
+//! Actions that look at a phone's calls.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::select::{existing, merge, refuse};
+use crate::{
+    id::{CallId, PhoneId},
+    mcp::{
+        arguments::arguments,
+        catalog::{ActionDefinition, Hints, Label, action},
+        compat::{rows, sip_filter::keep_last, words},
+        context::CallContext,
+        result::Reply,
+        services::Services,
+    },
+    view::CallView,
+};
+
+/// Ended calls that the history shows.
+const HISTORY: usize = 100;
+
+pub(super) fn actions() -> Vec<ActionDefinition> {
+    let label = |name, title, about| Label { name, title, about, hints: Hints::Reads };
+    vec![
+        action(
+            label(
+                "get_call_info",
+                "Call details",
+                "Show state, codec, duration, recording and RTP statistics of a running call.",
+            ),
+            get_call_info,
+        ),
+        action(label("list_calls", "List calls", "List the phone's calls that are not over."), list_calls),
+        action(
+            label("get_active_calls", "Active calls", "Show full details of every active call of the phone."),
+            get_active_calls,
+        ),
+        action(
+            label(
+                "get_call_history",
+                "Call history",
+                "List ended calls with their last SIP status, oldest first.",
+            ),
+            get_call_history,
+        ),
+    ]
+}
+
+arguments! {
+    /// Arguments of `get_call_info`.
+    GetCallInfo {
+        /// Which call; the oldest active one by default.
+        call_id: Option<CallId>,
+    }
+}
+
+async fn get_call_info(services: Arc<Services>, phone: PhoneId, given: GetCallInfo, _: CallContext) -> Reply {
+    merge(running_call(&services, &phone, given.call_id).map(|call| Reply::compat(info(&services, &call))))
+}
+
+/// Finds a call of the phone that is not over.
+pub(super) fn running_call(
+    services: &Services,
+    phone: &PhoneId,
+    call: Option<CallId>,
+) -> Result<Arc<CallView>, Reply> {
+    let selected = super::select::call_of(services, phone, call)?;
+    match selected.call {
+        Some(id) => services.views.call(id).ok_or_else(|| refuse(phone, words::call_not_found(id))),
+        None => {
+            let oldest = services.views.active_calls(phone).into_iter().next();
+            oldest.ok_or_else(|| refuse(phone, words::no_active_call(phone)))
+        }
+    }
+}
+
+fn info(services: &Services, call: &CallView) -> Value {
+    let contact = services.views.phone(&call.phone).and_then(|phone| {
+        let bound = phone.bound.as_ref()?;
+        Some(format!("<sip:{}@{bound}>", phone.spec.username))
+    });
+    Value::Object(rows::call_info(call, contact.as_deref().unwrap_or_default(), services.now()))
+}
+
+arguments! {
+    /// No arguments.
+    Nothing {}
+}
+
+async fn list_calls(services: Arc<Services>, phone: PhoneId, _: Nothing, _: CallContext) -> Reply {
+    merge(existing(&services, &phone).map(|()| {
+        let now = services.now();
+        let calls: Vec<Value> =
+            services.views.active_calls(&phone).iter().map(|call| rows::call_row(call, now)).collect();
+        Reply::compat(json!({ "phone_id": phone, "total_count": calls.len(), "calls": calls }))
+    }))
+}
+
+async fn get_active_calls(services: Arc<Services>, phone: PhoneId, _: Nothing, _: CallContext) -> Reply {
+    merge(existing(&services, &phone).map(|()| {
+        let calls: Vec<Value> =
+            services.views.active_calls(&phone).iter().map(|call| info(&services, call)).collect();
+        Reply::compat(json!({ "phone_id": phone, "active_count": calls.len(), "calls": calls }))
+    }))
+}
+
+arguments! {
+    /// Arguments of `get_call_history`.
+    GetCallHistory {
+        /// Only the newest ones; everything by default.
+        last_n: Option<i64>,
+    }
+}
+
+async fn get_call_history(
+    services: Arc<Services>,
+    phone: PhoneId,
+    given: GetCallHistory,
+    _: CallContext,
+) -> Reply {
+    merge(existing(&services, &phone).map(|()| {
+        let ended = services.views.history(Some(&phone), HISTORY);
+        let history: Vec<Value> = ended.iter().map(|call| rows::history_row(call, &services.zone)).collect();
+        let history = keep_last(history, given.last_n);
+        Reply::compat(json!({ "phone_id": phone, "total_count": history.len(), "history": history }))
+    }))
+}

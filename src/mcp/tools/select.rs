@@ -1,0 +1,78 @@
+//! Which phone and which call an action means, with the error words that clients know.
+
+use serde_json::{Value, json};
+
+use crate::{
+    command::{CallSelector, Command, Outcome},
+    id::{CallId, PhoneId},
+    mcp::{compat::words, context::CallContext, result::Reply, services::Services},
+};
+
+/// Refuses an action in the shape that all phone actions share.
+pub(super) fn refuse(phone: &PhoneId, error: impl Into<String>) -> Reply {
+    Reply::compat_error(error, &[("phone_id", phone.as_str().into())])
+}
+
+/// Checks that the phone exists.
+pub(super) fn existing(services: &Services, phone: &PhoneId) -> Result<(), Reply> {
+    match services.views.phone(phone) {
+        Some(_) => Ok(()),
+        None => Err(refuse(phone, words::phone_not_found(phone.as_str()))),
+    }
+}
+
+/// Checks that a call is up and is the phone's; without one, that the phone has any.
+pub(super) fn call_of(
+    services: &Services,
+    phone: &PhoneId,
+    call: Option<CallId>,
+) -> Result<CallSelector, Reply> {
+    existing(services, phone)?;
+    let Some(id) = call else {
+        return if services.views.active_calls(phone).is_empty() {
+            Err(refuse(phone, words::no_active_call(phone)))
+        } else {
+            Ok(CallSelector::any_of(phone.clone()))
+        };
+    };
+    match services.views.call(id).filter(|call| call.is_active()) {
+        None => Err(refuse(phone, words::call_not_found(id))),
+        Some(call) if call.phone != *phone => {
+            Err(refuse(phone, words::call_of_another_phone(id, &call.phone, phone)))
+        }
+        Some(_) => Ok(CallSelector { phone: Some(phone.clone()), call: Some(id) }),
+    }
+}
+
+/// Executes a command of a phone action.
+pub(super) async fn execute(
+    services: &Services,
+    phone: &PhoneId,
+    command: Command,
+    context: &CallContext,
+) -> Result<Outcome, Reply> {
+    services
+        .execute
+        .execute(command, context.cause.clone())
+        .await
+        .map_err(|rejection| Reply::compat_rejection(&rejection, &[("phone_id", phone.as_str().into())]))
+}
+
+/// Answers an action that was done: `status` first, then the phone, then `more`, the journal position last.
+pub(super) fn done(phone: &PhoneId, more: &[(&str, Value)], outcome: &Outcome) -> Reply {
+    let mut object =
+        crate::mcp::compat::rows::object([("status", "ok".into()), ("phone_id", phone.as_str().into())]);
+    object.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+    object.insert("seq".into(), outcome.seq.0.into());
+    Reply::compat(Value::Object(object))
+}
+
+/// The call as the caller gave it: actions that choose a call themselves echo the argument.
+pub(super) fn echo(call: Option<CallId>) -> Value {
+    json!(call.map(|call| call.0))
+}
+
+/// Unwraps a result whose error is the answer already.
+pub(super) fn merge(result: Result<Reply, Reply>) -> Reply {
+    result.unwrap_or_else(|refusal| refusal)
+}

@@ -1,0 +1,326 @@
+//! Newline-delimited JSON-RPC over two byte streams, for hostile input too.
+//!
+//! What is not JSON is answered with -32700, what is JSON but no message with -32600 (JSON-RPC 2.0 §5.1); batches are
+//! taken apart. Lines leave whole and in order through one writer task, so nothing can interleave with them. The end
+//! of the input cancels a token, so that tools that wait for something stop waiting.
+
+use std::{collections::VecDeque, io, time::Duration};
+
+use rmcp::{
+    RoleServer,
+    model::{ClientJsonRpcMessage, ClientRequest, ServerJsonRpcMessage},
+    transport::Transport,
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
+    sync::mpsc,
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Longest line taken in, in bytes; longer ones are refused without being kept.
+pub(super) const LONGEST_LINE: usize = 16 * 1024 * 1024;
+
+/// Lines that may wait for a slow reader before senders have to wait as well.
+const QUEUED_LINES: usize = 256;
+
+/// How long the last lines may take to be read by the client.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
+/// The server's side of the connection.
+pub(super) struct LineTransport<R> {
+    lines: Lines<R>,
+    /// Messages of a batch that are still to be handled.
+    batch: VecDeque<Value>,
+    /// Whether a request came; before that, the SDK takes anything else as a failed handshake.
+    opened: bool,
+    outgoing: Option<mpsc::Sender<Vec<u8>>>,
+    writer: Option<JoinHandle<()>>,
+    ended: CancellationToken,
+}
+
+impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
+    /// Starts the writer task; `ended` is canceled when the input ends or the output breaks.
+    pub(super) fn new(
+        input: R,
+        output: impl AsyncWrite + Send + Unpin + 'static,
+        ended: CancellationToken,
+    ) -> Self {
+        let (outgoing, queue) = mpsc::channel(QUEUED_LINES);
+        let writer = tokio::spawn(write_lines(output, queue, ended.clone()));
+        Self {
+            lines: Lines {
+                input: BufReader::with_capacity(64 * 1024, input),
+                line: Vec::new(),
+                refused: false,
+            },
+            batch: VecDeque::new(),
+            opened: false,
+            outgoing: Some(outgoing),
+            writer: Some(writer),
+            ended,
+        }
+    }
+
+    async fn refuse(&mut self, id: Value, code: i32, message: &str) {
+        let answer = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
+        if let Some(outgoing) = &self.outgoing {
+            // Nobody reads any more: the end of the input will follow.
+            drop(outgoing.send(line_of(answer.to_string().into_bytes())).await);
+        }
+    }
+
+    /// Makes a message out of a JSON value, or answers why it is none.
+    async fn accept(&mut self, value: Value) -> Option<ClientJsonRpcMessage> {
+        let id = value.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
+        let method = value.get("method").and_then(Value::as_str).map(str::to_owned);
+        match serde_json::from_value::<ClientJsonRpcMessage>(value) {
+            // The SDK takes a known method with wrong params for an unknown method.
+            Ok(ClientJsonRpcMessage::Request(request)) if is_misread(&request.request) => {
+                let method = method.unwrap_or_default();
+                self.refuse(id.unwrap_or_default(), -32602, &format!("invalid params of {method}")).await;
+                None
+            }
+            Ok(ClientJsonRpcMessage::Request(request)) => {
+                self.opened = true;
+                Some(ClientJsonRpcMessage::Request(request))
+            }
+            Ok(message) => self.opened.then_some(message),
+            Err(error) => {
+                match (id, method) {
+                    (Some(id), Some(method)) => {
+                        self.refuse(id, -32602, &format!("invalid params of {method}: {error}")).await;
+                    }
+                    // A notification is never answered, whatever is wrong with it.
+                    (None, Some(_)) => {}
+                    (id, None) => self.refuse(id.unwrap_or_default(), -32600, "invalid request").await,
+                }
+                None
+            }
+        }
+    }
+}
+
+impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for LineTransport<R> {
+    type Error = io::Error;
+
+    fn send(
+        &mut self,
+        message: ServerJsonRpcMessage,
+    ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
+        let outgoing = self.outgoing.clone();
+        async move {
+            let line = line_of(serde_json::to_vec(&message)?);
+            let closed = || io::Error::from(io::ErrorKind::NotConnected);
+            outgoing.ok_or_else(closed)?.send(line).await.map_err(|_| closed())
+        }
+    }
+
+    async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
+        loop {
+            while let Some(value) = self.batch.pop_front() {
+                if let Some(message) = self.accept(value).await {
+                    return Some(message);
+                }
+            }
+            let read = tokio::select! {
+                read = self.lines.next() => read,
+                () = self.ended.cancelled() => Ok(Line::End),
+            };
+            match read {
+                Ok(Line::Whole) => {
+                    let parsed = serde_json::from_slice(trimmed(&self.lines.line));
+                    let blank = trimmed(&self.lines.line).is_empty();
+                    self.lines.line.clear();
+                    match parsed {
+                        Ok(Value::Array(batch)) if !batch.is_empty() => self.batch.extend(batch),
+                        Ok(value) => self.batch.push_back(value),
+                        Err(_) if blank => {}
+                        Err(error) => {
+                            self.refuse(Value::Null, -32700, &format!("parse error: {error}")).await;
+                        }
+                    }
+                }
+                Ok(Line::TooLong) => {
+                    let message = format!("a line may have at most {LONGEST_LINE} bytes");
+                    self.refuse(Value::Null, -32600, &message).await;
+                }
+                Ok(Line::End) | Err(_) => {
+                    self.ended.cancel();
+                    return None;
+                }
+            }
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), io::Error> {
+        drop(self.outgoing.take());
+        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        // A client that reads no more must not keep the server from ending.
+        match tokio::time::timeout(LAST_LINES, &mut writer).await {
+            Ok(ended) => ended.map_err(io::Error::other),
+            Err(_) => {
+                writer.abort();
+                Err(io::ErrorKind::TimedOut.into())
+            }
+        }
+    }
+}
+
+/// Methods whose params this server reads.
+const METHODS_WITH_PARAMS: &[&str] = &[
+    "initialize",
+    "server/discover",
+    "subscriptions/listen",
+    "tools/list",
+    "tools/call",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+];
+
+fn is_misread(request: &ClientRequest) -> bool {
+    if let ClientRequest::CustomRequest(request) = request {
+        return METHODS_WITH_PARAMS.contains(&request.method.as_str());
+    }
+    false
+}
+
+fn line_of(mut json: Vec<u8>) -> Vec<u8> {
+    json.push(b'\n');
+    json
+}
+
+fn trimmed(line: &[u8]) -> &[u8] {
+    line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii()
+}
+
+async fn write_lines(
+    mut output: impl AsyncWrite + Send + Unpin,
+    mut queue: mpsc::Receiver<Vec<u8>>,
+    ended: CancellationToken,
+) {
+    while let Some(line) = queue.recv().await {
+        let written = async {
+            output.write_all(&line).await?;
+            output.flush().await
+        };
+        if let Err(error) = written.await {
+            tracing::debug!(%error, "standard output is closed");
+            ended.cancel();
+            return;
+        }
+    }
+}
+
+/// Reads lines without ever keeping more than the longest allowed; safe to drop between two polls.
+struct Lines<R> {
+    input: BufReader<R>,
+    line: Vec<u8>,
+    /// Whether the rest of a line that is too long is still to be skipped.
+    refused: bool,
+}
+
+enum Line {
+    Whole,
+    TooLong,
+    End,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    async fn next(&mut self) -> io::Result<Line> {
+        loop {
+            let available = self.input.fill_buf().await?;
+            if available.is_empty() {
+                // A last line without its line end counts, once.
+                return Ok(if self.line.is_empty() { Line::End } else { Line::Whole });
+            }
+            let ends = available.iter().position(|byte| *byte == b'\n');
+            let taken = ends.map_or(available.len(), |at| at + 1);
+            let fits = !self.refused && self.line.len() + taken <= LONGEST_LINE;
+            if fits {
+                self.line.extend(available.iter().take(taken));
+            } else {
+                self.line = Vec::new();
+                self.refused = true;
+            }
+            self.input.consume(taken);
+            if ends.is_some() {
+                let refused = std::mem::take(&mut self.refused);
+                return Ok(if refused { Line::TooLong } else { Line::Whole });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `input` to a transport and returns the methods it delivered and the lines it answered by itself.
+    async fn feed(input: Vec<u8>) -> (Vec<String>, Vec<Value>) {
+        let (theirs, ours) = tokio::io::duplex(1 << 20);
+        let mut transport = LineTransport::new(io::Cursor::new(input), ours, CancellationToken::new());
+        let mut delivered = Vec::new();
+        while let Some(message) = transport.receive().await {
+            let value = serde_json::to_value(&message).unwrap();
+            delivered.push(value["method"].as_str().unwrap_or("-").to_owned());
+        }
+        transport.close().await.unwrap();
+        let mut answers = Vec::new();
+        let mut lines = BufReader::new(theirs).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            answers.push(serde_json::from_str(&line).unwrap());
+        }
+        (delivered, answers)
+    }
+
+    fn codes(answers: &[Value]) -> Vec<i64> {
+        answers.iter().map(|answer| answer["error"]["code"].as_i64().unwrap()).collect()
+    }
+
+    const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+
+    #[tokio::test]
+    async fn garbage_is_answered_and_the_next_line_is_taken() {
+        let mut input = b"not json\n\x00\xff\xfe\n{\"half\":\n\n  \r\n".to_vec();
+        input.extend(format!("{PING}\r\n").bytes());
+        let (delivered, answers) = feed(input).await;
+        assert_eq!(delivered, ["ping"]);
+        assert_eq!(codes(&answers), [-32700, -32700, -32700]);
+        assert!(answers.iter().all(|answer| answer["id"].is_null()));
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_is_refused_without_losing_the_next() {
+        let mut input = vec![b'x'; LONGEST_LINE + 10];
+        input.push(b'\n');
+        input.extend(PING.bytes());
+        let (delivered, answers) = feed(input).await;
+        assert_eq!(delivered, ["ping"]);
+        assert_eq!(codes(&answers), [-32600]);
+    }
+
+    #[tokio::test]
+    async fn json_that_is_no_message_is_an_invalid_request() {
+        let (delivered, answers) = feed(b"42\n{}\n{\"id\":7}\n[]\n\"x\"\n".to_vec()).await;
+        assert_eq!(delivered, [""; 0]);
+        assert_eq!(codes(&answers), [-32600; 5]);
+        assert_eq!(answers[2]["id"], 7);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_taken_apart_and_a_last_line_needs_no_line_end() {
+        let (delivered, answers) = feed(format!("[{PING},{PING}]\n{PING}").into_bytes()).await;
+        assert_eq!((delivered.len(), answers.len()), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn a_notification_before_the_first_request_is_dropped() {
+        let early = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+        let (delivered, answers) = feed(format!("{early}\n{PING}\n{early}\n").into_bytes()).await;
+        assert_eq!(delivered, ["ping", "notifications/initialized"]);
+        assert!(answers.is_empty());
+    }
+}

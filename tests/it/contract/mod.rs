@@ -1,0 +1,3 @@
+//! What users and programs rely on, as snapshots.
+
+mod tools;

@@ -1,0 +1,240 @@
+//! Phone actions, under both of their names.
+
+use offhook::mcp::PhoneTools;
+use serde_json::{Value, json};
+
+use super::support::{Wire, World, keys};
+
+const LEGACY: &str = "2025-11-25";
+
+async fn two_phones(world: &World) -> Wire {
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    client.add_phone("a").await;
+    client.add_phone("b").await;
+    client
+}
+
+/// Connects a to b; a has call 0, b has call 1.
+async fn connected(world: &World) -> Wire {
+    let mut client = two_phones(world).await;
+    let placed = client.call("a_make_call", json!({ "dest_uri": "sip:b@pbx.test" })).await;
+    assert_eq!(keys(&placed), ["status", "phone_id", "call_id", "state", "seq"]);
+    assert_eq!((&placed["call_id"], &placed["state"]), (&json!(0), &json!("CALLING")));
+    let answered = client.call("b_answer_call", json!({})).await;
+    assert_eq!(keys(&answered), ["status", "phone_id", "call_id", "state", "seq"]);
+    assert_eq!((&answered["call_id"], &answered["state"]), (&json!(1), &json!("CONFIRMED")));
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_with_digits_and_hang_up() {
+    let world = World::new();
+    let mut client = connected(&world).await;
+    let sent = client.call("a_send_dtmf", json!({ "call_id": 0, "digits": "12#" })).await;
+    assert_eq!(keys(&sent), ["status", "phone_id", "call_id", "digits", "seq"]);
+    let digit =
+        json!({ "events": ["dtmf.received"], "phone_id": "b", "match": { "digit": "#" }, "after": 0 });
+    let digit = client.result("wait_for_event", digit).await;
+    assert_eq!(digit["structuredContent"]["found"], true);
+    assert_eq!(digit["structuredContent"]["event"]["data"]["digit"], "#");
+    let hung_up = client.call("a_hangup", json!({})).await;
+    assert_eq!(hung_up["call_id"], Value::Null, "the argument is echoed");
+    assert_eq!(keys(&hung_up), ["status", "phone_id", "call_id", "seq"]);
+    let gone = client.call("a_get_call_info", json!({ "call_id": 0 })).await;
+    assert_eq!(gone, json!({ "status": "error", "error": "Call 0 not found", "phone_id": "a" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_names_do_the_same_in_every_mode() {
+    for mode in [PhoneTools::Dynamic, PhoneTools::Static] {
+        let world = World::new();
+        let mut client = world.client(mode, LEGACY).await;
+        client.add_phone("a").await;
+        let bound = client.call("a_get_registration_status", json!({})).await;
+        let general = client.call("get_registration_status", json!({ "phone_id": "a" })).await;
+        assert_eq!(bound, general);
+        assert_eq!(keys(&bound), ["phone_id", "is_registered", "status_code", "reason", "expires"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_information_has_the_published_keys() {
+    let world = World::new();
+    let mut client = connected(&world).await;
+    let info = client.call("a_get_call_info", json!({})).await;
+    assert_eq!(
+        keys(&info),
+        [
+            "phone_id",
+            "state",
+            "state_text",
+            "remote_uri",
+            "last_status",
+            "last_status_text",
+            "duration",
+            "codec",
+            "recording_file",
+            "playing_file",
+            "call_id",
+            "remote_contact",
+            "local_contact",
+            "held_by_local",
+            "held_by_remote",
+            "rtp"
+        ]
+    );
+    assert_eq!(
+        keys(&info["rtp"]),
+        [
+            "tx_packets",
+            "tx_bytes",
+            "rx_packets",
+            "rx_bytes",
+            "rx_loss",
+            "rx_dup",
+            "rx_reorder",
+            "rx_discard",
+            "rx_jitter_usec",
+            "rtt_usec"
+        ]
+    );
+    assert_eq!((&info["rtp"]["rx_jitter_usec"], &info["codec"]), (&json!(1500), &json!("PCMA")));
+    assert_eq!(info["remote_contact"], "<sip:pbx@127.0.0.1:5060>");
+    assert_eq!(info["local_contact"], "<sip:a@127.0.0.1:5061>");
+    tokio::time::advance(std::time::Duration::from_secs(7)).await;
+    let list = client.call("a_list_calls", json!({})).await;
+    assert_eq!((&list["total_count"], &list["calls"][0]["duration"]), (&json!(1), &json!(7)));
+    let active = client.call("a_get_active_calls", json!({})).await;
+    assert_eq!((&active["active_count"], active.get("total_count")), (&json!(1), None));
+    assert_eq!(active["calls"][0]["duration"], 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unanswered_call_has_no_media_object() {
+    let world = World::new();
+    let mut client = two_phones(&world).await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
+    let info = client.call("a_get_call_info", json!({})).await;
+    assert!(info.get("rtp").is_none());
+    assert_eq!((&info["state"], &info["codec"]), (&json!("CALLING"), &json!("")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejecting_echoes_the_argument_and_the_history_keeps_the_real_code() {
+    let world = World::new();
+    let mut client = two_phones(&world).await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:b@pbx.test" })).await;
+    let rejected = client.call("b_reject_call", json!({ "status_code": "603" })).await;
+    assert_eq!(keys(&rejected), ["status", "phone_id", "call_id", "status_code", "seq"]);
+    assert_eq!((&rejected["call_id"], &rejected["status_code"]), (&Value::Null, &json!(603)));
+    let history = client.call("a_get_call_history", json!({ "last_n": 0 })).await;
+    assert_eq!(keys(&history), ["phone_id", "total_count", "history"]);
+    let row = &history["history"][0];
+    for key in [
+        "phone_id",
+        "remote_uri",
+        "duration",
+        "last_status",
+        "last_status_text",
+        "codec",
+        "recording_file",
+        "timestamp",
+    ] {
+        assert!(row.get(key).is_some(), "{key}");
+    }
+    assert_eq!((&row["last_status"], &row["timestamp"]), (&json!(603), &json!("2026-01-02T03:04:05.678000")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wrong_call_is_refused_in_the_published_words() {
+    let world = World::new();
+    let mut client = connected(&world).await;
+    for (tool, arguments, error) in [
+        ("a_hold", json!({ "call_id": 7 }), "Call 7 not found"),
+        ("a_hold", json!({ "call_id": 1 }), "call_id 1 belongs to phone_id 'b', not 'a'"),
+        ("a_attended_transfer", json!({}), "[a] Need at least 2 active calls for attended transfer"),
+        (
+            "a_conference",
+            json!({ "call_ids": [0] }),
+            "[a] Need at least 2 calls with active audio for conference",
+        ),
+        ("a_get_recording", json!({}), "No recording currently active for this call"),
+    ] {
+        let refused = client.call(tool, arguments).await;
+        assert_eq!((&refused["status"], &refused["error"]), (&json!("error"), &json!(error)), "{tool}");
+        assert_eq!(refused["phone_id"], "a");
+    }
+    client.call("a_hangup", json!({ "call_id": 0 })).await;
+    let refused = client.call("b_hangup", json!({})).await;
+    assert_eq!(refused["error"], "No active call found for phone 'b'");
+}
+
+#[tokio::test(start_paused = true)]
+async fn hold_play_and_transfer_echo_their_arguments() {
+    let world = World::new();
+    let mut client = connected(&world).await;
+    for (tool, arguments, expected) in [
+        ("a_hold", json!({ "call_id": 0 }), json!({ "call_id": 0 })),
+        ("a_unhold", json!({ "call_id": "call-0" }), json!({ "call_id": 0 })),
+        (
+            "a_play_audio",
+            json!({ "file_path": "/x.wav" }),
+            json!({ "call_id": null, "playing_file": "/x.wav", "loop": false }),
+        ),
+        ("a_stop_audio", json!({ "call_id": 0 }), json!({ "call_id": 0 })),
+        (
+            "a_blind_transfer",
+            json!({ "dest_uri": "sip:c@h" }),
+            json!({ "call_id": null, "transfer_to": "sip:c@h" }),
+        ),
+    ] {
+        let done = client.call(tool, arguments).await;
+        let mut keys_expected = vec!["status", "phone_id"];
+        keys_expected.extend(keys(&expected));
+        keys_expected.push("seq");
+        assert_eq!(keys(&done), keys_expected, "{tool}");
+        for (key, value) in expected.as_object().unwrap() {
+            assert_eq!(&done[key], value, "{tool} {key}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_calls_are_transferred_to_each_other_or_mixed() {
+    let world = World::new();
+    let mut client = two_phones(&world).await;
+    for _ in 0..2 {
+        client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
+    }
+    let mixed = client.call("a_conference", json!({ "call_ids": "[0, 1]" })).await;
+    assert_eq!((&mixed["call_ids"], &mixed["participants"]), (&json!([0, 1]), &json!(2)));
+    let transferred = client.call("a_attended_transfer", json!({})).await;
+    assert_eq!(transferred["transferred"], true);
+    let commands = world.exchange.commands.lock().unwrap().join("\n");
+    assert!(
+        commands.contains("call: Some(CallId(0)) }, target: Some(CallId(1))"),
+        "older away, newer stays: {commands}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_arrive_in_the_inbox_and_registration_can_be_renewed() {
+    let world = World::new();
+    let mut client = two_phones(&world).await;
+    let sent =
+        client.call("a_send_message", json!({ "dest_uri": "sip:b@pbx.test", "body": "grüß dich" })).await;
+    assert_eq!(keys(&sent), ["status", "phone_id", "dest_uri", "seq"]);
+    let inbox = client.call("b_get_messages", json!({ "last_n": 5 })).await;
+    assert_eq!((&inbox["total_count"], &inbox["messages"][0]["body"]), (&json!(1), &json!("grüß dich")));
+    assert_eq!(keys(&inbox["messages"][0]), ["from", "to", "body", "content_type", "timestamp"]);
+
+    let gone = client.call("a_unregister", json!({})).await;
+    assert_eq!(keys(&gone), ["status", "phone_id", "seq"]);
+    assert_eq!(client.call("a_get_registration_status", json!({})).await["is_registered"], false);
+    let back = client.call("a_register", json!({})).await;
+    assert_eq!(
+        keys(&back),
+        ["status", "phone_id", "is_registered", "status_code", "reason", "expires", "seq"]
+    );
+    assert_eq!(back["is_registered"], true);
+}

@@ -1,0 +1,10 @@
+//! The MCP server over a journal that a stand-in for the phones writes.
+
+mod actions;
+mod native;
+mod process;
+mod protocol;
+mod roster;
+mod runs;
+mod sip_log;
+pub(crate) mod support;

@@ -1,0 +1,178 @@
+//! Native tools: waiting for events, looking them up, one call in full, the server.
+
+use offhook::mcp::PhoneTools;
+use serde_json::{Value, json};
+
+use super::support::{Wire, World};
+
+async fn client_with_phone(world: &World) -> Wire {
+    let mut client = world.client(PhoneTools::Auto, "2025-11-25").await;
+    client.add_phone("a").await;
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_from_where_one_acted_sees_what_came_meanwhile() {
+    let world = World::new();
+    let mut client = client_with_phone(&world).await;
+    let placed = client.call("a_make_call", json!({ "dest_uri": "sip:600@h" })).await;
+    let call = offhook::id::CallId(0);
+    let ended = offhook::event::CallEvent::Ended {
+        by: offhook::event::Party::Remote,
+        cause: offhook::event::EndCause::Rejected,
+        status: Some(486),
+        reason: "Busy Here".into(),
+        duration_ms: 0,
+    };
+    world.exchange.on_call(call, ended);
+    let wait = json!({ "events": ["call.ended", "call.established"], "call_id": 0, "after": placed["seq"], "within_ms": 10 });
+    let found = client.result("wait_for_event", wait).await;
+    assert_eq!(found["structuredContent"]["event"]["data"]["status"], 486, "{found}");
+    let text = found["content"][0]["text"].as_str().unwrap();
+    assert!(
+        text.contains("a call-0 call.ended by=remote cause=rejected status=486 reason=Busy Here"),
+        "{text}"
+    );
+    let wait = json!({ "events": ["call.ended"], "within_ms": 50 });
+    let missed = client.result("wait_for_event", wait).await;
+    assert_eq!(missed["structuredContent"]["found"], false, "from now on nothing came");
+    assert_eq!(missed["isError"], false);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_wakes_when_the_event_comes() {
+    let world = World::new();
+    let mut client = client_with_phone(&world).await;
+    let wait = json!({ "events": ["call.incoming"], "phone_id": "a", "within_ms": 45000 });
+    let id = client.begin("tools/call", json!({ "name": "wait_for_event", "arguments": wait })).await;
+    client.result("server_status", json!({})).await;
+    world.exchange.ring(&"a".parse().unwrap(), "<sip:x@h>");
+    let found = client.answer(id).await;
+    assert_eq!(found["result"]["structuredContent"]["event"]["call"], "call-0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_cannot_be_is_refused_with_those_that_can() {
+    let world = World::new();
+    let mut client = client_with_phone(&world).await;
+    for tool in ["wait_for_event", "query_events"] {
+        let refused = client.result(tool, json!({ "events": ["call.banana"] })).await;
+        assert_eq!(refused["isError"], true);
+        assert_eq!(refused["structuredContent"]["code"], "invalid_argument");
+        assert!(refused["content"][0]["text"].as_str().unwrap().contains("call.established"), "{refused}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_are_looked_up_page_by_page() {
+    let world = World::new();
+    let mut client = client_with_phone(&world).await;
+    let mut after = json!(0);
+    let mut kinds = Vec::new();
+    loop {
+        let page =
+            client.result("query_events", json!({ "phone_id": "a", "after": after, "limit": 2 })).await;
+        let page = &page["structuredContent"];
+        let events = page["events"].as_array().unwrap();
+        assert!(events.len() <= 2);
+        kinds.extend(events.iter().map(|event| event["kind"].as_str().unwrap().to_owned()));
+        after = page["cursor"].clone();
+        if page["more"] == false {
+            break;
+        }
+    }
+    assert_eq!(
+        kinds,
+        ["phone.added", "phone.bound", "phone.registering", "sip.sent", "sip.received", "phone.registered"]
+    );
+    client.call("a_make_call", json!({ "dest_uri": "sip:600@h" })).await;
+    let sip =
+        client.result("query_events", json!({ "events": ["sip.*"], "newest_first": true, "limit": 1 })).await;
+    let shown = sip["structuredContent"]["events"][0]["data"]["message"]["text"].as_str().unwrap();
+    assert!(shown.ends_with("...") && shown.len() < 200, "{shown}");
+    let whole = client
+        .result("query_events", json!({ "events": ["sip.sent"], "full": true, "text": "REGISTER" }))
+        .await;
+    assert!(
+        whole["structuredContent"]["events"][0]["data"]["message"]["text"].as_str().unwrap().contains("CSeq")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_tells_everything_and_what_is_possible() {
+    let world = World::new();
+    let mut client = client_with_phone(&world).await;
+    client.add_phone("b").await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:b@pbx.test" })).await;
+    let ringing = client.result("call_snapshot", json!({ "call_id": 1 })).await;
+    assert_eq!(ringing["structuredContent"]["actions"], json!(["answer_call", "reject_call", "hangup"]));
+    client.call("b_answer_call", json!({})).await;
+    client.call("a_send_dtmf", json!({ "call_id": 0, "digits": "42" })).await;
+    let up = client.result("call_snapshot", json!({ "call_id": "call-1" })).await;
+    assert_eq!(up["structuredContent"]["digits_received"], "42");
+    assert!(up["structuredContent"]["actions"].as_array().unwrap().contains(&json!("send_dtmf")));
+    client.call("a_hangup", json!({})).await;
+    let over = client.result("call_snapshot", json!({ "call_id": 1 })).await;
+    assert_eq!(over["structuredContent"]["end"]["by"], "remote");
+    let text = over["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("ended by remote: normal") && text.contains("mos 4.30"), "{text}");
+    assert!(over.to_string().len() < 4 * 800, "at most 800 tokens: {}", over.to_string().len());
+    let unknown = client.result("call_snapshot", json!({ "call_id": 9 })).await;
+    assert_eq!(
+        (&unknown["isError"], &unknown["structuredContent"]["code"]),
+        (&json!(true), &json!("not_found"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_counts_phones_and_calls() {
+    let world = World::new();
+    let mut client = client_with_phone(&world).await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:600@h" })).await;
+    let status = client.result("server_status", json!({})).await;
+    let status = &status["structuredContent"];
+    assert_eq!(
+        (&status["phones"], &status["registered"], &status["active_calls"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
+    assert_eq!(status.get("journal_failure"), None);
+}
+
+/// Every native answer fits the schema that the tool announces.
+#[tokio::test(start_paused = true)]
+async fn native_results_have_the_announced_fields() {
+    let world = World::new();
+    let mut client = client_with_phone(&world).await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:600@h" })).await;
+    let list = client.request("tools/list", json!({})).await;
+    for (tool, arguments) in [
+        ("wait_for_event", json!({ "events": ["call.*"], "after": 0 })),
+        ("query_events", json!({})),
+        ("call_snapshot", json!({ "call_id": 0 })),
+        ("server_status", json!({})),
+    ] {
+        let descriptor =
+            list["result"]["tools"].as_array().unwrap().iter().find(|each| each["name"] == tool).unwrap();
+        let schema = &descriptor["outputSchema"];
+        let result = client.result(tool, arguments).await;
+        let structured = result["structuredContent"].as_object().unwrap();
+        for required in schema["required"].as_array().unwrap() {
+            assert!(structured.contains_key(required.as_str().unwrap()), "{tool} {required}");
+        }
+        for (name, property) in schema["properties"].as_object().unwrap() {
+            let Some(value) = structured.get(name) else { continue };
+            let fits = match property["type"].as_str().unwrap() {
+                "boolean" => value.is_boolean(),
+                "integer" => value.is_u64(),
+                "string" => value.is_string(),
+                "array" => value.is_array(),
+                "object" => value.is_object(),
+                other => panic!("{tool} {name}: {other}"),
+            };
+            assert!(fits, "{tool} {name} {value}");
+        }
+        assert!(result["content"][0]["text"].as_str().is_some_and(|text| !text.is_empty()));
+        let inputs: &Value = &descriptor["inputSchema"];
+        assert!(!inputs.to_string().contains("anyOf"), "{tool} has a union of types");
+    }
+}

@@ -1,0 +1,91 @@
+//! The program itself as an MCP server: only JSON-RPC on standard output, a quick start, a clean end.
+
+use std::{
+    io::Write,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+const HELLO: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
+
+fn start() -> Child {
+    Command::new(env!("CARGO_BIN_EXE_offhook"))
+        .args(["mcp", "--recordings", "/nonexistent"])
+        .env("OFFHOOK_LOG", "trace")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Feeds the server, closes its input and returns what it printed; every line must be JSON-RPC.
+fn feed(input: &[u8]) -> (Vec<Value>, String) {
+    let mut child = start();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    assert!(output.status.success(), "{:?}", output.status);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+    let lines: Vec<Value> = lines.collect();
+    assert!(lines.iter().all(|line| line["jsonrpc"] == "2.0"), "{text}");
+    (lines, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn by_id(lines: &[Value], id: u64) -> &Value {
+    lines.iter().find(|line| line["id"] == json!(id)).unwrap_or_else(|| panic!("no answer to {id}"))
+}
+
+#[test]
+fn hostile_input_gets_nothing_but_json_rpc() {
+    let mut input = b"\x00\x01\xfe\xff garbage\nGET / HTTP/1.1\r\n\r\n".to_vec();
+    input.extend(format!("{HELLO}\n").bytes());
+    input.extend(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    input.extend(b"\n{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"no/such\"}\n[1,{},\"x\"]\n");
+    input.extend(vec![b'['; 200_000]);
+    input.push(b'\n');
+    input.extend(vec![b'a'; 17 * 1024 * 1024]);
+    input.extend(b"\n{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/list\"}\n");
+    let password = r#"{"phone_id":"a","domain":"127.0.0.1","username":"a","password":"p4ssw0rd-marker"}"#;
+    input.extend(format!("{{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"tools/call\",\"params\":{{\"name\":\"add_phone\",\"arguments\":{password}}}}}\n").bytes());
+    let (lines, log) = feed(&input);
+    assert_eq!(by_id(&lines, 1)["result"]["serverInfo"]["name"], "offhook");
+    assert_eq!(by_id(&lines, 2)["error"]["code"], -32601);
+    assert!(by_id(&lines, 3)["result"]["tools"].as_array().unwrap().len() >= 16);
+    assert!(by_id(&lines, 4)["result"].is_object());
+    let refused = lines.iter().filter(|line| line["id"].is_null() && line["error"].is_object()).count();
+    assert_eq!(refused, 2 + 3 + 1 + 1, "garbage, HTTP, a batch of three, nesting, a long line: {refused}");
+    assert!(!log.contains("p4ssw0rd-marker"), "a password is in the log");
+    assert!(!lines.iter().any(|line| line.to_string().contains("p4ssw0rd-marker")));
+}
+
+#[test]
+fn requests_before_the_end_of_input_are_answered() {
+    let status =
+        r#"{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"server_status","arguments":{}}}"#;
+    let (lines, _) = feed(format!("{HELLO}\n{status}").as_bytes());
+    assert_eq!(by_id(&lines, 9)["result"]["structuredContent"]["phones"], 0);
+}
+
+#[test]
+fn a_signal_ends_the_server_in_order() {
+    let mut child = start();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(format!("{HELLO}\n").as_bytes()).unwrap();
+    let mut first = String::new();
+    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut stdout, &mut first).unwrap();
+    let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(killed.success());
+    let before = std::time::Instant::now();
+    let ended = child.wait().unwrap();
+    assert!(ended.success(), "{ended:?}");
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+}

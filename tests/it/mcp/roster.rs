@@ -1,0 +1,198 @@
+//! Tools that add, show, change and remove phones.
+
+use offhook::{
+    command::{Code, Rejection},
+    mcp::PhoneTools,
+};
+use serde_json::{Value, json};
+
+use super::support::{World, keys};
+
+const LEGACY: &str = "2025-06-18";
+const REGISTRATION: [&str; 4] = ["is_registered", "status_code", "reason", "expires"];
+
+#[tokio::test(start_paused = true)]
+async fn add_phone_registers_and_answers_with_the_published_keys() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    let added = client.add_phone("a").await;
+    let mut expected = vec![
+        "status",
+        "phone_id",
+        "domain",
+        "username",
+        "auto_answer",
+        "transport",
+        "transport_id",
+        "codecs",
+        "recording_enabled",
+        "capture_enabled",
+        "tools_registered",
+    ];
+    expected.extend(REGISTRATION);
+    expected.push("seq");
+    assert_eq!(keys(&added), expected);
+    assert_eq!((&added["status"], &added["tools_registered"]), (&json!("ok"), &json!(22)));
+    assert_eq!((&added["is_registered"], &added["expires"]), (&json!(true), &json!(300)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_registration_is_still_an_added_phone() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    let arguments = json!({ "phone_id": "a", "domain": "pbx.test", "username": "a", "password": "wrong" });
+    let added = client.call("add_phone", arguments).await;
+    assert_eq!(added["status"], "ok");
+    assert_eq!((&added["is_registered"], &added["status_code"]), (&json!(false), &json!(403)));
+    assert_eq!(added["reason"], "Forbidden");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_does_not_register_is_not_waited_for() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    let before = tokio::time::Instant::now();
+    let arguments = json!({
+        "phone_id": "a", "domain": "h:5070", "username": "u", "password": "p", "register": false, "transport": "UDP"
+    });
+    let added = client.call("add_phone", arguments).await;
+    assert!(before.elapsed().as_millis() < 500);
+    assert_eq!((&added["transport"], &added["status_code"]), (&json!("UDP"), &json!(0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_names_and_transports_are_business_errors() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    let mut arguments = json!({ "phone_id": "A-1", "domain": "h", "username": "u", "password": "p" });
+    let refused = client.call("add_phone", arguments.clone()).await;
+    assert_eq!(keys(&refused), ["status", "error", "phone_id"]);
+    assert_eq!(refused["error"], "phone_id 'A-1' invalid — must match ^[a-z0-9_]{1,32}$");
+    arguments["phone_id"] = json!("a");
+    arguments["transport"] = json!("carrier pigeon");
+    let refused = client.call("add_phone", arguments).await;
+    assert_eq!(refused["error"], "Unsupported transport: 'carrier pigeon' (use udp/tcp/tls)");
+    assert!(client.seen.is_empty(), "a refused phone changes no list");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_command_tells_code_and_what_is_possible() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    client.add_phone("a").await;
+    let refusal = Rejection::new(Code::LimitReached, "too many calls").or_try(&["hangup"]);
+    *world.exchange.refusal.lock().unwrap() = Some(refusal);
+    let refused = client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
+    assert_eq!(
+        refused,
+        json!({ "status": "error", "error": "too many calls", "phone_id": "a", "code": "limit_reached", "legal": ["hangup"] })
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn list_phones_and_get_phone_show_settings_but_never_a_password() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    client.add_phone("a").await;
+    client.add_phone("b").await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:b@pbx.test" })).await;
+    let list = client.call("list_phones", json!({})).await;
+    assert_eq!(list["total_count"], 2);
+    let phone = &list["phones"][0];
+    let mut expected = vec![
+        "phone_id",
+        "domain",
+        "username",
+        "auto_answer",
+        "transport",
+        "local_port",
+        "transport_id",
+        "recording_enabled",
+        "capture_enabled",
+    ];
+    expected.extend(REGISTRATION);
+    expected.extend(["active_call_count", "tools"]);
+    assert_eq!(keys(phone), expected);
+    assert_eq!((&phone["active_call_count"], &phone["transport_id"]), (&json!(1), &json!(0)));
+    assert_eq!(phone["tools"].as_array().unwrap().len(), 22);
+    assert_eq!((&phone["tools"][0], &phone["tools"][21]), (&json!("a_make_call"), &json!("a_register")));
+
+    let details = client.call("get_phone", json!({ "phone_id": "a" })).await;
+    let mut expected = vec![
+        "phone_id",
+        "domain",
+        "username",
+        "realm",
+        "srtp",
+        "auto_answer",
+        "transport",
+        "local_port",
+        "transport_id",
+        "codecs",
+        "recording_enabled",
+        "capture_enabled",
+        "active_calls",
+        "tools",
+    ];
+    expected.extend(REGISTRATION);
+    assert_eq!(keys(&details), expected);
+    assert_eq!((&details["realm"], &details["codecs"]), (&json!("*"), &Value::Null));
+    assert_eq!(
+        keys(&details["active_calls"][0]),
+        ["phone_id", "call_id", "state", "remote_uri", "duration", "codec"]
+    );
+    assert!(!format!("{list}{details}").contains("secret"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_phones_are_named_in_the_words_that_clients_know() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    for tool in ["get_phone", "update_phone", "drop_phone"] {
+        let refused = client.call(tool, json!({ "phone_id": "ghost" })).await;
+        assert_eq!(refused, json!({ "status": "error", "error": "Phone 'ghost' not registered" }), "{tool}");
+    }
+    let refused = client.call("hold", json!({ "phone_id": "ghost", "call_id": 1 })).await;
+    assert_eq!(refused["error"], "Phone 'ghost' not found — add_phone first");
+    let refused = client.call("list_calls", json!({ "phone_id": "No Phone" })).await;
+    assert_eq!(refused["error"], "Phone 'No Phone' not found — add_phone first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn update_phone_echoes_only_what_was_asked_for() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    client.add_phone("a").await;
+    client.add_phone("b").await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:b@pbx.test" })).await;
+    client.call("b_answer_call", json!({})).await;
+
+    let plain = client.call("update_phone", json!({ "phone_id": "a", "auto_answer": true })).await;
+    let mut expected =
+        vec!["status", "phone_id", "reregistered", "codecs", "recording_enabled", "capture_enabled"];
+    expected.extend(REGISTRATION);
+    expected.push("seq");
+    assert_eq!(keys(&plain), expected);
+    assert_eq!(plain["reregistered"], false);
+
+    let media = json!({ "phone_id": "a", "recording_enabled": true, "codecs": [] });
+    let media = client.call("update_phone", media).await;
+    assert_eq!((&media["affected_call_ids"], &media["codec_reinvited_call_ids"]), (&json!([0]), &json!([0])));
+    assert_eq!(media["codecs"], json!([]));
+
+    let password = client.call("update_phone", json!({ "phone_id": "a", "password": "wrong" })).await;
+    assert_eq!((&password["reregistered"], &password["is_registered"]), (&json!(true), &json!(false)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_phone_removes_its_tools_and_keeps_its_history() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    client.add_phone("a").await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
+    let dropped = client.call("drop_phone", json!({ "phone_id": "a" })).await;
+    assert_eq!(keys(&dropped), ["status", "phone_id", "tools_removed", "seq"]);
+    assert_eq!(dropped["tools_removed"], 22);
+    assert!(client.tool_names().await.iter().all(|name| !name.starts_with("a_")));
+    assert_eq!(world.exchange.views.history(None, 10).len(), 1);
+}

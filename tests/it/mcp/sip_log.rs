@@ -1,0 +1,144 @@
+//! SIP messages as text and taken apart; recordings and captures.
+
+use offhook::mcp::PhoneTools;
+use serde_json::{Value, json};
+
+use super::support::{Wire, World, keys};
+
+async fn with_a_call(world: &World) -> Wire {
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    client.add_phone("a").await;
+    client.add_phone("b").await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:b@pbx.test" })).await;
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_is_filtered_by_owner_and_fields() {
+    let world = World::new();
+    let mut client = with_a_call(&world).await;
+    for (filter, count) in [
+        (json!({}), 6),
+        (json!({ "phone_id": "a" }), 3),
+        (json!({ "phone_id": "ghost" }), 0),
+        (json!({ "phone_id": "NO PHONE" }), 0),
+        (json!({ "method": "register" }), 4),
+        (json!({ "direction": "rx" }), 3),
+        (json!({ "direction": "TX", "phone_id": "a" }), 2),
+        (json!({ "status_code": "200" }), 2),
+        (json!({ "call_id": 0 }), 1),
+        (json!({ "call_id": 1, "method": "INVITE", "cseq": 1 }), 1),
+        (json!({ "cseq": 2 }), 0),
+        (json!({ "filter_text": "INVITE sip:" }), 2),
+        (json!({ "last_n": 2 }), 2),
+    ] {
+        let log = client.call("get_sip_log", filter.clone()).await;
+        assert_eq!(keys(&log), ["total_count", "entries"], "{filter}");
+        assert_eq!(log["total_count"], count, "{filter}");
+        assert_eq!(log["entries"].as_array().unwrap().len(), count, "{filter}");
+        let messages = client.call("get_call_messages", filter.clone()).await;
+        assert_eq!(keys(&messages), ["phone_id", "total_count", "messages"], "{filter}");
+        if filter.get("filter_text").is_none() {
+            assert_eq!(messages["total_count"], count, "{filter}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_is_the_message_between_its_envelope_and_its_end() {
+    let world = World::new();
+    let mut client = with_a_call(&world).await;
+    let log = client.call("get_sip_log", json!({ "call_id": 0 })).await;
+    let entry = &log["entries"][0];
+    assert_eq!(keys(entry), ["level", "msg", "thread"]);
+    assert_eq!(entry["level"], 4);
+    let text = entry["msg"].as_str().unwrap();
+    assert!(text.starts_with("03:04:05.678 "), "{text}");
+    assert!(text.lines().next().unwrap().contains("Request msg INVITE/cseq=1"), "{text}");
+    assert!(text.contains("\r\nCall-ID: out-call-0\r\n") && text.ends_with("\n--end msg--"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_call_is_a_warning_and_no_error() {
+    let world = World::new();
+    let mut client = with_a_call(&world).await;
+    let log = client.call("get_sip_log", json!({ "call_id": 99 })).await;
+    assert_eq!((&log["entries"], &log["total_count"]), (&json!([]), &json!(0)));
+    assert!(log["warning"].as_str().unwrap().contains("99"));
+    let messages = client.call("get_call_messages", json!({ "call_id": 99, "phone_id": "a" })).await;
+    assert_eq!(keys(&messages), ["phone_id", "messages", "total_count", "warning"]);
+    let other = client.call("get_call_messages", json!({ "call_id": 0, "phone_id": "b" })).await;
+    assert!(other["warning"].is_string(), "the call is not this phone's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_taken_apart() {
+    let world = World::new();
+    let mut client = with_a_call(&world).await;
+    let messages = client.call("get_call_messages", json!({ "call_id": 0 })).await;
+    let invite = &messages["messages"][0];
+    assert_eq!(
+        keys(invite),
+        ["ts", "direction", "method", "cseq", "call_id", "from", "to", "sdp", "headers"]
+    );
+    assert_eq!((&invite["direction"], &invite["call_id"]), (&json!("TX"), &json!("out-call-0")));
+    assert_eq!(invite["from"], "sip:a@pbx.test");
+    assert_eq!(invite["headers"]["CSeq"], "1 INVITE");
+    let audio = &invite["sdp"]["media"][0];
+    assert_eq!(audio["payload_types"], json!([8, 101]));
+    assert_eq!(audio["codecs"][1]["name"], "telephone-event");
+    let responses =
+        client.call("get_call_messages", json!({ "method": "REGISTER", "direction": "RX" })).await;
+    assert_eq!(responses["messages"][0]["status_code"], 200);
+    assert_eq!(responses["messages"][0]["sdp"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn recordings_are_listed_newest_name_first() {
+    let world = World::new();
+    let root = world.recordings.path();
+    std::fs::create_dir(root.join("a")).unwrap();
+    for name in [
+        "a/call_0_20260102_030405_000001.wav",
+        "a/call_3_20260102_030406_000001.wav",
+        "call_b_9_x.wav",
+        "a/note.txt",
+    ] {
+        std::fs::write(root.join(name), b"RIFF").unwrap();
+    }
+    std::fs::write(root.join("a/call_3_20260102_030406_000001.meta.json"), b"{}").unwrap();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    let list = client.call("list_recordings", json!({})).await;
+    assert_eq!(list["total_count"], 3);
+    let rows = list["recordings"].as_array().unwrap();
+    assert_eq!(keys(&rows[0]), ["filename", "file_path", "file_size", "phone_id", "call_id", "meta_path"]);
+    let calls: Vec<&Value> = rows.iter().map(|row| &row["call_id"]).collect();
+    assert_eq!(calls, [&json!(9), &json!(3), &json!(0)]);
+    assert!(rows[1]["meta_path"].as_str().unwrap().ends_with(".meta.json"));
+    assert_eq!((&rows[2]["meta_path"], &rows[2]["file_size"]), (&Value::Null, &json!(4)));
+    let one = client.call("list_recordings", json!({ "phone_id": "a", "call_id": 3 })).await;
+    assert_eq!(one["total_count"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_capture_is_told_in_the_published_shape() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    let none = client.call("analyze_capture", json!({ "phone_id": "a", "call_id": 2 })).await;
+    assert_eq!(
+        keys(&none),
+        [
+            "phone_id",
+            "call_id",
+            "path",
+            "error",
+            "total_packets",
+            "rtp_flows",
+            "rtcp_flows",
+            "phone_rtp_port",
+            "phone_rtp_codecs_seen",
+            "non_phone_codecs_on_phone_port"
+        ]
+    );
+    assert!(none["error"].as_str().unwrap().starts_with("no capture for phone='a' call_id=2"));
+}
