@@ -50,11 +50,6 @@ pub(in crate::mcp) fn unknown_call_filter(call: CallId) -> String {
     format!("call_id {} is unknown: no call with this number was made or received", call.0)
 }
 
-/// The transport word is none of ours.
-pub(in crate::mcp) fn unsupported_transport(given: &str) -> String {
-    format!("Unsupported transport: '{given}' (use udp/tcp/tls)")
-}
-
 /// No capture file exists for the phone.
 pub(in crate::mcp) fn no_capture(phone: &str, call: Option<CallId>) -> String {
     let call = call.map_or_else(|| "None".to_owned(), |call| call.0.to_string());

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{ACTION_NAMES, roster::add_and_settle};
 use crate::{
-    command::{AddPhone, Command},
+    command::Command,
+    config::{EntryError, PhonesProfile},
     id::PhoneId,
     mcp::{
         arguments::arguments,
@@ -41,25 +42,16 @@ arguments! {
     }
 }
 
-/// One phone of a profile: what to add, or why it cannot be.
-type Entry = Result<AddPhone, (String, String)>;
-
 async fn load_phones(services: Arc<Services>, given: LoadPhones, context: CallContext) -> Reply {
-    let entries: Vec<Entry> = match read(Path::new(&given.path)) {
-        Ok(entries) => entries,
-        Err(error) => return Reply::compat_error(error, &[("path", given.path.into())]),
+    let profile = match PhonesProfile::load(Path::new(&given.path)) {
+        Ok(profile) => profile,
+        Err(error) => return Reply::compat_error(error.to_string(), &[("path", given.path.into())]),
     };
-    let mut errors: Vec<Value> = Vec::new();
+    let entry = |error: &EntryError| json!({ "phone_id": error.phone_id, "error": error.error });
+    let mut errors: Vec<Value> = profile.errors.iter().map(entry).collect();
     let dropped = if given.merge { Vec::new() } else { drop_all(&services, &context, &mut errors).await };
-    let mut phones = Vec::new();
-    for entry in entries {
-        match entry {
-            Ok(add) => phones.push(add),
-            Err((phone, error)) => errors.push(json!({ "phone_id": phone, "error": error })),
-        }
-    }
     let mut added: Vec<Value> = Vec::new();
-    for (phone, outcome) in add_and_settle(&services, phones, &context, REGISTRATIONS_WAIT).await {
+    for (phone, outcome) in add_and_settle(&services, profile.phones, &context, REGISTRATIONS_WAIT).await {
         match outcome {
             Ok(view) => added.push(Value::Object(rows::phone_added(&view, ACTION_NAMES.len()))),
             Err(error) => errors.push(json!({ "phone_id": phone, "error": error })),
@@ -91,8 +83,4 @@ async fn drop_all(services: &Services, context: &CallContext, errors: &mut Vec<V
         }
     }
     dropped
-}
-
-fn read(_path: &Path) -> Result<Vec<Entry>, String> {
-    Err("profiles come with the config module".into())
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{ACTION_NAMES, names_of, profile, registration::REGISTRATION_WAIT};
 use crate::{
     command::{AddPhone, Command, UpdatePhone},
-    event::{PhoneSpec, Transport},
+    config::transport,
+    event::PhoneSpec,
     id::PhoneId,
     mcp::{
         arguments::arguments,
@@ -118,15 +119,6 @@ arguments! {
     }
 }
 
-/// Reads a transport word as users write it.
-pub(super) fn transport_of(word: &str) -> Option<Transport> {
-    match word.to_ascii_lowercase().as_str() {
-        "udp" => Some(Transport::Udp),
-        "tcp" => Some(Transport::Tcp),
-        _ => None,
-    }
-}
-
 async fn add_phone(services: Arc<Services>, given: AddPhoneArguments, context: CallContext) -> Reply {
     let named = given.phone_id.clone();
     let refuse = |error: String| Reply::compat_error(error, &[("phone_id", named.as_str().into())]);
@@ -134,8 +126,9 @@ async fn add_phone(services: Arc<Services>, given: AddPhoneArguments, context: C
         Ok(phone) => phone,
         Err(error) => return refuse(error.to_string()),
     };
-    let Some(transport) = transport_of(&given.transport) else {
-        return refuse(words::unsupported_transport(&given.transport));
+    let transport = match transport(&given.transport) {
+        Ok(transport) => transport,
+        Err(error) => return refuse(error.to_string()),
     };
     let spec = PhoneSpec {
         domain: given.domain,

@@ -71,7 +71,7 @@ async fn wrong_names_and_transports_are_business_errors() {
     arguments["phone_id"] = json!("a");
     arguments["transport"] = json!("carrier pigeon");
     let refused = client.call("add_phone", arguments).await;
-    assert_eq!(refused["error"], "Unsupported transport: 'carrier pigeon' (use udp/tcp/tls)");
+    assert_eq!(refused["error"], "Unsupported transport: 'carrier pigeon' (use udp/tcp)");
     assert!(client.seen.is_empty(), "a refused phone changes no list");
 }
 
@@ -195,4 +195,67 @@ async fn dropping_a_phone_removes_its_tools_and_keeps_its_history() {
     assert_eq!(dropped["tools_removed"], 22);
     assert!(client.tool_names().await.iter().all(|name| !name.starts_with("a_")));
     assert_eq!(world.exchange.views.history(None, 10).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phones_file_replaces_or_joins_the_roster() {
+    let world = World::new();
+    let file = world.recordings.path().join("phones.yaml");
+    let text = "defaults: {domain: pbx.test, password: p}\nphones:\n- {phone_id: x, username: x}\n\
+                - {phone_id: 77, username: 77, auto_answer: true}\n- {phone_id: Bad, username: y}\n";
+    std::fs::write(&file, text).unwrap();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    client.add_phone("a").await;
+    client.seen.clear();
+
+    let merged = client.call("load_phones", json!({ "path": file, "merge": true })).await;
+    assert_eq!(keys(&merged), ["status", "path", "mode", "dropped", "added", "errors", "seq"]);
+    assert_eq!(
+        (&merged["status"], &merged["mode"], &merged["dropped"]),
+        (&json!("partial"), &json!("merge"), &json!([]))
+    );
+    assert_eq!(merged["errors"][0]["phone_id"], "Bad");
+    let added = merged["added"].as_array().unwrap();
+    assert_eq!(
+        (added.len(), &added[0]["phone_id"], &added[1]["auto_answer"]),
+        (2, &json!("x"), &json!(true))
+    );
+    assert!(added[0].get("status").is_none());
+    assert_eq!(client.seen.len(), 1, "one change of the list: {:?}", client.seen);
+
+    let replaced = client.call("load_phones", json!({ "path": file })).await;
+    assert_eq!((&replaced["mode"], &replaced["dropped"]), (&json!("replace"), &json!(["a", "x", "77"])));
+    let names: Vec<String> = world.exchange.views.phones().iter().map(|phone| phone.id.to_string()).collect();
+    assert_eq!(names, ["x", "77"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phones_file_that_cannot_be_used_changes_nothing() {
+    let world = World::new();
+    let file = world.recordings.path().join("phones.yaml");
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    client.add_phone("a").await;
+    client.seen.clear();
+    for (text, word) in [
+        ("phones: []", "empty"),
+        ("phones: [{phone_id: a, domain: h, username: u}]", "password"),
+        ("phones: [{phone_id: a, domain: h, username: u, password: p, colour: red}]", "unknown"),
+        (
+            "phones: [{phone_id: a, domain: h, username: u, password: p}, {phone_id: a, domain: h, username: u, password: p}]",
+            "duplicate",
+        ),
+        ("- a", "mapping"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let refused = client.call("load_phones", json!({ "path": file })).await;
+        assert_eq!(keys(&refused), ["status", "error", "path"]);
+        assert!(refused["error"].as_str().unwrap().to_lowercase().contains(word), "{refused}");
+    }
+    let missing = client.call("load_phones", json!({ "path": "/nowhere/phones.yaml" })).await;
+    assert!(
+        missing["error"].as_str().unwrap().starts_with("Profile not found: /nowhere/phones.yaml"),
+        "{missing}"
+    );
+    assert!(client.seen.is_empty());
+    assert_eq!(world.exchange.views.phones().len(), 1);
 }
