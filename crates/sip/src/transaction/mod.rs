@@ -8,6 +8,8 @@ mod client_other;
 mod key;
 mod server_invite;
 mod server_other;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 pub(crate) use client_invite::{ClientInvite, State as ClientInviteState};
