@@ -60,8 +60,21 @@ pub(crate) fn doc_tests() -> Result<()> {
 pub(crate) fn tests(selection: &[&str], environment: &[(&str, String)]) -> Result<()> {
     let mut command = test_runner()?;
     command.args(if selection.is_empty() { &["--workspace"][..] } else { selection });
-    shell::run(command.envs(environment.iter().map(|(name, value)| (name, value))))
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    if shell::status(&mut command)?.success() { Ok(()) } else { Err(TestsFailed.into()) }
 }
+
+/// Tests failed, and their runner has said which: its summary stays the last thing printed.
+#[derive(Debug)]
+pub(crate) struct TestsFailed;
+
+impl std::fmt::Display for TestsFailed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("tests failed")
+    }
+}
+
+impl std::error::Error for TestsFailed {}
 
 fn test_runner() -> Result<Command> {
     if shell::succeeds("cargo", &["nextest", "--version"]) {

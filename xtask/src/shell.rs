@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// Returns the root of the repository.
 ///
@@ -28,12 +28,20 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<Command> {
 /// # Errors
 /// When it cannot be started or does not succeed.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    eprintln!("+ {}", line(command));
-    let status = command.status().with_context(|| format!("could not start `{}`", line(command)))?;
+    let status = status(command)?;
     if !status.success() {
         bail!("`{}` ended with {status}", line(command));
     }
     Ok(())
+}
+
+/// Runs a command as [`run`] does, and leaves the judgement of how it ended to the caller.
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
+    eprintln!("+ {}", line(command));
+    command.status().with_context(|| format!("could not start `{}`", line(command)))
 }
 
 /// Runs a command without showing its output unless it goes wrong.
