@@ -5,6 +5,7 @@ pub mod dialog;
 pub mod framing;
 mod ids;
 pub mod message;
+pub mod next_hop;
 pub mod registration;
 pub mod session;
 #[cfg(any(test, feature = "testkit"))]

@@ -1,0 +1,353 @@
+//! Where a request goes: the transports, addresses and ports of a URI, in the order to try them.
+//!
+//! RFC 3263 §4.1 (transport), §4.2 (address and port); RFC 2782 (order of SRV records). The caller asks the DNS:
+//! [`NextHop::poll`] names the next question, [`NextHop::answer`] takes the records. Left out: caching,
+//! and SRV for WebSocket, whose URIs name their host directly (RFC 7118 §7).
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::message::{Host, Scheme, TransportName, Uri};
+
+/// Why a URI leads nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NextHopError {
+    /// The URI is not sip or sips, so that it names no host.
+    #[error("uri names no host")]
+    NoHost,
+    /// The URI wants a transport that is not offered, or sips over an insecure one.
+    #[error("no transport that the uri allows")]
+    NoTransport,
+}
+
+/// A question for the DNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// The NAPTR records of a domain.
+    Naptr(String),
+    /// The SRV records of a service name.
+    Srv(String),
+    /// The A and AAAA records of a host.
+    Address(String),
+}
+
+/// A record from the DNS; those that do not fit the question are ignored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A NAPTR record.
+    Naptr {
+        /// Lower ones first.
+        order: u16,
+        /// Lower ones first among the same order.
+        preference: u16,
+        /// Only `s` is of use: the replacement has SRV records.
+        flags: String,
+        /// Such as `SIP+D2U`.
+        service: String,
+        /// The name to ask for next.
+        replacement: String,
+    },
+    /// An SRV record.
+    Srv {
+        /// Lower ones first.
+        priority: u16,
+        /// Share of the load among the same priority.
+        weight: u16,
+        /// The port of the server.
+        port: u16,
+        /// The host of the server; `.` says that there is none.
+        target: String,
+    },
+    /// An A or AAAA record.
+    Address(IpAddr),
+}
+
+/// One place to send a request to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The transport to use.
+    pub transport: TransportName,
+    /// Address and port.
+    pub address: SocketAddr,
+    /// The name that a TLS certificate must show: the host of the URI (RFC 5922 §4), not that of SRV.
+    pub name: String,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Ask the DNS and pass the records to [`NextHop::answer`].
+    Ask(Question),
+    /// Try these in order; none means that the URI cannot be reached.
+    Done(Vec<Target>),
+}
+
+#[derive(Clone, Debug)]
+enum Work {
+    Naptr,
+    Srv { transport: TransportName, name: String },
+    Address { transport: TransportName, host: String, port: u16 },
+}
+
+/// Resolves one URI.
+#[derive(Clone, Debug)]
+pub struct NextHop {
+    /// Host of the URI, or its `maddr`.
+    target: String,
+    secure: bool,
+    /// What the caller can send over, best first, cut to what the URI allows.
+    transports: Vec<TransportName>,
+    work: VecDeque<Work>,
+    /// What to look up if no SRV record is found.
+    fallback: Option<Work>,
+    found: Vec<Target>,
+    random: u64,
+}
+
+impl NextHop {
+    /// Starts for a URI and the transports that can be used, best first.
+    ///
+    /// `random` decides between SRV records of the same priority; the same number gives the same order.
+    ///
+    /// # Errors
+    /// If the URI has no host or wants a transport that is not among `offered`.
+    pub fn new(uri: &Uri, offered: &[TransportName], random: u64) -> Result<Self, NextHopError> {
+        let secure = match uri.scheme() {
+            Scheme::Sip => false,
+            Scheme::Sips => true,
+            Scheme::Tel | Scheme::Other(_) => return Err(NextHopError::NoHost),
+        };
+        let host = uri.maddr().or_else(|| uri.host().cloned()).ok_or(NextHopError::NoHost)?;
+        let allowed = |transport: &&TransportName| !secure || is_secure(transport);
+        let transports: Vec<_> = offered.iter().filter(allowed).cloned().collect();
+        let named = uri.transport().map(|text| named_transport(text, secure));
+        let chosen = named.clone().or_else(|| {
+            // An address or a port leaves nothing to ask the DNS about the transport (RFC 3263 §4.1).
+            (host.ip().is_some() || uri.port().is_some()).then(|| plain_transport(secure))
+        });
+        if transports.is_empty() || chosen.as_ref().is_some_and(|chosen| !transports.contains(chosen)) {
+            return Err(NextHopError::NoTransport);
+        }
+        let target = match &host {
+            Host::Name(name) => name.trim_end_matches('.').to_owned(),
+            Host::V4(address) => address.to_string(),
+            Host::V6(address) => address.to_string(),
+        };
+        let mut hop = Self {
+            target,
+            secure,
+            transports,
+            work: VecDeque::new(),
+            fallback: None,
+            found: Vec::new(),
+            random,
+        };
+        hop.begin(&host, chosen, uri.port());
+        Ok(hop)
+    }
+
+    fn begin(&mut self, host: &Host, chosen: Option<TransportName>, port: Option<u16>) {
+        let Some(transport) = chosen else {
+            self.work.push_back(Work::Naptr);
+            self.fallback = Some(self.host_work(plain_transport(self.secure)));
+            return;
+        };
+        if let Some(address) = host.ip() {
+            let port = port.unwrap_or_else(|| transport.default_port());
+            self.add(transport, SocketAddr::new(address, port));
+            return;
+        }
+        let host_work = self.host_work(transport.clone());
+        match (port, service(&transport)) {
+            (Some(port), _) => {
+                let host = self.target.clone();
+                self.work.push_back(Work::Address { transport, host, port });
+            }
+            (None, Some(prefix)) => {
+                let name = format!("{prefix}.{}", self.target);
+                self.work.push_back(Work::Srv { transport, name });
+                self.fallback = Some(host_work);
+            }
+            (None, None) => self.work.push_back(host_work),
+        }
+    }
+
+    fn host_work(&self, transport: TransportName) -> Work {
+        let port = transport.default_port();
+        Work::Address { transport, host: self.target.clone(), port }
+    }
+
+    /// Returns the next question, or the result.
+    #[must_use]
+    pub fn poll(&self) -> Step {
+        match self.work.front() {
+            None => Step::Done(self.found.clone()),
+            Some(Work::Naptr) => Step::Ask(Question::Naptr(self.target.clone())),
+            Some(Work::Srv { name, .. }) => Step::Ask(Question::Srv(name.clone())),
+            Some(Work::Address { host, .. }) => Step::Ask(Question::Address(host.clone())),
+        }
+    }
+
+    /// Takes the answer to the question that [`NextHop::poll`] named; no records if there are none.
+    pub fn answer(&mut self, records: Vec<Record>) {
+        match self.work.pop_front() {
+            None => {}
+            Some(Work::Naptr) => self.take_naptr(records),
+            Some(Work::Srv { transport, .. }) => self.take_srv(&transport, records),
+            Some(Work::Address { transport, port, .. }) => {
+                for record in records {
+                    if let Record::Address(address) = record {
+                        self.add(transport.clone(), SocketAddr::new(address, port));
+                    }
+                }
+            }
+        }
+        if self.work.is_empty() && self.found.is_empty() {
+            self.work.extend(self.fallback.take());
+        }
+    }
+
+    fn add(&mut self, transport: TransportName, address: SocketAddr) {
+        let target = Target { transport, address, name: self.target.clone() };
+        if !self.found.contains(&target) {
+            self.found.push(target);
+        }
+    }
+
+    fn take_naptr(&mut self, records: Vec<Record>) {
+        let mut usable = Vec::new();
+        for record in records {
+            let Record::Naptr { order, preference, flags, service, replacement } = record else { continue };
+            let transport = naptr_transport(&service).filter(|known| self.transports.contains(known));
+            if let (Some(transport), true) = (transport, flags.eq_ignore_ascii_case("s")) {
+                usable.push((order, preference, transport, replacement));
+            }
+        }
+        usable.sort_by_key(|(order, preference, ..)| (*order, *preference));
+        if usable.is_empty() {
+            // RFC 3263 §4.1: without NAPTR, ask for the service of every transport that can be used.
+            for transport in &self.transports {
+                if let Some(prefix) = service(transport) {
+                    let name = format!("{prefix}.{}", self.target);
+                    self.work.push_back(Work::Srv { transport: transport.clone(), name });
+                }
+            }
+        }
+        for (_, _, transport, name) in usable {
+            let name = name.trim_end_matches('.').to_owned();
+            self.work.push_back(Work::Srv { transport, name });
+        }
+    }
+
+    fn take_srv(&mut self, transport: &TransportName, records: Vec<Record>) {
+        let mut servers = Vec::new();
+        for record in records {
+            if let Record::Srv { priority, weight, port, target } = record {
+                servers.push(Server { priority, weight, port, target });
+            }
+        }
+        if servers.is_empty() {
+            return;
+        }
+        // The domain says which servers it has; its own address is none of them.
+        self.fallback = None;
+        let ordered = self.in_order(servers);
+        for server in ordered.into_iter().rev() {
+            let host = server.target.trim_end_matches('.').to_owned();
+            if !host.is_empty() {
+                self.work.push_front(Work::Address { transport: transport.clone(), host, port: server.port });
+            }
+        }
+    }
+
+    /// Orders servers by priority, and by chance according to weight within one (RFC 2782).
+    fn in_order(&mut self, mut servers: Vec<Server>) -> Vec<Server> {
+        // Weight zero comes first, so that it is chosen only when the draw is zero.
+        servers.sort_by_key(|server| (server.priority, server.weight));
+        let mut ordered = Vec::with_capacity(servers.len());
+        while let Some(first) = servers.first() {
+            let priority = first.priority;
+            let peers = servers.iter().take_while(|server| server.priority == priority);
+            let total: u64 = peers.map(|server| u64::from(server.weight)).sum();
+            let draw = self.draw() % (total + 1);
+            let mut sum = 0;
+            let chosen = servers.iter().position(|server| {
+                sum += u64::from(server.weight);
+                sum >= draw
+            });
+            ordered.push(servers.remove(chosen.unwrap_or(0)));
+        }
+        ordered
+    }
+
+    /// Steele's splitmix64: one injected number gives as many draws as there are records.
+    fn draw(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Server {
+    priority: u16,
+    weight: u16,
+    port: u16,
+    target: String,
+}
+
+fn is_secure(transport: &TransportName) -> bool {
+    matches!(transport, TransportName::Tls | TransportName::TlsSctp | TransportName::Wss)
+}
+
+/// The transport where nothing names one.
+fn plain_transport(secure: bool) -> TransportName {
+    if secure { TransportName::Tls } else { TransportName::Udp }
+}
+
+/// Reads a `transport` parameter; under sips it names what TLS runs over (RFC 3261 §26.2.2).
+fn named_transport(text: &str, secure: bool) -> TransportName {
+    let named = TransportName::from_text(text);
+    match named {
+        TransportName::Tcp if secure => TransportName::Tls,
+        TransportName::Sctp if secure => TransportName::TlsSctp,
+        TransportName::Ws if secure => TransportName::Wss,
+        TransportName::Udp
+        | TransportName::Tcp
+        | TransportName::Tls
+        | TransportName::Sctp
+        | TransportName::TlsSctp
+        | TransportName::Ws
+        | TransportName::Wss
+        | TransportName::Other(_) => named,
+    }
+}
+
+/// The labels in front of the domain in an SRV name.
+fn service(transport: &TransportName) -> Option<&'static str> {
+    match transport {
+        TransportName::Udp => Some("_sip._udp"),
+        TransportName::Tcp => Some("_sip._tcp"),
+        TransportName::Tls => Some("_sips._tcp"),
+        TransportName::Sctp => Some("_sip._sctp"),
+        TransportName::TlsSctp => Some("_sips._sctp"),
+        TransportName::Ws | TransportName::Wss | TransportName::Other(_) => None,
+    }
+}
+
+/// The transport that a NAPTR service field stands for (RFC 3263 §4.1, RFC 7118 §6, RFC 4168 §5).
+fn naptr_transport(service: &str) -> Option<TransportName> {
+    const SERVICES: [(&str, TransportName); 7] = [
+        ("SIP+D2U", TransportName::Udp),
+        ("SIP+D2T", TransportName::Tcp),
+        ("SIPS+D2T", TransportName::Tls),
+        ("SIP+D2S", TransportName::Sctp),
+        ("SIPS+D2S", TransportName::TlsSctp),
+        ("SIP+D2W", TransportName::Ws),
+        ("SIPS+D2W", TransportName::Wss),
+    ];
+    let known = SERVICES.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(service));
+    known.map(|(_, transport)| transport)
+}
