@@ -1,1 +1,102 @@
-//! One call: state, media and recording.
+//! One call: its rules, its actor, its media and its recording.
+//!
+//! A call sends SIP only through [`ToPhone`], so it can name nothing else of the phone.
+
+mod actor;
+mod media;
+mod media_task;
+mod recording;
+mod signaling;
+mod sound;
+mod state;
+
+pub(crate) use actor::{Beginning, CallActor, CallArguments, CallSettings};
+pub(crate) use media::CallMedia;
+pub use media_task::{MediaHub, MediaLoad};
+pub(crate) use state::CallCommand;
+
+use offhook_sip::{session::SessionEvent, user_agent::IncomingId};
+use tokio::sync::oneshot;
+
+use crate::{
+    command::{Outcome, Rejection},
+    event::Cause,
+    id::CallId,
+};
+
+/// Where the answer to a command goes.
+pub(crate) type Reply = oneshot::Sender<Result<Outcome, Rejection>>;
+
+/// What a call's actor can be told.
+#[derive(Debug)]
+pub(crate) enum CallMessage {
+    /// Somebody asks for something.
+    Command {
+        /// What.
+        command: CallCommand,
+        /// Why, for the journal.
+        cause: Cause,
+        /// Where the answer goes.
+        reply: Reply,
+    },
+    /// The phone's user agent reports on this call's session.
+    Sip {
+        /// What happened.
+        event: Box<SessionEvent>,
+        /// The message or timer that caused it.
+        cause: Cause,
+    },
+    /// Media reports something worth an event.
+    Media(offhook_media::session::Fact),
+    /// The phone's settings changed.
+    Settings(CallSettings),
+}
+
+/// What a call may ask of its phone.
+#[derive(Debug)]
+pub(crate) struct ToPhone {
+    /// The asking call.
+    pub(crate) call: CallId,
+    /// Why, for the journal.
+    pub(crate) cause: Cause,
+    /// What.
+    pub(crate) request: Request,
+}
+
+/// A piece of signaling that a call wants done.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Answer the pending INVITE or re-INVITE.
+    Respond {
+        /// Status of the response.
+        status: u16,
+        /// Session description to carry.
+        sdp: Option<Vec<u8>>,
+    },
+    /// End the session as its state asks.
+    HangUp,
+    /// Offer a changed session.
+    Reinvite {
+        /// The offer.
+        sdp: Vec<u8>,
+    },
+    /// Ask the other side to call someone else.
+    Refer {
+        /// Refer-To, as a name-addr or URI.
+        to: String,
+    },
+    /// Send one digit by INFO.
+    Info {
+        /// Media type of the body.
+        content_type: &'static str,
+        /// The body.
+        body: String,
+    },
+    /// Answer a request inside the dialog.
+    Reply {
+        /// Which one.
+        request: IncomingId,
+        /// Status of the response.
+        status: u16,
+    },
+}

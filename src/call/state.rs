@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::{
     command::{Code, Rejection, Sound},
-    event::{CallEvent, DigitMethod, Direction, Event, MediaEvent, Party},
+    event::{CallEvent, Change, DigitMethod, Direction, Event, MediaEvent, Party},
 };
 
 /// A request to one call, after its phone has been found.
@@ -101,6 +101,8 @@ pub(crate) struct CallState {
     pub(crate) playing: Option<String>,
     /// The file being recorded to.
     pub(crate) recording: Option<String>,
+    /// What a re-INVITE of ours is changing.
+    pub(crate) changing: Option<Change>,
     /// Whether a session description was agreed.
     pub(crate) media: bool,
 }
@@ -118,6 +120,7 @@ impl CallState {
             held_remotely: false,
             playing: None,
             recording: None,
+            changing: None,
             media: false,
         }
     }
@@ -133,55 +136,48 @@ impl CallState {
                     vec![CallEvent::Ending {}.into()]
                 }
             }),
-            CallCommand::Hold => self.established("be held").map(|()| match self.held_locally {
-                true => vec![],
-                false => vec![CallEvent::Held { by: Party::Local }.into()],
-            }),
-            CallCommand::Resume => self.established("be resumed").map(|()| match self.held_locally {
-                true => vec![CallEvent::Resumed { by: Party::Local }.into()],
-                false => vec![],
-            }),
+            CallCommand::Hold => self.decide_change(Change::Hold),
+            CallCommand::Resume => self.decide_change(Change::Resume),
+            CallCommand::SetCodecs { .. } => self.decide_change(Change::Codecs),
             CallCommand::SendDigits { digits, .. } => self.decide_digits(digits),
-            CallCommand::Transfer { to, .. } => self.established("be transferred").map(|()| {
-                vec![CallEvent::TransferRequested { by: Party::Local, to: to.clone() }.into()]
-            }),
+            CallCommand::Transfer { to, .. } => self
+                .established("be transferred")
+                .map(|()| vec![CallEvent::TransferRequested { by: Party::Local, to: to.clone() }.into()]),
             CallCommand::Play { sound, repeat } => {
                 self.with_media()?;
-                Ok(vec![
-                    MediaEvent::PlaybackStarted { source: sound_name(sound), repeat: *repeat }.into(),
-                ])
+                Ok(vec![MediaEvent::PlaybackStarted { source: sound_name(sound), repeat: *repeat }.into()])
             }
             CallCommand::StopPlaying => Ok(match &self.playing {
                 Some(source) => vec![MediaEvent::PlaybackFinished { source: source.clone() }.into()],
                 None => vec![],
             }),
             // The file name is the actor's to choose, so it appends the fact itself.
-            CallCommand::Record { .. } | CallCommand::SetCodecs { .. } => match self.phase {
+            CallCommand::Record { .. } => match self.phase {
                 Phase::Ended | Phase::Ending => Err(self.wrong_state("be changed")),
-                Phase::Calling | Phase::Incoming | Phase::Early | Phase::Answered | Phase::Established => Ok(vec![]),
+                Phase::Calling | Phase::Incoming | Phase::Early | Phase::Answered | Phase::Established => {
+                    Ok(vec![])
+                }
             },
         }
     }
 
     fn decide_answer(&self, status: u16) -> Result<Vec<Event>, Rejection> {
-        let ringing = matches!(
-            (self.direction, self.phase),
-            (Direction::Inbound, Phase::Incoming | Phase::Early)
-        );
+        let ringing =
+            matches!((self.direction, self.phase), (Direction::Inbound, Phase::Incoming | Phase::Early));
         if !ringing {
             return Err(self.wrong_state("be answered"));
         }
         let reason = reason_phrase(status).to_owned();
         match status {
             100 => Ok(vec![CallEvent::Trying {}.into()]),
-            101..=199 => Ok(vec![
-                CallEvent::Ringing { status, reason, early_media: status == 183 }.into(),
-            ]),
+            101..=199 => Ok(vec![CallEvent::Ringing { status, reason, early_media: status == 183 }.into()]),
             200..=299 => Ok(vec![CallEvent::Answered { by: Party::Local, status, reason }.into()]),
             300..=699 => self.decide_reject(status),
             _ => Err(Rejection::new(
                 Code::InvalidArgument,
-                format!("status {status} does not exist: give 180 to ring, 200 to answer, 300 to 699 to refuse"),
+                format!(
+                    "status {status} does not exist: give 180 to ring, 200 to answer, 300 to 699 to refuse"
+                ),
             )),
         }
     }
@@ -196,6 +192,28 @@ impl CallState {
                 format!("status {status} does not refuse a call: give 300 to 699, such as 486"),
             )),
             (_, _) => Err(self.wrong_state("be rejected")),
+        }
+    }
+
+    fn decide_change(&self, change: Change) -> Result<Vec<Event>, Rejection> {
+        self.established(match change {
+            Change::Hold => "be held",
+            Change::Resume => "be resumed",
+            Change::Codecs => "be changed",
+        })?;
+        let done = match change {
+            Change::Hold => self.held_locally,
+            Change::Resume => !self.held_locally,
+            Change::Codecs => false,
+        };
+        match self.changing {
+            _ if done => Ok(vec![]),
+            None => Ok(vec![CallEvent::Modifying { change }.into()]),
+            Some(_) => Err(Rejection::new(
+                Code::WrongState,
+                "another change of this call waits for its answer: try again when call.modified or \
+                 call.modify_failed has come",
+            )),
         }
     }
 
@@ -214,9 +232,12 @@ impl CallState {
     fn established(&self, what: &str) -> Result<(), Rejection> {
         match self.phase {
             Phase::Established => Ok(()),
-            Phase::Calling | Phase::Incoming | Phase::Early | Phase::Answered | Phase::Ending | Phase::Ended => {
-                Err(self.wrong_state(what))
-            }
+            Phase::Calling
+            | Phase::Incoming
+            | Phase::Early
+            | Phase::Answered
+            | Phase::Ending
+            | Phase::Ended => Err(self.wrong_state(what)),
         }
     }
 
@@ -261,12 +282,15 @@ impl CallState {
             CallEvent::Held { by: Party::Remote } => self.held_remotely = true,
             CallEvent::Resumed { by: Party::Local } => self.held_locally = false,
             CallEvent::Resumed { by: Party::Remote } => self.held_remotely = false,
-            CallEvent::Placed { .. }
+            CallEvent::Modifying { change } => self.changing = Some(*change),
+            CallEvent::Modified { by: Party::Local, .. } | CallEvent::ModifyFailed { .. } => {
+                self.changing = None;
+            }
+            CallEvent::Modified { by: Party::Remote, .. }
+            | CallEvent::Placed { .. }
             | CallEvent::Incoming { .. }
             | CallEvent::Trying {}
             | CallEvent::Dialog { .. }
-            | CallEvent::Modified { .. }
-            | CallEvent::ModifyFailed { .. }
             | CallEvent::TransferRequested { .. }
             | CallEvent::TransferProgress { .. } => {}
         }
@@ -297,9 +321,13 @@ impl CallState {
             MediaEvent::PlaybackStarted { source, .. } => self.playing = Some(source.clone()),
             MediaEvent::PlaybackFinished { .. } => self.playing = None,
             MediaEvent::RecordingStarted { path } => self.recording = Some(path.clone()),
-            MediaEvent::RecordingStopped { .. } => self.recording = None,
+            MediaEvent::RecordingStopped { .. } | MediaEvent::RecordingFailed { .. } => {
+                self.recording = None;
+            }
             MediaEvent::FirstPacket { .. }
             | MediaEvent::SourceChanged { .. }
+            | MediaEvent::ReceptionStopped { .. }
+            | MediaEvent::ReceptionResumed {}
             | MediaEvent::Statistics { .. }
             | MediaEvent::SilenceStarted {}
             | MediaEvent::SilenceEnded { .. }
@@ -307,6 +335,7 @@ impl CallState {
             | MediaEvent::ToneEnded { .. }
             | MediaEvent::DigitReceived { .. }
             | MediaEvent::DigitsSent { .. }
+            | MediaEvent::DigitsCut { .. }
             | MediaEvent::DigitsFinished { .. } => {}
         }
     }
@@ -332,6 +361,7 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::MediaDirection;
 
     fn given(direction: Direction, facts: &[Event]) -> CallState {
         let mut call = CallState::new(direction);
@@ -353,7 +383,10 @@ mod tests {
         let answer = CallCommand::Answer { status: 200 };
         let mut call = given(Direction::Inbound, &[ringing()]);
         let facts = call.decide(&answer).unwrap();
-        assert_eq!(facts, vec![CallEvent::Answered { by: Party::Local, status: 200, reason: "OK".into() }.into()]);
+        assert_eq!(
+            facts,
+            vec![CallEvent::Answered { by: Party::Local, status: 200, reason: "OK".into() }.into()]
+        );
         facts.iter().for_each(|fact| call.apply(fact));
         let refused = call.decide(&answer).unwrap_err();
         assert_eq!(refused.code, Code::WrongState);
@@ -380,12 +413,19 @@ mod tests {
     fn hold_and_resume_need_an_established_call_and_happen_once() {
         assert!(given(Direction::Outbound, &[ringing()]).decide(&CallCommand::Hold).is_err());
         let mut call = given(Direction::Outbound, &established());
+        assert_eq!(call.decide(&CallCommand::Resume).unwrap(), vec![]);
         let facts = call.decide(&CallCommand::Hold).unwrap();
+        assert_eq!(facts, vec![CallEvent::Modifying { change: Change::Hold }.into()]);
         facts.iter().for_each(|fact| call.apply(fact));
+        assert_eq!(call.decide(&CallCommand::Hold).unwrap_err().code, Code::WrongState);
+        let modified =
+            CallEvent::Modified { by: Party::Local, codec: None, direction: MediaDirection::Sendonly };
+        call.apply(&modified.into());
+        call.apply(&CallEvent::Held { by: Party::Local }.into());
         assert_eq!(call.decide(&CallCommand::Hold).unwrap(), vec![]);
         assert_eq!(
             call.decide(&CallCommand::Resume).unwrap(),
-            vec![CallEvent::Resumed { by: Party::Local }.into()]
+            vec![CallEvent::Modifying { change: Change::Resume }.into()]
         );
     }
 

@@ -156,6 +156,13 @@ events! {
             /// Its length, milliseconds.
             duration_ms: u64,
         },
+        /// The file could not be written; what is there may be cut short.
+        "media.recording_failed" => RecordingFailed {
+            /// The file.
+            path: String,
+            /// Why, in words.
+            reason: String,
+        },
         /// A digit arrived.
         "dtmf.received" => DigitReceived {
             /// One of `0-9 * # A-D`.

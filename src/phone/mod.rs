@@ -1,1 +1,12 @@
-//! One softphone: its user agent, registration and calls.
+//! One softphone: its user agent, its registration and its calls.
+
+mod actor;
+mod calls;
+mod commands;
+mod drain;
+mod recovery;
+mod target;
+
+pub(crate) use actor::{PhoneActor, PhoneArguments, PhoneMessage, Shared};
+pub(crate) use recovery::Dangling;
+pub use target::{Registrar, ResolveError};

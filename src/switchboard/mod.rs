@@ -1,1 +1,15 @@
 //! The one door for commands and reads.
+//!
+//! Every surface and every run sends its commands here; reads go to the views and never to an actor. The switchboard owns
+//! the tree of actors: a root that supervises phones, which supervise their calls.
+
+mod call_actor;
+mod directory;
+mod execute;
+mod options;
+mod restart;
+mod supervisor;
+mod tree;
+
+pub use options::{Options, StartError};
+pub use tree::{ShutdownError, Switchboard};

@@ -11,4 +11,6 @@ mod contract;
 mod lab;
 mod mcp;
 mod net;
+mod phones;
+mod support;
 mod tidy;

@@ -8,11 +8,13 @@ mod receiver;
 mod sender;
 #[cfg(test)]
 mod tests;
+mod tones;
 
 pub use event::{Digit, EventPayload, EventSet};
 pub use inband::InbandSender;
 pub use receiver::{EventReceiver, ReceivedEvent};
 pub use sender::{EventPacket, EventSender};
+pub use tones::{DigitDetector, HeardDigit};
 
 /// How a digit travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,7 +3,12 @@
 //! Where an example of the RFCs uses codecs we lack (LPC, iLBC, video), the expected answer is the one
 //! a G.711 phone must give.
 
+use std::time::Duration;
+
 use super::*;
+use crate::codec::Codec;
+use crate::dtmf::EventSet;
+use crate::sdp::{Direction, SessionDescription};
 
 fn parse(text: &str) -> SessionDescription {
     SessionDescription::parse(text.as_bytes()).unwrap()

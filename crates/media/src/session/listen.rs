@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::config::SessionConfig;
 use super::media_session::TICK;
 use super::output::Fact;
-use crate::audio::{Frame, LevelMeter, SilenceChange, SilenceDetector};
+use crate::audio::{Frame, LevelMeter, SilenceChange, SilenceDetector, ToneChange, ToneDetector};
 use crate::codec::Codec;
-use crate::dtmf::{Digit, DigitMethod, ReceivedEvent};
+use crate::dtmf::{Digit, DigitDetector, DigitMethod, HeardDigit, ReceivedEvent};
 use crate::jitter::FrameKind;
 
 /// Level, detectors and the digits heard.
@@ -19,6 +19,9 @@ pub(super) struct Listener {
     played: Duration,
     sounding: Duration,
     silence: Option<SilenceDetector>,
+    tone: Option<ToneDetector>,
+    inband: Option<DigitDetector>,
+    heard: Vec<HeardDigit>,
     digits: String,
 }
 
@@ -42,6 +45,9 @@ impl Listener {
             played: Duration::ZERO,
             sounding: Duration::ZERO,
             silence: config.detectors.silence.then(|| SilenceDetector::new(config.silence)),
+            tone: config.detectors.tone.then(ToneDetector::new),
+            inband: config.detectors.inband_dtmf.then(DigitDetector::new),
+            heard: Vec::new(),
             digits: String::new(),
         }
     }
@@ -84,6 +90,22 @@ impl Listener {
             Some(SilenceChange::Started) => facts.push(Fact::SilenceStarted),
             Some(SilenceChange::Ended { quiet }) => facts.push(Fact::SilenceEnded { quiet }),
             None => {}
+        }
+        match self.tone.as_mut().and_then(|tone| tone.push(frame)) {
+            Some(ToneChange::Started { hz, level_dbfs }) => {
+                facts.push(Fact::ToneStarted { hz, level: level_dbfs });
+            }
+            Some(ToneChange::Ended { hz, duration }) => facts.push(Fact::ToneEnded { hz, duration }),
+            None => {}
+        }
+        if let Some(inband) = &mut self.inband {
+            let mut heard = std::mem::take(&mut self.heard);
+            inband.push(frame, &mut heard);
+            let digits = heard
+                .drain(..)
+                .map(|HeardDigit { digit, duration }| self.digit(digit, duration, DigitMethod::InBand));
+            facts.extend(digits);
+            self.heard = heard;
         }
     }
 

@@ -442,3 +442,26 @@ fn garbage_is_counted_and_harms_nothing() {
     assert_eq!(line.bob.stats().malformed, 8);
     assert_eq!(line.bob.stats().packets_received, 0);
 }
+
+#[test]
+fn inband_digits_and_tones_are_heard_when_asked_for() {
+    let mut line =
+        Line::new(|config| config.detectors = Detectors { tone: true, inband_dtmf: true, silence: false });
+    line.alice
+        .send_digits(DigitMethod::InBand, "4*7D", Duration::from_millis(80), Duration::from_millis(60))
+        .unwrap();
+    line.run(60, |_| false);
+    assert_eq!(line.digits('b'), "4*7D");
+    let sent = Fact::DigitsSent { digits: "4*7D".to_owned(), method: DigitMethod::InBand };
+    assert!(line.facts_of('a').any(|fact| *fact == sent));
+    line.facts.clear();
+    line.alice.play(Source::Tone(Tone::busy_eu()));
+    line.run(100, |_| false);
+    let started: Vec<f64> = line
+        .facts_of('b')
+        .filter_map(|fact| if let Fact::ToneStarted { hz, .. } = fact { Some(*hz) } else { None })
+        .collect();
+    assert_eq!(started.len(), 2);
+    assert!(started.iter().all(|hz| (hz - 425.0).abs() < 1.0), "{started:?}");
+    assert_eq!(line.digits('b'), "");
+}

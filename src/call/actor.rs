@@ -1,0 +1,368 @@
+//! The actor around one call: takes a message, changes state once, performs the effects.
+//!
+//! Commands are handled here, session events in `signaling`, files in `recording`.
+
+use std::time::Duration;
+
+use offhook_media::session::Fact;
+use ractor::{Actor, ActorProcessingErr, ActorRef, DerivedActorRef};
+use tokio::time::Instant;
+
+use super::{
+    CallCommand, CallMedia, CallMessage, Reply, Request, ToPhone,
+    recording::RecordingPlace,
+    sound,
+    state::{CallState, Phase},
+};
+use crate::{
+    command::{Code, Outcome, Rejection},
+    event::{
+        CallEvent, Cause, DigitMethod, Direction, Event, MediaDirection, MediaEvent, MediaStatistics, Subject,
+    },
+    id::{CallId, PhoneId},
+    journal::Journal,
+};
+
+/// Length of one digit; what users of per-phone tools know.
+const DIGIT: Duration = Duration::from_millis(200);
+/// Pause between two digits: longer than the 40 ms that receivers must tell apart (ITU-T Q.24).
+const DIGIT_GAP: Duration = Duration::from_millis(100);
+
+/// What a phone's settings mean for its calls.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CallSettings {
+    /// Whether calls are recorded.
+    pub(crate) recording: bool,
+    /// Codecs to offer; none means all.
+    pub(crate) codecs: Option<Vec<String>>,
+}
+
+/// How a call begins.
+#[derive(Debug)]
+pub(crate) enum Beginning {
+    /// We call; the offer has been made.
+    Outbound,
+    /// Somebody calls.
+    Inbound {
+        /// The caller's offer; absent when the offer is ours to make.
+        offer: Option<Vec<u8>>,
+        /// Answer at once.
+        auto_answer: bool,
+    },
+}
+
+/// What a call's actor starts with.
+pub(crate) struct CallArguments {
+    pub(crate) id: CallId,
+    pub(crate) phone: PhoneId,
+    pub(crate) beginning: Beginning,
+    pub(crate) media: CallMedia,
+    pub(crate) journal: Journal,
+    pub(crate) to_phone: DerivedActorRef<ToPhone>,
+    pub(crate) settings: CallSettings,
+    pub(crate) recordings: RecordingPlace,
+    /// The event that began the call.
+    pub(crate) cause: Cause,
+}
+
+/// One call.
+pub(crate) struct CallActor;
+
+/// The actor's state: the call's rules, its media, and the ways out.
+pub(crate) struct Shell {
+    pub(super) id: CallId,
+    pub(super) phone: PhoneId,
+    pub(super) journal: Journal,
+    pub(super) to_phone: DerivedActorRef<ToPhone>,
+    pub(super) state: CallState,
+    pub(super) media: CallMedia,
+    pub(super) settings: CallSettings,
+    pub(super) recordings: RecordingPlace,
+    /// The caller's offer that we have not answered yet.
+    pub(super) offer: Option<Vec<u8>>,
+    /// Our answer to it, once made; the final response repeats it.
+    pub(super) answer: Option<Vec<u8>>,
+    /// Our 2xx carries the offer and the ACK will carry the answer.
+    pub(super) awaiting_answer_in_ack: bool,
+    pub(super) established: Option<Instant>,
+    /// Status of the refusal that we sent or got.
+    pub(super) last_status: Option<(u16, String)>,
+}
+
+impl Actor for CallActor {
+    type Msg = CallMessage;
+    type State = Shell;
+    type Arguments = CallArguments;
+
+    async fn pre_start(
+        &self,
+        me: ActorRef<CallMessage>,
+        start: CallArguments,
+    ) -> Result<Shell, ActorProcessingErr> {
+        start.media.leg.listen(move |fact| {
+            // A refused cast means that the call is over; nobody wants the fact then.
+            drop(me.cast(CallMessage::Media(fact)));
+        });
+        let (direction, offer, auto_answer) = match start.beginning {
+            Beginning::Outbound => (Direction::Outbound, None, false),
+            Beginning::Inbound { offer, auto_answer } => (Direction::Inbound, offer, auto_answer),
+        };
+        let mut call = Shell {
+            id: start.id,
+            phone: start.phone,
+            journal: start.journal,
+            to_phone: start.to_phone,
+            state: CallState::new(direction),
+            media: start.media,
+            settings: start.settings,
+            recordings: start.recordings,
+            offer,
+            answer: None,
+            awaiting_answer_in_ack: false,
+            established: None,
+            last_status: None,
+        };
+        call.begin(auto_answer, &start.cause);
+        Ok(call)
+    }
+
+    async fn handle(
+        &self,
+        me: ActorRef<CallMessage>,
+        message: CallMessage,
+        call: &mut Shell,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            CallMessage::Command { command, cause, reply } => call.command(&command, &cause, reply),
+            CallMessage::Sip { event, cause } => call.session_event(*event, &cause),
+            CallMessage::Media(fact) => call.media_fact(fact),
+            CallMessage::Settings(settings) => call.set_settings(settings),
+        }
+        if call.state.phase == Phase::Ended {
+            me.stop(None);
+        }
+        Ok(())
+    }
+}
+
+impl Shell {
+    /// Appends a fact and folds it.
+    pub(super) fn append(&mut self, event: impl Into<Event>, cause: &Cause) {
+        let event = event.into();
+        self.state.apply(&event);
+        self.journal.append(Subject::call(self.phone.clone(), self.id), cause.clone(), event);
+    }
+
+    /// Asks the phone for a piece of signaling.
+    pub(super) fn ask(&self, request: Request, cause: &Cause) {
+        // The phone supervises this actor: when it is gone, so are we.
+        drop(self.to_phone.cast(ToPhone { call: self.id, cause: cause.clone(), request }));
+    }
+
+    fn begin(&mut self, auto_answer: bool, cause: &Cause) {
+        if let Some(Err(error)) = self.offer.as_deref().map(|offer| self.media.examine(offer)) {
+            self.refuse(488, &error.to_string(), cause);
+        } else if auto_answer {
+            // The state is fresh, so the answer cannot be out of place.
+            if let Ok(facts) = self.state.decide(&CallCommand::Answer { status: 200 }) {
+                self.carry_out(&CallCommand::Answer { status: 200 }, facts, cause);
+            }
+        }
+    }
+
+    /// Refuses the call for a reason of ours.
+    pub(super) fn refuse(&mut self, status: u16, why: &str, cause: &Cause) {
+        tracing::warn!(call = %self.id, why, "call refused");
+        self.last_status = Some((status, why.to_owned()));
+        self.append(CallEvent::Ending {}, cause);
+        self.ask(Request::Respond { status, sdp: None }, cause);
+    }
+
+    fn command(&mut self, command: &CallCommand, cause: &Cause, reply: Reply) {
+        let result = self.state.decide(command).and_then(|facts| {
+            self.prepare(command)?;
+            self.carry_out(command, facts, cause);
+            Ok(Outcome { seq: self.journal.head(), call: Some(self.id), calls: vec![self.id] })
+        });
+        // Nobody waits any more when the surface gave up; the facts are in the journal all the same.
+        drop(reply.send(result));
+    }
+
+    /// Checks what `decide` cannot know: files and codec names.
+    fn prepare(&self, command: &CallCommand) -> Result<(), Rejection> {
+        match command {
+            CallCommand::SetCodecs { codecs } => {
+                let unknown =
+                    codecs.iter().find(|name| offhook_media::codec::Codec::from_name(name).is_none());
+                match unknown {
+                    Some(name) => Err(Rejection::new(
+                        Code::InvalidArgument,
+                        format!("codec '{name}' is not available: use PCMU or PCMA"),
+                    )),
+                    None => Ok(()),
+                }
+            }
+            CallCommand::Play { sound, repeat } => {
+                let source = sound::source(sound, *repeat)?;
+                self.media.leg.session(|session, _| session.play(source));
+                Ok(())
+            }
+            CallCommand::SendDigits { digits, duration } if self.knows_events() => {
+                self.send_digits(digits, *duration)
+            }
+            CallCommand::SendDigits { .. }
+            | CallCommand::Answer { .. }
+            | CallCommand::Reject { .. }
+            | CallCommand::HangUp
+            | CallCommand::Hold
+            | CallCommand::Resume
+            | CallCommand::Transfer { .. }
+            | CallCommand::StopPlaying
+            | CallCommand::Record { .. } => Ok(()),
+        }
+    }
+
+    /// Appends the decision and performs it.
+    fn carry_out(&mut self, command: &CallCommand, facts: Vec<Event>, cause: &Cause) {
+        let decided = !facts.is_empty();
+        for mut fact in facts {
+            if let Event::Media(MediaEvent::DigitsSent { method, .. }) = &mut fact
+                && !self.knows_events()
+            {
+                *method = DigitMethod::Info;
+            }
+            self.append(fact, cause);
+        }
+        match command {
+            CallCommand::Answer { status } if *status < 300 => self.answer(*status, cause),
+            CallCommand::Answer { status } | CallCommand::Reject { status } => {
+                self.last_status = Some((*status, super::state::reason_phrase(*status).to_owned()));
+                self.ask(Request::Respond { status: *status, sdp: None }, cause);
+            }
+            CallCommand::HangUp if decided => self.ask(Request::HangUp, cause),
+            CallCommand::Hold if decided => self.reoffer(MediaDirection::Sendonly, cause),
+            CallCommand::Resume if decided => self.reoffer(MediaDirection::Sendrecv, cause),
+            CallCommand::SetCodecs { codecs } => {
+                let sdp = self.media.offer_codecs(codecs);
+                self.ask(Request::Reinvite { sdp }, cause);
+            }
+            CallCommand::Transfer { to, replaces } => {
+                let to = replaces.as_ref().unwrap_or(to).clone();
+                self.ask(Request::Refer { to }, cause);
+            }
+            CallCommand::StopPlaying => self.media.leg.session(|session, _| session.stop()),
+            CallCommand::SendDigits { digits, duration } if !self.knows_events() => {
+                self.send_digits_by_info(digits, duration.unwrap_or(DIGIT), cause);
+            }
+            CallCommand::Record { on } => self.set_recording(*on, cause),
+            CallCommand::HangUp
+            | CallCommand::Hold
+            | CallCommand::Resume
+            | CallCommand::SendDigits { .. }
+            | CallCommand::Play { .. } => {}
+        }
+    }
+
+    fn reoffer(&mut self, direction: MediaDirection, cause: &Cause) {
+        let sdp = self.media.offer_direction(direction);
+        self.ask(Request::Reinvite { sdp }, cause);
+    }
+
+    /// Says whether the other side takes telephone events (RFC 4733); digits go by INFO otherwise.
+    fn knows_events(&self) -> bool {
+        self.media.plan.as_ref().is_some_and(|plan| plan.telephone_event.is_some())
+    }
+
+    fn send_digits(&self, digits: &str, duration: Option<Duration>) -> Result<(), Rejection> {
+        let method = offhook_media::dtmf::DigitMethod::Rfc4733;
+        self.media
+            .leg
+            .session(|session, _| session.send_digits(method, digits, duration.unwrap_or(DIGIT), DIGIT_GAP))
+            .map_err(|error| Rejection::new(Code::WrongState, format!("digits cannot be sent: {error}")))
+    }
+
+    fn send_digits_by_info(&self, digits: &str, duration: Duration, cause: &Cause) {
+        for digit in digits.chars() {
+            let body =
+                format!("Signal={}\r\nDuration={}\r\n", digit.to_ascii_uppercase(), duration.as_millis());
+            self.ask(Request::Info { content_type: "application/dtmf-relay", body }, cause);
+        }
+    }
+
+    fn set_settings(&mut self, settings: CallSettings) {
+        let recording = settings.recording;
+        self.settings = settings;
+        if self.state.media && recording != self.state.recording.is_some() {
+            self.set_recording(recording, &Cause::command(crate::event::Surface::Library));
+        }
+    }
+
+    fn media_fact(&mut self, fact: Fact) {
+        let Some(event) = media_event(fact, self.state.playing.as_deref()) else { return };
+        self.append(event, &Cause::Media);
+    }
+}
+
+/// Returns a fact of the media session as an event of the journal.
+fn media_event(fact: Fact, playing: Option<&str>) -> Option<MediaEvent> {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let method = |method| match method {
+        offhook_media::dtmf::DigitMethod::Rfc4733 => DigitMethod::Rfc4733,
+        offhook_media::dtmf::DigitMethod::InBand => DigitMethod::Inband,
+    };
+    Some(match fact {
+        Fact::FirstPacket { source, payload_type, ssrc, codec: _ } => {
+            MediaEvent::FirstPacket { source: source.to_string(), ssrc, payload_type }
+        }
+        Fact::SourceChanged { source, ssrc: _ } => MediaEvent::SourceChanged { source: source.to_string() },
+        Fact::ReceptionStopped { silent_for } => {
+            MediaEvent::ReceptionStopped { quiet_ms: millis(silent_for) }
+        }
+        Fact::ReceptionResumed => MediaEvent::ReceptionResumed {},
+        Fact::Digit { digit, duration_ms, method: how } => {
+            MediaEvent::DigitReceived { digit: digit.as_char(), duration_ms, method: method(how) }
+        }
+        Fact::DigitsSent { digits, method: _ } => MediaEvent::DigitsFinished { digits },
+        Fact::DigitsCut { digits, method: _ } => MediaEvent::DigitsCut { digits },
+        Fact::PlaybackFinished => MediaEvent::PlaybackFinished { source: playing?.to_owned() },
+        Fact::SilenceStarted => MediaEvent::SilenceStarted {},
+        Fact::SilenceEnded { quiet } => MediaEvent::SilenceEnded { duration_ms: millis(quiet) },
+        Fact::ToneStarted { hz, level } => {
+            MediaEvent::ToneStarted { hz: tenths(hz), level_dbfs: tenths(level) }
+        }
+        Fact::ToneEnded { hz, duration } => {
+            MediaEvent::ToneEnded { hz: tenths(hz), duration_ms: millis(duration) }
+        }
+        Fact::Statistics(stats) => MediaEvent::Statistics { statistics: statistics(&stats) },
+        Fact::RemoteBye { .. } => return None,
+    })
+}
+
+/// Returns the figures of a media session as the journal keeps them.
+pub(super) fn statistics(stats: &offhook_media::session::StreamStats) -> MediaStatistics {
+    MediaStatistics {
+        sent_packets: stats.packets_sent,
+        sent_bytes: stats.bytes_sent,
+        received_packets: stats.packets_received,
+        received_bytes: stats.bytes_received,
+        lost: stats.lost,
+        duplicates: stats.duplicates,
+        reordered: stats.reordered,
+        discarded: stats.discarded,
+        jitter_ms: thousandths(stats.jitter_ms),
+        jitter_max_ms: thousandths(stats.max_jitter_ms),
+        rtt_ms: stats.round_trip_ms.map(thousandths),
+        level_dbfs: stats.received_dbfs.map(tenths),
+        mos: stats.quality.mos().map(thousandths),
+        mos_absent_because: stats.quality.reason().map(|why| why.reason().to_owned()),
+    }
+}
+
+/// More digits would only be noise in a report.
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+fn thousandths(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}

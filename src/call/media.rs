@@ -1,0 +1,195 @@
+//! A call's media as signaling sees it: what was offered, what was agreed, and the leg that carries it.
+
+use std::{io, net::IpAddr};
+
+use offhook_media::{
+    codec::Codec,
+    negotiate::{Capabilities, CodecSpec, MediaPlan, NegotiationError, Negotiator},
+    sdp::{Direction, SdpError, SessionDescription},
+    session::{Detectors, SessionConfig},
+};
+
+use super::media_task::{LegHandle, MediaHub};
+use crate::{
+    event::{MediaDirection, MediaEvent},
+    net::Network,
+};
+
+/// Why a description of the other side cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MediaError {
+    /// It is no session description.
+    #[error(transparent)]
+    Description(#[from] SdpError),
+    /// It is one, but we cannot agree to it.
+    #[error(transparent)]
+    Negotiation(#[from] NegotiationError),
+}
+
+/// Negotiation and leg of one call.
+#[derive(Debug)]
+pub(crate) struct CallMedia {
+    pub(crate) leg: LegHandle,
+    negotiator: Negotiator,
+    /// The negotiator as it was before an early answer, in case that the final answer differs.
+    before_early: Option<(Negotiator, Vec<u8>)>,
+    pub(crate) plan: Option<MediaPlan>,
+}
+
+/// What a new description changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    /// Media begins with this description.
+    pub(crate) first: bool,
+    /// Direction before, ours.
+    pub(crate) before: MediaDirection,
+    /// Direction now, ours.
+    pub(crate) now: MediaDirection,
+}
+
+impl CallMedia {
+    /// Opens the leg's ports at `ip`.
+    ///
+    /// # Errors
+    /// No port pair is free.
+    pub(crate) fn open(
+        hub: &MediaHub,
+        network: &dyn Network,
+        ip: IpAddr,
+        seed: u64,
+        codecs: Option<&[String]>,
+    ) -> io::Result<Self> {
+        let config = SessionConfig {
+            seed,
+            detectors: Detectors { tone: true, inband_dtmf: false, silence: true },
+            ..SessionConfig::default()
+        };
+        let leg = hub.open(network, ip, config)?;
+        let local = leg.local();
+        let negotiator = Negotiator::new(capabilities(codecs), seed >> 32, local.ip(), local.port());
+        Ok(Self { leg, negotiator, before_early: None, plan: None })
+    }
+
+    /// Makes the next offer.
+    pub(crate) fn offer(&mut self) -> Vec<u8> {
+        self.negotiator.offer().to_string().into_bytes()
+    }
+
+    /// Makes the next offer with another direction: `Sendonly` holds the other side.
+    pub(crate) fn offer_direction(&mut self, direction: MediaDirection) -> Vec<u8> {
+        self.negotiator.set_direction(to_sdp(direction));
+        self.offer()
+    }
+
+    /// Makes the next offer with other codecs.
+    pub(crate) fn offer_codecs(&mut self, codecs: &[String]) -> Vec<u8> {
+        let telephone_event = self.negotiator.capabilities().telephone_event;
+        self.negotiator.set_capabilities(Capabilities { telephone_event, ..capabilities(Some(codecs)) });
+        self.offer()
+    }
+
+    /// Takes the refusal of our offer: the direction goes back to what is in use.
+    pub(crate) fn offer_refused(&mut self, held: bool) {
+        self.negotiator.abandon_offer();
+        self.negotiator.set_direction(if held { Direction::SendOnly } else { Direction::SendRecv });
+    }
+
+    /// Says whether an offer could be answered, without answering it.
+    ///
+    /// # Errors
+    /// Why not; the fitting response is 488.
+    pub(crate) fn examine(&self, offer: &[u8]) -> Result<(), MediaError> {
+        self.negotiator.clone().answer(&SessionDescription::parse(offer)?)?;
+        Ok(())
+    }
+
+    /// Answers the other side's offer and puts the plan to work.
+    ///
+    /// # Errors
+    /// Why it cannot be answered; nothing changed.
+    pub(crate) fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Agreed), MediaError> {
+        let negotiated = self.negotiator.answer(&SessionDescription::parse(offer)?)?;
+        let answer = negotiated.description.to_string().into_bytes();
+        Ok((answer, self.agree(negotiated.plan)))
+    }
+
+    /// Takes the other side's answer to our offer and puts the plan to work.
+    ///
+    /// `early` keeps the way open for a different final answer (RFC 3261 §13.2.1 allows only equal ones in
+    /// provisional responses of one dialog, but each fork has its own). Returns `None` when nothing changed.
+    ///
+    /// # Errors
+    /// Why it cannot be used; nothing changed.
+    pub(crate) fn take_answer(&mut self, answer: &[u8], early: bool) -> Result<Option<Agreed>, MediaError> {
+        if let Some((before, seen)) = &self.before_early {
+            if seen == answer {
+                return Ok(None);
+            }
+            self.negotiator = before.clone();
+        }
+        let before = self.negotiator.clone();
+        let plan = self.negotiator.accept_answer(&SessionDescription::parse(answer)?)?;
+        self.before_early = early.then(|| (before, answer.to_vec()));
+        Ok(Some(self.agree(plan)))
+    }
+
+    fn agree(&mut self, plan: MediaPlan) -> Agreed {
+        let agreed = Agreed {
+            first: self.plan.is_none(),
+            before: self.plan.as_ref().map_or(MediaDirection::Sendrecv, |plan| from_sdp(plan.direction)),
+            now: from_sdp(plan.direction),
+        };
+        self.leg.session(|session, now| session.set_plan(now, plan.clone()));
+        self.plan = Some(plan);
+        self.leg.start();
+        agreed
+    }
+
+    /// Returns the name of the codec in use.
+    pub(crate) fn codec(&self) -> Option<String> {
+        self.plan.as_ref().map(|plan| plan.codec.name().to_owned())
+    }
+
+    /// Returns the fact that media begins, once there is a plan.
+    pub(crate) fn started(&self) -> Option<MediaEvent> {
+        self.plan.as_ref().map(|plan| MediaEvent::Started {
+            local: self.leg.local().to_string(),
+            remote: plan.remote.map(|remote| remote.to_string()),
+            codec: plan.codec.name().to_owned(),
+            direction: from_sdp(plan.direction),
+        })
+    }
+}
+
+/// Returns what a phone with this codec list can do; names that we do not know are left out, and a list without any
+/// that we know means all.
+fn capabilities(codecs: Option<&[String]>) -> Capabilities {
+    let known: Vec<CodecSpec> = codecs
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|name| Codec::from_name(name))
+        .map(CodecSpec::of)
+        .collect();
+    match known.is_empty() {
+        true => Capabilities::default(),
+        false => Capabilities { codecs: known, ..Capabilities::default() },
+    }
+}
+
+const fn from_sdp(direction: Direction) -> MediaDirection {
+    match direction {
+        Direction::SendRecv => MediaDirection::Sendrecv,
+        Direction::SendOnly => MediaDirection::Sendonly,
+        Direction::RecvOnly => MediaDirection::Recvonly,
+        Direction::Inactive => MediaDirection::Inactive,
+    }
+}
+
+const fn to_sdp(direction: MediaDirection) -> Direction {
+    match direction {
+        MediaDirection::Sendrecv => Direction::SendRecv,
+        MediaDirection::Sendonly => Direction::SendOnly,
+        MediaDirection::Recvonly => Direction::RecvOnly,
+        MediaDirection::Inactive => Direction::Inactive,
+    }
+}

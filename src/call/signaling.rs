@@ -1,0 +1,293 @@
+//! What the session's events mean for a call: facts, negotiation, answers.
+
+use offhook_sip::{
+    message::Message,
+    session::{EndCause as SessionEnd, Party as Side, SessionEvent},
+};
+
+use super::{
+    Request,
+    actor::{Shell, statistics},
+};
+use crate::event::{CallEvent, Cause, Change, DigitMethod, EndCause, MediaDirection, MediaEvent, Party};
+
+impl Shell {
+    /// Sends an answer of ours, provisional or final.
+    pub(super) fn answer(&mut self, status: u16, cause: &Cause) {
+        let wants_media = status >= 200 || status == 183;
+        let sdp = match (wants_media, self.answer.clone(), self.offer.take()) {
+            (false, _, offer) => {
+                self.offer = offer;
+                None
+            }
+            (true, Some(answer), _) => Some(answer),
+            (true, None, Some(offer)) => match self.media.answer(&offer) {
+                Ok((answer, _)) => {
+                    self.answer = Some(answer.clone());
+                    self.media_began(cause);
+                    Some(answer)
+                }
+                Err(error) => return self.refuse(488, &error.to_string(), cause),
+            },
+            // The caller left the offer to us; only a reliable response may carry it (RFC 3264 §5, RFC 3261 §13.3.1).
+            (true, None, None) if status >= 200 => {
+                self.awaiting_answer_in_ack = true;
+                Some(self.media.offer())
+            }
+            (true, None, None) => None,
+        };
+        self.ask(Request::Respond { status, sdp }, cause);
+    }
+
+    /// Takes one event of the session.
+    pub(super) fn session_event(&mut self, event: SessionEvent, cause: &Cause) {
+        match event {
+            // The phone made this call out of it.
+            SessionEvent::Incoming { .. } => {}
+            SessionEvent::Trying => self.append(CallEvent::Trying {}, cause),
+            SessionEvent::Provisional { status, reason, sdp, .. } => {
+                let early_media = sdp.is_some();
+                self.append(CallEvent::Ringing { status: status.code(), reason, early_media }, cause);
+                if let Some(sdp) = sdp {
+                    self.take_answer(&sdp, true, cause);
+                }
+            }
+            SessionEvent::Answered { message, sdp } => self.answered(&message, sdp, cause),
+            SessionEvent::Acknowledged { sdp } => self.acknowledged(sdp, cause),
+            SessionEvent::Reoffered { offer, .. } => self.reoffered(offer, cause),
+            SessionEvent::Modified { answer, .. } => self.modified(answer, cause),
+            SessionEvent::ModifyFailed { status, reason } => {
+                self.modify_failed(Some(status.code()), reason, cause);
+            }
+            // The engine tries again by itself.
+            SessionEvent::Glare { .. } => {}
+            SessionEvent::Rejected { status, reason, .. } => self.last_status = Some((status.code(), reason)),
+            SessionEvent::Canceled { .. } => self.last_status = Some((487, "Request Terminated".to_owned())),
+            SessionEvent::SurplusAnswer { .. } => {}
+            SessionEvent::Refer { request, message } => self.refer_received(request, &message, cause),
+            SessionEvent::Notify { request, message } => self.notified(request, &message, cause),
+            SessionEvent::Info { request, message } => self.info_received(request, &message, cause),
+            SessionEvent::Message { request, .. } => self.ask(Request::Reply { request, status: 200 }, cause),
+            SessionEvent::RequestDone { .. } => {}
+            SessionEvent::Ended { by, cause: end, status, reason_header } => {
+                self.ended(by, end, status.map(|status| status.code()), reason_header, cause);
+            }
+        }
+    }
+
+    fn answered(&mut self, message: &Message, sdp: Option<Vec<u8>>, cause: &Cause) {
+        let status = message.status().map_or(200, |status| status.code());
+        let reason = message.reason().unwrap_or_default().into_owned();
+        self.append(CallEvent::Answered { by: Party::Remote, status, reason }, cause);
+        if let Some(sdp) = sdp
+            && !self.take_answer(&sdp, false, cause)
+        {
+            // RFC 3261 §13.2.2.4: the ACK has left; a session that cannot be used is ended with BYE.
+            self.append(CallEvent::Ending {}, cause);
+            return self.ask(Request::HangUp, cause);
+        }
+        let contact = contact_of(message);
+        self.established(contact, cause);
+    }
+
+    fn acknowledged(&mut self, sdp: Option<Vec<u8>>, cause: &Cause) {
+        if std::mem::take(&mut self.awaiting_answer_in_ack) {
+            let usable = sdp.is_some_and(|sdp| self.take_answer(&sdp, false, cause));
+            if !usable {
+                self.append(CallEvent::Ending {}, cause);
+                return self.ask(Request::HangUp, cause);
+            }
+        }
+        self.established(None, cause);
+    }
+
+    fn established(&mut self, contact: Option<String>, cause: &Cause) {
+        if self.established.is_none() {
+            self.established = Some(tokio::time::Instant::now());
+            self.append(CallEvent::Established { contact }, cause);
+        }
+    }
+
+    /// Puts the other side's answer to work; says whether it could be used.
+    fn take_answer(&mut self, sdp: &[u8], early: bool, cause: &Cause) -> bool {
+        match self.media.take_answer(sdp, early) {
+            Ok(Some(agreed)) => {
+                if agreed.first {
+                    self.media_began(cause);
+                }
+                true
+            }
+            Ok(None) => true,
+            Err(error) => {
+                tracing::warn!(call = %self.id, %error, "answer cannot be used");
+                self.last_status = Some((488, format!("the answer cannot be used: {error}")));
+                false
+            }
+        }
+    }
+
+    fn media_began(&mut self, cause: &Cause) {
+        if let Some(started) = self.media.started() {
+            self.append(started, cause);
+        }
+        if self.settings.recording {
+            self.set_recording(true, cause);
+        }
+    }
+
+    /// Answers a re-INVITE of the other side.
+    fn reoffered(&mut self, offer: Option<Vec<u8>>, cause: &Cause) {
+        let Some(offer) = offer else {
+            let sdp = Some(self.media.offer());
+            self.awaiting_answer_in_ack = true;
+            return self.ask(Request::Respond { status: 200, sdp }, cause);
+        };
+        match self.media.answer(&offer) {
+            Ok((answer, agreed)) => {
+                self.ask(Request::Respond { status: 200, sdp: Some(answer) }, cause);
+                if agreed.first {
+                    self.media_began(cause);
+                }
+                let codec = self.media.codec();
+                self.append(CallEvent::Modified { by: Party::Remote, codec, direction: agreed.now }, cause);
+                let held = matches!(agreed.now, MediaDirection::Recvonly | MediaDirection::Inactive);
+                match (self.state.held_remotely, held) {
+                    (false, true) => self.append(CallEvent::Held { by: Party::Remote }, cause),
+                    (true, false) => self.append(CallEvent::Resumed { by: Party::Remote }, cause),
+                    (false, false) | (true, true) => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(call = %self.id, %error, "re-INVITE refused");
+                self.ask(Request::Respond { status: 488, sdp: None }, cause);
+            }
+        }
+    }
+
+    /// Our re-INVITE was accepted.
+    fn modified(&mut self, answer: Option<Vec<u8>>, cause: &Cause) {
+        let change = self.state.changing;
+        match answer.map(|answer| self.media.take_answer(&answer, false)) {
+            Some(Ok(agreed)) => {
+                let codec = self.media.codec();
+                let direction = agreed.map_or(MediaDirection::Sendrecv, |agreed| agreed.now);
+                self.append(CallEvent::Modified { by: Party::Local, codec, direction }, cause);
+                match change {
+                    Some(Change::Hold) => self.append(CallEvent::Held { by: Party::Local }, cause),
+                    Some(Change::Resume) => self.append(CallEvent::Resumed { by: Party::Local }, cause),
+                    Some(Change::Codecs) | None => {}
+                }
+            }
+            Some(Err(error)) => self.modify_failed(None, error.to_string(), cause),
+            None => self.modify_failed(None, "the 2xx holds no session description".to_owned(), cause),
+        }
+    }
+
+    pub(super) fn modify_failed(&mut self, status: Option<u16>, reason: String, cause: &Cause) {
+        self.media.offer_refused(self.state.held_locally);
+        self.append(CallEvent::ModifyFailed { status, reason }, cause);
+    }
+
+    fn refer_received(
+        &mut self,
+        request: offhook_sip::user_agent::IncomingId,
+        message: &Message,
+        cause: &Cause,
+    ) {
+        let to = message.refer_to().ok().flatten().map(|to| to.uri.to_string()).unwrap_or_default();
+        self.append(CallEvent::TransferRequested { by: Party::Remote, to }, cause);
+        // Acting as a transferee is not built; saying 501 lets the transferor keep the call.
+        self.ask(Request::Reply { request, status: 501 }, cause);
+    }
+
+    fn notified(&mut self, request: offhook_sip::user_agent::IncomingId, message: &Message, cause: &Cause) {
+        self.ask(Request::Reply { request, status: 200 }, cause);
+        // RFC 3515 §2.4.5: the body is a status line, perhaps with more.
+        let text = String::from_utf8_lossy(message.body()).into_owned();
+        let mut words = text.lines().next().unwrap_or_default().splitn(3, ' ');
+        let status = words.nth(1).and_then(|code| code.parse().ok());
+        if let Some(status) = status {
+            let reason = words.next().unwrap_or_default().trim().to_owned();
+            self.append(CallEvent::TransferProgress { status, reason }, cause);
+        }
+    }
+
+    /// A digit by INFO: `application/dtmf-relay` (`Signal=5`) or `application/dtmf` (`5`).
+    fn info_received(
+        &mut self,
+        request: offhook_sip::user_agent::IncomingId,
+        message: &Message,
+        cause: &Cause,
+    ) {
+        self.ask(Request::Reply { request, status: 200 }, cause);
+        let text = String::from_utf8_lossy(message.body()).into_owned();
+        let field = |name: &str| {
+            text.lines().find_map(|line| {
+                let (key, value) = line.split_once('=')?;
+                key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+            })
+        };
+        let digit = field("signal").unwrap_or_else(|| text.trim().to_owned());
+        let mut digits = digit.chars();
+        if let (Some(digit @ ('0'..='9' | '*' | '#' | 'A'..='D')), None) = (digits.next(), digits.next()) {
+            let duration_ms = field("duration").and_then(|value| value.parse().ok()).unwrap_or(0);
+            self.append(MediaEvent::DigitReceived { digit, duration_ms, method: DigitMethod::Info }, cause);
+        }
+    }
+
+    fn ended(
+        &mut self,
+        by: Side,
+        end: SessionEnd,
+        status: Option<u16>,
+        reason_header: Option<String>,
+        cause: &Cause,
+    ) {
+        self.close_media(cause);
+        let (end, fallback) = describe(end);
+        let refused_media = matches!(self.last_status, Some((488, _))) && by == Side::Local;
+        let (status, reason) = match self.last_status.take() {
+            Some((status, reason)) => (Some(status), reason),
+            None => (status, reason_header.unwrap_or_else(|| fallback.to_owned())),
+        };
+        let duration_ms = self
+            .established
+            .map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let by = match by {
+            Side::Local => Party::Local,
+            Side::Remote => Party::Remote,
+        };
+        let end = if refused_media { EndCause::MediaRefused } else { end };
+        self.append(CallEvent::Ended { by, cause: end, status, reason, duration_ms }, cause);
+    }
+
+    /// Ends recording and media and appends the final figures.
+    pub(super) fn close_media(&mut self, cause: &Cause) {
+        if self.state.media {
+            let stats = self.media.leg.session(|session, now| {
+                session.close(now);
+                session.stats()
+            });
+            self.set_recording(false, cause);
+            self.append(MediaEvent::Stopped { statistics: statistics(&stats) }, cause);
+        }
+    }
+}
+
+fn contact_of(message: &Message) -> Option<String> {
+    message.header(offhook_sip::message::HeaderName::Contact).map(std::borrow::Cow::into_owned)
+}
+
+/// Returns the journal's word for how a session ended, and a sentence for when nobody gave a reason.
+const fn describe(end: SessionEnd) -> (EndCause, &'static str) {
+    match end {
+        SessionEnd::Bye => (EndCause::Normal, "Normal call clearing"),
+        SessionEnd::Cancel => (EndCause::Canceled, "Request Terminated"),
+        SessionEnd::Rejected(_) => (EndCause::Rejected, "rejected"),
+        SessionEnd::Timeout(_) => (EndCause::TimedOut, "nobody answered in time"),
+        SessionEnd::TransportFailed => (EndCause::TransportFailed, "the transport failed"),
+        SessionEnd::AckMissing => (EndCause::TimedOut, "our answer was never acknowledged"),
+        SessionEnd::DialogGone(_) => (EndCause::Normal, "the other side no longer knows the call"),
+        SessionEnd::Unsent(_) => (EndCause::TransportFailed, "the call could not be sent"),
+    }
+}

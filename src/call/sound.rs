@@ -1,0 +1,39 @@
+//! Sounds as commands name them, turned into sources for a media session.
+
+use std::{path::Path, sync::Arc};
+
+use offhook_media::{audio::Tone, session::Source};
+
+use crate::command::{Code, Rejection, Sound};
+
+/// Reads or makes what is to be played.
+///
+/// # Errors
+/// The file is missing or no WAV that can be read.
+pub(super) fn source(sound: &Sound, repeat: bool) -> Result<Source, Rejection> {
+    match sound {
+        Sound::Echo => Ok(Source::Echo),
+        Sound::Tone { hz, level_dbfs, duration: None } => Ok(Source::Tone(Tone::steady(hz, *level_dbfs))),
+        Sound::Tone { hz, level_dbfs, duration: Some(duration) } => {
+            let samples = usize::try_from(duration.as_millis()).unwrap_or(usize::MAX).saturating_mul(8);
+            // An hour of tone is beyond any test and would be memory thrown away.
+            let mut audio = vec![0; samples.min(8000 * 3600)];
+            offhook_media::audio::ToneGenerator::new(&Tone::steady(hz, *level_dbfs)).fill(&mut audio);
+            Ok(Source::Wav { samples: audio.into(), repeat })
+        }
+        Sound::File(path) => {
+            let samples = read(Path::new(path))?;
+            Ok(Source::Wav { samples, repeat })
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Arc<[i16]>, Rejection> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        Rejection::new(Code::NotFound, format!("cannot read {}: {error}", path.display()))
+    })?;
+    Err(Rejection::new(
+        Code::Unavailable,
+        format!("cannot play {} ({} bytes): WAV files are not read yet", path.display(), bytes.len()),
+    ))
+}

@@ -1,0 +1,443 @@
+//! The actor around one phone: sockets and commands in, one mutation of the user agent, one drain out.
+//!
+//! What goes out of the engine is in `drain`, what users ask for in `commands`, what belongs to calls in `calls`, and
+//! what the last process or actor left behind in `recovery`.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use offhook_sip::{
+    auth::Credentials,
+    message::{Message, NameAddr, Uri},
+    user_agent::{Config, Destination, Input, RegistrationId, RequestId, SessionId, UserAgent},
+};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::{task::AbortHandle, time::Instant};
+
+use super::{Dangling, Registrar, commands::Asked};
+use crate::{
+    call::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, MediaHub, Reply, ToPhone},
+    command::{Command, Outcome},
+    config::Limits,
+    event::{Cause, Event, PhoneEvent, PhoneSpec, SipEvent, SipSummary, Subject},
+    id::{CallId, PhoneId},
+    journal::{Journal, redact},
+    net::{Arrival, Network, Signaling, SignalingOptions},
+    secret::Secret,
+};
+
+/// What all phones of a process share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) journal: Journal,
+    pub(crate) hub: Arc<MediaHub>,
+    pub(crate) limits: Limits,
+    pub(crate) recordings: Arc<crate::artifact::Recordings>,
+    /// Number of the next call.
+    pub(crate) next_call: Arc<AtomicU64>,
+    /// Seed of all seeds; equal in simulations, random otherwise.
+    pub(crate) seed: u64,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(super) fn new_call(&self) -> CallId {
+        CallId(self.next_call.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// What a phone's actor starts with.
+#[derive(Clone, Debug)]
+pub(crate) struct PhoneArguments {
+    pub(crate) id: PhoneId,
+    pub(crate) spec: PhoneSpec,
+    pub(crate) password: Secret<String>,
+    pub(crate) registrar: Registrar,
+    pub(crate) shared: Shared,
+    /// Calls that an earlier life of this phone left on the wire.
+    pub(crate) dangling: Vec<Dangling>,
+    /// Distinguishes the lives of one phone, so that no identifier is used twice.
+    pub(crate) life: u64,
+    pub(crate) cause: Cause,
+}
+
+/// What a phone's actor can be told.
+#[derive(Debug)]
+pub(crate) enum PhoneMessage {
+    /// Something came from the network.
+    Arrival(Arrival),
+    /// The deadline of the engine has passed.
+    Deadline,
+    /// Somebody asks for something.
+    Command {
+        /// What.
+        command: Command,
+        /// Why, for the journal.
+        cause: Cause,
+        /// Where the answer goes.
+        reply: Reply,
+    },
+    /// A name in a command has been resolved.
+    Resolved {
+        /// What was asked.
+        asked: Asked,
+        /// Where it goes, or a sentence why not.
+        destination: Result<Destination, String>,
+    },
+    /// A call wants signaling.
+    FromCall(ToPhone),
+    /// The time that a closing phone is given is over.
+    CloseNow,
+}
+
+impl From<ToPhone> for PhoneMessage {
+    fn from(request: ToPhone) -> Self {
+        Self::FromCall(request)
+    }
+}
+
+impl TryFrom<PhoneMessage> for ToPhone {
+    type Error = ();
+
+    fn try_from(message: PhoneMessage) -> Result<Self, ()> {
+        let PhoneMessage::FromCall(request) = message else { return Err(()) };
+        Ok(request)
+    }
+}
+
+/// One phone.
+pub(crate) struct PhoneActor;
+
+/// A call as its phone knows it.
+#[derive(Debug)]
+pub(super) struct CallEntry {
+    pub(super) session: SessionId,
+    /// Gone once the call's actor has failed; the session is then ended without it.
+    pub(super) actor: Option<ActorRef<CallMessage>>,
+    pub(super) inbound: bool,
+    /// Whether we or the other side have answered or refused.
+    pub(super) answered: bool,
+    /// The session has ended; only the call's actor has to write that down.
+    pub(super) over: bool,
+    /// The identity in the journal.
+    pub(super) dialog: Option<crate::event::DialogIdentity>,
+}
+
+/// Why a request outside the calls is under way.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// A MESSAGE to this address.
+    Message { to: String },
+    /// The end of a call that was left dangling.
+    Recovery { call: CallId },
+}
+
+/// The actor's state.
+pub(crate) struct Shell {
+    pub(super) me: ActorRef<PhoneMessage>,
+    pub(super) id: PhoneId,
+    pub(super) spec: PhoneSpec,
+    pub(super) password: Secret<String>,
+    pub(super) registrar: Registrar,
+    pub(super) shared: Shared,
+    pub(super) signaling: Signaling,
+    pub(super) agent: UserAgent,
+    pub(super) registration: Option<RegistrationId>,
+    /// Calls in the order of their beginning.
+    pub(super) calls: BTreeMap<CallId, CallEntry>,
+    /// The same calls by their Call-ID header.
+    pub(super) sip_call_ids: HashMap<String, CallId>,
+    pub(super) sessions: HashMap<SessionId, CallId>,
+    pub(super) requests: HashMap<RequestId, Purpose>,
+    pub(super) refused: u64,
+    pub(super) closing: Option<Reply>,
+    deadline: Option<(Instant, AbortHandle)>,
+    pub(super) calls_made: u64,
+    pub(super) life: u64,
+}
+
+impl Actor for PhoneActor {
+    type Msg = PhoneMessage;
+    type State = Shell;
+    type Arguments = PhoneArguments;
+
+    async fn pre_start(
+        &self,
+        me: ActorRef<PhoneMessage>,
+        start: PhoneArguments,
+    ) -> Result<Shell, ActorProcessingErr> {
+        let mut phone = Shell::open(me, &start)?;
+        let local = phone.signaling.local().to_string();
+        phone.append(PhoneEvent::Bound { local }, &start.cause);
+        phone.recover(&start.dangling);
+        if phone.spec.register {
+            phone.register(&start.cause);
+        }
+        phone.drain(&start.cause).await;
+        Ok(phone)
+    }
+
+    async fn handle(
+        &self,
+        _me: ActorRef<PhoneMessage>,
+        message: PhoneMessage,
+        phone: &mut Shell,
+    ) -> Result<(), ActorProcessingErr> {
+        let cause = match message {
+            PhoneMessage::Arrival(arrival) => phone.arrival(arrival),
+            PhoneMessage::Deadline => phone.deadline_passed(),
+            PhoneMessage::Command { command, cause, reply } => phone.command(command, cause, reply).await,
+            PhoneMessage::Resolved { asked, destination } => phone.resolved(asked, destination).await,
+            PhoneMessage::FromCall(request) => phone.perform(request),
+            PhoneMessage::CloseNow => {
+                phone.closed();
+                return Ok(());
+            }
+        };
+        phone.drain(&cause).await;
+        phone.close_when_quiet();
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _me: ActorRef<PhoneMessage>,
+        event: SupervisionEvent,
+        phone: &mut Shell,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(actor, error) => {
+                let cause = phone.call_failed(actor.get_id(), &error.to_string());
+                phone.drain(&cause).await;
+            }
+            SupervisionEvent::ActorTerminated(actor, ..) => {
+                phone.call_stopped(actor.get_id());
+                phone.close_when_quiet();
+            }
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Shell {
+    fn open(me: ActorRef<PhoneMessage>, start: &PhoneArguments) -> std::io::Result<Self> {
+        let shared = start.shared.clone();
+        let towards = start.registrar.address();
+        let ip = match towards {
+            Some(address) => shared.network.local_ip_towards(address)?,
+            // Nothing to reach yet; loopback at least never leaves the machine.
+            None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        };
+        let deliver = me.clone();
+        let options = SignalingOptions {
+            local: SocketAddr::new(ip, start.spec.local_port),
+            tcp: true,
+            permits: shared.limits.waiting_messages_per_phone,
+        };
+        let signaling = Signaling::open(Arc::clone(&shared.network), options, move |arrival| {
+            // A phone that is gone wants nothing; its permit is freed by the drop.
+            drop(deliver.cast(PhoneMessage::Arrival(arrival)));
+        })?;
+        let seed = seed_of(shared.seed, &start.id, start.life);
+        let config = Config {
+            udp: Some(signaling.local()),
+            tcp: Some(signaling.local()),
+            product: concat!("offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
+            keep_alive: Some(std::time::Duration::from_secs(15)),
+            ..Config::new(seed)
+        };
+        Ok(Self {
+            me,
+            id: start.id.clone(),
+            spec: start.spec.clone(),
+            password: start.password.clone(),
+            registrar: start.registrar.clone(),
+            shared,
+            signaling,
+            agent: UserAgent::new(config),
+            registration: None,
+            calls: BTreeMap::new(),
+            sip_call_ids: HashMap::new(),
+            sessions: HashMap::new(),
+            requests: HashMap::new(),
+            refused: 0,
+            closing: None,
+            deadline: None,
+            calls_made: 0,
+            life: start.life,
+        })
+    }
+
+    /// Appends a fact about this phone.
+    pub(super) fn append(&self, event: impl Into<Event>, cause: &Cause) -> crate::id::Seq {
+        self.shared.journal.append(Subject::phone(self.id.clone()), cause.clone(), event)
+    }
+
+    pub(super) fn outcome(&self, call: Option<CallId>) -> Outcome {
+        Outcome { seq: self.shared.journal.head(), call, calls: call.into_iter().collect() }
+    }
+
+    pub(super) fn credentials(&self) -> Option<Credentials> {
+        let credentials = Credentials::new(self.spec.username.clone(), self.password.reveal().clone());
+        let realm = self.spec.realm.clone().filter(|realm| !realm.is_empty() && realm != "*");
+        (!self.password.reveal().is_empty()).then_some(Credentials { realm, ..credentials })
+    }
+
+    /// Returns how many calls have not ended.
+    pub(super) fn live_calls(&self) -> usize {
+        self.calls.values().filter(|entry| !entry.over).count()
+    }
+
+    /// Returns the address of record, `sip:user@domain`.
+    pub(super) fn aor(&self) -> Option<Uri> {
+        format!("sip:{}@{}", self.spec.username, self.spec.domain).parse().ok()
+    }
+
+    pub(super) fn from(&self) -> Option<NameAddr> {
+        self.aor().map(NameAddr::new)
+    }
+
+    /// Starts the actor of a call.
+    pub(super) async fn spawn_call(
+        &mut self,
+        call: CallId,
+        beginning: Beginning,
+        media: CallMedia,
+        cause: &Cause,
+    ) {
+        let arguments = CallArguments {
+            id: call,
+            phone: self.id.clone(),
+            beginning,
+            media,
+            journal: self.shared.journal.clone(),
+            to_phone: self.me.get_derived(),
+            settings: self.settings(),
+            recordings: Arc::clone(&self.shared.recordings),
+            cause: cause.clone(),
+        };
+        match Actor::spawn_linked(None, CallActor, arguments, self.me.get_cell()).await {
+            Ok((actor, _)) => {
+                if let Some(entry) = self.calls.get_mut(&call) {
+                    entry.actor = Some(actor);
+                }
+            }
+            Err(error) => self.abandon(call, &error.to_string(), cause),
+        }
+    }
+
+    fn arrival(&mut self, arrival: Arrival) -> Cause {
+        let now = Instant::now().into_std();
+        self.report_refusals();
+        match arrival {
+            Arrival::Message { flow, bytes, permit } => {
+                let summary = Message::parse(&bytes).map(|message| summarize(&message)).unwrap_or_default();
+                let call = summary.sip_call_id.as_ref().and_then(|id| self.sip_call_ids.get(id)).copied();
+                let received = SipEvent::Received {
+                    transport: flow.transport.param().to_owned(),
+                    local: flow.local.to_string(),
+                    remote: flow.remote.to_string(),
+                    summary,
+                    message: redact(&bytes),
+                };
+                let subject = Subject { call, ..Subject::phone(self.id.clone()) };
+                let seq = self.shared.journal.append(subject, Cause::Network, received);
+                self.agent.handle_input(now, Input::Received { flow, bytes: &bytes });
+                drop(permit);
+                Cause::Sip { seq }
+            }
+            Arrival::Failed { flow, error } => {
+                let what = format!("sending failed: {error}");
+                let anomaly = SipEvent::Anomaly { what, remote: Some(flow.remote.to_string()) };
+                let seq = self.append(anomaly, &Cause::Network);
+                self.agent.handle_input(now, Input::TransportFailed { flow });
+                Cause::Event { seq }
+            }
+            Arrival::Closed { flow } => {
+                self.agent.handle_input(now, Input::TransportFailed { flow });
+                Cause::Network
+            }
+            Arrival::Unframeable { flow, error } => {
+                let what = format!("the stream cannot be framed: {error}");
+                let anomaly = SipEvent::Anomaly { what, remote: Some(flow.remote.to_string()) };
+                Cause::Event { seq: self.append(anomaly, &Cause::Network) }
+            }
+        }
+    }
+
+    fn report_refusals(&mut self) {
+        let refused = self.signaling.refused();
+        if refused > self.refused {
+            let count = refused - self.refused;
+            self.refused = refused;
+            self.append(SipEvent::Refused { count }, &Cause::Network);
+        }
+    }
+
+    fn deadline_passed(&mut self) -> Cause {
+        let reason = "engine deadline".to_owned();
+        self.deadline = None;
+        self.agent.handle_input(Instant::now().into_std(), Input::Timeout);
+        Cause::Timer { reason }
+    }
+
+    /// Keeps the actor's one timer at the engine's next deadline.
+    pub(super) fn arm(&mut self, at: Option<std::time::Instant>) {
+        let at = at.map(Instant::from_std);
+        if self.deadline.as_ref().map(|(at, _)| *at) == at {
+            return;
+        }
+        if let Some((_, timer)) = self.deadline.take() {
+            timer.abort();
+        }
+        if let Some(at) = at {
+            let me = self.me.clone();
+            let timer = tokio::spawn(async move {
+                tokio::time::sleep_until(at).await;
+                // The phone may be gone by then.
+                drop(me.cast(PhoneMessage::Deadline));
+            });
+            self.deadline = Some((at, timer.abort_handle()));
+        }
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        if let Some((_, timer)) = self.deadline.take() {
+            timer.abort();
+        }
+    }
+}
+
+/// Returns what filters need of a message.
+pub(super) fn summarize(message: &Message) -> SipSummary {
+    SipSummary {
+        method: Some(message.method().as_str().to_owned()),
+        status: message.status().map(|status| status.code()),
+        reason: message.reason().map(std::borrow::Cow::into_owned),
+        cseq: message.cseq().ok().map(|cseq| cseq.number),
+        sip_call_id: message.call_id().ok().map(|id| id.to_string()),
+        sdp: message.sdp().is_some(),
+    }
+}
+
+/// Mixes the seed of the process with a phone's name and life.
+fn seed_of(seed: u64, id: &PhoneId, life: u64) -> u64 {
+    // FNV-1a: spreads names well enough; the engine mixes further.
+    let start = seed ^ 0xcbf2_9ce4_8422_2325 ^ life.rotate_left(32);
+    id.as_str().bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

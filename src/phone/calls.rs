@@ -1,0 +1,272 @@
+//! The phone's side of its calls: session events in, signaling out, children under supervision.
+
+use offhook_sip::{
+    dialog::DialogRecord,
+    message::{HeaderName, Message, NameAddr, StatusCode},
+    session::SessionEvent,
+    user_agent::{Body, SessionId},
+};
+use ractor::ActorId;
+use tokio::time::Instant;
+
+use super::actor::{CallEntry, Shell};
+use crate::{
+    call::{Beginning, CallMedia, CallMessage, CallSettings, Request, ToPhone},
+    event::{CallEvent, Cause, DialogIdentity, EndCause, Event, Party, Subject},
+    id::CallId,
+};
+
+impl Shell {
+    /// Appends a fact about one of this phone's calls.
+    pub(super) fn append_call(&self, call: CallId, event: impl Into<Event>, cause: &Cause) -> crate::id::Seq {
+        self.shared.journal.append(Subject::call(self.id.clone(), call), cause.clone(), event)
+    }
+
+    pub(super) fn settings(&self) -> CallSettings {
+        CallSettings { recording: self.spec.recording_enabled, codecs: self.spec.codecs.clone() }
+    }
+
+    /// Opens the media ports of a new call.
+    pub(super) fn open_media(&mut self) -> std::io::Result<CallMedia> {
+        self.calls_made += 1;
+        let seed = self.shared.seed ^ (self.life << 48) ^ self.calls_made.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let ip = self.signaling.local().ip();
+        let codecs = self.spec.codecs.as_deref();
+        CallMedia::open(&self.shared.hub, &*self.shared.network, ip, seed, codecs)
+    }
+
+    /// Takes one event of a session; most go to the call's actor.
+    pub(super) async fn session_event(&mut self, session: SessionId, event: SessionEvent, cause: &Cause) {
+        if let SessionEvent::Incoming { invite, offer, .. } = event {
+            return self.incoming(session, &invite, offer, cause).await;
+        }
+        let Some(&call) = self.sessions.get(&session) else { return };
+        self.journal_dialog(call, session, cause);
+        let ended = matches!(event, SessionEvent::Ended { .. });
+        if let SessionEvent::Message { message, .. } = &event {
+            self.message_received(message, cause);
+        }
+        let actor = self.calls.get(&call).and_then(|entry| entry.actor.clone());
+        match actor {
+            Some(actor) => {
+                let message = CallMessage::Sip { event: Box::new(event), cause: cause.clone() };
+                // A call that failed this moment is reported to us as a supervision event.
+                drop(actor.cast(message));
+            }
+            None => {
+                self.orphan_event(call, event, cause);
+                if ended {
+                    self.forget(call);
+                }
+            }
+        }
+        // Its actor still has to write the end down; it is forgotten when that actor has stopped.
+        if let Some(entry) = self.calls.get_mut(&call) {
+            entry.over |= ended;
+        }
+    }
+
+    /// A call's actor has stopped: nothing of the call is left.
+    pub(super) fn call_stopped(&mut self, actor: ActorId) {
+        if let Some(call) = self.call_of(actor) {
+            self.forget(call);
+        }
+    }
+
+    fn call_of(&self, actor: ActorId) -> Option<CallId> {
+        self.calls.iter().find_map(|(id, entry)| {
+            let is = entry.actor.as_ref().is_some_and(|known| known.get_id() == actor);
+            is.then_some(*id)
+        })
+    }
+
+    /// Takes events of a session whose call has failed: only its end matters.
+    fn orphan_event(&self, call: CallId, event: SessionEvent, cause: &Cause) {
+        if let SessionEvent::Ended { status, .. } = event {
+            let ended = CallEvent::Ended {
+                by: Party::Local,
+                cause: EndCause::Crashed,
+                status: status.map(|status| status.code()),
+                reason: "the call's actor failed".to_owned(),
+                duration_ms: 0,
+            };
+            self.append_call(call, ended, cause);
+        }
+    }
+
+    async fn incoming(
+        &mut self,
+        session: SessionId,
+        invite: &Message,
+        offer: Option<Vec<u8>>,
+        cause: &Cause,
+    ) {
+        let now = Instant::now().into_std();
+        let busy = self.closing.is_some() || self.live_calls() >= self.shared.limits.calls_per_phone;
+        let media = match busy {
+            true => Err(std::io::Error::other("no further call is taken")),
+            false => self.open_media(),
+        };
+        let media = match media {
+            Ok(media) => media,
+            Err(error) => {
+                tracing::warn!(phone = %self.id, %error, "incoming call refused");
+                let refused = self.agent.respond(now, session, StatusCode::BUSY_HERE, None, None, Vec::new());
+                return self.note_refusal(refused);
+            }
+        };
+        let call = self.shared.new_call();
+        let text = |name| invite.header(name).unwrap_or_default().into_owned();
+        let sip_call_id = text(HeaderName::CallId);
+        let incoming = CallEvent::Incoming {
+            remote: text(HeaderName::From),
+            local: text(HeaderName::To),
+            sip_call_id: sip_call_id.clone(),
+            contact: invite.header(HeaderName::Contact).map(std::borrow::Cow::into_owned),
+        };
+        let seq = self.append_call(call, incoming, cause);
+        self.enter(call, session, sip_call_id, true);
+        let beginning = Beginning::Inbound { offer, auto_answer: self.spec.auto_answer };
+        self.spawn_call(call, beginning, media, &Cause::Event { seq }).await;
+    }
+
+    /// Remembers a call.
+    pub(super) fn enter(&mut self, call: CallId, session: SessionId, sip_call_id: String, inbound: bool) {
+        let entry = CallEntry { session, actor: None, inbound, answered: false, over: false, dialog: None };
+        self.calls.insert(call, entry);
+        self.sessions.insert(session, call);
+        self.sip_call_ids.insert(sip_call_id, call);
+    }
+
+    /// Forgets a call whose session is over; its messages keep their call while the transactions linger.
+    fn forget(&mut self, call: CallId) {
+        if let Some(entry) = self.calls.remove(&call) {
+            self.sessions.remove(&entry.session);
+        }
+        self.sip_call_ids.retain(|_, of| *of != call);
+    }
+
+    /// Appends the dialog's identity when it is new or has changed.
+    fn journal_dialog(&mut self, call: CallId, session: SessionId, cause: &Cause) {
+        let Some(record) = self.agent.session(session).and_then(|view| view.dialog) else { return };
+        let dialog = identity(&record);
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        // CSeq numbers move with every request; a restart jumps ahead of them.
+        let same = |known: &DialogIdentity| {
+            let moved = DialogIdentity {
+                local_cseq: dialog.local_cseq,
+                remote_cseq: dialog.remote_cseq,
+                ..known.clone()
+            };
+            moved == dialog
+        };
+        if !entry.dialog.as_ref().is_some_and(same) {
+            entry.dialog = Some(dialog.clone());
+            self.append_call(call, CallEvent::Dialog { dialog }, cause);
+        }
+    }
+
+    /// Performs what a call asks for.
+    pub(super) fn perform(&mut self, asked: ToPhone) -> Cause {
+        let ToPhone { call, cause, request } = asked;
+        let now = Instant::now().into_std();
+        let Some(entry) = self.calls.get_mut(&call) else { return cause };
+        let session = entry.session;
+        let done = match request {
+            Request::Respond { status, sdp } => {
+                entry.answered |= status >= 200;
+                let status = StatusCode::new(status).unwrap_or(StatusCode::SERVER_INTERNAL_ERROR);
+                self.agent.respond(now, session, status, None, sdp.map(Body::sdp), Vec::new())
+            }
+            Request::HangUp => {
+                entry.answered = true;
+                self.agent.hang_up(now, session, Vec::new()).map(|_| ())
+            }
+            Request::Reinvite { sdp } => self.agent.reinvite(now, session, Body::sdp(sdp)),
+            Request::Refer { to } => {
+                let from = self.from().map(|from| vec![(HeaderName::ReferredBy, from.to_string())]);
+                self.agent.refer(now, session, &to, from.unwrap_or_default()).map(|_| ())
+            }
+            Request::Info { content_type, body } => {
+                let body = Body { content_type: content_type.to_owned(), bytes: body.into_bytes() };
+                self.agent.info(now, session, body).map(|_| ())
+            }
+            Request::Reply { request, status } => {
+                self.reply(request, StatusCode::new(status).unwrap_or(StatusCode::OK));
+                Ok(())
+            }
+        };
+        self.note_refusal(done);
+        // The response that we send may complete the dialog (RFC 3261 §12.1.1).
+        self.journal_dialog(call, session, &cause);
+        cause
+    }
+
+    /// A refusal here means that the other side was faster; its event is on the way to the call.
+    fn note_refusal<T, E: std::fmt::Display>(&self, result: Result<T, E>) {
+        if let Err(error) = result {
+            tracing::debug!(phone = %self.id, %error, "the session has moved on");
+        }
+    }
+
+    /// A call's actor has failed: its session ends on the wire, the others go on.
+    pub(super) fn call_failed(&mut self, actor: ActorId, error: &str) -> Cause {
+        if let Some(call) = self.call_of(actor) {
+            self.abandon(call, error, &Cause::Start);
+        }
+        Cause::Start
+    }
+
+    pub(super) fn abandon(&mut self, call: CallId, error: &str, cause: &Cause) {
+        tracing::error!(phone = %self.id, call = %call, error, "call failed");
+        self.append_call(call, CallEvent::Crashed { reason: error.to_owned() }, cause);
+        if let Some(entry) = self.calls.get_mut(&call) {
+            entry.actor = None;
+            let session = entry.session;
+            let ended = self.agent.hang_up(Instant::now().into_std(), session, Vec::new());
+            self.note_refusal(ended);
+        }
+    }
+
+    /// Returns a Refer-To that makes its receiver replace `target`'s dialog (RFC 3891 §3, RFC 5589 §7).
+    pub(super) fn replacing(&self, target: CallId) -> Option<String> {
+        let session = self.calls.get(&target)?.session;
+        let dialog = self.agent.session(session)?.dialog?;
+        // Seen from the other side, its own tag is the local one: to-tag is the target's.
+        let replaces =
+            format!("{};to-tag={};from-tag={}", dialog.call_id, dialog.remote_tag, dialog.local_tag);
+        let remote: NameAddr = dialog.remote_uri.parse().ok()?;
+        Some(format!("<{}?Replaces={}>", remote.uri, escape(&replaces)))
+    }
+}
+
+/// Escapes a header value inside a URI (RFC 3261 §19.1.1, hvalue).
+fn escape(value: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()[]/?:+$".contains(&b);
+    let mut text = String::with_capacity(value.len());
+    for b in value.bytes() {
+        if plain(b) {
+            text.push(char::from(b));
+        } else {
+            text.push_str(&format!("%{b:02X}"));
+        }
+    }
+    text
+}
+
+/// Returns a dialog as the journal keeps it.
+fn identity(record: &DialogRecord) -> DialogIdentity {
+    DialogIdentity {
+        sip_call_id: record.call_id.clone(),
+        local_uri: record.local_uri.clone(),
+        local_tag: record.local_tag.clone(),
+        remote_uri: record.remote_uri.clone(),
+        remote_tag: record.remote_tag.clone(),
+        local_cseq: record.local_cseq,
+        remote_cseq: record.remote_cseq,
+        route_set: record.route_set.clone(),
+        remote_target: record.remote_target.clone(),
+        transport: record.flow.transport.param().to_owned(),
+        remote: record.flow.remote.to_string(),
+    }
+}

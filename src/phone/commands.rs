@@ -1,0 +1,455 @@
+//! What users ask of a phone: registration, calls, messages, settings, the end.
+
+use std::{sync::Arc, time::Duration};
+
+use offhook_sip::{
+    message::{HeaderName, Method, NameAddr, Uri},
+    registration::Registration,
+    session::{Invite, SessionView},
+    user_agent::{Body, Destination, OutOfDialog},
+};
+use tokio::time::Instant;
+
+use super::{
+    actor::{PhoneMessage, Purpose, Shell},
+    target::{immediate, resolve, target_uri},
+};
+use crate::{
+    call::{Beginning, CallCommand, CallMessage, Reply},
+    command::{CallSelector, Code, Command, Outcome, Rejection, UpdatePhone},
+    event::{CallEvent, Cause, PhoneEvent},
+    id::CallId,
+};
+
+/// Lifetime of a binding that we ask for; what users of per-phone tools know.
+const EXPIRES: Duration = Duration::from_secs(300);
+
+/// How long a phone may take to end its calls and its binding before it is gone.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// A command whose target may need DNS.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    uri: Uri,
+    what: What,
+    cause: Cause,
+    reply: Reply,
+}
+
+#[derive(Debug)]
+enum What {
+    Call { headers: Vec<(HeaderName, String)> },
+    Message { body: String, content_type: String },
+}
+
+impl Shell {
+    pub(super) async fn command(&mut self, command: Command, cause: Cause, reply: Reply) -> Cause {
+        let done = match command {
+            Command::PlaceCall { target, headers, .. } => {
+                let headers =
+                    headers.into_iter().map(|(name, value)| (name.as_str().into(), value)).collect();
+                return self.towards(&target, What::Call { headers }, cause, reply).await;
+            }
+            Command::SendMessage { to, body, content_type, .. } => {
+                return self.towards(&to, What::Message { body, content_type }, cause, reply).await;
+            }
+            Command::DropPhone { hang_up, .. } => {
+                self.close(hang_up, &cause, reply);
+                return cause;
+            }
+            Command::Register { .. } => {
+                self.register(&cause);
+                Ok(self.outcome(None))
+            }
+            Command::Unregister { .. } => {
+                self.unregister(&cause);
+                Ok(self.outcome(None))
+            }
+            Command::UpdatePhone(update) => {
+                self.update(update, &cause);
+                Ok(self.outcome(None))
+            }
+            Command::HangUpAll { .. } => Ok(self.hang_up_all(&cause)),
+            Command::Conference { .. } => Err(Rejection::new(
+                Code::Unavailable,
+                format!(
+                    "[{}] Need at least 2 calls with active audio for conference (conference is not built yet)",
+                    self.id
+                ),
+            )),
+            Command::AttendedTransfer { call, target } => {
+                return self.attended_transfer(&call, target, cause, reply);
+            }
+            Command::AddPhone(_)
+            | Command::AnswerCall { .. }
+            | Command::RejectCall { .. }
+            | Command::HangUp { .. }
+            | Command::Hold { .. }
+            | Command::Resume { .. }
+            | Command::SendDigits { .. }
+            | Command::Transfer { .. }
+            | Command::Play { .. }
+            | Command::StopPlaying { .. }
+            | Command::Record { .. }
+            | Command::SetCodecs { .. } => {
+                self.for_call(command, &cause, reply);
+                return cause;
+            }
+        };
+        answer(reply, done);
+        cause
+    }
+
+    /// Forwards a command to the call that it names.
+    fn for_call(&self, command: Command, cause: &Cause, reply: Reply) {
+        let chosen = self.call_command(command).and_then(|(selector, command)| {
+            let ringing = matches!(command, CallCommand::Answer { .. } | CallCommand::Reject { .. });
+            Ok((self.choose(&selector, ringing)?, command))
+        });
+        match chosen {
+            Ok((call, command)) => self.forward(call, command, cause, reply),
+            Err(rejection) => answer(reply, Err(rejection)),
+        }
+    }
+
+    /// Returns what a command means for the call that it names.
+    fn call_command(&self, command: Command) -> Result<(CallSelector, CallCommand), Rejection> {
+        Ok(match command {
+            Command::AnswerCall { call, status } => (call, CallCommand::Answer { status }),
+            Command::RejectCall { call, status } => (call, CallCommand::Reject { status }),
+            Command::HangUp { call } => (call, CallCommand::HangUp),
+            Command::Hold { call } => (call, CallCommand::Hold),
+            Command::Resume { call } => (call, CallCommand::Resume),
+            Command::SendDigits { call, digits, duration } => {
+                (call, CallCommand::SendDigits { digits, duration })
+            }
+            Command::Transfer { call, to } => {
+                let to = target_uri(&to, &self.spec.domain)?.to_string();
+                (call, CallCommand::Transfer { to, replaces: None })
+            }
+            Command::Play { call, sound, repeat } => (call, CallCommand::Play { sound, repeat }),
+            Command::StopPlaying { call } => (call, CallCommand::StopPlaying),
+            Command::Record { call, on } => (call, CallCommand::Record { on }),
+            Command::SetCodecs { call, codecs } => (call, CallCommand::SetCodecs { codecs }),
+            Command::AddPhone(_)
+            | Command::DropPhone { .. }
+            | Command::UpdatePhone(_)
+            | Command::Register { .. }
+            | Command::Unregister { .. }
+            | Command::PlaceCall { .. }
+            | Command::HangUpAll { .. }
+            | Command::AttendedTransfer { .. }
+            | Command::Conference { .. }
+            | Command::SendMessage { .. } => {
+                return Err(Rejection::new(Code::InvalidArgument, "this command is not for a call"));
+            }
+        })
+    }
+
+    fn forward(&self, call: CallId, command: CallCommand, cause: &Cause, reply: Reply) {
+        let actor = self.calls.get(&call).and_then(|entry| entry.actor.clone());
+        let refused = match actor {
+            Some(actor) => {
+                let message = CallMessage::Command { command, cause: cause.clone(), reply };
+                match actor.cast(message) {
+                    Ok(()) => None,
+                    Err(ractor::MessagingErr::SendErr(CallMessage::Command { reply, .. })) => Some(reply),
+                    Err(_) => None,
+                }
+            }
+            None => Some(reply),
+        };
+        if let Some(reply) = refused {
+            answer(reply, Err(Rejection::new(Code::NotFound, format!("Call {} not found", call.0))));
+        }
+    }
+
+    /// Finds the call that a selector means; `ringing` prefers one that waits for an answer.
+    fn choose(&self, selector: &CallSelector, ringing: bool) -> Result<CallId, Rejection> {
+        if let Some(call) = selector.call {
+            return match self.calls.get(&call).filter(|entry| !entry.over) {
+                Some(_) => Ok(call),
+                None => Err(Rejection::new(Code::NotFound, format!("Call {} not found", call.0))),
+            };
+        }
+        let mut live = self.calls.iter().filter(|(_, entry)| !entry.over);
+        let waiting = live.clone().find(|(_, entry)| entry.inbound && !entry.answered);
+        let oldest = live.next();
+        let chosen = if ringing { waiting } else { oldest };
+        chosen.map(|(id, _)| *id).ok_or_else(|| {
+            Rejection::new(Code::NotFound, format!("No active call found for phone '{}'", self.id))
+                .or_try(&["make_call", "list_calls"])
+        })
+    }
+
+    fn hang_up_all(&mut self, cause: &Cause) -> Outcome {
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        for call in &calls {
+            // Each call answers for itself; the reply is not waited for.
+            let (reply, _) = tokio::sync::oneshot::channel();
+            self.forward(*call, CallCommand::HangUp, cause, reply);
+        }
+        Outcome { calls, ..self.outcome(None) }
+    }
+
+    fn attended_transfer(
+        &mut self,
+        selector: &CallSelector,
+        target: Option<CallId>,
+        cause: Cause,
+        reply: Reply,
+    ) -> Cause {
+        let few = || {
+            Rejection::new(
+                Code::WrongState,
+                format!("[{}] Need at least 2 active calls for attended transfer", self.id),
+            )
+        };
+        let chosen = self.choose(selector, false).map_err(|_| few()).and_then(|source| {
+            let newest = self.calls.keys().rev().find(|call| **call != source).copied();
+            let target = target.or(newest).ok_or_else(few)?;
+            let replaces = self.replacing(target).ok_or_else(few)?;
+            Ok((source, target, replaces))
+        });
+        match chosen {
+            Ok((source, target, replaces)) => {
+                let command = CallCommand::Transfer { to: target.to_string(), replaces: Some(replaces) };
+                self.forward(source, command, &cause, reply);
+            }
+            Err(rejection) => answer(reply, Err(rejection)),
+        }
+        cause
+    }
+
+    /// Goes on at once when the target needs no DNS, else when its name is resolved.
+    async fn towards(&mut self, target: &str, what: What, cause: Cause, reply: Reply) -> Cause {
+        let uri = match target_uri(target, &self.spec.domain) {
+            Ok(uri) => uri,
+            Err(rejection) => {
+                answer(reply, Err(rejection));
+                return cause;
+            }
+        };
+        let asked = Asked { uri, what, cause: cause.clone(), reply };
+        if let Some(destination) = immediate(&asked.uri, &self.registrar, self.spec.transport) {
+            return self.resolved(asked, Ok(destination)).await;
+        }
+        let (me, network, transport) =
+            (self.me.clone(), Arc::clone(&self.shared.network), self.spec.transport);
+        tokio::spawn(async move {
+            let destination = resolve(&*network, &asked.uri, transport)
+                .await
+                .map_err(|error| format!("{error}: {}", error.source));
+            // The phone may be gone by now; then the reply is dropped and the asker learns that.
+            drop(me.cast(PhoneMessage::Resolved { asked, destination }));
+        });
+        cause
+    }
+
+    pub(super) async fn resolved(&mut self, asked: Asked, destination: Result<Destination, String>) -> Cause {
+        let Asked { uri, what, cause, reply } = asked;
+        let done = match (destination, what) {
+            (Err(problem), _) => Err(Rejection::new(Code::Unavailable, problem)),
+            (Ok(destination), What::Call { headers }) => {
+                self.place_call(uri, destination, headers, &cause).await.map(|call| self.outcome(Some(call)))
+            }
+            (Ok(destination), What::Message { body, content_type }) => {
+                self.send_message(uri, destination, body, content_type, &cause).map(|()| self.outcome(None))
+            }
+        };
+        answer(reply, done);
+        cause
+    }
+
+    async fn place_call(
+        &mut self,
+        target: Uri,
+        destination: Destination,
+        headers: Vec<(HeaderName, String)>,
+        cause: &Cause,
+    ) -> Result<CallId, Rejection> {
+        if self.live_calls() >= self.shared.limits.calls_per_phone {
+            let limit = self.shared.limits.calls_per_phone;
+            return Err(Rejection::new(
+                Code::LimitReached,
+                format!("phone '{}' has {limit} calls already", self.id),
+            ));
+        }
+        let from = self.from().ok_or_else(|| self.no_address())?;
+        let mut media = self
+            .open_media()
+            .map_err(|error| Rejection::new(Code::Unavailable, format!("no media port is free: {error}")))?;
+        let invite = Invite {
+            credentials: self.credentials(),
+            headers,
+            body: Some(Body::sdp(media.offer())),
+            ..Invite::new(target.clone(), from.clone(), destination)
+        };
+        let call = self.shared.new_call();
+        let session = self.agent.invite(Instant::now().into_std(), invite);
+        let sip_call_id =
+            self.agent.session(session).map(|view: SessionView| view.sip_call_id).unwrap_or_default();
+        let placed = CallEvent::Placed {
+            target: target.to_string(),
+            local: from.to_string(),
+            sip_call_id: sip_call_id.clone(),
+        };
+        // The engine has only queued the INVITE; it leaves when we drain, after this fact.
+        self.append_call(call, placed, cause);
+        self.enter(call, session, sip_call_id, false);
+        self.spawn_call(call, Beginning::Outbound, media, cause).await;
+        Ok(call)
+    }
+
+    fn send_message(
+        &mut self,
+        to: Uri,
+        destination: Destination,
+        body: String,
+        content_type: String,
+        cause: &Cause,
+    ) -> Result<(), Rejection> {
+        let from = self.from().ok_or_else(|| self.no_address())?;
+        let text = to.to_string();
+        let sent = PhoneEvent::MessageSent {
+            to: text.clone(),
+            body: body.clone(),
+            content_type: content_type.clone(),
+        };
+        self.append(sent, cause);
+        let request = OutOfDialog {
+            credentials: self.credentials(),
+            body: Some(Body { content_type, bytes: body.into_bytes() }),
+            ..OutOfDialog::new(Method::Message, to.clone(), from, NameAddr::new(to), destination)
+        };
+        let id = self.agent.request(Instant::now().into_std(), request);
+        self.requests.insert(id, Purpose::Message { to: text });
+        Ok(())
+    }
+
+    fn no_address(&self) -> Rejection {
+        Rejection::new(
+            Code::InvalidArgument,
+            format!("'{}@{}' is no address of record", self.spec.username, self.spec.domain),
+        )
+    }
+
+    pub(super) fn register(&mut self, cause: &Cause) {
+        let registrar = self.registrar.uri.clone();
+        self.append(PhoneEvent::Registering { registrar: registrar.to_string() }, cause);
+        if let Some(problem) = self.registrar.problem.clone() {
+            let failed = PhoneEvent::RegistrationFailed { status: None, reason: problem, retry_in_ms: None };
+            self.append(failed, cause);
+            return;
+        }
+        let now = Instant::now().into_std();
+        match (self.registration, self.aor(), self.credentials()) {
+            (Some(id), _, credentials) => {
+                if let Some(credentials) = credentials {
+                    self.agent.set_credentials(id, credentials);
+                }
+                self.agent.refresh(now, id);
+            }
+            (None, Some(aor), credentials) => {
+                let destination = self.registrar.destination.clone();
+                let registration = Registration {
+                    credentials,
+                    expires: EXPIRES,
+                    ..Registration::new(registrar, aor, destination)
+                };
+                self.registration = Some(self.agent.register(now, registration));
+            }
+            (None, None, _) => {
+                let reason = self.no_address().sentence;
+                self.append(
+                    PhoneEvent::RegistrationFailed { status: None, reason, retry_in_ms: None },
+                    cause,
+                );
+            }
+        }
+    }
+
+    fn unregister(&mut self, cause: &Cause) {
+        match self.registration {
+            Some(id) => self.agent.unregister(Instant::now().into_std(), id),
+            // Nothing was bound, so nothing needs to be taken back.
+            None => drop(self.append(PhoneEvent::Unregistered { status: None }, cause)),
+        }
+    }
+
+    fn update(&mut self, update: UpdatePhone, cause: &Cause) {
+        let again = update.password.is_some() || update.realm.is_some() || update.srtp.is_some();
+        let codecs = update.codecs.clone();
+        let spec = &mut self.spec;
+        spec.auto_answer = update.auto_answer.unwrap_or(spec.auto_answer);
+        spec.recording_enabled = update.recording_enabled.unwrap_or(spec.recording_enabled);
+        spec.capture_enabled = update.capture_enabled.unwrap_or(spec.capture_enabled);
+        spec.srtp = update.srtp.unwrap_or(spec.srtp);
+        spec.realm = update.realm.or(spec.realm.take());
+        spec.codecs = update.codecs.or(spec.codecs.take());
+        if let Some(password) = update.password {
+            self.password = password;
+        }
+        self.append(PhoneEvent::Updated { spec: self.spec.clone() }, cause);
+        let settings = self.settings();
+        for (call, entry) in &self.calls {
+            if let Some(actor) = &entry.actor {
+                // A call that is just over needs no settings.
+                drop(actor.cast(CallMessage::Settings(settings.clone())));
+            }
+            if let Some(codecs) = codecs.clone().filter(|codecs| !codecs.is_empty()) {
+                let (reply, _) = tokio::sync::oneshot::channel();
+                self.forward(*call, CallCommand::SetCodecs { codecs }, cause, reply);
+            }
+        }
+        if again {
+            self.register(cause);
+        }
+    }
+
+    /// Begins the end: calls, binding, then the actor itself.
+    fn close(&mut self, hang_up: bool, cause: &Cause, reply: Reply) {
+        self.append(PhoneEvent::Dropped {}, cause);
+        if hang_up {
+            self.hang_up_all(cause);
+        }
+        if self.registration.is_some() {
+            self.unregister(cause);
+        }
+        self.closing = Some(reply);
+        self.me.send_after(CLOSING, || PhoneMessage::CloseNow);
+    }
+
+    /// Ends the actor as soon as nothing of it is left on the wire.
+    pub(super) fn close_when_quiet(&mut self) {
+        if self.closing.is_some()
+            && self.calls.is_empty()
+            && self.registration.is_none()
+            && self.requests.is_empty()
+        {
+            self.closed();
+        }
+    }
+
+    pub(super) fn closed(&mut self) {
+        if let Some(reply) = self.closing.take() {
+            for call in self.calls.keys() {
+                let ended = CallEvent::Ended {
+                    by: crate::event::Party::Local,
+                    cause: crate::event::EndCause::PhoneDropped,
+                    status: None,
+                    reason: "the phone was dropped".to_owned(),
+                    duration_ms: 0,
+                };
+                self.append_call(*call, ended, &Cause::Start);
+            }
+            answer(reply, Ok(self.outcome(None)));
+            self.me.stop(None);
+        }
+    }
+}
+
+/// Answers; an asker that has given up wants nothing.
+fn answer(reply: Reply, result: Result<Outcome, Rejection>) {
+    drop(reply.send(result));
+}

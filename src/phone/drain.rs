@@ -1,0 +1,166 @@
+//! Emptying the engine: transmissions to the wire, events to the journal, the calls and whoever waits.
+
+use offhook_sip::{
+    message::{HeaderName, Message, Method, StatusCode},
+    registration::RegistrationEvent,
+    user_agent::{Event, IncomingId, Input, Output, RequestFailure, RequestId, Transmit},
+};
+use tokio::time::Instant;
+
+use super::actor::{Purpose, Shell, summarize};
+use crate::{
+    event::{Cause, PhoneEvent, SipEvent, Subject},
+    journal::redact,
+};
+
+impl Shell {
+    /// Takes outputs until the engine names its next deadline.
+    pub(super) async fn drain(&mut self, cause: &Cause) {
+        loop {
+            match self.agent.poll_output() {
+                Output::Transmit(transmit) => self.transmit(&transmit, cause),
+                Output::Event(event) => self.engine_event(event, cause).await,
+                Output::Timeout(next) => {
+                    return self.arm(next.map(|(at, _)| at));
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, transmit: &Transmit, cause: &Cause) {
+        // A keep-alive is two line breaks; nobody will ever assert on it.
+        if let Some(message) = transmit.message() {
+            self.append_sent(message, transmit, cause);
+        }
+        if let Err(error) = self.signaling.send(&transmit.flow, transmit.bytes()) {
+            let what = format!("sending failed: {error}");
+            let remote = Some(transmit.flow.remote.to_string());
+            self.append(SipEvent::Anomaly { what, remote }, cause);
+            let now = Instant::now().into_std();
+            self.agent.handle_input(now, Input::TransportFailed { flow: transmit.flow });
+        }
+    }
+
+    fn append_sent(&self, message: &Message, transmit: &Transmit, cause: &Cause) {
+        let summary = summarize(message);
+        let call = summary.sip_call_id.as_ref().and_then(|id| self.sip_call_ids.get(id)).copied();
+        let sent = SipEvent::Sent {
+            transport: transmit.flow.transport.param().to_owned(),
+            local: transmit.flow.local.to_string(),
+            remote: transmit.flow.remote.to_string(),
+            retransmission: transmit.is_retransmission(),
+            message: redact(transmit.bytes()),
+            summary,
+        };
+        let subject = Subject { call, ..Subject::phone(self.id.clone()) };
+        self.shared.journal.append(subject, cause.clone(), sent);
+    }
+
+    async fn engine_event(&mut self, event: Event, cause: &Cause) {
+        match event {
+            Event::Registration { event, .. } => self.registration_event(event, cause),
+            Event::Session { id, event } => self.session_event(id, event, cause).await,
+            Event::Request { id, message, .. } => self.request(id, &message, cause),
+            Event::Response { id, provisional: false, outcome } => self.response(id, outcome, cause),
+            Event::Response { provisional: true, .. } => {}
+            Event::Anomaly { what, flow, .. } => {
+                let anomaly =
+                    SipEvent::Anomaly { what: what.to_string(), remote: Some(flow.remote.to_string()) };
+                self.append(anomaly, cause);
+            }
+        }
+    }
+
+    fn registration_event(&mut self, event: RegistrationEvent, cause: &Cause) {
+        match event {
+            RegistrationEvent::Challenged { .. } => {}
+            RegistrationEvent::Registered { expires, status, reason, .. } => {
+                tracing::info!(phone = %self.id, expires_s = expires.as_secs(), "registered");
+                let registered =
+                    PhoneEvent::Registered { status: status.code(), reason, expires_s: expires.as_secs() };
+                self.append(registered, cause);
+            }
+            RegistrationEvent::Unregistered { status } => {
+                self.registration = None;
+                self.append(PhoneEvent::Unregistered { status: Some(status.code()) }, cause);
+            }
+            RegistrationEvent::Failed { status, reason, retry_in } => {
+                tracing::warn!(phone = %self.id, error = %reason, "registration refused");
+                let failed = PhoneEvent::RegistrationFailed {
+                    status: status.map(|status| status.code()),
+                    reason,
+                    retry_in_ms: retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+                };
+                self.append(failed, cause);
+            }
+        }
+    }
+
+    /// Answers a request that belongs to no call.
+    fn request(&mut self, id: IncomingId, message: &Message, cause: &Cause) {
+        let status = match message.method() {
+            Method::Message => {
+                self.message_received(message, cause);
+                StatusCode::OK
+            }
+            // A NOTIFY nobody subscribed to, such as a message-waiting hint: taking it is harmless.
+            Method::Notify => StatusCode::OK,
+            Method::Subscribe => StatusCode::BAD_EVENT,
+            Method::Invite
+            | Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Register
+            | Method::Options
+            | Method::Info
+            | Method::Refer
+            | Method::Publish
+            | Method::Prack
+            | Method::Update
+            | Method::Extension(_) => StatusCode::NOT_IMPLEMENTED,
+        };
+        self.reply(id, status);
+    }
+
+    pub(super) fn reply(&mut self, id: IncomingId, status: StatusCode) {
+        if let Err(error) = self.agent.reply_status(Instant::now().into_std(), id, status) {
+            tracing::debug!(phone = %self.id, %error, "request can no longer be answered");
+        }
+    }
+
+    pub(super) fn message_received(&self, message: &Message, cause: &Cause) {
+        let text = |name| message.header(name).unwrap_or_default().into_owned();
+        let uri = |address: Result<offhook_sip::message::NameAddr, _>| {
+            address.map(|address| address.uri.to_string()).unwrap_or_default()
+        };
+        let received = PhoneEvent::MessageReceived {
+            from: uri(message.from()),
+            to: uri(message.to()),
+            body: String::from_utf8_lossy(message.body()).into_owned(),
+            content_type: text(HeaderName::ContentType),
+        };
+        self.append(received, cause);
+    }
+
+    /// Takes the final outcome of a request outside the calls.
+    fn response(&mut self, id: RequestId, outcome: Result<Message, RequestFailure>, cause: &Cause) {
+        let (status, reason) = match &outcome {
+            Ok(message) => (
+                message.status().map(|status| status.code()),
+                message.reason().unwrap_or_default().into_owned(),
+            ),
+            Err(failure) => (None, failure.to_string()),
+        };
+        match self.requests.remove(&id) {
+            Some(Purpose::Message { to }) => {
+                let event = match status {
+                    Some(status @ 200..=299) => PhoneEvent::MessageDelivered { to, status },
+                    _ => PhoneEvent::MessageFailed { to, status, reason },
+                };
+                self.append(event, cause);
+            }
+            Some(Purpose::Recovery { call }) => self.recovered(call, status, &reason, cause),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Ending what an earlier life of this phone left on the wire: after a crash of the actor or of the whole process.
+
+use offhook_sip::{
+    dialog::DialogRecord,
+    message::{Message, StatusCode},
+    user_agent::{Flow, RequestId, Transport},
+};
+use tokio::time::Instant;
+
+use super::actor::{Purpose, Shell};
+use crate::{
+    event::{CallEvent, Cause, DialogIdentity, Direction, EndCause, Party, RawMessage, SipEvent},
+    id::CallId,
+};
+
+/// How far ahead the CSeq goes, so that requests which the journal did not get to see are passed over.
+const CSEQ_JUMP: u32 = 100;
+
+/// A call that the journal says is up although nobody holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct Dangling {
+    pub(crate) call: CallId,
+    pub(crate) direction: Direction,
+    /// The dialog, if it got that far.
+    pub(crate) dialog: Option<DialogIdentity>,
+    /// Whether an answer completed the dialog; an early one is canceled or refused instead.
+    pub(crate) answered: bool,
+    /// The INVITE as it was sent or received last.
+    pub(crate) invite: Option<SipEvent>,
+    /// What ended the earlier life.
+    pub(crate) why: EndCause,
+}
+
+impl Shell {
+    /// Ends each call with BYE, CANCEL or a refusal, and appends its end.
+    pub(super) fn recover(&mut self, dangling: &[Dangling]) {
+        for left in dangling {
+            let request = match (&left.dialog, left.answered, left.direction) {
+                (Some(dialog), true, _) => self.end_dialog(dialog),
+                (_, false, Direction::Outbound) => self.cancel(left),
+                (_, false, Direction::Inbound) => {
+                    self.refuse(left);
+                    None
+                }
+                (None, true, _) => None,
+            };
+            match request {
+                Some(id) => drop(self.requests.insert(id, Purpose::Recovery { call: left.call })),
+                None => {
+                    self.append_recovered(left.call, left.why, None, "ended after a restart", &Cause::Start);
+                }
+            }
+        }
+    }
+
+    fn end_dialog(&mut self, dialog: &DialogIdentity) -> Option<RequestId> {
+        let record = self.record(dialog)?;
+        let credentials = self.credentials();
+        Some(self.agent.end_dialog(Instant::now().into_std(), &record, credentials))
+    }
+
+    fn record(&self, dialog: &DialogIdentity) -> Option<DialogRecord> {
+        Some(DialogRecord {
+            call_id: dialog.sip_call_id.clone(),
+            local_tag: dialog.local_tag.clone(),
+            local_uri: dialog.local_uri.clone(),
+            remote_tag: dialog.remote_tag.clone(),
+            remote_uri: dialog.remote_uri.clone(),
+            local_cseq: dialog.local_cseq.saturating_add(CSEQ_JUMP),
+            remote_cseq: dialog.remote_cseq,
+            route_set: dialog.route_set.clone(),
+            remote_target: dialog.remote_target.clone(),
+            contact: format!("<sip:{}@{}>", self.spec.username, self.signaling.local()),
+            flow: self.flow(&dialog.transport, &dialog.remote)?,
+            secure: false,
+        })
+    }
+
+    fn flow(&self, transport: &str, remote: &str) -> Option<Flow> {
+        let transport = if transport == "tcp" { Transport::Tcp } else { Transport::Udp };
+        Some(Flow { transport, local: self.signaling.local(), remote: remote.parse().ok()? })
+    }
+
+    fn cancel(&mut self, left: &Dangling) -> Option<RequestId> {
+        let Some(SipEvent::Sent { transport, remote, message, .. }) = &left.invite else { return None };
+        let invite = parse(message)?;
+        let flow = self.flow(transport, remote)?;
+        let credentials = self.credentials();
+        Some(self.agent.cancel_recorded(Instant::now().into_std(), &invite, flow, credentials))
+    }
+
+    fn refuse(&mut self, left: &Dangling) {
+        let Some(SipEvent::Received { transport, remote, message, .. }) = &left.invite else { return };
+        if let (Some(invite), Some(flow)) = (parse(message), self.flow(transport, remote)) {
+            let tag = left.dialog.as_ref().map(|dialog| dialog.local_tag.clone());
+            let status = StatusCode::TEMPORARILY_UNAVAILABLE;
+            self.agent.reject_recorded(Instant::now().into_std(), &invite, flow, status, tag);
+        }
+    }
+
+    /// The other side has answered our BYE or CANCEL, or nobody did.
+    pub(super) fn recovered(&self, call: CallId, status: Option<u16>, reason: &str, cause: &Cause) {
+        self.append_recovered(call, EndCause::ProcessRestarted, status, reason, cause);
+    }
+
+    fn append_recovered(
+        &self,
+        call: CallId,
+        why: EndCause,
+        status: Option<u16>,
+        reason: &str,
+        cause: &Cause,
+    ) {
+        let reason = reason.to_owned();
+        let ended = CallEvent::Ended { by: Party::Local, cause: why, status, reason, duration_ms: 0 };
+        self.append_call(call, ended, cause);
+    }
+}
+
+/// Returns the message of the journal; the digest response in it is redacted, which no CANCEL needs.
+fn parse(message: &RawMessage) -> Option<Message> {
+    match message {
+        RawMessage::Text(text) => Message::parse(text.as_bytes()).ok(),
+        // An INVITE of ours is always text; a binary one of the other side is left to time out there.
+        RawMessage::Base64(_) => None,
+    }
+}

@@ -1,0 +1,285 @@
+//! Commands find their actor here.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use super::{Switchboard, call_actor::ask, supervisor::RootMessage};
+use crate::{
+    command::{AddPhone, CallSelector, Code, Command, Execute, Outcome, Rejection, UpdatePhone},
+    event::{Cause, Event, PhoneEvent, PhoneSpec, Subject},
+    id::{CallId, PhoneId, Seq},
+    phone::{Dangling, PhoneArguments, PhoneMessage, Registrar},
+    secret::Secret,
+};
+
+/// An actor answers a command within this; DNS is part of it.
+const ANSWER: Duration = Duration::from_secs(10);
+
+impl Execute for Switchboard {
+    fn execute(
+        &self,
+        command: Command,
+        cause: Cause,
+    ) -> Pin<Box<dyn Future<Output = Result<Outcome, Rejection>> + Send + '_>> {
+        Box::pin(self.carry_out(command, cause))
+    }
+}
+
+impl Switchboard {
+    async fn carry_out(&self, command: Command, cause: Cause) -> Result<Outcome, Rejection> {
+        match command {
+            Command::AddPhone(add) => self.add_phone(add, cause).await,
+            Command::DropPhone { phone, hang_up } => {
+                self.known(&phone)?;
+                let outcome = self.drop_phone(phone.clone(), hang_up, cause).await;
+                if let Some(Err(error)) = self.with_credentials(|credentials| credentials.remove(&phone)) {
+                    tracing::warn!(phone = %phone, %error, "password cannot be removed");
+                }
+                outcome
+            }
+            Command::HangUpAll { phone: None } => self.hang_up_everywhere(cause).await,
+            Command::Register { phone } => {
+                let before = self.inner.journal.head();
+                let outcome =
+                    self.to_phone(&phone, Command::Register { phone: phone.clone() }, cause).await?;
+                self.registration_outcome(&phone, before).await;
+                Ok(outcome)
+            }
+            Command::UpdatePhone(update) => self.update_phone(update, cause).await,
+            Command::Unregister { .. }
+            | Command::PlaceCall { .. }
+            | Command::AnswerCall { .. }
+            | Command::RejectCall { .. }
+            | Command::HangUp { .. }
+            | Command::HangUpAll { phone: Some(_) }
+            | Command::Hold { .. }
+            | Command::Resume { .. }
+            | Command::SendDigits { .. }
+            | Command::Transfer { .. }
+            | Command::AttendedTransfer { .. }
+            | Command::Conference { .. }
+            | Command::Play { .. }
+            | Command::StopPlaying { .. }
+            | Command::Record { .. }
+            | Command::SetCodecs { .. }
+            | Command::SendMessage { .. } => {
+                let phone = self.phone_of(&command)?;
+                self.to_phone(&phone, command, cause).await
+            }
+        }
+    }
+
+    async fn hang_up_everywhere(&self, cause: Cause) -> Result<Outcome, Rejection> {
+        let mut calls = Vec::new();
+        for phone in self.inner.directory.all() {
+            let command = Command::HangUpAll { phone: Some(phone.clone()) };
+            calls.extend(self.to_phone(&phone, command, cause.clone()).await?.calls);
+        }
+        Ok(Outcome { seq: self.inner.journal.head(), call: None, calls })
+    }
+
+    async fn update_phone(&self, update: UpdatePhone, cause: Cause) -> Result<Outcome, Rejection> {
+        let phone = update.phone.clone().ok_or_else(|| {
+            Rejection::new(Code::InvalidArgument, "phone_id is required — multiple phones registered")
+        })?;
+        let password = update.password.clone();
+        let before = self.inner.journal.head();
+        let again = update.password.is_some() || update.realm.is_some() || update.srtp.is_some();
+        let outcome = self.to_phone(&phone, Command::UpdatePhone(update), cause).await?;
+        self.remember(&phone, password);
+        if again {
+            self.registration_outcome(&phone, before).await;
+        }
+        Ok(outcome)
+    }
+
+    async fn add_phone(&self, add: AddPhone, cause: Cause) -> Result<Outcome, Rejection> {
+        let AddPhone { phone, spec, password } = add;
+        if spec.srtp {
+            return Err(Rejection::new(
+                Code::InvalidArgument,
+                "srtp is not built yet: leave it out or give false",
+            ));
+        }
+        // What cannot work is refused before a predecessor of the same name is touched.
+        let limit = self.inner.shared.limits.phones;
+        let known = self.inner.directory.get(&phone).is_some();
+        if !known && self.inner.directory.all().len() >= limit {
+            return Err(Rejection::new(Code::LimitReached, format!("there are {limit} phones already")));
+        }
+        if known {
+            self.drop_phone(phone.clone(), true, cause.clone()).await?;
+        }
+        let before = self.inner.journal.head();
+        let registers = spec.register;
+        let kept = self.with_credentials(|credentials| credentials.set(phone.clone(), password.clone()));
+        kept.unwrap_or(Ok(())).map_err(|error| {
+            Rejection::new(Code::Unavailable, format!("the password cannot be kept: {error}"))
+        })?;
+        let registrar = Registrar::find(&*self.inner.shared.network, &spec).await?;
+        let added = PhoneEvent::Added { spec: spec.clone() };
+        self.inner.journal.append(Subject::phone(phone.clone()), cause.clone(), added);
+        let arguments = self.arguments(phone.clone(), spec, password, registrar, Vec::new(), cause.clone());
+        if let Err(rejection) = self.start_phone(arguments).await {
+            self.inner.journal.append(Subject::phone(phone), cause, PhoneEvent::Dropped {});
+            return Err(rejection);
+        }
+        if registers {
+            self.registration_outcome(&phone, before).await;
+        }
+        Ok(Outcome { seq: self.inner.journal.head(), call: None, calls: Vec::new() })
+    }
+
+    /// Starts a phone that the journal already knows.
+    pub(super) async fn launch(
+        &self,
+        phone: PhoneId,
+        spec: PhoneSpec,
+        password: Secret<String>,
+        dangling: Vec<Dangling>,
+        cause: Cause,
+    ) -> Result<Outcome, Rejection> {
+        let registrar = Registrar::find(&*self.inner.shared.network, &spec).await?;
+        self.start_phone(self.arguments(phone, spec, password, registrar, dangling, cause)).await
+    }
+
+    fn arguments(
+        &self,
+        id: PhoneId,
+        spec: PhoneSpec,
+        password: Secret<String>,
+        registrar: Registrar,
+        dangling: Vec<Dangling>,
+        cause: Cause,
+    ) -> PhoneArguments {
+        let shared = self.inner.shared.clone();
+        // The head never repeats on one journal, so neither do the identifiers that a life makes.
+        let life = self.inner.journal.head().0;
+        PhoneArguments { id, spec, password, registrar, shared, dangling, life, cause }
+    }
+
+    async fn start_phone(&self, arguments: PhoneArguments) -> Result<Outcome, Rejection> {
+        let arguments = Box::new(arguments);
+        ask(&self.inner.root, ANSWER, |reply| RootMessage::Start { arguments, reply }).await
+    }
+
+    /// Lets a later restart use the new settings and password.
+    fn remember(&self, phone: &PhoneId, password: Option<Secret<String>>) {
+        let Some(view) = self.inner.views.phone(phone) else { return };
+        if let Some(password) = password.clone()
+            && let Some(Err(error)) =
+                self.with_credentials(|credentials| credentials.set(phone.clone(), password))
+        {
+            tracing::warn!(phone = %phone, %error, "password cannot be kept");
+        }
+        let changed = RootMessage::Remember { phone: phone.clone(), spec: view.spec.clone(), password };
+        // The root outlives every phone.
+        drop(self.inner.root.cast(changed));
+    }
+
+    pub(super) async fn drop_phone(
+        &self,
+        phone: PhoneId,
+        hang_up: bool,
+        cause: Cause,
+    ) -> Result<Outcome, Rejection> {
+        let command = Command::DropPhone { phone: phone.clone(), hang_up };
+        self.to_phone(&phone, command, cause).await
+    }
+
+    async fn to_phone(&self, phone: &PhoneId, command: Command, cause: Cause) -> Result<Outcome, Rejection> {
+        let actor = self.known(phone)?;
+        ask(&actor, ANSWER, |reply| PhoneMessage::Command { command, cause, reply }).await
+    }
+
+    fn known(&self, phone: &PhoneId) -> Result<ractor::ActorRef<PhoneMessage>, Rejection> {
+        self.inner.directory.get(phone).ok_or_else(|| {
+            Rejection::new(Code::NotFound, format!("Phone '{phone}' not found — add_phone first"))
+                .or_try(&["add_phone", "list_phones"])
+        })
+    }
+
+    /// Returns the phone that a command is for.
+    fn phone_of(&self, command: &Command) -> Result<PhoneId, Rejection> {
+        match command {
+            Command::PlaceCall { phone, .. }
+            | Command::SendMessage { phone, .. }
+            | Command::Unregister { phone }
+            | Command::Register { phone }
+            | Command::DropPhone { phone, .. }
+            | Command::Conference { phone, .. } => Ok(phone.clone()),
+            Command::AnswerCall { call, .. }
+            | Command::RejectCall { call, .. }
+            | Command::HangUp { call }
+            | Command::Hold { call }
+            | Command::Resume { call }
+            | Command::SendDigits { call, .. }
+            | Command::Transfer { call, .. }
+            | Command::AttendedTransfer { call, .. }
+            | Command::Play { call, .. }
+            | Command::StopPlaying { call }
+            | Command::Record { call, .. }
+            | Command::SetCodecs { call, .. } => self.phone_of_call(call),
+            Command::AddPhone(AddPhone { phone, .. }) => Ok(phone.clone()),
+            Command::HangUpAll { phone: Some(phone) } => Ok(phone.clone()),
+            Command::UpdatePhone(_) | Command::HangUpAll { phone: None } => Err(Rejection::new(
+                Code::InvalidArgument,
+                "phone_id is required — multiple phones registered",
+            )),
+        }
+    }
+
+    /// Finds the phone of a call and holds it against the phone that the asker named.
+    fn phone_of_call(&self, selector: &CallSelector) -> Result<PhoneId, Rejection> {
+        match (selector.call, &selector.phone) {
+            (Some(call), named) => {
+                let found = || Rejection::new(Code::NotFound, format!("Call {} not found", call.0));
+                let owner = self.owner(call).ok_or_else(found)?;
+                match named {
+                    Some(named) if *named != owner => Err(Rejection::new(
+                        Code::InvalidArgument,
+                        format!("call_id {} belongs to phone_id '{owner}', not '{named}'", call.0),
+                    )),
+                    Some(_) | None => Ok(owner),
+                }
+            }
+            (None, Some(phone)) => Ok(phone.clone()),
+            (None, None) => match self.inner.directory.all().as_slice() {
+                [only] => Ok(only.clone()),
+                _ => Err(Rejection::new(
+                    Code::InvalidArgument,
+                    "phone_id is required — multiple phones registered",
+                )),
+            },
+        }
+    }
+
+    fn owner(&self, call: CallId) -> Option<PhoneId> {
+        self.inner.views.call(call).filter(|view| view.end.is_none()).map(|view| view.phone.clone())
+    }
+
+    /// Waits until the registrar has answered or the patience of a command is over.
+    async fn registration_outcome(&self, phone: &PhoneId, after: Seq) {
+        let mut reader = self.inner.journal.reader(after);
+        let answered = async {
+            // A reader that fell behind has nothing to wait for.
+            while let Ok(envelope) = reader.next().await {
+                let mine = envelope.subject.phone.as_ref() == Some(phone);
+                let is_final = matches!(
+                    envelope.event,
+                    Event::Phone(
+                        PhoneEvent::Registered { .. }
+                            | PhoneEvent::RegistrationFailed { .. }
+                            | PhoneEvent::Crashed { .. }
+                            | PhoneEvent::Dropped {}
+                    )
+                );
+                if mine && is_final {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(self.inner.registration_wait, answered).await.is_err() {
+            tracing::info!(phone = %phone, "the registrar has not answered yet");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The tree of actors: its start, its parts, its end.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    time::Duration,
+};
+
+use ractor::{Actor, ActorRef};
+
+use super::{
+    Options, StartError,
+    directory::Directory,
+    supervisor::{Root, RootArguments, RootMessage},
+};
+use crate::{
+    call::{MediaHub, MediaLoad},
+    config::Credentials,
+    event::{Cause, Subject, SystemEvent},
+    journal::{Journal, JournalError},
+    net::Network,
+    phone::Shared,
+    view::Views,
+};
+
+/// The tree of actors and the door to it; clones share it.
+#[derive(Clone)]
+pub struct Switchboard {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) journal: Journal,
+    pub(super) views: Views,
+    pub(super) directory: Directory,
+    pub(super) root: ActorRef<RootMessage>,
+    pub(super) shared: Shared,
+    pub(super) credentials: Option<Mutex<Credentials>>,
+    pub(super) registration_wait: Duration,
+}
+
+impl Switchboard {
+    /// Starts the tree and takes up what the journal says an earlier process left: dangling calls are ended on the wire,
+    /// phones register again.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is missing.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let views = Views::attach(&options.journal);
+        let directory = Directory::default();
+        let shared = Shared {
+            network: options.network,
+            journal: options.journal.clone(),
+            hub: Arc::new(MediaHub::start(options.media_workers)),
+            limits: options.limits,
+            recordings: Arc::new(options.recordings),
+            next_call: Arc::new(AtomicU64::new(views.next_call_id().0)),
+            seed: options.seed,
+        };
+        let arguments =
+            RootArguments { directory: directory.clone(), shared: shared.clone(), views: views.clone() };
+        let (root, _) = Actor::spawn(None, Root, arguments).await?;
+        let inner = Inner {
+            journal: options.journal,
+            views,
+            directory,
+            root,
+            shared,
+            credentials: options.credentials.map(Mutex::new),
+            registration_wait: options.registration_wait,
+        };
+        let switchboard = Self { inner: Arc::new(inner) };
+        switchboard.take_up().await;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        switchboard.append_system(SystemEvent::Started { version });
+        Ok(switchboard)
+    }
+
+    /// Reads or changes the passwords that survive a restart; without a data folder there are none.
+    pub(super) fn with_credentials<T>(&self, work: impl FnOnce(&mut Credentials) -> T) -> Option<T> {
+        let credentials = self.inner.credentials.as_ref()?;
+        Some(work(&mut credentials.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn append_system(&self, event: SystemEvent) {
+        self.inner.journal.append(Subject::system(), Cause::Start, event);
+    }
+
+    /// Returns the journal.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.inner.journal
+    }
+
+    /// Returns the folds that answer reads.
+    #[must_use]
+    pub fn views(&self) -> &Views {
+        &self.inner.views
+    }
+
+    /// Returns the network.
+    #[must_use]
+    pub fn network(&self) -> Arc<dyn Network> {
+        Arc::clone(&self.inner.shared.network)
+    }
+
+    /// Returns how well the media clock keeps its pace.
+    #[must_use]
+    pub fn media_load(&self) -> MediaLoad {
+        self.inner.shared.hub.load()
+    }
+
+    /// Ends everything in order: calls, bindings, phones, journal.
+    ///
+    /// # Errors
+    /// The journal could not be written to its end.
+    pub async fn shutdown(&self) -> Result<(), ShutdownError> {
+        let mut closing = tokio::task::JoinSet::new();
+        for phone in self.inner.directory.all() {
+            let switchboard = self.clone();
+            closing.spawn(async move { switchboard.drop_phone(phone, true, Cause::Start).await });
+        }
+        while let Some(closed) = closing.join_next().await {
+            if let Ok(Err(rejection)) = closed {
+                tracing::warn!(error = %rejection, "phone did not close in order");
+            }
+        }
+        self.append_system(SystemEvent::Stopped {});
+        self.inner.root.stop(None);
+        self.inner.journal.flush().await?;
+        self.inner.journal.close()?;
+        Ok(())
+    }
+}
+
+/// The end was not in order.
+#[derive(Debug, thiserror::Error)]
+pub enum ShutdownError {
+    /// The journal could not be written to its end.
+    #[error("the journal could not be written to its end")]
+    Journal(#[from] JournalError),
+}

@@ -1,0 +1,128 @@
+//! Phones calling each other over a simulated network in virtual time: real actors, real engines, no socket.
+
+use std::time::Duration;
+
+use offhook::{
+    command::{CallSelector, Code, Command},
+    event::{CallEvent, EndCause, Event, MediaEvent, Party},
+};
+
+use crate::support::{World, on, tone};
+
+#[tokio::test(start_paused = true)]
+async fn two_phones_call_talk_and_hang_up() {
+    let mut world = World::new().await;
+    let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
+    let outbound = world.call(&a, "sip:b@127.0.0.1:5062").await;
+
+    let incoming = world.next(&b, "call.incoming").await;
+    let inbound = incoming.subject.call.unwrap();
+    world.run(Command::AnswerCall { call: on(inbound), status: 180 }).await.unwrap();
+    let ringing = world.next(&a, "call.ringing").await;
+    assert_eq!(
+        ringing.event,
+        CallEvent::Ringing { status: 180, reason: "Ringing".into(), early_media: false }.into()
+    );
+    world.run(Command::AnswerCall { call: on(inbound), status: 200 }).await.unwrap();
+    world.next(&a, "call.established").await;
+    world.next(&b, "call.established").await;
+
+    world.run(Command::Play { call: on(outbound), sound: tone(1000.0), repeat: false }).await.unwrap();
+    world
+        .run(Command::SendDigits { call: on(outbound), digits: "12#".into(), duration: None })
+        .await
+        .unwrap();
+    for expected in ['1', '2', '#'] {
+        let digit = world.next(&b, "dtmf.received").await;
+        let Event::Media(MediaEvent::DigitReceived { digit, .. }) = digit.event else { panic!() };
+        assert_eq!(digit, expected);
+    }
+
+    world.run(Command::HangUp { call: on(outbound) }).await.unwrap();
+    for (phone, by) in [(&a, Party::Local), (&b, Party::Remote)] {
+        let ended = world.next(phone, "call.ended").await;
+        let Event::Call(CallEvent::Ended { by: who, cause, .. }) = &ended.event else { panic!() };
+        assert_eq!((*who, *cause), (by, EndCause::Normal), "{phone}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_can_cancel_and_a_callee_can_refuse() {
+    let mut world = World::new().await;
+    let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
+
+    let canceled = world.call(&a, "sip:b@127.0.0.1:5062").await;
+    let incoming = world.next(&b, "call.incoming").await.subject.call.unwrap();
+    world.run(Command::AnswerCall { call: on(incoming), status: 180 }).await.unwrap();
+    world.next(&a, "call.ringing").await;
+    world.run(Command::HangUp { call: on(canceled) }).await.unwrap();
+    let ended = world.next(&b, "call.ended").await;
+    assert!(
+        matches!(&ended.event, Event::Call(CallEvent::Ended { cause: EndCause::Canceled, .. })),
+        "{ended:?}"
+    );
+    world.next(&a, "call.ended").await;
+
+    let refused = world.call(&a, "sip:b@127.0.0.1:5062").await;
+    world.next(&b, "call.incoming").await;
+    world.run(Command::RejectCall { call: CallSelector::any_of(b.clone()), status: 486 }).await.unwrap();
+    let ended = world.next(&a, "call.ended").await;
+    assert_eq!(ended.subject.call, Some(refused));
+    let Event::Call(CallEvent::Ended { cause, status, by, .. }) = &ended.event else { panic!() };
+    assert_eq!((*cause, *status, *by), (EndCause::Rejected, Some(486), Party::Remote));
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hold_and_resume_are_seen_on_both_sides() {
+    let mut world = World::new().await;
+    let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
+    let call = world.call(&a, "sip:b@127.0.0.1:5062").await;
+    let inbound = world.next(&b, "call.incoming").await.subject.call.unwrap();
+    world.run(Command::AnswerCall { call: on(inbound), status: 200 }).await.unwrap();
+    world.next(&a, "call.established").await;
+
+    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    let held = world.next(&b, "call.held").await;
+    assert_eq!(held.event, CallEvent::Held { by: Party::Remote }.into());
+    let held = world.next(&a, "call.held").await;
+    assert_eq!(held.event, CallEvent::Held { by: Party::Local }.into());
+    world.run(Command::Resume { call: on(call) }).await.unwrap();
+    world.next(&b, "call.resumed").await;
+    world.next(&a, "call.resumed").await;
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_done_is_refused_with_what_can() {
+    let mut world = World::new().await;
+    let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
+    let nothing = world.run(Command::HangUp { call: CallSelector::any_of(a.clone()) }).await.unwrap_err();
+    assert_eq!(
+        (nothing.code, nothing.sentence.as_str()),
+        (Code::NotFound, "No active call found for phone 'a'")
+    );
+    let unknown = world.run(Command::Register { phone: "nobody".parse().unwrap() }).await.unwrap_err();
+    assert_eq!(unknown.code, Code::NotFound);
+
+    let call = world.call(&a, "sip:b@127.0.0.1:5062").await;
+    let early = world.run(Command::Hold { call: on(call) }).await.unwrap_err();
+    assert_eq!((early.code, early.legal.as_slice()), (Code::WrongState, ["hangup"].as_slice()));
+    let theirs = CallSelector { phone: Some(b.clone()), call: Some(call) };
+    let theirs = world.run(Command::HangUp { call: theirs }).await.unwrap_err();
+    assert_eq!(theirs.sentence, "call_id 0 belongs to phone_id 'a', not 'b'");
+    world.next(&b, "call.incoming").await;
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_there_ends_the_call_by_a_timer() {
+    let mut world = World::new().await;
+    let a = world.phone("a", 5061).await;
+    world.call(&a, "sip:b@127.0.0.9:5062").await;
+    let ended = world.next_within(&a, "call.ended", Duration::from_secs(40)).await;
+    let Event::Call(CallEvent::Ended { cause, .. }) = &ended.event else { panic!() };
+    assert_eq!(*cause, EndCause::TimedOut);
+    world.end().await;
+}

@@ -1,0 +1,135 @@
+//! The one world that simulated tests live in: a network in memory, virtual time, a switchboard, and words to wait with.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use offhook::{
+    command::{AddPhone, CallSelector, Command, Execute, Outcome, Rejection, Sound},
+    event::{Cause, Envelope, PhoneSpec, Surface, Transport},
+    id::{CallId, PhoneId, Seq},
+    secret::Secret,
+    sim,
+    switchboard::{Options, Switchboard},
+    wall::Wall,
+};
+
+/// A simulated network and one switchboard on it.
+pub(crate) struct World {
+    pub(crate) network: sim::Network,
+    pub(crate) board: Switchboard,
+    /// Per phone: waiting begins behind this event, so that nothing is seen twice and nothing is missed.
+    cursors: HashMap<PhoneId, Seq>,
+}
+
+impl World {
+    /// Starts an empty world; needs paused time.
+    pub(crate) async fn new() -> Self {
+        let network = sim::Network::new(7);
+        let wall = Wall::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
+        let options = Options::in_memory(Arc::new(network.clone()), wall, 7);
+        let board = Switchboard::start(options).await.unwrap();
+        Self { network, board, cursors: HashMap::new() }
+    }
+
+    /// Executes a command.
+    pub(crate) async fn run(&self, command: Command) -> Result<Outcome, Rejection> {
+        self.board.execute(command, Cause::command(Surface::Library)).await
+    }
+
+    /// Adds a phone that does not register, listening on a fixed port of the simulated host.
+    pub(crate) async fn phone(&self, name: &str, port: u16) -> PhoneId {
+        let phone: PhoneId = name.parse().unwrap();
+        let spec = PhoneSpec { local_port: port, register: false, ..spec("127.0.0.1:5060", name) };
+        self.run(Command::AddPhone(AddPhone {
+            phone: phone.clone(),
+            spec,
+            password: Secret::new("x".into()),
+        }))
+        .await
+        .unwrap();
+        phone
+    }
+
+    /// Places a call and returns its handle.
+    pub(crate) async fn call(&self, from: &PhoneId, target: &str) -> CallId {
+        let command = Command::PlaceCall { phone: from.clone(), target: target.into(), headers: [].into() };
+        self.run(command).await.unwrap().call.unwrap()
+    }
+
+    /// Waits for the next event of a kind on a phone.
+    pub(crate) async fn next(&mut self, phone: &PhoneId, kind: &str) -> Arc<Envelope> {
+        self.next_within(phone, kind, Duration::from_secs(60)).await
+    }
+
+    pub(crate) async fn next_within(
+        &mut self,
+        phone: &PhoneId,
+        kind: &str,
+        within: Duration,
+    ) -> Arc<Envelope> {
+        let mut reader = self.board.journal().reader(self.cursors.get(phone).copied().unwrap_or_default());
+        let found = tokio::time::timeout(within, async {
+            loop {
+                let envelope = reader.next().await.unwrap();
+                if envelope.subject.phone.as_ref() == Some(phone) && envelope.event.kind() == kind {
+                    return envelope;
+                }
+            }
+        })
+        .await;
+        let Ok(envelope) = found else { panic!("no {kind} on {phone} within {within:?}\n{}", self.story()) };
+        self.cursors.insert(phone.clone(), envelope.seq);
+        envelope
+    }
+
+    /// Returns every event in a line each, without the SIP messages.
+    pub(crate) fn story(&self) -> String {
+        let all = self.board.journal().query(&offhook::journal::Query::default()).unwrap();
+        let line = |e: &Arc<Envelope>| {
+            let mut data = e.event.data();
+            if let Some(fields) = data.as_object_mut() {
+                fields.remove("message");
+            }
+            let phone = e.subject.phone.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{} {phone} {} {data}", e.seq, e.event.kind())
+        };
+        all.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Ends the world and holds it to its promise: no socket and no call is left.
+    pub(crate) async fn end(self) {
+        self.board.shutdown().await.unwrap();
+        assert_eq!(self.board.views().all_active_calls().len(), 0, "calls are left\n{}", self.story());
+        // Reader tasks end when they are next scheduled.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(self.network.sockets(), 0, "sockets are left");
+        assert_eq!(self.board.media_load().legs, 0, "media legs are left");
+    }
+}
+
+/// Returns a phone's settings with the usual defaults.
+pub(crate) fn spec(domain: &str, username: &str) -> PhoneSpec {
+    PhoneSpec {
+        domain: domain.into(),
+        username: username.into(),
+        realm: None,
+        transport: Transport::Udp,
+        transport_text: None,
+        local_port: 0,
+        codecs: None,
+        auto_answer: false,
+        srtp: false,
+        register: true,
+        recording_enabled: false,
+        capture_enabled: false,
+    }
+}
+
+/// Names a call.
+pub(crate) fn on(call: CallId) -> CallSelector {
+    CallSelector::call(call)
+}
+
+/// A sine at one frequency.
+pub(crate) fn tone(hz: f64) -> Sound {
+    Sound::Tone { hz: vec![hz], level_dbfs: -10.0, duration: None }
+}
