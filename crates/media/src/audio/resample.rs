@@ -7,6 +7,8 @@ use super::spectrum::windowed_sinc;
 
 /// Zero crossings of the kernel on each side.
 const CROSSINGS: f64 = 32.0;
+/// Kernels kept at once; rates that need more share the nearest, 60 dB below the signal.
+const MAX_KERNELS: u64 = 1024;
 /// Part of the lower Nyquist frequency that passes.
 const PASSBAND: f64 = 0.94;
 
@@ -28,12 +30,14 @@ pub fn resample(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
     let half = reach.ceil() as i64;
     let length = (samples.len() as u64 * phases).div_ceil(step);
     // One kernel a phase, made when it is first needed.
-    let mut kernels: Vec<Option<Vec<f32>>> = vec![None; phases as usize];
+    let count = phases.min(MAX_KERNELS);
+    let mut kernels: Vec<Option<Vec<f32>>> = vec![None; count as usize];
     let mut out = Vec::with_capacity(length as usize);
     for index in 0..length {
         let (whole, phase) = ((index * step / phases) as i64, index * step % phases);
-        let offset = phase as f64 / phases as f64;
-        let Some(slot) = kernels.get_mut(phase as usize) else { break };
+        let place = phase * count / phases;
+        let offset = place as f64 / count as f64;
+        let Some(slot) = kernels.get_mut(place as usize) else { break };
         let kernel = slot.get_or_insert_with(|| kernel(half, offset, cutoff, reach));
         out.push(convolve(samples, whole - half, kernel));
     }

@@ -166,7 +166,7 @@ impl Receiver {
             Sequence::Forward(number) => (number, true),
             Sequence::Behind(number) => (number, false),
             Sequence::Doubtful => return Arrival::Foreign,
-            Sequence::Restarted(_) => {
+            Sequence::Restarted => {
                 self.restart(now, packet);
                 return Arrival::Accepted { restarted: true };
             }
@@ -256,5 +256,80 @@ impl Stream {
         stats.bursts.three_to_five += bursts.three_to_five;
         stats.bursts.six_to_ten += bursts.six_to_ten;
         stats.bursts.over_ten += bursts.over_ten;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::epoch;
+
+    fn packet(ssrc: u32, sequence: u16) -> RtpPacket<'static> {
+        let timestamp = u32::from(sequence) * 160;
+        RtpPacket { marker: false, payload_type: 8, sequence, timestamp, ssrc, payload: &[0; 160] }
+    }
+
+    #[test]
+    fn a_restarted_sender_adds_to_the_figures_of_what_ended() {
+        let (start, mut receiver) = (epoch(), Receiver::new(8000));
+        let numbers = [10, 11, 13, 60_000, 60_001, 60_002, 60_004];
+        let arrivals: Vec<_> = numbers
+            .iter()
+            .zip(0u32..)
+            .map(|(number, index)| {
+                receiver.handle(start + Duration::from_millis(20) * index, &packet(1, *number), true)
+            })
+            .collect();
+        let (began, went_on) =
+            (Arrival::Accepted { restarted: true }, Arrival::Accepted { restarted: false });
+        assert_eq!(arrivals, [began, went_on, went_on, Arrival::Foreign, began, went_on, went_on]);
+        let stats = receiver.stats();
+        assert_eq!((stats.packets, stats.expected, stats.lost), (6, 4 + 4, 2));
+        assert_eq!((stats.restarts, stats.foreign), (1, 1));
+    }
+
+    #[test]
+    fn the_report_has_the_fraction_of_its_interval_only() {
+        let (start, mut receiver) = (epoch(), Receiver::new(8000));
+        // Appendix A.3: 2 of 8 lost is 64 of 256; then nothing of 8.
+        for number in [0u16, 1, 2, 4, 5, 7] {
+            let _arrival = receiver.handle(start, &packet(9, number), false);
+        }
+        let report = receiver.report().unwrap();
+        assert_eq!((report.fraction_lost, report.cumulative_lost, report.highest_sequence), (64, 2, 7));
+        for number in 8..16u16 {
+            let _arrival = receiver.handle(start, &packet(9, number), false);
+        }
+        let report = receiver.report().unwrap();
+        assert_eq!((report.fraction_lost, report.cumulative_lost, report.highest_sequence), (0, 2, 15));
+        assert_eq!((report.ssrc, report.jitter), (9, 0));
+    }
+
+    #[test]
+    fn jitter_follows_the_formula_of_the_rfc() {
+        let (start, mut receiver) = (epoch(), Receiver::new(8000));
+        let mut expected = 0.0f64;
+        for (number, late) in [0u64, 5, 0, 11, 3, 3, 20].into_iter().enumerate() {
+            let at = start + Duration::from_millis(20 * number as u64 + late);
+            let _arrival = receiver.handle(at, &packet(1, number as u16), true);
+        }
+        // The deviations of neighbors, in milliseconds.
+        for deviation in [5.0, 5.0, 11.0, 8.0, 0.0, 17.0f64] {
+            expected += (deviation - expected) / 16.0;
+        }
+        assert!((receiver.stats().jitter_ms - expected).abs() < 1e-9);
+        assert!((receiver.stats().max_jitter_ms - expected).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_second_source_is_foreign_until_the_first_is_silent() {
+        let (start, mut receiver) = (epoch(), Receiver::new(8000));
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        assert_eq!(receiver.handle(at(0), &packet(1, 5), true), Arrival::Accepted { restarted: true });
+        assert_eq!(receiver.handle(at(10), &packet(2, 900), true), Arrival::Foreign);
+        assert_eq!(receiver.ssrc(), Some(1));
+        assert_eq!(receiver.handle(at(60), &packet(2, 901), true), Arrival::Accepted { restarted: true });
+        assert_eq!(receiver.ssrc(), Some(2));
+        assert_eq!(receiver.stats().lost, 0);
     }
 }
