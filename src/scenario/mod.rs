@@ -1,1 +1,16 @@
 //! The scenario document, its checker and its pure runner.
+
+mod check;
+mod diagnostic;
+pub mod dialect;
+mod model;
+mod node;
+mod pattern;
+mod vars;
+
+pub use check::{check_json, check_yaml};
+pub use diagnostic::{Diagnostic, Level, Position, Rule, Segment, nearest};
+pub use dialect::{ACTIONS, ActionShape, ArgShape, Known, Reading, parse_duration};
+pub use model::*;
+pub use pattern::{Comparison, EventPattern, Expected, NotAComparison, Predicate, look_up, status_class};
+pub use vars::{Template, Unresolved};

@@ -1,0 +1,248 @@
+//! How a native event looks to documents of the older form: its name there and its data.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::{
+    event::{CallEvent, Direction, Envelope, Event, MediaEvent, PhoneEvent, RunEvent, Verdict},
+    id::CallId,
+};
+
+/// Native kind and older name, where one event corresponds to one.
+pub(super) const PAIRS: &[(&str, &str)] = &[
+    ("phone.registering", "reg.started"),
+    ("phone.registered", "reg.success"),
+    ("phone.registration_failed", "reg.failed"),
+    ("phone.unregistered", "reg.unregistered"),
+    ("call.placed", "call.state.calling"),
+    ("call.incoming", "call.state.incoming"),
+    ("call.ringing", "call.state.early"),
+    ("call.answered", "call.state.connecting"),
+    ("call.established", "call.state.confirmed"),
+    ("call.ended", "call.state.disconnected"),
+    ("dtmf.received", "dtmf.in"),
+    ("dtmf.sent", "dtmf.out"),
+    ("message.received", "im.received"),
+    ("run.started", "scenario.started"),
+    ("run.finished", "scenario.stopped"),
+];
+
+/// An event in the older form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompatEvent {
+    /// Its name there, such as `call.state.confirmed`.
+    pub name: String,
+    /// Its data there.
+    pub data: Value,
+}
+
+/// Remembers of each call what the older form repeats in every event of it.
+#[derive(Clone, Debug, Default)]
+pub struct CallMemory {
+    calls: HashMap<CallId, Remembered>,
+}
+
+#[derive(Clone, Debug)]
+struct Remembered {
+    direction: Direction,
+    remote: String,
+    status: u16,
+    status_text: String,
+}
+
+impl CallMemory {
+    /// Takes note of an event and returns its older form, where it has one.
+    pub fn observe(&mut self, envelope: &Envelope) -> Option<CompatEvent> {
+        let name = |native: &str| PAIRS.iter().find(|(kind, _)| *kind == native).map(|(_, name)| *name);
+        let kind = envelope.event.kind();
+        let (name, data) = match &envelope.event {
+            Event::Phone(event) => (name(kind)?.to_owned(), phone(event)?),
+            Event::Call(event) => {
+                let data = self.call(envelope.subject.call?, event);
+                let name = name(kind)?;
+                let state = name.rsplit('.').next().unwrap_or_default();
+                (name.to_owned(), data.state(state))
+            }
+            Event::Media(event) => (name(kind)?.to_owned(), digits(event)?),
+            Event::Run(RunEvent::Signal { name, data }) => (format!("user.{name}"), data.clone()),
+            Event::Run(event) => (name(kind)?.to_owned(), run(event)?),
+            Event::Sip(_) | Event::System(_) => return None,
+        };
+        Some(CompatEvent { name, data })
+    }
+
+    fn call(&mut self, id: CallId, event: &CallEvent) -> Remembered {
+        let call = self.calls.entry(id).or_insert_with(|| Remembered {
+            direction: Direction::Outbound,
+            remote: String::new(),
+            status: 0,
+            status_text: String::new(),
+        });
+        let status = match event {
+            CallEvent::Placed { target, .. } => {
+                call.direction = Direction::Outbound;
+                call.remote.clone_from(target);
+                None
+            }
+            CallEvent::Incoming { remote, .. } => {
+                call.direction = Direction::Inbound;
+                call.remote.clone_from(remote);
+                None
+            }
+            CallEvent::Ringing { status, reason, .. } | CallEvent::Answered { status, reason, .. } => {
+                Some((*status, reason))
+            }
+            CallEvent::Ended { status, reason, .. } => status.map(|status| (status, reason)),
+            CallEvent::Trying {}
+            | CallEvent::Established { .. }
+            | CallEvent::Dialog { .. }
+            | CallEvent::Held { .. }
+            | CallEvent::Resumed { .. }
+            | CallEvent::Modified { .. }
+            | CallEvent::ModifyFailed { .. }
+            | CallEvent::TransferRequested { .. }
+            | CallEvent::TransferProgress { .. }
+            | CallEvent::Crashed { .. } => None,
+        };
+        if let Some((status, reason)) = status {
+            call.status = status;
+            call.status_text.clone_from(reason);
+        }
+        let seen = call.clone();
+        if matches!(event, CallEvent::Ended { .. }) {
+            self.calls.remove(&id);
+        }
+        seen
+    }
+}
+
+impl Remembered {
+    fn state(&self, state: &str) -> Value {
+        json!({
+            "state": state,
+            "remote_uri": self.remote,
+            "last_status": self.status,
+            "last_status_text": self.status_text,
+            "direction": self.direction,
+        })
+    }
+}
+
+fn phone(event: &PhoneEvent) -> Option<Value> {
+    let registration = |status: u16, reason: &str, expires: u64| {
+        json!({ "status_code": status, "reason": reason, "expires": expires })
+    };
+    match event {
+        PhoneEvent::Registering { .. } => Some(registration(0, "", 0)),
+        PhoneEvent::Registered { status, reason, expires_s } => {
+            Some(registration(*status, reason, *expires_s))
+        }
+        // RFC 3261 §8.1.3.1: no answer at all counts as 408.
+        PhoneEvent::RegistrationFailed { status, reason, .. } => {
+            Some(registration(status.unwrap_or(408), reason, u64::from(u32::MAX)))
+        }
+        PhoneEvent::Unregistered { status } => Some(registration(status.unwrap_or(408), "OK", 0)),
+        PhoneEvent::MessageReceived { from, to, body, content_type } => {
+            Some(json!({ "from": from, "to": to, "body": body, "content_type": content_type }))
+        }
+        PhoneEvent::Added { .. }
+        | PhoneEvent::Updated { .. }
+        | PhoneEvent::Bound { .. }
+        | PhoneEvent::Dropped {}
+        | PhoneEvent::Crashed { .. }
+        | PhoneEvent::Restarted { .. }
+        | PhoneEvent::MessageSent { .. }
+        | PhoneEvent::MessageDelivered { .. }
+        | PhoneEvent::MessageFailed { .. } => None,
+    }
+}
+
+fn digits(event: &MediaEvent) -> Option<Value> {
+    match event {
+        MediaEvent::DigitReceived { digit, .. } => Some(json!({ "digit": digit, "method": "rfc2833" })),
+        MediaEvent::DigitsSent { digits, .. } => Some(json!({ "digits": digits, "method": "rfc2833" })),
+        MediaEvent::Started { .. }
+        | MediaEvent::FirstPacket { .. }
+        | MediaEvent::SourceChanged { .. }
+        | MediaEvent::Statistics { .. }
+        | MediaEvent::Stopped { .. }
+        | MediaEvent::SilenceStarted {}
+        | MediaEvent::SilenceEnded { .. }
+        | MediaEvent::ToneStarted { .. }
+        | MediaEvent::ToneEnded { .. }
+        | MediaEvent::PlaybackStarted { .. }
+        | MediaEvent::PlaybackFinished { .. }
+        | MediaEvent::RecordingStarted { .. }
+        | MediaEvent::RecordingStopped { .. }
+        | MediaEvent::DigitsFinished { .. } => None,
+    }
+}
+
+fn run(event: &RunEvent) -> Option<Value> {
+    match event {
+        RunEvent::Started { name, .. } => Some(json!({ "name": name })),
+        RunEvent::Finished { verdict, reason, .. } => {
+            let status = match verdict {
+                Verdict::Passed | Verdict::Flaky => "ok",
+                Verdict::Failed | Verdict::Skipped | Verdict::Blocked | Verdict::Error => "error",
+            };
+            Some(json!({ "status": status, "reason": reason }))
+        }
+        RunEvent::HookFired { .. }
+        | RunEvent::ActionStarted { .. }
+        | RunEvent::ActionFailed { .. }
+        | RunEvent::Checkpoint { .. }
+        | RunEvent::Log { .. }
+        | RunEvent::Signal { .. }
+        | RunEvent::ExpectationMet { .. }
+        | RunEvent::ExpectationFailed { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::{Cause, Party, Subject},
+        id::Seq,
+    };
+
+    fn seen(memory: &mut CallMemory, event: CallEvent) -> Option<CompatEvent> {
+        memory.observe(&Envelope {
+            seq: Seq(1),
+            at: "2026-01-02T03:04:05Z".parse().unwrap(),
+            subject: Subject::call("a".parse().unwrap(), CallId(0)),
+            cause: Cause::Start,
+            event: event.into(),
+        })
+    }
+
+    #[test]
+    fn a_call_event_repeats_direction_and_last_status() {
+        let mut memory = CallMemory::default();
+        let placed =
+            CallEvent::Placed { target: "sip:600@pbx".into(), local: "sip:a@pbx".into(), sip_call_id: "x".into() };
+        seen(&mut memory, placed);
+        seen(&mut memory, CallEvent::Ringing { status: 180, reason: "Ringing".into(), early_media: false });
+        seen(&mut memory, CallEvent::Answered { by: Party::Remote, status: 200, reason: "OK".into() });
+        let confirmed = seen(&mut memory, CallEvent::Established { contact: None }).unwrap();
+        assert_eq!(confirmed.name, "call.state.confirmed");
+        assert_eq!(
+            confirmed.data,
+            json!({
+                "state": "confirmed", "remote_uri": "sip:600@pbx", "last_status": 200,
+                "last_status_text": "OK", "direction": "outbound"
+            })
+        );
+        assert_eq!(seen(&mut memory, CallEvent::Trying {}), None);
+    }
+
+    #[test]
+    fn every_pair_names_a_known_event_on_both_sides() {
+        for (native, compatible) in PAIRS {
+            assert!(Event::kinds().contains(native), "{native}");
+            assert!(super::super::events::COMPATIBLE.iter().any(|(name, _)| name == compatible), "{compatible}");
+        }
+    }
+}

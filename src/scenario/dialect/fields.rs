@@ -1,0 +1,194 @@
+//! Reading a mapping key by key while collecting every mistake in it.
+
+use super::super::{
+    diagnostic::{Diagnostic, Level, Position, Rule, Segment, nearest},
+    node::{Content, Entry, Node},
+};
+
+/// What the reader knows while it goes through a document.
+#[derive(Debug, Default)]
+pub(super) struct Lower {
+    /// Findings so far.
+    pub(super) findings: Vec<Diagnostic>,
+    /// Where in the document's structure it is.
+    path: Vec<Segment>,
+    /// Whether unknown keys and events are remarks only.
+    pub(super) lenient: bool,
+    /// Names of the declared phones.
+    pub(super) phones: Vec<String>,
+    /// Names under which some step keeps a call.
+    pub(super) captures: Vec<String>,
+    /// Names of the document's own variables.
+    pub(super) vars: Vec<String>,
+    /// Names of the PBX's numbers.
+    pub(super) numbers: Vec<String>,
+    /// Labels of the checkpoints.
+    pub(super) checkpoints: Vec<String>,
+}
+
+impl Lower {
+    /// Adds a finding.
+    pub(super) fn find(
+        &mut self,
+        level: Level,
+        rule: Rule,
+        at: Position,
+        text: impl Into<String>,
+        suggestion: Option<String>,
+    ) {
+        let path = self.path.clone();
+        self.findings.push(Diagnostic { level, rule, at, path, text: text.into(), suggestion });
+    }
+
+    /// Adds an error without a suggestion.
+    pub(super) fn error(&mut self, rule: Rule, at: Position, text: impl Into<String>) {
+        self.find(Level::Error, rule, at, text, None);
+    }
+
+    /// Adds an error, or a warning where the older form tolerates it.
+    pub(super) fn strict(
+        &mut self,
+        rule: Rule,
+        at: Position,
+        text: impl Into<String>,
+        suggestion: Option<String>,
+    ) {
+        let level = if self.lenient { Level::Warning } else { Level::Error };
+        self.find(level, rule, at, text, suggestion);
+    }
+
+    /// Reads something that lies under `key`.
+    pub(super) fn under<R>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> R) -> R {
+        self.path.push(Segment::Key(key.to_owned()));
+        let result = read(self);
+        self.path.pop();
+        result
+    }
+
+    /// Reads every item of a list, or the single value in its place.
+    pub(super) fn each<R>(
+        &mut self,
+        node: &Node,
+        mut read: impl FnMut(&mut Self, &Node) -> Option<R>,
+    ) -> Vec<R> {
+        let items = match &node.content {
+            Content::List(items) => items.as_slice(),
+            Content::Null => &[],
+            Content::Bool(_) | Content::Number { .. } | Content::Text(_) | Content::Map(_) => {
+                std::slice::from_ref(node)
+            }
+        };
+        let mut results = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            self.path.push(Segment::Index(index));
+            results.extend(read(self, item));
+            self.path.pop();
+        }
+        results
+    }
+
+    /// Requires a list where a single value would be a mistake.
+    pub(super) fn list_only(&mut self, node: &Node, what: &str) -> bool {
+        match node.content {
+            Content::List(_) | Content::Null => true,
+            Content::Bool(_) | Content::Number { .. } | Content::Text(_) | Content::Map(_) => {
+                let text = format!("{what} must be a list, not {}", node.describe());
+                self.error(Rule::WrongType, node.at, text);
+                false
+            }
+        }
+    }
+}
+
+/// The entries of a mapping, each to be taken once.
+pub(super) struct Fields<'a> {
+    entries: Vec<&'a Entry>,
+    asked: Vec<&'static str>,
+    /// Where the mapping begins.
+    pub(super) at: Position,
+    what: String,
+}
+
+impl<'a> Fields<'a> {
+    /// Opens a mapping; anything else is a finding.
+    pub(super) fn open(lower: &mut Lower, node: &'a Node, what: &str) -> Option<Self> {
+        match &node.content {
+            Content::Map(entries) => Some(Self {
+                entries: entries.iter().collect(),
+                asked: Vec::new(),
+                at: node.at,
+                what: what.to_owned(),
+            }),
+            Content::Null
+            | Content::Bool(_)
+            | Content::Number { .. }
+            | Content::Text(_)
+            | Content::List(_) => {
+                let text = format!("{what} must be a mapping, not {}", node.describe());
+                lower.error(Rule::WrongType, node.at, text);
+                None
+            }
+        }
+    }
+
+    /// Makes fields of some entries.
+    pub(super) fn of(entries: impl IntoIterator<Item = &'a Entry>, at: Position, what: &str) -> Self {
+        Self { entries: entries.into_iter().collect(), asked: Vec::new(), at, what: what.to_owned() }
+    }
+
+    /// Takes the entry with the first of these names that is there.
+    pub(super) fn take(&mut self, names: &[&'static str]) -> Option<&'a Entry> {
+        self.asked.extend(names);
+        let at = names
+            .iter()
+            .find_map(|name| self.entries.iter().position(|entry| entry.key == *name))?;
+        Some(self.entries.remove(at))
+    }
+
+    /// Takes an entry and reads its value, unless the value is null.
+    pub(super) fn read<R>(
+        &mut self,
+        lower: &mut Lower,
+        names: &[&'static str],
+        read: impl FnOnce(&mut Lower, &'a Node) -> Option<R>,
+    ) -> Option<R> {
+        let entry = self.take(names)?;
+        if entry.value.content == Content::Null {
+            return None;
+        }
+        lower.under(&entry.key, |lower| read(lower, &entry.value))
+    }
+
+    /// Like [`Self::read`], with a finding when the key is not there.
+    pub(super) fn require<R>(
+        &mut self,
+        lower: &mut Lower,
+        names: &[&'static str],
+        read: impl FnOnce(&mut Lower, &'a Node) -> Option<R>,
+    ) -> Option<R> {
+        let there = names.iter().any(|name| {
+            self.entries.iter().any(|entry| entry.key == *name && entry.value.content != Content::Null)
+        });
+        if !there {
+            let name = names.first().copied().unwrap_or_default();
+            lower.error(Rule::MissingKey, self.at, format!("{} needs '{name}'", self.what));
+            self.take(names);
+            return None;
+        }
+        self.read(lower, names, read)
+    }
+
+    /// Tells whether nothing is left to take.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Reports what nobody asked for.
+    pub(super) fn finish(self, lower: &mut Lower) {
+        for entry in &self.entries {
+            let text = format!("unknown key '{}' in {}", entry.key, self.what);
+            let suggestion = nearest(&entry.key, self.asked.iter().copied());
+            lower.strict(Rule::UnknownKey, entry.key_at, text, suggestion);
+        }
+    }
+}

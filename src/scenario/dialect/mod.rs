@@ -1,0 +1,97 @@
+//! What documents may look like: every accepted spelling, read into the model.
+//!
+//! The older form (hooks, `initial_actions`, `stop_on`) and the native one (`steps`, `expect`) are one language here.
+
+mod action;
+mod compat;
+mod document;
+mod events;
+mod expect;
+mod fields;
+mod library;
+mod scalar;
+mod shapes;
+
+pub use compat::{CallMemory, CompatEvent};
+pub use scalar::parse_duration;
+pub use shapes::{ACTIONS, ActionShape, ArgShape};
+
+use serde_json::Value;
+
+use super::{
+    diagnostic::{Diagnostic, Level},
+    model::Scenario,
+    node::Node,
+};
+
+/// Numbers that every PBX profile has unless it says otherwise.
+pub const DEFAULT_NUMBERS: &[(&str, &str)] = &[
+    ("echo", "600"),
+    ("tone", "601"),
+    ("announcement", "602"),
+    ("ivr", "603"),
+    ("early_media", "604"),
+    ("ring_forever", "605"),
+    ("busy", "606"),
+    ("unavailable", "607"),
+    ("slow_answer", "608"),
+    ("unknown", "699"),
+];
+
+/// What is known about the world before a document is read.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Names of the PBX profile's numbers.
+    pub numbers: Vec<String>,
+    /// Whether a document of the older form may hold keys that nobody knows.
+    pub lenient: bool,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        let numbers = DEFAULT_NUMBERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        Self { numbers, lenient: false }
+    }
+}
+
+/// A document after reading.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The scenario; present whenever the document is a mapping, and fit to run unless a finding is an error.
+    pub scenario: Option<Scenario>,
+    /// Everything found, in the order of the text.
+    pub findings: Vec<Diagnostic>,
+}
+
+impl Reading {
+    /// Tells whether nothing stands against running it.
+    #[must_use]
+    pub fn is_runnable(&self) -> bool {
+        self.scenario.is_some() && self.findings.iter().all(|finding| finding.level != Level::Error)
+    }
+}
+
+/// Reads a YAML document.
+pub(super) fn read_yaml(text: &str, source: Option<&str>, known: &Known) -> Reading {
+    match Node::from_yaml(text) {
+        Ok(root) => {
+            let mut reading = read_node(&root, known);
+            if let Some(scenario) = &mut reading.scenario {
+                scenario.source = source.map(str::to_owned);
+            }
+            reading
+        }
+        Err(finding) => Reading { scenario: None, findings: vec![*finding] },
+    }
+}
+
+/// Reads a JSON document, as it comes from a tool call.
+pub(super) fn read_json(value: &Value, known: &Known) -> Reading {
+    read_node(&Node::from_json(value), known)
+}
+
+fn read_node(root: &Node, known: &Known) -> Reading {
+    let mut lower = fields::Lower::default();
+    let scenario = document::scenario(&mut lower, root, known);
+    Reading { scenario, findings: lower.findings }
+}
