@@ -183,7 +183,8 @@ impl Diagnostic {
 #[must_use]
 pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let lower = given.to_lowercase();
-    let allowed = (given.chars().count() / 3).clamp(1, 4);
+    let length = given.chars().count();
+    let allowed = if length < 3 { 0 } else { (length / 3).clamp(1, 4) };
     candidates
         .into_iter()
         .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))

@@ -3,6 +3,7 @@
 mod check;
 mod diagnostic;
 pub mod dialect;
+pub mod machine;
 mod model;
 mod node;
 mod pattern;

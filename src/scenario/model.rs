@@ -491,6 +491,34 @@ impl Metric {
     }
 }
 
+impl Action {
+    /// Returns the condition that it waits for or watches.
+    #[must_use]
+    pub const fn clause(&self) -> Option<&Clause> {
+        if let Self::Expect(Expectation { clause, .. }) | Self::Never { clause, .. } = self {
+            Some(clause)
+        } else {
+            None
+        }
+    }
+
+    /// Returns the name under which it keeps a call.
+    #[must_use]
+    pub fn capture(&self) -> Option<&str> {
+        if let Self::PlaceCall { capture, .. } | Self::Expect(Expectation { capture, .. }) = self {
+            capture.as_deref()
+        } else {
+            None
+        }
+    }
+
+    /// Tells whether it can find out that something is wrong, beside being refused itself.
+    #[must_use]
+    pub const fn finds_out(&self) -> bool {
+        matches!(self, Self::Expect(_) | Self::Never { .. } | Self::HoldFor { .. } | Self::WaitUntil { .. })
+    }
+}
+
 impl Clause {
     /// Visits this clause and every one inside it.
     pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Self)) {

@@ -197,6 +197,9 @@ pub enum Comparison {
     Between(f64, f64),
 }
 
+/// Makes a comparison of its bound.
+type MakeComparison = fn(f64) -> Comparison;
+
 /// The text is not a comparison with a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a comparison such as '>= 40', '< 2', '40..60' or '40'")]
@@ -251,7 +254,7 @@ impl FromStr for Comparison {
             let (low, high) = (number(low)?, number(high)?);
             return if low <= high { Ok(Self::Between(low, high)) } else { Err(NotAComparison) };
         }
-        let make: [(&str, fn(f64) -> Self); 6] = [
+        let make: [(&str, MakeComparison); 6] = [
             (">=", Self::AtLeast),
             ("<=", Self::AtMost),
             ("==", Self::Exactly),

@@ -88,11 +88,8 @@ fn parts(text: &str) -> impl Iterator<Item = Part<'_>> {
             return Some(Part::Name(name.trim()));
         }
         let skip = rest.chars().next().map_or(0, char::len_utf8);
-        let next = rest
-            .char_indices()
-            .skip(1)
-            .find(|(_, c)| *c == '$')
-            .map_or(rest.len(), |(at, _)| at.max(skip));
+        let next =
+            rest.char_indices().skip(1).find(|(_, c)| *c == '$').map_or(rest.len(), |(at, _)| at.max(skip));
         let (literal, after) = rest.split_at(next);
         rest = after;
         Some(Part::Literal(literal))

@@ -26,9 +26,9 @@ pub(super) fn step(lower: &mut Lower, node: &Node) -> Option<Step> {
         lower.find(Level::Error, Rule::UnknownAction, name_at, text, suggestion);
         return None;
     };
-    let key = name.clone();
-    lower.under(&key, |lower| {
+    lower.under(&name, |lower| {
         let at = node.at;
+        let name = shape.name.to_owned();
         match shape.verb {
             Verb::Expect => expect::expectation(lower, arguments.whole(), at)
                 .map(|expectation| plain(at, name, Action::Expect(expectation))),
@@ -120,7 +120,8 @@ fn split<'a>(lower: &mut Lower, node: &'a Node) -> Option<(String, Position, Arg
                 [] => spec(lower, "an empty mapping names no action".to_owned()),
                 [_, second, ..] => {
                     let shown = node.describe();
-                    let text = format!("{shown} names several actions; indent '{}' below the first", second.key);
+                    let text =
+                        format!("{shown} names several actions; indent '{}' below the first", second.key);
                     spec(lower, text)
                 }
             }
@@ -147,7 +148,9 @@ impl<'a> Args<'a> {
         let what = format!("'{}'", shape.name);
         match arguments {
             Arguments::None => Some(Self { fields: Fields::of([], at, &what), value: None }),
-            Arguments::Named { entries } => Some(Self { fields: Fields::of(entries, at, &what), value: None }),
+            Arguments::Named { entries } => {
+                Some(Self { fields: Fields::of(entries, at, &what), value: None })
+            }
             Arguments::Value(node) => match (&node.content, shape.value) {
                 (Content::Map(entries), _) => {
                     Some(Self { fields: Fields::of(entries, at, &what), value: None })
@@ -275,22 +278,12 @@ fn action(lower: &mut Lower, verb: Verb, args: &mut Args<'_>) -> Option<Action> 
             let calls = args.read(lower, &["call_ids", "calls", "value"], conference_calls);
             Action::Conference { calls: calls.unwrap_or_default() }
         }
-        Verb::PlaceCall => Action::PlaceCall {
-            headers: args.read(lower, &["headers"], headers).unwrap_or_default(),
-            capture: args.read(lower, &["as"], scalar::capture),
-            to: args.require(lower, &["to", "dest_uri", "value"], scalar::target)?,
-        },
+        Verb::PlaceCall => place_call(lower, args)?,
         Verb::Play => play(lower, args)?,
-        Verb::Record => Action::Record {
-            on: args.read(lower, &["on", "value"], scalar::boolean).unwrap_or(true),
-        },
-        Verb::SendMessage => Action::SendMessage {
-            content_type: args
-                .read(lower, &["content_type"], scalar::text)
-                .unwrap_or_else(|| "text/plain".to_owned()),
-            to: args.require(lower, &["to", "dest_uri"], scalar::target)?,
-            body: args.require(lower, &["body", "value"], scalar::template)?,
-        },
+        Verb::Record => {
+            Action::Record { on: args.read(lower, &["on", "value"], scalar::boolean).unwrap_or(true) }
+        }
+        Verb::SendMessage => send_message(lower, args)?,
         Verb::SetCodecs => {
             Action::SetCodecs { codecs: args.require(lower, &["codecs", "value"], scalar::texts)? }
         }
@@ -312,24 +305,37 @@ fn action(lower: &mut Lower, verb: Verb, args: &mut Args<'_>) -> Option<Action> 
     })
 }
 
+fn place_call(lower: &mut Lower, args: &mut Args<'_>) -> Option<Action> {
+    Some(Action::PlaceCall {
+        headers: args.read(lower, &["headers"], headers).unwrap_or_default(),
+        capture: args.read(lower, &["as"], scalar::capture),
+        to: args.require(lower, &["to", "dest_uri", "value"], scalar::target)?,
+    })
+}
+
+fn send_message(lower: &mut Lower, args: &mut Args<'_>) -> Option<Action> {
+    let content_type = args.read(lower, &["content_type"], scalar::text);
+    Some(Action::SendMessage {
+        content_type: content_type.unwrap_or_else(|| "text/plain".to_owned()),
+        to: args.require(lower, &["to", "dest_uri"], scalar::target)?,
+        body: args.require(lower, &["body", "value"], scalar::template)?,
+    })
+}
+
 /// Reads the actions that only say something.
 fn remark(lower: &mut Lower, verb: Verb, args: &mut Args<'_>) -> Option<Action> {
-    match verb {
-        Verb::Emit => {
-            let data = args.read(lower, &["data"], |_, node| Some(node.to_json()));
-            let name = args.require(lower, &["name", "value"], scalar::text)?;
-            let name = name.strip_prefix("user.").unwrap_or(&name).to_owned();
-            Some(Action::Emit { name, data: data.unwrap_or_else(|| serde_json::json!({})) })
-        }
-        Verb::Checkpoint => {
-            let label = args.read(lower, &["label", "value"], scalar::template);
-            Some(Action::Checkpoint { label: label.unwrap_or_default() })
-        }
-        _ => {
-            let message = args.read(lower, &["message", "value"], scalar::template);
-            Some(Action::Log { message: message.unwrap_or_default() })
-        }
+    if verb == Verb::Emit {
+        let data = args.read(lower, &["data"], |_, node| Some(node.to_json()));
+        let name = args.require(lower, &["name", "value"], scalar::text)?;
+        let name = name.strip_prefix("user.").unwrap_or(&name).to_owned();
+        return Some(Action::Emit { name, data: data.unwrap_or_else(|| serde_json::json!({})) });
     }
+    if verb == Verb::Checkpoint {
+        let label = args.read(lower, &["label", "value"], scalar::template);
+        return Some(Action::Checkpoint { label: label.unwrap_or_default() });
+    }
+    let message = args.read(lower, &["message", "value"], scalar::template);
+    Some(Action::Log { message: message.unwrap_or_default() })
 }
 
 fn play(lower: &mut Lower, args: &mut Args<'_>) -> Option<Action> {

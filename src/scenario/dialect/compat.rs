@@ -99,6 +99,8 @@ impl CallMemory {
             | CallEvent::Dialog { .. }
             | CallEvent::Held { .. }
             | CallEvent::Resumed { .. }
+            | CallEvent::Modifying { .. }
+            | CallEvent::Ending {}
             | CallEvent::Modified { .. }
             | CallEvent::ModifyFailed { .. }
             | CallEvent::TransferRequested { .. }
@@ -130,9 +132,7 @@ impl Remembered {
 }
 
 fn phone(event: &PhoneEvent) -> Option<Value> {
-    let registration = |status: u16, reason: &str, expires: u64| {
-        json!({ "status_code": status, "reason": reason, "expires": expires })
-    };
+    let registration = |status: u16, reason: &str, expires: u64| json!({ "status_code": status, "reason": reason, "expires": expires });
     match event {
         PhoneEvent::Registering { .. } => Some(registration(0, "", 0)),
         PhoneEvent::Registered { status, reason, expires_s } => {
@@ -221,8 +221,11 @@ mod tests {
     #[test]
     fn a_call_event_repeats_direction_and_last_status() {
         let mut memory = CallMemory::default();
-        let placed =
-            CallEvent::Placed { target: "sip:600@pbx".into(), local: "sip:a@pbx".into(), sip_call_id: "x".into() };
+        let placed = CallEvent::Placed {
+            target: "sip:600@pbx".into(),
+            local: "sip:a@pbx".into(),
+            sip_call_id: "x".into(),
+        };
         seen(&mut memory, placed);
         seen(&mut memory, CallEvent::Ringing { status: 180, reason: "Ringing".into(), early_media: false });
         seen(&mut memory, CallEvent::Answered { by: Party::Remote, status: 200, reason: "OK".into() });
@@ -242,7 +245,10 @@ mod tests {
     fn every_pair_names_a_known_event_on_both_sides() {
         for (native, compatible) in PAIRS {
             assert!(Event::kinds().contains(native), "{native}");
-            assert!(super::super::events::COMPATIBLE.iter().any(|(name, _)| name == compatible), "{compatible}");
+            assert!(
+                super::super::events::COMPATIBLE.iter().any(|(name, _)| name == compatible),
+                "{compatible}"
+            );
         }
     }
 }

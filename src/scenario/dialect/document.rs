@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     super::{
         diagnostic::{Level, Rule},
-        model::{EventMatcher, Hook, PhoneDeclaration, PhoneSettings, Provision, RegistrationMode, Scenario, Step},
+        model::{
+            EventMatcher, Hook, PhoneDeclaration, PhoneSettings, Provision, RegistrationMode, Scenario, Step,
+        },
         node::{Content, Entry, Node},
     },
     Known, action, expect,
@@ -21,8 +23,7 @@ use crate::{
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Keys that only the native form has.
-const NATIVE_KEYS: &[&str] =
-    &["steps", "timeout", "tags", "vars", "never", "expect_verdict", "skip"];
+const NATIVE_KEYS: &[&str] = &["steps", "timeout", "tags", "vars", "never", "expect_verdict", "skip"];
 
 /// Reads a document; what is returned can be run when no finding is an error.
 pub(super) fn scenario(lower: &mut Lower, root: &Node, known: &Known) -> Option<Scenario> {
@@ -42,9 +43,7 @@ pub(super) fn scenario(lower: &mut Lower, root: &Node, known: &Known) -> Option<
         skip: fields.read(lower, &["skip"], scalar::text),
         vars: fields.read(lower, &["vars"], vars).unwrap_or_default(),
         phones: fields.read(lower, &["phones"], phones).unwrap_or_default(),
-        timeout: fields
-            .read(lower, &["timeout", "timeout_ms"], scalar::duration)
-            .unwrap_or(DEFAULT_TIMEOUT),
+        timeout: fields.read(lower, &["timeout", "timeout_ms"], scalar::duration).unwrap_or(DEFAULT_TIMEOUT),
         expect_verdict: fields
             .read(lower, &["expect_verdict"], |lower, node| scalar::word(lower, node, VERDICTS)),
         lenient: lower.lenient,
@@ -136,14 +135,12 @@ fn phones(lower: &mut Lower, node: &Node) -> Option<Vec<PhoneDeclaration>> {
             .iter()
             .filter_map(|entry| lower.under(&entry.key, |lower| created(lower, entry)))
             .collect(),
-        Content::Null
-        | Content::Bool(_)
-        | Content::Number { .. }
-        | Content::Text(_)
-        | Content::List(_) => lower.each(node, |lower, item| {
-            let id = scalar::phone_name(lower, item)?;
-            Some(PhoneDeclaration { id, at: item.at, provision: Provision::Existing })
-        }),
+        Content::Null | Content::Bool(_) | Content::Number { .. } | Content::Text(_) | Content::List(_) => {
+            lower.each(node, |lower, item| {
+                let id = scalar::phone_name(lower, item)?;
+                Some(PhoneDeclaration { id, at: item.at, provision: Provision::Existing })
+            })
+        }
     };
     let mut seen = std::collections::BTreeSet::new();
     phones.retain(|phone| {
@@ -168,11 +165,9 @@ fn created(lower: &mut Lower, entry: &Entry) -> Option<PhoneDeclaration> {
     };
     let settings = match entry.value.content {
         Content::Null => PhoneSettings::default(),
-        Content::Bool(_)
-        | Content::Number { .. }
-        | Content::Text(_)
-        | Content::List(_)
-        | Content::Map(_) => settings(lower, &entry.value, &entry.key)?,
+        Content::Bool(_) | Content::Number { .. } | Content::Text(_) | Content::List(_) | Content::Map(_) => {
+            settings(lower, &entry.value, &entry.key)?
+        }
     };
     Some(PhoneDeclaration { id, at: entry.key_at, provision: Provision::Created(Box::new(settings)) })
 }
@@ -186,21 +181,17 @@ fn settings(lower: &mut Lower, node: &Node, name: &str) -> Option<PhoneSettings>
     ];
     let mut fields = Fields::open(lower, node, &format!("phone '{name}'"))?;
     let register = fields.read(lower, &["register"], scalar::boolean).unwrap_or(true);
-    let registration =
-        fields.read(lower, &["registration"], |lower, node| scalar::word(lower, node, MODES));
+    let registration = fields.read(lower, &["registration"], |lower, node| scalar::word(lower, node, MODES));
     let fallback = if register { RegistrationMode::Wait } else { RegistrationMode::None };
     let settings = PhoneSettings {
         account: fields.read(lower, &["account"], scalar::text),
         username: fields.read(lower, &["username"], scalar::text),
         password: fields.read(lower, &["password"], scalar::text).map(Secret::new),
         domain: fields.read(lower, &["domain"], scalar::text),
-        transport: fields
-            .read(lower, &["transport"], |lower, node| scalar::word(lower, node, TRANSPORTS)),
+        transport: fields.read(lower, &["transport"], |lower, node| scalar::word(lower, node, TRANSPORTS)),
         auto_answer: fields.read(lower, &["auto_answer"], scalar::boolean).unwrap_or(false),
         codecs: fields.read(lower, &["codecs"], scalar::texts),
-        recording: fields
-            .read(lower, &["recording", "recording_enabled"], scalar::boolean)
-            .unwrap_or(false),
+        recording: fields.read(lower, &["recording", "recording_enabled"], scalar::boolean).unwrap_or(false),
         registration: registration.unwrap_or(fallback),
     };
     fields.finish(lower);

@@ -88,7 +88,9 @@ pub(super) fn check_path(
     key: &str,
     at: super::super::diagnostic::Position,
 ) {
-    if ATTRIBUTES.contains(&key) || patterns.iter().any(|p| p.as_str() == "*" || p.as_str().starts_with("user")) {
+    if ATTRIBUTES.contains(&key)
+        || patterns.iter().any(|p| p.as_str() == "*" || p.as_str().starts_with("user"))
+    {
         return;
     }
     let natives = native_fields();

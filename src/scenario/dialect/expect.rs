@@ -16,6 +16,9 @@ use super::{
 };
 use crate::event::{EndCause, Party};
 
+/// Makes a group of its parts.
+type MakeGroup = fn(Vec<Clause>) -> ClauseKind;
+
 /// How long an expectation waits when it does not say.
 pub(super) const DEFAULT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -103,14 +106,14 @@ fn parts(lower: &mut Lower, node: &Node) -> Option<Vec<Clause>> {
     Some(parts)
 }
 
-fn group(at: Position, how: &str, parts: Vec<Clause>, make: fn(Vec<Clause>) -> ClauseKind) -> Clause {
+fn group(at: Position, how: &str, parts: Vec<Clause>, make: MakeGroup) -> Clause {
     let words: Vec<_> = parts.iter().map(|part| part.words.as_str()).collect();
     Clause { at, words: format!("{how}: {}", words.join("; ")), kind: make(parts) }
 }
 
 fn clause_of(lower: &mut Lower, mut fields: Fields<'_>, at: Position) -> Option<Clause> {
     let at = if fields.at.line > 0 { fields.at } else { at };
-    let groups: [(&'static str, &'static str, fn(Vec<Clause>) -> ClauseKind); 3] = [
+    let groups: [(&'static str, &'static str, MakeGroup); 3] = [
         ("all", "all of", ClauseKind::All),
         ("any", "any of", ClauseKind::Any),
         ("in_order", "in order", ClauseKind::InOrder),
@@ -125,9 +128,8 @@ fn clause_of(lower: &mut Lower, mut fields: Fields<'_>, at: Position) -> Option<
     let clause = if let Some(entry) = fields.take(&["event", "when"]) {
         let events = lower.under(&entry.key, |lower| event_patterns(lower, &entry.value))?;
         let matcher = matcher(lower, &mut fields, events);
-        let count = fields.read(lower, &["count"], |lower, node| {
-            scalar::comparison(lower, node, Comparison::AtLeast)
-        });
+        let count = fields
+            .read(lower, &["count"], |lower, node| scalar::comparison(lower, node, Comparison::AtLeast));
         event_clause(at, matcher, count.unwrap_or(Comparison::AtLeast(1.0)))
     } else if let Some(entry) = fields.take(&["digits"]) {
         let digits = lower.under(&entry.key, |lower| scalar::digits(lower, &entry.value))?;
@@ -249,9 +251,8 @@ fn media(lower: &mut Lower, fields: &mut Fields<'_>, at: Position) -> Option<Cla
     });
     let mut bounds = Vec::new();
     for (metric, key) in Metric::ALL {
-        let bound = fields.read(lower, &[*key], |lower, node| {
-            scalar::comparison(lower, node, Comparison::Exactly)
-        });
+        let bound =
+            fields.read(lower, &[*key], |lower, node| scalar::comparison(lower, node, Comparison::Exactly));
         bounds.extend(bound.map(|bound| (*metric, bound)));
     }
     if audio.is_none() && bounds.is_empty() {

@@ -139,9 +139,7 @@ impl<'a> Fields<'a> {
     /// Takes the entry with the first of these names that is there.
     pub(super) fn take(&mut self, names: &[&'static str]) -> Option<&'a Entry> {
         self.asked.extend(names);
-        let at = names
-            .iter()
-            .find_map(|name| self.entries.iter().position(|entry| entry.key == *name))?;
+        let at = names.iter().find_map(|name| self.entries.iter().position(|entry| entry.key == *name))?;
         Some(self.entries.remove(at))
     }
 

@@ -201,24 +201,28 @@ const LIBRARY: &[Entry] = &[
             needed("phone_ids", Kind::Phones),
             with("fail_codes", Kind::Statuses, "486,480,503,603,487,408"),
         ],
-        expand: |p| each_phone(p, |phone| {
-            json!({
-                "when": "call.state.disconnected", "on_phone": phone, "once": false,
-                "match": { "last_status": p["fail_codes"] },
-                "then": [
-                    { "log": "call failed" },
-                    { "emit": { "name": "scenario_failed", "data": { "phone_id": phone } } },
-                ],
+        expand: |p| {
+            each_phone(p, |phone| {
+                json!({
+                    "when": "call.state.disconnected", "on_phone": phone, "once": false,
+                    "match": { "last_status": p["fail_codes"] },
+                    "then": [
+                        { "log": "call failed" },
+                        { "emit": { "name": "scenario_failed", "data": { "phone_id": phone } } },
+                    ],
+                })
             })
-        }),
+        },
     },
     Entry {
         name: "collect-recordings",
         parameters: &[needed("phone_ids", Kind::Phones)],
-        expand: |p| each_phone(p, |phone| {
-            let log = format!("recordings of {}", phone.as_str().unwrap_or_default());
-            json!({ "when": "scenario.stopped", "then": [{ "log": log }] })
-        }),
+        expand: |p| {
+            each_phone(p, |phone| {
+                let log = format!("recordings of {}", phone.as_str().unwrap_or_default());
+                json!({ "when": "scenario.stopped", "then": [{ "log": log }] })
+            })
+        },
     },
 ];
 
@@ -262,7 +266,9 @@ pub(super) fn expand(lower: &mut Lower, node: &Node, scenario: &mut Scenario) {
         scenario.hooks.extend(expanded.hooks.iter().filter_map(|hook| made_hook(lower, hook, item, entry)));
         for spec in &expanded.initial {
             let step = action::step(lower, &Node::from_json(spec));
-            scenario.initial_actions.extend(step.map(|step| super::super::model::Step { at: item.at, ..step }));
+            scenario
+                .initial_actions
+                .extend(step.map(|step| super::super::model::Step { at: item.at, ..step }));
         }
         scenario.patterns_used.push(format!("{base}@{VERSION}"));
         Some(())
@@ -284,9 +290,7 @@ fn parameters(lower: &mut Lower, fields: &mut Fields<'_>, entry: &Entry) -> Opti
         let value = match parameter.default {
             None => fields.require(lower, &names, read),
             Some(default) => Some(
-                fields
-                    .read(lower, &names, read)
-                    .unwrap_or_else(|| default_value(parameter.kind, default)),
+                fields.read(lower, &names, read).unwrap_or_else(|| default_value(parameter.kind, default)),
             ),
         };
         complete &= value.is_some();

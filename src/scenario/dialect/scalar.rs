@@ -81,11 +81,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 /// Reads a SIP status within a range.
-pub(super) fn status(
-    lower: &mut Lower,
-    node: &Node,
-    range: std::ops::RangeInclusive<u16>,
-) -> Option<u16> {
+pub(super) fn status(lower: &mut Lower, node: &Node, range: std::ops::RangeInclusive<u16>) -> Option<u16> {
     let status = node.scalar().and_then(|text| text.trim().parse::<u16>().ok());
     match status {
         Some(status) if range.contains(&status) => Some(status),
@@ -139,7 +135,7 @@ pub(super) fn call(lower: &mut Lower, node: &Node) -> Option<CallRef> {
     if let Ok(id) = written.parse::<CallId>() {
         return Some(CallRef::Id(id));
     }
-    let known = lower.captures.iter().any(|known| *known == written);
+    let known = lower.captures.contains(&written);
     let suggestion = known.then(|| format!("${written}"));
     let text = format!("'{written}' is not a call; write $name, call-7 or 7");
     lower.find(Level::Error, Rule::UndefinedCall, node.at, text, suggestion);
@@ -240,11 +236,7 @@ pub(super) fn digits(lower: &mut Lower, node: &Node) -> Option<Template> {
 }
 
 /// Reads `>= 40`, `40..60` or a plain number, which then means `plain`.
-pub(super) fn comparison(
-    lower: &mut Lower,
-    node: &Node,
-    plain: fn(f64) -> Comparison,
-) -> Option<Comparison> {
+pub(super) fn comparison(lower: &mut Lower, node: &Node, plain: fn(f64) -> Comparison) -> Option<Comparison> {
     let written = text(lower, node)?;
     match written.parse() {
         Ok(Comparison::Exactly(bound)) if !written.contains('=') => Some(plain(bound)),

@@ -1,0 +1,202 @@
+//! What the checker says, as engineers see it.
+
+use super::*;
+use crate::scenario::{Known, Level};
+
+/// Returns the findings of a document as printed lines.
+fn lines(text: &str) -> String {
+    let reading = check_yaml(text, None, &Known::default());
+    reading.findings.iter().map(|finding| finding.line("s.yaml") + "\n").collect()
+}
+
+const GOOD: &str = r##"
+name: Basic call
+tags: [smoke]
+phones: {a: {}, b: {auto_answer: false}}
+timeout: 30s
+hooks:
+  - {when: call.incoming, on_phone: b, then: [{answer: 180}, {wait: 500ms}, answer]}
+steps:
+  - make_call: {phone: a, to: "${b}", as: out}
+  - expect: {event: call.established, phone: b, within: 5s, as: in}
+  - send_dtmf: {call: $out, digits: "1234#"}
+  - expect: {digits: "1234#", phone: b, within: 5s}
+  - play: {phone: b, tone: 1000, duration: 2s}
+  - expect: {tone: 1000, phone: a, within: 3s, tolerance: 20}
+  - never: {event: call.ended, phone: a, during: 1s}
+  - hold_for: 2s
+  - hangup: $out
+  - expect: {all: [{ended: $out, cause: normal, by: local}, {ended: $in, by: remote}], within: 3s}
+  - expect: {phone: b, audio: absent, lost: "<= 2"}
+"##;
+
+#[test]
+fn a_good_scenario_has_no_findings() {
+    assert_eq!(lines(GOOD), "");
+    let scenario = check_yaml(GOOD, Some("a.yaml"), &Known::default()).scenario.unwrap();
+    assert_eq!((scenario.steps.len(), scenario.hooks.len(), scenario.phones.len()), (11, 1, 2));
+    assert_eq!(scenario.hooks[0].then.len(), 3);
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_place_and_suggestion() {
+    let text = r##"name: broken
+phonez: {a: {}}
+phones: {a: {auto_answr: true}, B: {}}
+timeout: soon
+hooks:
+  - when: call.incomming
+    then: [anwser]
+steps:
+  - make_cal: {to: 600}
+  - make_call: {phone: c, to: "a b", as: out}
+  - expect: {event: call.ended, match: {statuz: 486}, within: 3x}
+  - expect: {event: call.ended, match: {reason: "~("}}
+  - send_dtmf: {call: $uot, digits: "12Z"}
+  - answer: {code: 99}
+  - hangup: {call: out}
+  - expect: {}
+  - {hold: null, unhold: null}
+  - make_call: {to: "${eco}"}
+  - 5
+"##;
+    insta::assert_snapshot!(lines(text));
+}
+
+#[test]
+fn logic_mistakes_are_found_before_dialing() {
+    let text = r##"phones: {a: {}, b: {}}
+timeout: 5s
+steps:
+  - answer: {phone: b}
+  - make_call: {phone: a, to: "${b}", as: out}
+  - wait: 1s
+  - hangup: $out
+  - hold: $out
+  - expect: {event: user.done}
+  - expect: {event: message.received, phone: b, within: 10s}
+  - expect: {event: phone.unregistered}
+hooks:
+  - {when: call.incoming, on_phone: b, then: [reject, answer]}
+  - {when: scenario.stopped, then: [{log: bye}]}
+"##;
+    insta::assert_snapshot!(lines(text));
+}
+
+#[test]
+fn a_scenario_that_expects_nothing_cannot_be_run() {
+    for (text, part) in [
+        (
+            "phones: {a: {}}\nsteps: [{make_call: {phone: a, to: 600}}]\n",
+            "nothing is expected, so the run can never pass",
+        ),
+        ("name: x\n", "error[nothing-expected]: the scenario does nothing"),
+        ("- a\n", "s.yaml:1:1: error[wrong-type]: the scenario must be a mapping, not a list of 1"),
+        (
+            "phones: {a: {}}\nsteps: [{hold_for: 2s}]\n",
+            "error[never-happens]: 'hold_for' needs a call, and no step places one",
+        ),
+        (
+            "steps: [{hold_for: 2s}]\ntimeout: 1s\n",
+            "error[timeout-too-short]: the pauses take 2s, the whole run only 1s",
+        ),
+        ("", "s.yaml:1:1: error[wrong-type]: the scenario must be a mapping, not nothing"),
+    ] {
+        assert!(lines(text).contains(part), "{text}: {}", lines(text));
+        assert!(!check_yaml(text, None, &Known::default()).is_runnable(), "{text}");
+    }
+}
+
+#[test]
+fn a_document_of_the_older_form_is_accepted_as_it_is() {
+    let document = serde_json::json!({
+        "name": "old", "phones": ["a", "b"], "colour": "green",
+        "hooks": [
+            {"when": ["call.state.incoming", "reg.banana"], "on_phone": "b", "match": {"remote_uri": "~6001"},
+             "then": ["answer", {"wait": "250"}, {"action": "send_dtmf", "digits": "1"}, {"checkpoint": "x"},
+                      {"set_codecs": ["PCMA"]}, {"conference": "auto"}]},
+            {"when": "call.state.*", "once": false, "then": [{"log": "state"}]},
+        ],
+        "initial_actions": [{"make_call": {"from_phone": "a", "dest_uri": "sip:b@pbx"}}, {"emit": "go"},
+                            {"wait_until": {"event": "user.go", "timeout_ms": 500}}],
+        "stop_on": [{"event": "call.state.disconnected", "phone_id": "a", "match": {"last_status": "4xx"}}, {}],
+        "timeout_ms": "5000",
+    });
+    let reading = check_json(&document, &Known::default());
+    assert!(reading.is_runnable(), "{:?}", reading.findings);
+    assert!(reading.findings.iter().all(|finding| finding.level == Level::Warning));
+    let texts: Vec<_> = reading.findings.iter().map(|finding| finding.line("x")).collect();
+    insta::assert_snapshot!(texts.join("\n"));
+    let scenario = reading.scenario.unwrap();
+    assert_eq!(scenario.timeout, std::time::Duration::from_secs(5));
+    assert_eq!((scenario.hooks.len(), scenario.stop_on.len(), scenario.initial_actions.len()), (2, 1, 3));
+}
+
+#[test]
+fn every_ready_made_pattern_expands() {
+    let text = r##"
+phones: [a]
+patterns:
+  - {use: auto-answer, phone_id: a, delay_ms: 200}
+  - {use: make-call-and-wait-confirmed@1.0.0, phone_id: a, dest_uri: "sip:600@pbx"}
+  - {use: send-dtmf-on-confirmed, phone_id: a, digits: "12#"}
+  - {use: hangup-after-duration, phone_id: a, duration_ms: 500}
+  - {use: reject-on-incoming, phone_id: a}
+  - {use: blind-transfer, phone_id: a, transfer_to: "sip:601@pbx"}
+  - {use: hold-and-resume, phone_id: a, hold_duration_ms: 500}
+  - {use: respond-to-dtmf, phone_id: a, digit: "5", response_action: hangup}
+  - {use: play-audio-on-confirmed, phone_id: a, audio_path: x.wav}
+  - {use: reinvite-codec-change, phone_id: a, new_codec: PCMA}
+  - {use: wait-for-registration, phone_id: a}
+  - {use: wait-for-callback, phone_id: a}
+  - {use: fail-fast-on-error, phone_ids: [a]}
+  - {use: collect-recordings, phone_ids: [a]}
+stop_on: [{event: user.scenario_failed}]
+"##;
+    let reading = check_yaml(text, None, &Known::default());
+    assert!(reading.is_runnable(), "{:?}", reading.findings);
+    let scenario = reading.scenario.unwrap();
+    assert_eq!(scenario.patterns_used.len(), 14);
+    assert_eq!((scenario.hooks.len(), scenario.initial_actions.len()), (13, 1));
+    let wrong = lines("phones: [a]\npatterns: [{use: auto-anser, phone_id: a}, {use: auto-answer}]\n");
+    assert!(
+        wrong.contains("2:12: error[bad-value]: unknown pattern: 'auto-anser' (did you mean 'auto-answer'?)"),
+        "{wrong}"
+    );
+    assert!(wrong.contains("error[missing-key]: the pattern needs 'phone_id'"), "{wrong}");
+}
+
+#[test]
+fn damaged_documents_never_crash_the_checker() {
+    // A seeded mutation of a good document; any finding is right, a panic is not.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    let pieces = [
+        "{", "}", "[", "]", ":", "-", "&a ", "*a", "\"", "${", "$", "~(", "\n", "  ", "null", "1e999", "é",
+        "\t",
+    ];
+    for _ in 0..2_000 {
+        let mut text: Vec<char> = GOOD.chars().collect();
+        for _ in 0..=random(4) {
+            let at = random(text.len().max(1));
+            if text.is_empty() {
+                break;
+            }
+            match random(3) {
+                0 => drop(text.remove(at)),
+                1 => text.splice(at..at, pieces[random(pieces.len())].chars()).for_each(drop),
+                _ => text.truncate(at.max(1)),
+            }
+        }
+        let text: String = text.into_iter().collect();
+        let reading = check_yaml(&text, None, &Known::default());
+        for finding in &reading.findings {
+            assert!(!finding.line("x").is_empty());
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! An action with its phone and call becomes a command, and the arguments that reports show.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        model::{Action, CallRef, CallTarget, PhoneRef, SoundChoice, Step},
+        vars::Template,
+    },
+    seen::resolve,
+    world::Names,
+};
+use crate::{
+    command::{CallSelector, Command, Sound},
+    event::Subject,
+    id::{CallId, PhoneId, RunId},
+};
+
+/// Whom the actions of a list are about when they do not say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Context {
+    /// The hook's phone, else the event's.
+    pub(super) phone: Option<PhoneId>,
+    /// The event's call.
+    pub(super) call: Option<CallId>,
+    /// The phone of that call.
+    pub(super) call_phone: Option<PhoneId>,
+}
+
+/// A command and how it appears in the journal.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) command: Command,
+    pub(super) args: Value,
+    pub(super) subject: Subject,
+}
+
+/// Whom one step is about.
+pub(super) struct Whom<'a> {
+    pub(super) names: &'a Names,
+    pub(super) context: &'a Context,
+    /// Phones that exist, for actions that do not say which.
+    pub(super) phones: &'a [PhoneId],
+    pub(super) run: RunId,
+}
+
+impl Whom<'_> {
+    /// Returns the step's phone, as far as one is said or inherited.
+    pub(super) fn said_phone(&self, step: &Step) -> Option<PhoneId> {
+        match &step.phone {
+            PhoneRef::Named(id) => Some(id.clone()),
+            PhoneRef::Nobody => None,
+            PhoneRef::Inherited => self.context.phone.clone(),
+        }
+    }
+
+    /// Returns the step's phone, or the only one there is.
+    fn phone(&self, step: &Step) -> Result<PhoneId, String> {
+        if let Some(phone) = self.said_phone(step) {
+            return Ok(phone);
+        }
+        match self.phones {
+            [only] => Ok(only.clone()),
+            [] => Err("no phone exists".to_owned()),
+            several => {
+                let fallback = several.iter().find(|phone| phone.as_str() == "default");
+                fallback
+                    .cloned()
+                    .ok_or_else(|| "phone_id is required — multiple phones registered".to_owned())
+            }
+        }
+    }
+
+    /// Returns the step's call: the one that it names, else the event's, else whichever fits on its phone.
+    fn selector(&self, step: &Step) -> Result<CallSelector, String> {
+        let call = match &step.call {
+            CallTarget::Ref(call) => Some(self.call(call)?),
+            CallTarget::Any => None,
+            // A step that names another phone means that phone's call, not the event's.
+            CallTarget::Inherited => match &step.phone {
+                PhoneRef::Named(phone) if self.context.call_phone.as_ref() != Some(phone) => None,
+                PhoneRef::Named(_) | PhoneRef::Nobody | PhoneRef::Inherited => self.context.call,
+            },
+        };
+        match call {
+            Some(call) => {
+                let named = match &step.phone {
+                    PhoneRef::Named(phone) => Some(phone.clone()),
+                    PhoneRef::Nobody | PhoneRef::Inherited => None,
+                };
+                Ok(CallSelector { phone: named, call: Some(call) })
+            }
+            None => Ok(CallSelector::any_of(self.phone(step)?)),
+        }
+    }
+
+    /// Returns the call that a reference names.
+    pub(super) fn call(&self, call: &CallRef) -> Result<CallId, String> {
+        resolve(call, &self.names.calls).ok_or_else(|| match call {
+            CallRef::Captured(name) => format!("no call is known as ${name} yet"),
+            CallRef::Id(id) => format!("{id} is unknown"),
+        })
+    }
+
+    /// Makes the command of a step; none for steps that command nothing.
+    pub(super) fn prepare(&self, step: &Step) -> Result<Option<Prepared>, String> {
+        let names = self.names;
+        let prepared = match &step.action {
+            Action::PlaceCall { to, headers, .. } => self.place(step, to, headers)?,
+            Action::SendMessage { to, body, content_type } => self.message(step, to, body, content_type)?,
+            Action::Conference { calls } => self.conference(step, calls)?,
+            Action::Register => self.on_phone(step, json!({}), |phone| Command::Register { phone })?,
+            Action::Unregister => self.on_phone(step, json!({}), |phone| Command::Unregister { phone })?,
+            Action::HangUpAll => {
+                let phone = self.said_phone(step);
+                let subject = Subject { phone: phone.clone(), call: None, run: Some(self.run) };
+                Prepared { command: Command::HangUpAll { phone }, args: json!({}), subject }
+            }
+            Action::Answer { status } => self.decide(step, *status, answer)?,
+            Action::Reject { status } => self.decide(step, *status, reject)?,
+            Action::HangUp => self.on_call(step, json!({}), |call| Command::HangUp { call })?,
+            Action::Hold => self.on_call(step, json!({}), |call| Command::Hold { call })?,
+            Action::Resume => self.on_call(step, json!({}), |call| Command::Resume { call })?,
+            Action::StopPlaying => self.on_call(step, json!({}), |call| Command::StopPlaying { call })?,
+            Action::SendDigits { digits, duration } => {
+                let (digits, duration) = (names.fill(digits)?, *duration);
+                let args = json!({ "digits": digits });
+                self.on_call(step, args, |call| Command::SendDigits { call, digits, duration })?
+            }
+            Action::Transfer { to } => {
+                let to = names.fill(to)?;
+                self.on_call(step, json!({ "to": to }), |call| Command::Transfer { call, to })?
+            }
+            Action::AttendedTransfer { target } => {
+                let target = target.as_ref().map(|target| self.call(target)).transpose()?;
+                let args = json!({ "dest_call_id": target.map(|target| target.0) });
+                self.on_call(step, args, |call| Command::AttendedTransfer { call, target })?
+            }
+            Action::Play { sound, repeat } => {
+                let ((sound, file), repeat) = (self.sound(sound)?, *repeat);
+                let args = json!({ "file": file, "loop": repeat });
+                self.on_call(step, args, |call| Command::Play { call, sound, repeat })?
+            }
+            Action::Record { on } => {
+                let on = *on;
+                self.on_call(step, json!({ "on": on }), |call| Command::Record { call, on })?
+            }
+            Action::SetCodecs { codecs } => {
+                let codecs = codecs.clone();
+                let args = json!({ "codecs": codecs });
+                self.on_call(step, args, |call| Command::SetCodecs { call, codecs })?
+            }
+            Action::Wait { .. }
+            | Action::WaitUntil { .. }
+            | Action::Emit { .. }
+            | Action::Checkpoint { .. } => {
+                return Ok(None);
+            }
+            Action::Log { .. } | Action::Expect(_) | Action::Never { .. } | Action::HoldFor { .. } => {
+                return Ok(None);
+            }
+        };
+        Ok(Some(prepared))
+    }
+
+    fn on_phone(
+        &self,
+        step: &Step,
+        args: Value,
+        make: impl FnOnce(PhoneId) -> Command,
+    ) -> Result<Prepared, String> {
+        let phone = self.phone(step)?;
+        let subject = Subject { phone: Some(phone.clone()), call: None, run: Some(self.run) };
+        Ok(Prepared { command: make(phone), args, subject })
+    }
+
+    fn on_call(
+        &self,
+        step: &Step,
+        args: Value,
+        make: impl FnOnce(CallSelector) -> Command,
+    ) -> Result<Prepared, String> {
+        let call = self.selector(step)?;
+        let phone = call.phone.clone().or_else(|| self.said_phone(step));
+        let subject = Subject { phone, call: call.call, run: Some(self.run) };
+        Ok(Prepared { command: make(call), args, subject })
+    }
+
+    fn decide(
+        &self,
+        step: &Step,
+        status: u16,
+        make: fn(CallSelector, u16) -> Command,
+    ) -> Result<Prepared, String> {
+        self.on_call(step, json!({ "status_code": status }), |call| make(call, status))
+    }
+
+    fn place(
+        &self,
+        step: &Step,
+        to: &Template,
+        headers: &BTreeMap<String, Template>,
+    ) -> Result<Prepared, String> {
+        let target = self.names.fill(to)?;
+        let mut filled = BTreeMap::new();
+        for (name, value) in headers {
+            filled.insert(name.clone(), self.names.fill(value)?);
+        }
+        let args = json!({ "dest_uri": target });
+        self.on_phone(step, args, |phone| Command::PlaceCall { phone, target, headers: filled })
+    }
+
+    fn message(
+        &self,
+        step: &Step,
+        to: &Template,
+        body: &Template,
+        content_type: &str,
+    ) -> Result<Prepared, String> {
+        let (to, body) = (self.names.fill(to)?, self.names.fill(body)?);
+        let args = json!({ "to": to, "body": body, "content_type": content_type });
+        let content_type = content_type.to_owned();
+        self.on_phone(step, args, |phone| Command::SendMessage { phone, to, body, content_type })
+    }
+
+    fn conference(&self, step: &Step, calls: &[CallRef]) -> Result<Prepared, String> {
+        let calls: Vec<CallId> = calls.iter().map(|call| self.call(call)).collect::<Result<_, _>>()?;
+        let args = json!({ "call_ids": calls.iter().map(|call| call.0).collect::<Vec<_>>() });
+        self.on_phone(step, args, |phone| Command::Conference { phone, calls })
+    }
+
+    fn sound(&self, sound: &SoundChoice) -> Result<(Sound, String), String> {
+        Ok(match sound {
+            SoundChoice::File(file) => {
+                let file = self.names.fill(file)?;
+                (Sound::File(file.clone()), file)
+            }
+            SoundChoice::Tone { hz, level_dbfs, duration } => {
+                let shown: Vec<_> = hz.iter().map(|hz| format!("{hz} Hz")).collect();
+                let sound = Sound::Tone { hz: hz.clone(), level_dbfs: *level_dbfs, duration: *duration };
+                (sound, format!("tone {}", shown.join(" + ")))
+            }
+            SoundChoice::Echo => (Sound::Echo, "echo".to_owned()),
+        })
+    }
+}
+
+const fn answer(call: CallSelector, status: u16) -> Command {
+    Command::AnswerCall { call, status }
+}
+
+const fn reject(call: CallSelector, status: u16) -> Command {
+    Command::RejectCall { call, status }
+}

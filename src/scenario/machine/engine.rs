@@ -1,0 +1,529 @@
+//! The machine itself: what goes in, what comes out, and how one becomes the other.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+
+use super::{
+    super::{dialect::CallMemory, model::Scenario},
+    book::Book,
+    lists::{List, ListId},
+    provision::Provisioning,
+    seen::{Fit, Seen},
+    summary::{Ending, Evidence, Failure, Held, RunSummary, verdict},
+    teardown::Teardown,
+    watch::{Look, Progress, Watch},
+    world::{Names, Setup},
+};
+use crate::{
+    command::{Command, Outcome, Rejection},
+    event::{Cause, Envelope, Event, RunEvent, Subject},
+    id::{PhoneId, Seq},
+};
+
+/// Most events that are kept for looking back.
+const HISTORY: usize = 50_000;
+/// Most reactions of hooks in one run; more means that hooks feed each other.
+const REACTIONS: u64 = 10_000;
+
+/// Names a command until its outcome comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepId(u64);
+
+/// What the machine wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Execute this and report with [`Machine::on_outcome`].
+    Execute {
+        /// To report with.
+        step: StepId,
+        /// What to do.
+        command: Box<Command>,
+        /// Why.
+        cause: Cause,
+    },
+    /// Append this to the journal.
+    Append {
+        /// Whom it is about.
+        subject: Subject,
+        /// Why.
+        cause: Cause,
+        /// The fact.
+        event: RunEvent,
+    },
+    /// The run is over; nothing follows.
+    Finished(Box<RunSummary>),
+}
+
+/// For whom a command was issued.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    List { list: ListId, places_call: bool },
+    Provision { phone: PhoneId },
+    Teardown,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    Idle,
+    Provisioning(Provisioning),
+    Running,
+    TearingDown(Teardown),
+    Finished,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct HookState {
+    pub(super) spent: bool,
+    pub(super) fired: bool,
+}
+
+/// Runs one scenario.
+///
+/// Feed it one input at a time, then take every output and arm one timer for [`Self::deadline`].
+#[derive(Debug)]
+pub struct Machine {
+    pub(super) scenario: Arc<Scenario>,
+    pub(super) setup: Setup,
+    pub(super) names: Names,
+    pub(super) phase: Phase,
+    pub(super) newest: Seq,
+    newest_at: Timestamp,
+    pub(super) first: Seq,
+    pub(super) started: Option<Instant>,
+    pub(super) history: VecDeque<Arc<Seen>>,
+    memory: CallMemory,
+    pub(super) book: Book,
+    hooks: Vec<HookState>,
+    reactions: u64,
+    pub(super) lists: BTreeMap<ListId, List>,
+    pub(super) in_flight: BTreeMap<StepId, Purpose>,
+    pub(super) checkpoints: BTreeMap<String, Seq>,
+    never: Vec<(usize, Watch)>,
+    pub(super) failures: Vec<Failure>,
+    pub(super) held: Vec<Held>,
+    outputs: VecDeque<Output>,
+    pub(super) counter: u64,
+    pub(super) main_done: bool,
+    /// Whether making phones was begun, so that there is something to drop.
+    made_phones: bool,
+    ending: Option<(Ending, String, Duration)>,
+    wants_sip: bool,
+}
+
+impl Machine {
+    /// Makes a machine; `at` is the wall time, used for events that are replayed to hooks.
+    #[must_use]
+    pub fn new(scenario: Arc<Scenario>, setup: Setup, at: Timestamp) -> Self {
+        let names = Names::new(&setup, &scenario.vars);
+        let hooks = scenario.hooks.iter().map(|_| HookState::default()).collect();
+        let wants_sip = wants_sip(&scenario);
+        Self {
+            names,
+            hooks,
+            wants_sip,
+            scenario,
+            setup,
+            phase: Phase::Idle,
+            newest: Seq(0),
+            newest_at: at,
+            first: Seq(0),
+            started: None,
+            history: VecDeque::new(),
+            memory: CallMemory::default(),
+            book: Book::default(),
+            reactions: 0,
+            lists: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
+            never: Vec::new(),
+            failures: Vec::new(),
+            held: Vec::new(),
+            outputs: VecDeque::new(),
+            counter: 0,
+            main_done: false,
+            made_phones: false,
+            ending: None,
+        }
+    }
+
+    /// Shows an event from before the run, so that calls which exist already are known.
+    pub fn prime(&mut self, envelope: &Envelope) {
+        self.memory.observe(envelope);
+        self.newest = self.newest.max(envelope.seq);
+    }
+
+    /// Starts the run; events after `head` count.
+    pub fn start(&mut self, now: Instant, head: Seq) {
+        self.started = Some(now);
+        self.newest = self.newest.max(head);
+        self.first = head;
+        let event = RunEvent::Started {
+            name: self.scenario.name.clone(),
+            phones: self.scenario.phones.iter().map(|phone| phone.id.to_string()).collect(),
+            source: self.scenario.source.clone(),
+        };
+        let cause = self.setup.cause.clone();
+        self.append(None, cause, event);
+        if let Some(reason) = self.scenario.skip.clone() {
+            self.finish(now, Ending::Skipped, reason);
+            return;
+        }
+        self.provision(now);
+    }
+
+    /// Takes one event of the journal; events must come in order.
+    pub fn on_event(&mut self, now: Instant, envelope: &Arc<Envelope>) {
+        if envelope.seq <= self.newest {
+            return;
+        }
+        self.newest = envelope.seq;
+        self.newest_at = envelope.at;
+        if matches!(self.phase, Phase::Idle | Phase::Finished) || !self.is_about_us(envelope) {
+            return;
+        }
+        let owned = self.owned_phones();
+        self.book.observe(envelope, |phone| owned.contains(phone));
+        let compat = self.memory.observe(envelope);
+        self.history.push_back(Arc::new(Seen::new(Arc::clone(envelope), compat)));
+        if self.history.len() > HISTORY {
+            self.history.pop_front();
+        }
+        match &self.phase {
+            Phase::Provisioning(_) => self.provisioning_saw(now, envelope),
+            Phase::Running => self.run_saw(now),
+            Phase::TearingDown(_) => self.tear_down(now),
+            Phase::Idle | Phase::Finished => {}
+        }
+    }
+
+    /// Takes the outcome of a command.
+    pub fn on_outcome(&mut self, now: Instant, step: StepId, outcome: Result<Outcome, Rejection>) {
+        let Some(purpose) = self.in_flight.remove(&step) else { return };
+        match purpose {
+            Purpose::Provision { phone } => self.provisioned(now, &phone, outcome),
+            Purpose::Teardown => {}
+            Purpose::List { list, places_call } => {
+                let call = outcome.as_ref().ok().and_then(|outcome| outcome.call);
+                if places_call && let Some(call) = call {
+                    self.book.adopt(call);
+                }
+                if matches!(self.phase, Phase::Running) {
+                    self.command_done(now, list, outcome);
+                }
+            }
+        }
+        if matches!(self.phase, Phase::TearingDown(_)) {
+            self.tear_down(now);
+        }
+    }
+
+    /// Takes note that time has passed.
+    pub fn on_time(&mut self, now: Instant) {
+        match &self.phase {
+            Phase::Idle | Phase::Finished => {}
+            Phase::Provisioning(_) => self.provisioning_time(now),
+            Phase::Running => {
+                self.lists_time(now);
+                if matches!(self.phase, Phase::Running) && self.run_deadline().is_some_and(|at| at <= now) {
+                    self.time_over(now);
+                }
+            }
+            Phase::TearingDown(_) => self.tear_down(now),
+        }
+    }
+
+    /// Stops the run: what it started is ended, and the verdict says that nothing is shown.
+    pub fn cancel(&mut self, now: Instant, reason: impl Into<String>) {
+        match self.phase {
+            Phase::Idle | Phase::Provisioning(_) | Phase::Running => {
+                self.finish(now, Ending::Canceled, reason.into());
+            }
+            Phase::TearingDown(_) | Phase::Finished => {}
+        }
+    }
+
+    /// Ends the run because something on our side broke.
+    pub fn break_off(&mut self, now: Instant, reason: impl Into<String>) {
+        match self.phase {
+            Phase::Idle | Phase::Provisioning(_) | Phase::Running => {
+                self.finish(now, Ending::Broken, reason.into());
+            }
+            Phase::TearingDown(_) | Phase::Finished => {}
+        }
+    }
+
+    /// Returns the next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Returns the moment at which [`Self::on_time`] must be called, if any.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Idle | Phase::Finished => None,
+            Phase::Provisioning(provisioning) => Some(provisioning.deadline),
+            Phase::Running => {
+                let lists = self.lists.values().filter_map(List::deadline);
+                lists.chain(self.run_deadline()).min()
+            }
+            Phase::TearingDown(teardown) => Some(teardown.next_deadline()),
+        }
+    }
+
+    pub(super) fn run_deadline(&self) -> Option<Instant> {
+        self.started.map(|started| started + self.scenario.timeout)
+    }
+
+    /// Returns the phones that the run makes.
+    pub(super) fn owned_phones(&self) -> Vec<PhoneId> {
+        let existing = |id: &PhoneId| self.setup.phones.iter().any(|phone| phone.id == *id);
+        let owned = self.scenario.phones.iter().filter(|phone| match phone.provision {
+            super::super::model::Provision::Created(_) => true,
+            super::super::model::Provision::Existing => self.setup.create_listed && !existing(&phone.id),
+        });
+        owned.map(|phone| phone.id.clone()).collect()
+    }
+
+    /// Tells whether an event can matter: not another run's, not of phones that the run has nothing to do with.
+    fn is_about_us(&self, envelope: &Envelope) -> bool {
+        match &envelope.event {
+            Event::Run(_) => envelope.subject.run == Some(self.setup.run),
+            Event::Sip(_) if !self.wants_sip => false,
+            Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Sip(_) | Event::System(_) => {
+                let closed = self
+                    .scenario
+                    .phones
+                    .iter()
+                    .any(|phone| matches!(phone.provision, super::super::model::Provision::Created(_)));
+                let phone = envelope.subject.phone.as_ref();
+                !closed || phone.is_none_or(|phone| self.scenario.has_phone(phone))
+            }
+        }
+    }
+
+    /// Arms hooks and starts the lists.
+    pub(super) fn run(&mut self, now: Instant) {
+        self.phase = Phase::Running;
+        let scenario = Arc::clone(&self.scenario);
+        for (index, clause) in scenario.never.iter().enumerate() {
+            match Watch::new(clause, &self.names, &Default::default()) {
+                Ok(watch) => self.never.push((index, watch)),
+                Err(error) => return self.finish(now, Ending::Broken, error),
+            }
+        }
+        self.replay_to_hooks(now);
+        for (list, steps) in [
+            (super::lists::Which::Initial, &scenario.initial_actions),
+            (super::lists::Which::Main, &scenario.steps),
+        ] {
+            if !steps.is_empty() && matches!(self.phase, Phase::Running) {
+                self.begin_list(now, list);
+            }
+        }
+    }
+
+    /// Shows hooks what they would have seen had they been armed before: registrations and the run's start.
+    fn replay_to_hooks(&mut self, now: Instant) {
+        let mut replay = Vec::new();
+        for phone in &self.scenario.phones {
+            let known = self.setup.phones.iter().find(|existing| existing.id == phone.id);
+            let registered = known.and_then(|known| known.registered.clone());
+            if let Some((status, reason, expires_s)) = registered {
+                let event = crate::event::PhoneEvent::Registered { status, reason, expires_s };
+                replay.push(Arc::new(Envelope {
+                    seq: self.newest,
+                    at: self.newest_at,
+                    subject: Subject::phone(phone.id.clone()),
+                    cause: Cause::Start,
+                    event: event.into(),
+                }));
+            }
+        }
+        let earlier = self.history.iter().filter(|seen| match &seen.envelope.event {
+            Event::Phone(crate::event::PhoneEvent::Registered { .. }) => true,
+            Event::Run(RunEvent::Started { .. }) => true,
+            Event::Phone(_)
+            | Event::Run(_)
+            | Event::Call(_)
+            | Event::Media(_)
+            | Event::Sip(_)
+            | Event::System(_) => false,
+        });
+        replay.extend(earlier.map(|seen| Arc::clone(&seen.envelope)));
+        for envelope in replay {
+            let mut compat = self.memory.observe(&envelope);
+            if let Some(fields) = compat.as_mut().and_then(|compat| compat.data.as_object_mut())
+                && envelope.subject.phone.is_some()
+            {
+                fields.insert("synthetic".to_owned(), true.into());
+            }
+            self.fire_hooks(now, &Seen::new(envelope, compat));
+        }
+    }
+
+    /// Shows the newest event to everything that is armed.
+    fn run_saw(&mut self, now: Instant) {
+        let Some(seen) = self.history.back().map(Arc::clone) else { return };
+        // Hooks first: what they begin to expect must keep the run open when this event ends the main list.
+        self.fire_hooks(now, &seen);
+        if matches!(self.phase, Phase::Running) {
+            self.lists_saw(now, &seen);
+        }
+        if matches!(self.phase, Phase::Running) {
+            self.check_never(now, &seen);
+        }
+        let stops = self.scenario.stop_on.iter().any(|stop| seen.fit(stop, &self.names.calls) == Fit::Full);
+        if stops && matches!(self.phase, Phase::Running) {
+            self.finish(now, Ending::StopMatched, "stop_on matched".to_owned());
+        }
+    }
+
+    fn check_never(&mut self, now: Instant, seen: &Seen) {
+        let look = Look { captures: &self.names.calls, counts: true, used: &[] };
+        for (_, watch) in &mut self.never {
+            watch.see(seen, look);
+        }
+        let broken = self.never.iter().find(|(_, watch)| matches!(watch.progress(), Progress::Met(_)));
+        let Some(index) = broken.map(|(index, _)| *index) else { return };
+        let Some(clause) = self.scenario.never.get(index).cloned() else { return };
+        self.fail("never", clause.at, format!("never {}", clause.words), seen.words(), Some(seen.seq()));
+        self.finish(now, Ending::Forbidden, String::new());
+    }
+
+    pub(super) fn fire_hooks(&mut self, now: Instant, seen: &Seen) {
+        let scenario = Arc::clone(&self.scenario);
+        for (index, hook) in scenario.hooks.iter().enumerate() {
+            let Some(state) = self.hooks.get_mut(index) else { continue };
+            if state.spent || seen.fit(&hook.when, &self.names.calls) != Fit::Full {
+                continue;
+            }
+            state.fired = true;
+            state.spent = hook.once;
+            self.reactions += 1;
+            if self.reactions > REACTIONS {
+                let reason =
+                    format!("hooks reacted more than {REACTIONS} times; they seem to feed each other");
+                return self.finish(now, Ending::Broken, reason);
+            }
+            if let (Some(name), Some(call)) = (&hook.capture, seen.envelope.subject.call) {
+                self.names.calls.insert(name.clone(), call);
+            }
+            let cause = Cause::Event { seq: seen.seq() };
+            let event = RunEvent::HookFired { hook: hook.name.clone(), by: seen.seq() };
+            self.append(None, cause, event);
+            self.begin_hook(now, index, hook, seen);
+            if !matches!(self.phase, Phase::Running) {
+                return;
+            }
+        }
+    }
+
+    fn time_over(&mut self, now: Instant) {
+        let scenario = Arc::clone(&self.scenario);
+        if scenario.steps.is_empty() && scenario.stop_on.is_empty() {
+            let note = "full duration (no stop_on defined)".to_owned();
+            return self.finish(now, Ending::FullDuration, note);
+        }
+        let note = format!("timeout after {}ms", scenario.timeout.as_millis());
+        self.finish(now, Ending::TimedOut, note);
+    }
+
+    /// Decides that the run ends here; nothing stays armed, and cleaning up begins.
+    pub(super) fn finish(&mut self, now: Instant, ending: Ending, note: String) {
+        if self.ending.is_some() {
+            return;
+        }
+        if matches!(ending, Ending::TimedOut | Ending::StopMatched | Ending::FullDuration) {
+            self.unfinished(ending);
+        }
+        let elapsed = self.started.map(|started| now.saturating_duration_since(started)).unwrap_or_default();
+        self.ending = Some((ending, note, elapsed));
+        self.lists.clear();
+        self.never.clear();
+        self.begin_teardown(now);
+    }
+
+    /// Says the verdict; the last thing that a machine does.
+    pub(super) fn conclude(&mut self) {
+        let Some((ending, note, elapsed)) = self.ending.clone() else { return };
+        let evidence = Evidence {
+            ending,
+            note: &note,
+            failures: &self.failures,
+            held: &self.held,
+            calls: self.book.begun,
+            expected_verdict: self.scenario.expect_verdict,
+        };
+        let (verdict, reason) = verdict(&evidence);
+        let cause = self.setup.cause.clone();
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        self.append(None, cause, RunEvent::Finished { verdict, reason: reason.clone(), elapsed_ms });
+        let idle = self.scenario.hooks.iter().zip(&self.hooks).filter(|(_, state)| !state.fired);
+        let summary = RunSummary {
+            run: self.setup.run,
+            verdict,
+            reason,
+            ending,
+            elapsed,
+            idle_hooks: idle.map(|(hook, _)| hook.name.clone()).collect(),
+            calls: self.book.ours(),
+            left_over: self.book.left_over(),
+            failures: std::mem::take(&mut self.failures),
+            held: std::mem::take(&mut self.held),
+        };
+        self.phase = Phase::Finished;
+        self.outputs.push_back(Output::Finished(Box::new(summary)));
+    }
+
+    pub(super) fn append(&mut self, subject: Option<Subject>, cause: Cause, event: RunEvent) {
+        let run = Some(self.setup.run);
+        let subject = Subject { run, ..subject.unwrap_or_default() };
+        self.outputs.push_back(Output::Append { subject, cause, event });
+    }
+
+    pub(super) fn started_phones(&self) -> bool {
+        self.made_phones
+    }
+
+    pub(super) fn execute(&mut self, command: Command, hook: &str, purpose: Purpose) -> StepId {
+        self.made_phones |= matches!(command, Command::AddPhone(_));
+        self.counter += 1;
+        let step = StepId(self.counter);
+        self.in_flight.insert(step, purpose);
+        let cause = self.cause(hook);
+        self.outputs.push_back(Output::Execute { step, command: Box::new(command), cause });
+        step
+    }
+
+    pub(super) fn cause(&self, hook: &str) -> Cause {
+        Cause::Run { run: self.setup.run, hook: hook.to_owned() }
+    }
+}
+
+/// Tells whether any place of the scenario asks for SIP messages; otherwise they need not be kept.
+fn wants_sip(scenario: &Scenario) -> bool {
+    use super::super::model::{Action, ClauseKind};
+    let asks = |matcher: &super::super::model::EventMatcher| {
+        matcher.events.iter().any(|event| event.as_str().starts_with("sip"))
+    };
+    let mut found = scenario.hooks.iter().any(|hook| asks(&hook.when)) || scenario.stop_on.iter().any(asks);
+    let mut see = |clause: &super::super::model::Clause| {
+        if let ClauseKind::Event { matcher, .. } = &clause.kind {
+            found |= asks(matcher);
+        }
+    };
+    for clause in &scenario.never {
+        clause.visit(&mut see);
+    }
+    for clause in scenario.lists().flat_map(|(_, steps)| steps).filter_map(|step| step.action.clause()) {
+        clause.visit(&mut see);
+    }
+    let waits = |step: &super::super::model::Step| matches!(&step.action, Action::WaitUntil { event, .. } if event.as_str().starts_with("sip"));
+    found || scenario.lists().flat_map(|(_, steps)| steps).any(waits)
+}

@@ -1,0 +1,21 @@
+//! The pure runner: events, outcomes and time in; commands, facts and a verdict out.
+//!
+//! No task, no clock, no journal: the same machine runs live, in tests and over recorded journals.
+
+mod book;
+mod commands;
+mod engine;
+mod lists;
+mod provision;
+mod seen;
+mod summary;
+mod teardown;
+mod watch;
+mod world;
+
+pub use engine::{Machine, Output, StepId};
+pub use summary::{Ending, Failure, Held, RunSummary};
+pub use world::{Account, Environment, ExistingPhone, Setup};
+
+#[cfg(test)]
+mod tests;

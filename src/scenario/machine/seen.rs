@@ -1,0 +1,172 @@
+//! An event as hooks and expectations look at it: under both names, with both forms of data.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
+
+use serde_json::{Value, json};
+
+use super::super::{
+    dialect::CompatEvent,
+    model::{CallRef, EventMatcher, Scope},
+    pattern::look_up,
+};
+use crate::{
+    event::{CallEvent, Envelope, Event, MediaEvent, PhoneEvent},
+    id::{CallId, Seq},
+};
+
+/// Names under which steps keep calls.
+pub(super) type Captures = BTreeMap<String, CallId>;
+
+/// One event of the journal, prepared for matching.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) envelope: Arc<Envelope>,
+    compat: Option<CompatEvent>,
+    data: OnceLock<Value>,
+}
+
+/// How well an event fits a matcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// Another event, phone or call.
+    No,
+    /// The right event with the wrong data.
+    Near,
+    /// All of it.
+    Full,
+}
+
+impl Seen {
+    pub(super) fn new(envelope: Arc<Envelope>, compat: Option<CompatEvent>) -> Self {
+        Self { envelope, compat, data: OnceLock::new() }
+    }
+
+    pub(super) fn seq(&self) -> Seq {
+        self.envelope.seq
+    }
+
+    pub(super) fn fit(&self, matcher: &EventMatcher, captures: &Captures) -> Fit {
+        let scope = (matcher.phone.as_ref(), matcher.call.as_ref());
+        if !self.is_in(scope.0, scope.1, captures) {
+            return Fit::No;
+        }
+        let kind = self.envelope.event.kind();
+        let older = self.compat.as_ref().map(|compat| compat.name.as_str());
+        let named = matcher.events.iter().any(|pattern| {
+            let native = pattern.as_str() != "*" && pattern.matches(kind);
+            native || older.is_some_and(|name| pattern.matches(name))
+        });
+        if !named {
+            return Fit::No;
+        }
+        let holds = matcher.predicates.iter().all(|predicate| {
+            let found = self.field(&predicate.path);
+            predicate.holds(found.as_ref())
+        });
+        if holds { Fit::Full } else { Fit::Near }
+    }
+
+    /// Looks a path up in the older data, the native data and the event's own attributes, in this order.
+    fn field(&self, path: &str) -> Option<Value> {
+        let older = self.compat.as_ref().and_then(|compat| look_up(&compat.data, path));
+        if let Some(value) = older.filter(|value| !value.is_null()) {
+            return Some(value.clone());
+        }
+        let data = self.data.get_or_init(|| self.envelope.event.data());
+        if let Some(value) = look_up(data, path).filter(|value| !value.is_null()) {
+            return Some(value.clone());
+        }
+        let subject = &self.envelope.subject;
+        match path {
+            "type" => {
+                let older = self.compat.as_ref().map(|compat| json!(compat.name));
+                older.or_else(|| Some(json!(self.envelope.event.kind())))
+            }
+            "kind" => Some(json!(self.envelope.event.kind())),
+            "phone_id" | "phone" => subject.phone.as_ref().map(|phone| json!(phone.as_str())),
+            "call_id" => subject.call.map(|call| json!(call.0)),
+            "call" => subject.call.map(|call| json!(call.to_string())),
+            "timestamp" => Some(json!(self.envelope.at.to_string())),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_of(&self, scope: &Scope, captures: &Captures) -> bool {
+        self.is_in(scope.phone.as_ref(), scope.call.as_ref(), captures)
+    }
+
+    fn is_in(&self, phone: Option<&crate::id::PhoneId>, call: Option<&CallRef>, captures: &Captures) -> bool {
+        let subject = &self.envelope.subject;
+        let phone_fits = phone.is_none_or(|phone| subject.phone.as_ref() == Some(phone));
+        let call_fits = call.is_none_or(|call| {
+            let id = resolve(call, captures);
+            id.is_some() && subject.call == id
+        });
+        phone_fits && call_fits
+    }
+
+    /// Tells whether the event is worth naming when something else was expected.
+    pub(super) fn is_telling(&self) -> bool {
+        match &self.envelope.event {
+            Event::Phone(_) | Event::Call(_) => true,
+            Event::Media(event) => !matches!(event, MediaEvent::Statistics { .. }),
+            Event::Sip(_) | Event::Run(_) | Event::System(_) => false,
+        }
+    }
+
+    /// Says in words what happened, for "what came instead".
+    pub(super) fn words(&self) -> String {
+        let subject = &self.envelope.subject;
+        let mut words = self.envelope.event.kind().to_owned();
+        if let Some(call) = subject.call {
+            words.push_str(&format!(" of {call}"));
+        }
+        if let Some(phone) = &subject.phone {
+            words.push_str(&format!(" on {phone}"));
+        }
+        if let Some(detail) = detail(&self.envelope.event) {
+            words.push_str(&format!(" ({detail})"));
+        }
+        format!("{words}, event {}", self.seq())
+    }
+}
+
+/// Returns what matters of an event's data, in a few words.
+fn detail(event: &Event) -> Option<String> {
+    match event {
+        Event::Call(CallEvent::Ended { by, cause, status, reason, .. }) => {
+            let cause = serde_json::to_value(cause).ok()?;
+            let by = serde_json::to_value(by).ok()?;
+            let (cause, by) = (cause.as_str()?, by.as_str()?);
+            let status = status.map(|status| format!(", {status} {reason}")).unwrap_or_default();
+            Some(format!("{cause} by the {by} side{status}"))
+        }
+        Event::Call(
+            CallEvent::Ringing { status, reason, .. } | CallEvent::Answered { status, reason, .. },
+        ) => Some(format!("{status} {reason}")),
+        Event::Phone(PhoneEvent::RegistrationFailed { status, reason, .. }) => {
+            Some(status.map_or_else(|| reason.clone(), |status| format!("{status} {reason}")))
+        }
+        Event::Media(MediaEvent::DigitReceived { digit, .. }) => Some(format!("digit {digit}")),
+        Event::Media(MediaEvent::ToneStarted { hz, .. } | MediaEvent::ToneEnded { hz, .. }) => {
+            Some(format!("{hz:.0} Hz"))
+        }
+        Event::Phone(_)
+        | Event::Call(_)
+        | Event::Media(_)
+        | Event::Sip(_)
+        | Event::Run(_)
+        | Event::System(_) => None,
+    }
+}
+
+/// Returns the call that a reference names, as far as it is known.
+pub(super) fn resolve(call: &CallRef, captures: &Captures) -> Option<CallId> {
+    match call {
+        CallRef::Id(id) => Some(*id),
+        CallRef::Captured(name) => captures.get(name).copied(),
+    }
+}

@@ -1,0 +1,5 @@
+//! The runner as sentences: given a scenario and events, these commands and this verdict follow.
+
+mod native;
+mod older;
+mod world;

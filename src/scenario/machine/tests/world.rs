@@ -1,0 +1,316 @@
+//! A world without tasks: a hand-made journal, a clock that only moves when told, and every command on record.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "tests look at the few commands and events that they need"
+)]
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::super::{Account, Environment, ExistingPhone, Machine, Output, RunSummary, Setup, StepId};
+use crate::{
+    command::{Code, Command, Outcome, Rejection},
+    event::{
+        CallEvent, Cause, DigitMethod, EndCause, Envelope, Event, MediaEvent, Party, PhoneEvent, RunEvent,
+        Subject, Surface,
+    },
+    id::{CallId, PhoneId, RunId, Seq},
+    scenario::{Known, check_json, check_yaml},
+    secret::Secret,
+};
+
+pub(super) struct World {
+    pub(super) machine: Machine,
+    pub(super) now: Instant,
+    pub(super) journal: Vec<Arc<Envelope>>,
+    /// Commands in order, as text.
+    pub(super) commands: Vec<String>,
+    pub(super) waiting: VecDeque<(StepId, Command)>,
+    pub(super) summary: Option<RunSummary>,
+    /// Whether commands are accepted by themselves and phones register.
+    pub(super) obliging: bool,
+    next_call: u64,
+}
+
+pub(super) fn setup() -> Setup {
+    Setup {
+        run: RunId(1),
+        cause: Cause::command(Surface::Library),
+        environment: Some(Environment {
+            domain: "pbx".into(),
+            accounts: ["6001", "6002"]
+                .map(|user| Account { username: user.into(), password: Secret::new(format!("secret{user}")) })
+                .to_vec(),
+            ..Environment::default()
+        }),
+        phones: Vec::new(),
+        create_listed: false,
+    }
+}
+
+pub(super) fn existing(id: &str, registered: bool) -> ExistingPhone {
+    ExistingPhone {
+        id: id.parse().unwrap(),
+        username: format!("user_{id}"),
+        domain: "pbx".into(),
+        registered: registered.then(|| (200, "OK".to_owned(), 3_600)),
+    }
+}
+
+impl World {
+    /// Starts a YAML scenario on a phone system that works.
+    pub(super) fn run(text: &str) -> Self {
+        let mut world = Self::given(text, setup());
+        world.start();
+        world
+    }
+
+    pub(super) fn given(text: &str, setup: Setup) -> Self {
+        let reading = check_yaml(text, Some("s.yaml"), &Known::default());
+        assert!(reading.scenario.is_some(), "{:?}", reading.findings);
+        Self::of(reading.scenario.unwrap(), setup)
+    }
+
+    /// Prepares a JSON document of the older form with phones that exist.
+    pub(super) fn older(document: &serde_json::Value, phones: &[&str]) -> Self {
+        let reading = check_json(document, &Known::default());
+        assert!(reading.is_runnable(), "{:?}", reading.findings);
+        let phones = phones.iter().map(|id| existing(id, true)).collect();
+        Self::of(reading.scenario.unwrap(), Setup { phones, environment: None, ..setup() })
+    }
+
+    fn of(scenario: crate::scenario::Scenario, setup: Setup) -> Self {
+        let at = "2026-01-02T03:04:05Z".parse().unwrap();
+        Self {
+            machine: Machine::new(Arc::new(scenario), setup, at),
+            now: Instant::now(),
+            journal: Vec::new(),
+            commands: Vec::new(),
+            waiting: VecDeque::new(),
+            summary: None,
+            obliging: true,
+            next_call: 1,
+        }
+    }
+
+    pub(super) fn start(&mut self) {
+        self.machine.start(self.now, Seq(0));
+        self.drain();
+    }
+
+    /// Appends an event, as the journal would, and shows it.
+    pub(super) fn append(&mut self, subject: Subject, event: impl Into<Event>) -> Seq {
+        let seq = Seq(self.journal.len() as u64 + 1);
+        let envelope = Arc::new(Envelope {
+            seq,
+            at: "2026-01-02T03:04:05Z".parse().unwrap(),
+            subject,
+            cause: Cause::Start,
+            event: event.into(),
+        });
+        self.journal.push(Arc::clone(&envelope));
+        self.machine.on_event(self.now, &envelope);
+        seq
+    }
+
+    pub(super) fn call(&mut self, phone: &str, call: u64, event: CallEvent) -> &mut Self {
+        self.append(Subject::call(phone.parse().unwrap(), CallId(call)), event);
+        self.drain();
+        self
+    }
+
+    pub(super) fn media(&mut self, phone: &str, call: u64, event: MediaEvent) -> &mut Self {
+        self.append(Subject::call(phone.parse().unwrap(), CallId(call)), event);
+        self.drain();
+        self
+    }
+
+    pub(super) fn phone(&mut self, phone: &str, event: PhoneEvent) -> &mut Self {
+        self.append(Subject::phone(phone.parse().unwrap()), event);
+        self.drain();
+        self
+    }
+
+    pub(super) fn digits(&mut self, phone: &str, call: u64, digits: &str) -> &mut Self {
+        for digit in digits.chars() {
+            let event = MediaEvent::DigitReceived { digit, duration_ms: 200, method: DigitMethod::Rfc4733 };
+            self.media(phone, call, event);
+        }
+        self
+    }
+
+    /// Moves time, stopping at every deadline on the way.
+    pub(super) fn pass(&mut self, time: Duration) -> &mut Self {
+        let end = self.now + time;
+        for _ in 0..10_000 {
+            match self.machine.deadline().filter(|at| *at <= end) {
+                Some(at) => {
+                    self.now = self.now.max(at);
+                    self.machine.on_time(self.now);
+                    self.drain();
+                }
+                None => break,
+            }
+        }
+        self.now = end;
+        self
+    }
+
+    pub(super) fn seconds(&mut self, seconds: u64) -> &mut Self {
+        self.pass(Duration::from_secs(seconds))
+    }
+
+    fn drain(&mut self) {
+        for _ in 0..100_000 {
+            match self.machine.poll_output() {
+                None => return,
+                Some(Output::Append { subject, event, .. }) => {
+                    self.append(subject, event);
+                }
+                Some(Output::Finished(summary)) => self.summary = Some(*summary),
+                Some(Output::Execute { step, command, .. }) => {
+                    self.commands.push(short(&command));
+                    if self.obliging {
+                        self.oblige(step, &command);
+                    } else {
+                        self.waiting.push_back((step, *command));
+                    }
+                }
+            }
+        }
+        panic!("the machine never rests");
+    }
+
+    /// Accepts the oldest command that waits for an answer.
+    pub(super) fn accept(&mut self) -> &mut Self {
+        let (step, command) = self.waiting.pop_front().expect("a command is waiting");
+        self.oblige(step, &command);
+        self.drain();
+        self
+    }
+
+    /// Refuses it.
+    pub(super) fn refuse(&mut self, code: Code) -> &mut Self {
+        let (step, _) = self.waiting.pop_front().expect("a command is waiting");
+        self.machine.on_outcome(self.now, step, Err(Rejection::new(code, "that cannot be done")));
+        self.drain();
+        self
+    }
+
+    fn oblige(&mut self, step: StepId, command: &Command) {
+        let mut call = None;
+        match command {
+            Command::PlaceCall { phone, target, .. } => {
+                let id = CallId(self.next_call);
+                self.next_call += 1;
+                call = Some(id);
+                let event = CallEvent::Placed {
+                    target: target.clone(),
+                    local: format!("sip:{phone}@pbx"),
+                    sip_call_id: format!("id-{}", id.0),
+                };
+                self.append(Subject::call(phone.clone(), id), event);
+            }
+            Command::HangUp { call: selector } => {
+                if let Some(id) = selector.call {
+                    let phone: PhoneId = self.phone_of(id);
+                    self.append(Subject::call(phone, id), ended(Party::Local, EndCause::Normal, None));
+                }
+            }
+            Command::AddPhone(add) if add.spec.register => {
+                let event = PhoneEvent::Registered { status: 200, reason: "OK".into(), expires_s: 300 };
+                self.append(Subject::phone(add.phone.clone()), event);
+            }
+            _ => {}
+        }
+        let seq = Seq(self.journal.len() as u64);
+        let outcome = Outcome { seq, call, calls: Vec::new() };
+        self.machine.on_outcome(self.now, step, Ok(outcome));
+    }
+
+    fn phone_of(&self, call: CallId) -> PhoneId {
+        let found = self.journal.iter().find(|envelope| envelope.subject.call == Some(call));
+        found.and_then(|envelope| envelope.subject.phone.clone()).unwrap_or_else(|| "a".parse().unwrap())
+    }
+
+    pub(super) fn verdict(&self) -> String {
+        match &self.summary {
+            None => "still running".to_owned(),
+            Some(summary) => {
+                format!(
+                    "{}: {}",
+                    serde_json::to_value(summary.verdict).unwrap().as_str().unwrap(),
+                    summary.reason
+                )
+            }
+        }
+    }
+
+    /// Returns the run's own events as short texts.
+    pub(super) fn told(&self) -> Vec<String> {
+        let runs = self.journal.iter().filter_map(|envelope| match &envelope.event {
+            Event::Run(event) => Some(event),
+            _ => None,
+        });
+        runs.map(|event| match event {
+            RunEvent::HookFired { hook, by } => format!("fired {hook} by {by}"),
+            RunEvent::ActionStarted { action, hook, .. } => format!("{hook}: {action}"),
+            RunEvent::ActionFailed { action, error, .. } => format!("failed {action}: {error}"),
+            RunEvent::Log { message } => format!("log {message}"),
+            RunEvent::ExpectationMet { expectation, .. } => format!("held {expectation}"),
+            RunEvent::ExpectationFailed { expectation, instead, .. } => {
+                format!("not {expectation}: {instead}")
+            }
+            other => other.kind().to_owned(),
+        })
+        .collect()
+    }
+}
+
+/// Prints a command as tests compare it.
+fn short(command: &Command) -> String {
+    let select = |selector: &crate::command::CallSelector| {
+        let call = selector.call.map(|call| call.to_string());
+        call.or_else(|| selector.phone.as_ref().map(|phone| format!("any of {phone}"))).unwrap_or_default()
+    };
+    match command {
+        Command::AddPhone(add) => {
+            format!("add {} {}@{} {}", add.phone, add.spec.username, add.spec.domain, add.password.reveal())
+        }
+        Command::DropPhone { phone, .. } => format!("drop {phone}"),
+        Command::PlaceCall { phone, target, .. } => format!("{phone} calls {target}"),
+        Command::AnswerCall { call, status } => format!("answer {} {status}", select(call)),
+        Command::RejectCall { call, status } => format!("reject {} {status}", select(call)),
+        Command::HangUp { call } => format!("hang up {}", select(call)),
+        Command::SendDigits { call, digits, .. } => format!("digits {} {digits}", select(call)),
+        Command::Hold { call } => format!("hold {}", select(call)),
+        Command::Play { call, .. } => format!("play {}", select(call)),
+        Command::Unregister { phone } => format!("unregister {phone}"),
+        other => format!("{other:?}"),
+    }
+}
+
+pub(super) fn incoming() -> CallEvent {
+    CallEvent::Incoming {
+        remote: "\"A\" <sip:6001@pbx>".into(),
+        local: "sip:6002@pbx".into(),
+        sip_call_id: "x".into(),
+        contact: None,
+    }
+}
+
+pub(super) fn established() -> CallEvent {
+    CallEvent::Established { contact: None }
+}
+
+pub(super) fn ended(by: Party, cause: EndCause, status: Option<u16>) -> CallEvent {
+    CallEvent::Ended { by, cause, status, reason: String::new(), duration_ms: 0 }
+}
+
+pub(super) fn tone(hz: f64) -> MediaEvent {
+    MediaEvent::ToneStarted { hz, level_dbfs: -10.0 }
+}
