@@ -67,9 +67,12 @@ fn main() {
     let rounds: &[(u32, u32)] = if short { &[(50, 100)] } else { &[(20_000, 100), (20_000, 1_000)] };
     println!("calls set up and ended, both ends in one thread (6 messages a call):");
     for &(calls, per_second) in rounds {
-        let best = (0..3).map(|_| play(calls, per_second)).fold((0.0, 0), |best: (f64, usize), round| {
-            if round.0 > best.0 { round } else { best }
-        });
-        println!("  offered {per_second:>5}/s: {:>8.0} calls/s of work, {} transactions open at most", best.0, best.1);
+        let best = (0..3)
+            .map(|_| play(calls, per_second))
+            .fold((0.0, 0), |best: (f64, usize), round| if round.0 > best.0 { round } else { best });
+        println!(
+            "  offered {per_second:>5}/s: {:>8.0} calls/s of work, {} transactions open at most",
+            best.0, best.1
+        );
     }
 }

@@ -79,33 +79,20 @@ impl CallMemory {
             status: 0,
             status_text: String::new(),
         });
-        let status = match event {
-            CallEvent::Placed { target, .. } => {
-                call.direction = Direction::Outbound;
-                call.remote.clone_from(target);
-                None
-            }
-            CallEvent::Incoming { remote, .. } => {
-                call.direction = Direction::Inbound;
-                call.remote.clone_from(remote);
-                None
-            }
-            CallEvent::Ringing { status, reason, .. } | CallEvent::Answered { status, reason, .. } => {
-                Some((*status, reason))
-            }
-            CallEvent::Ended { status, reason, .. } => status.map(|status| (status, reason)),
-            CallEvent::Trying {}
-            | CallEvent::Established { .. }
-            | CallEvent::Dialog { .. }
-            | CallEvent::Held { .. }
-            | CallEvent::Resumed { .. }
-            | CallEvent::Modifying { .. }
-            | CallEvent::Ending {}
-            | CallEvent::Modified { .. }
-            | CallEvent::ModifyFailed { .. }
-            | CallEvent::TransferRequested { .. }
-            | CallEvent::TransferProgress { .. }
-            | CallEvent::Crashed { .. } => None,
+        if let CallEvent::Placed { target, .. } = event {
+            call.direction = Direction::Outbound;
+            call.remote.clone_from(target);
+        } else if let CallEvent::Incoming { remote, .. } = event {
+            call.direction = Direction::Inbound;
+            call.remote.clone_from(remote);
+        }
+        let status = if let CallEvent::Ringing { status, reason, .. }
+        | CallEvent::Answered { status, reason, .. }
+        | CallEvent::Ended { status: Some(status), reason, .. } = event
+        {
+            Some((*status, reason))
+        } else {
+            None
         };
         if let Some((status, reason)) = status {
             call.status = status;
@@ -133,71 +120,47 @@ impl Remembered {
 
 fn phone(event: &PhoneEvent) -> Option<Value> {
     let registration = |status: u16, reason: &str, expires: u64| json!({ "status_code": status, "reason": reason, "expires": expires });
-    match event {
-        PhoneEvent::Registering { .. } => Some(registration(0, "", 0)),
-        PhoneEvent::Registered { status, reason, expires_s } => {
-            Some(registration(*status, reason, *expires_s))
-        }
-        // RFC 3261 §8.1.3.1: no answer at all counts as 408.
-        PhoneEvent::RegistrationFailed { status, reason, .. } => {
-            Some(registration(status.unwrap_or(408), reason, u64::from(u32::MAX)))
-        }
-        PhoneEvent::Unregistered { status } => Some(registration(status.unwrap_or(408), "OK", 0)),
-        PhoneEvent::MessageReceived { from, to, body, content_type } => {
-            Some(json!({ "from": from, "to": to, "body": body, "content_type": content_type }))
-        }
-        PhoneEvent::Added { .. }
-        | PhoneEvent::Updated { .. }
-        | PhoneEvent::Bound { .. }
-        | PhoneEvent::Dropped {}
-        | PhoneEvent::Crashed { .. }
-        | PhoneEvent::Restarted { .. }
-        | PhoneEvent::MessageSent { .. }
-        | PhoneEvent::MessageDelivered { .. }
-        | PhoneEvent::MessageFailed { .. } => None,
+    if let PhoneEvent::Registering { .. } = event {
+        return Some(registration(0, "", 0));
     }
+    if let PhoneEvent::Registered { status, reason, expires_s } = event {
+        return Some(registration(*status, reason, *expires_s));
+    }
+    // RFC 3261 §8.1.3.1: no answer at all counts as 408.
+    if let PhoneEvent::RegistrationFailed { status, reason, .. } = event {
+        return Some(registration(status.unwrap_or(408), reason, u64::from(u32::MAX)));
+    }
+    if let PhoneEvent::Unregistered { status } = event {
+        return Some(registration(status.unwrap_or(408), "OK", 0));
+    }
+    if let PhoneEvent::MessageReceived { from, to, body, content_type } = event {
+        return Some(json!({ "from": from, "to": to, "body": body, "content_type": content_type }));
+    }
+    None
 }
 
 fn digits(event: &MediaEvent) -> Option<Value> {
-    match event {
-        MediaEvent::DigitReceived { digit, .. } => Some(json!({ "digit": digit, "method": "rfc2833" })),
-        MediaEvent::DigitsSent { digits, .. } => Some(json!({ "digits": digits, "method": "rfc2833" })),
-        MediaEvent::Started { .. }
-        | MediaEvent::FirstPacket { .. }
-        | MediaEvent::SourceChanged { .. }
-        | MediaEvent::Statistics { .. }
-        | MediaEvent::Stopped { .. }
-        | MediaEvent::SilenceStarted {}
-        | MediaEvent::SilenceEnded { .. }
-        | MediaEvent::ToneStarted { .. }
-        | MediaEvent::ToneEnded { .. }
-        | MediaEvent::PlaybackStarted { .. }
-        | MediaEvent::PlaybackFinished { .. }
-        | MediaEvent::RecordingStarted { .. }
-        | MediaEvent::RecordingStopped { .. }
-        | MediaEvent::DigitsFinished { .. } => None,
+    if let MediaEvent::DigitReceived { digit, .. } = event {
+        return Some(json!({ "digit": digit, "method": "rfc2833" }));
     }
+    if let MediaEvent::DigitsSent { digits, .. } = event {
+        return Some(json!({ "digits": digits, "method": "rfc2833" }));
+    }
+    None
 }
 
 fn run(event: &RunEvent) -> Option<Value> {
-    match event {
-        RunEvent::Started { name, .. } => Some(json!({ "name": name })),
-        RunEvent::Finished { verdict, reason, .. } => {
-            let status = match verdict {
-                Verdict::Passed | Verdict::Flaky => "ok",
-                Verdict::Failed | Verdict::Skipped | Verdict::Blocked | Verdict::Error => "error",
-            };
-            Some(json!({ "status": status, "reason": reason }))
-        }
-        RunEvent::HookFired { .. }
-        | RunEvent::ActionStarted { .. }
-        | RunEvent::ActionFailed { .. }
-        | RunEvent::Checkpoint { .. }
-        | RunEvent::Log { .. }
-        | RunEvent::Signal { .. }
-        | RunEvent::ExpectationMet { .. }
-        | RunEvent::ExpectationFailed { .. } => None,
+    if let RunEvent::Started { name, .. } = event {
+        return Some(json!({ "name": name }));
     }
+    if let RunEvent::Finished { verdict, reason, .. } = event {
+        let status = match verdict {
+            Verdict::Passed | Verdict::Flaky => "ok",
+            Verdict::Failed | Verdict::Skipped | Verdict::Blocked | Verdict::Error => "error",
+        };
+        return Some(json!({ "status": status, "reason": reason }));
+    }
+    None
 }
 
 #[cfg(test)]

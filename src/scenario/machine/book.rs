@@ -45,25 +45,11 @@ impl Book {
         if call.phone.is_none() {
             call.phone = phone;
         }
-        match event {
-            CallEvent::Established { .. } if call.phase == Phase::Begun => call.phase = Phase::Up,
-            CallEvent::Ended { .. } => call.phase = Phase::Ended,
-            CallEvent::Established { .. }
-            | CallEvent::Placed { .. }
-            | CallEvent::Incoming { .. }
-            | CallEvent::Trying {}
-            | CallEvent::Ringing { .. }
-            | CallEvent::Answered { .. }
-            | CallEvent::Dialog { .. }
-            | CallEvent::Held { .. }
-            | CallEvent::Resumed { .. }
-            | CallEvent::Modifying { .. }
-            | CallEvent::Ending {}
-            | CallEvent::Modified { .. }
-            | CallEvent::ModifyFailed { .. }
-            | CallEvent::TransferRequested { .. }
-            | CallEvent::TransferProgress { .. }
-            | CallEvent::Crashed { .. } => {}
+        if matches!(event, CallEvent::Established { .. }) && call.phase == Phase::Begun {
+            call.phase = Phase::Up;
+        }
+        if matches!(event, CallEvent::Ended { .. }) {
+            call.phase = Phase::Ended;
         }
     }
 

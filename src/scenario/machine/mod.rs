@@ -15,7 +15,7 @@ mod world;
 
 pub use engine::{Machine, Output, StepId};
 pub use summary::{Ending, Failure, Held, RunSummary};
-pub use world::{Account, Environment, ExistingPhone, Setup};
+pub use world::{ExistingPhone, Setup};
 
 #[cfg(test)]
 mod tests;

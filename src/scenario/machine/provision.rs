@@ -89,14 +89,14 @@ impl Machine {
         settings: &PhoneSettings,
         taken: &mut BTreeSet<String>,
     ) -> Result<AddPhone, String> {
-        let environment = self.setup.environment.clone().unwrap_or_default();
+        let profile = self.setup.profile.clone().unwrap_or_default();
         let named = settings.username.as_ref().or(settings.account.as_ref());
         let account = match named {
-            Some(name) => environment.accounts.iter().find(|account| account.username == *name),
-            None => environment.accounts.iter().find(|account| !taken.contains(&account.username)),
+            Some(name) => profile.accounts.iter().find(|account| account.username == *name),
+            None => profile.accounts.iter().find(|account| !taken.contains(&account.username)),
         };
         if settings.username.is_none() && account.is_none() {
-            let count = environment.accounts.len();
+            let count = profile.accounts.len();
             return Err(match &settings.account {
                 Some(name) => format!("the PBX profile has no account '{name}' for phone '{}'", phone.id),
                 None => {
@@ -115,7 +115,7 @@ impl Machine {
             (None, Some(account)) => account.password.clone(),
             (None, None) => Secret::new(String::new()),
         };
-        let domain = settings.domain.clone().unwrap_or_else(|| environment.domain.clone());
+        let domain = settings.domain.clone().unwrap_or_else(|| profile.domain.clone());
         if domain.is_empty() {
             return Err(format!("phone '{}' has no domain, and there is no PBX profile", phone.id));
         }
@@ -124,8 +124,8 @@ impl Machine {
         let spec = PhoneSpec {
             domain,
             username,
-            realm: None,
-            transport: settings.transport.unwrap_or(environment.transport),
+            realm: profile.realm,
+            transport: settings.transport.unwrap_or(profile.transport),
             transport_text: None,
             local_port: 0,
             codecs: settings.codecs.clone(),
@@ -161,32 +161,17 @@ impl Machine {
         if !provisioning.registering.contains(phone) {
             return;
         }
-        match event {
-            PhoneEvent::Registered { .. } => {
-                provisioning.registering.remove(phone);
-                self.provisioning_done(now);
+        if matches!(event, PhoneEvent::Registered { .. }) {
+            provisioning.registering.remove(phone);
+            self.provisioning_done(now);
+        } else if let PhoneEvent::RegistrationFailed { status, reason, retry_in_ms } = event {
+            // RFC 3261 §10.2.7: only server failures and silence are worth another try.
+            let hopeless = retry_in_ms.is_none() || status.is_some_and(|status| status < 500);
+            if hopeless {
+                let status = status.map(|status| format!("{status} ")).unwrap_or_default();
+                let reason = format!("phone '{phone}' could not register: {status}{reason}");
+                self.finish(now, Ending::NotReady, reason);
             }
-            PhoneEvent::RegistrationFailed { status, reason, retry_in_ms } => {
-                // RFC 3261 §10.2.7: only server failures and silence are worth another try.
-                let hopeless = retry_in_ms.is_none() || status.is_some_and(|status| status < 500);
-                if hopeless {
-                    let status = status.map(|status| format!("{status} ")).unwrap_or_default();
-                    let reason = format!("phone '{phone}' could not register: {status}{reason}");
-                    self.finish(now, Ending::NotReady, reason);
-                }
-            }
-            PhoneEvent::Added { .. }
-            | PhoneEvent::Updated { .. }
-            | PhoneEvent::Bound { .. }
-            | PhoneEvent::Dropped {}
-            | PhoneEvent::Registering { .. }
-            | PhoneEvent::Unregistered { .. }
-            | PhoneEvent::Crashed { .. }
-            | PhoneEvent::Restarted { .. }
-            | PhoneEvent::MessageReceived { .. }
-            | PhoneEvent::MessageSent { .. }
-            | PhoneEvent::MessageDelivered { .. }
-            | PhoneEvent::MessageFailed { .. } => {}
         }
     }
 

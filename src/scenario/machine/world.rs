@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::super::{dialect::DEFAULT_NUMBERS, vars::Template};
 use crate::{
-    event::{Cause, Transport},
+    config::PbxProfile,
+    event::Cause,
     id::{CallId, PhoneId, RunId},
-    secret::Secret,
 };
 
 /// What a run is given.
@@ -17,33 +17,11 @@ pub struct Setup {
     /// Why it runs: the request of whoever started it.
     pub cause: Cause,
     /// The phone system that the phones are made for; none leaves phones that exist already.
-    pub environment: Option<Environment>,
+    pub profile: Option<PbxProfile>,
     /// Phones that exist already.
     pub phones: Vec<ExistingPhone>,
     /// Whether phones that are only listed by name are made as well when they do not exist.
     pub create_listed: bool,
-}
-
-/// A phone system to run against.
-#[derive(Clone, Debug, Default)]
-pub struct Environment {
-    /// Registrar host with an optional port.
-    pub domain: String,
-    /// Transport towards it.
-    pub transport: Transport,
-    /// Accounts for phones, in order.
-    pub accounts: Vec<Account>,
-    /// Names of its numbers.
-    pub numbers: BTreeMap<String, String>,
-}
-
-/// An account of a phone system.
-#[derive(Clone, Debug)]
-pub struct Account {
-    /// User name.
-    pub username: String,
-    /// Digest password.
-    pub password: Secret<String>,
 }
 
 /// A phone that exists before the run.
@@ -79,8 +57,8 @@ impl Names {
     pub(super) fn new(setup: &Setup, vars: &BTreeMap<String, String>) -> Self {
         let mut numbers: BTreeMap<String, String> =
             DEFAULT_NUMBERS.iter().map(|(name, number)| ((*name).to_owned(), (*number).to_owned())).collect();
-        if let Some(environment) = &setup.environment {
-            numbers.extend(environment.numbers.clone());
+        if let Some(profile) = &setup.profile {
+            numbers.extend(profile.numbers.clone());
         }
         let phones = setup.phones.iter().map(|phone| {
             let address = Address { username: phone.username.clone(), domain: phone.domain.clone() };

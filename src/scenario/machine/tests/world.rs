@@ -11,9 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::{Account, Environment, ExistingPhone, Machine, Output, RunSummary, Setup, StepId};
+use super::super::{ExistingPhone, Machine, Output, RunSummary, Setup, StepId};
 use crate::{
     command::{Code, Command, Outcome, Rejection},
+    config::{Account, PbxProfile},
     event::{
         CallEvent, Cause, DigitMethod, EndCause, Envelope, Event, MediaEvent, Party, PhoneEvent, RunEvent,
         Subject, Surface,
@@ -40,12 +41,12 @@ pub(super) fn setup() -> Setup {
     Setup {
         run: RunId(1),
         cause: Cause::command(Surface::Library),
-        environment: Some(Environment {
+        profile: Some(PbxProfile {
             domain: "pbx".into(),
             accounts: ["6001", "6002"]
                 .map(|user| Account { username: user.into(), password: Secret::new(format!("secret{user}")) })
                 .to_vec(),
-            ..Environment::default()
+            ..PbxProfile::default()
         }),
         phones: Vec::new(),
         create_listed: false,
@@ -80,7 +81,7 @@ impl World {
         let reading = check_json(document, &Known::default());
         assert!(reading.is_runnable(), "{:?}", reading.findings);
         let phones = phones.iter().map(|id| existing(id, true)).collect();
-        Self::of(reading.scenario.unwrap(), Setup { phones, environment: None, ..setup() })
+        Self::of(reading.scenario.unwrap(), Setup { phones, profile: None, ..setup() })
     }
 
     fn of(scenario: crate::scenario::Scenario, setup: Setup) -> Self {
