@@ -27,7 +27,7 @@ cargo xtask <task>
   interop [-- runner arguments]
                             only the tests against real peers
   ci                        check, fuzz corpora, bench build and test
-  bench [filter]            runs the benchmarks and prints their table
+  bench [name]              runs the benchmarks and prints their table
   fuzz <target> [seconds]   runs one fuzz target (needs cargo-fuzz), 60 s unless said
   lab up|down|status        the lab Asterisk on loopback";
 
