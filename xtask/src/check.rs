@@ -4,6 +4,9 @@ use crate::{interop, shell, tidy};
 use anyhow::{Result, bail};
 use std::process::Command;
 
+/// A module's text may lead to its private items: the documentation is built with them.
+const DOC_FLAGS: &str = "-D warnings -A rustdoc::private_intra_doc_links";
+
 /// Runs format, lints, tests and doc tests.
 ///
 /// # Errors
@@ -33,14 +36,17 @@ pub(crate) fn precommit() -> Result<()> {
 }
 
 /// Runs all that CI runs: [`check`] without its tests, documentation, benchmarks as far as compiling them, and
-/// [`interop::test`], which holds every test, the replay of the fuzz corpora among them.
+/// [`interop::test()`], which holds every test, the replay of the fuzz corpora among them.
 ///
 /// # Errors
 /// At the first that fails.
 pub(crate) fn ci() -> Result<()> {
     format()?;
     lints()?;
-    shell::run(shell::cargo(&["doc", "--workspace", "--no-deps"])?.env("RUSTDOCFLAGS", "-D warnings"))?;
+    shell::run(
+        shell::cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"])?
+            .env("RUSTDOCFLAGS", DOC_FLAGS),
+    )?;
     shell::run(&mut shell::cargo(&["bench", "--workspace", "--no-run"])?)?;
     interop::test(&[])
 }

@@ -34,7 +34,7 @@ pub(crate) fn test(arguments: &[&str]) -> Result<()> {
 /// Runs only the tests against real peers.
 ///
 /// # Errors
-/// As [`test`].
+/// As [`test()`].
 pub(crate) fn only(arguments: &[&str]) -> Result<()> {
     let (_, runner) = split(arguments);
     let peers = Peers::start()?;

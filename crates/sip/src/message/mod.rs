@@ -2,7 +2,7 @@
 //!
 //! RFC 3261 §7, §19, §20, §25 and the extensions named in each file. A [`Message`] keeps the bytes exactly
 //! as they came or were built; typed headers are read from them on demand. What arrives is never refused
-//! for style: faults are recorded as [`Defect`]s, and [`validate`] says what a server must answer.
+//! for style: faults are recorded as [`Defect`]s, and [`validate()`] says what a server must answer.
 
 mod access;
 mod body;
