@@ -137,6 +137,8 @@ impl Actor for CallActor {
             CallMessage::Sip { event, cause } => call.session_event(*event, &cause),
             CallMessage::Media(fact) => call.media_fact(fact),
             CallMessage::Settings(settings) => call.set_settings(settings),
+            #[cfg(test)]
+            CallMessage::Fail => panic!("asked to"),
         }
         if call.state.phase == Phase::Ended {
             me.stop(None);

@@ -50,6 +50,9 @@ pub(crate) enum CallMessage {
     Media(offhook_media::session::Fact),
     /// The phone's settings changed.
     Settings(CallSettings),
+    /// Fails on purpose, for the tests of supervision.
+    #[cfg(test)]
+    Fail,
 }
 
 /// What a call may ask of its phone.

@@ -25,7 +25,7 @@ use crate::{
     call::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, MediaHub, Reply, ToPhone},
     command::{Command, Outcome},
     config::Limits,
-    event::{Cause, Event, PhoneEvent, PhoneSpec, SipEvent, SipSummary, Subject},
+    event::{Cause, EndCause, Event, PhoneEvent, PhoneSpec, SipEvent, SipSummary, Subject},
     id::{CallId, PhoneId},
     journal::{Journal, redact},
     net::{Arrival, Network, Signaling, SignalingOptions},
@@ -100,6 +100,9 @@ pub(crate) enum PhoneMessage {
     FromCall(ToPhone),
     /// The time that a closing phone is given is over.
     CloseNow,
+    /// Fails on purpose, or lets this call fail, for the tests of supervision.
+    #[cfg(test)]
+    Fail(Option<CallId>),
 }
 
 impl From<ToPhone> for PhoneMessage {
@@ -141,7 +144,7 @@ pub(super) enum Purpose {
     /// A MESSAGE to this address.
     Message { to: String },
     /// The end of a call that was left dangling.
-    Recovery { call: CallId },
+    Recovery { call: CallId, why: EndCause },
 }
 
 /// The actor's state.
@@ -203,6 +206,14 @@ impl Actor for PhoneActor {
             PhoneMessage::FromCall(request) => phone.perform(request),
             PhoneMessage::CloseNow => {
                 phone.closed();
+                return Ok(());
+            }
+            #[cfg(test)]
+            PhoneMessage::Fail(None) => panic!("asked to"),
+            #[cfg(test)]
+            PhoneMessage::Fail(Some(call)) => {
+                let actor = phone.calls.get(&call).and_then(|entry| entry.actor.clone()).unwrap();
+                actor.cast(CallMessage::Fail).unwrap();
                 return Ok(());
             }
         };

@@ -159,7 +159,7 @@ impl Shell {
                 };
                 self.append(event, cause);
             }
-            Some(Purpose::Recovery { call }) => self.recovered(call, status, &reason, cause),
+            Some(Purpose::Recovery { call, why }) => self.append_recovered(call, why, status, &reason, cause),
             None => {}
         }
     }

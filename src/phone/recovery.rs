@@ -45,7 +45,9 @@ impl Shell {
                 (None, true, _) => None,
             };
             match request {
-                Some(id) => drop(self.requests.insert(id, Purpose::Recovery { call: left.call })),
+                Some(id) => {
+                    drop(self.requests.insert(id, Purpose::Recovery { call: left.call, why: left.why }));
+                }
                 None => {
                     self.append_recovered(left.call, left.why, None, "ended after a restart", &Cause::Start);
                 }
@@ -98,12 +100,8 @@ impl Shell {
         }
     }
 
-    /// The other side has answered our BYE or CANCEL, or nobody did.
-    pub(super) fn recovered(&self, call: CallId, status: Option<u16>, reason: &str, cause: &Cause) {
-        self.append_recovered(call, EndCause::ProcessRestarted, status, reason, cause);
-    }
-
-    fn append_recovered(
+    /// Appends the end of a call that an earlier life left.
+    pub(super) fn append_recovered(
         &self,
         call: CallId,
         why: EndCause,

@@ -9,6 +9,8 @@ mod execute;
 mod options;
 mod restart;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use options::{Options, StartError};

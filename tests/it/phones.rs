@@ -28,6 +28,10 @@ async fn two_phones_call_talk_and_hang_up() {
     world.next(&b, "call.established").await;
 
     world.run(Command::Play { call: on(outbound), sound: tone(1000.0), repeat: false }).await.unwrap();
+    let heard = world.next(&b, "media.tone_started").await;
+    let Event::Media(MediaEvent::ToneStarted { hz, .. }) = heard.event else { panic!("{heard:?}") };
+    assert!((hz - 1000.0).abs() < 10.0, "{hz}");
+
     world
         .run(Command::SendDigits { call: on(outbound), digits: "12#".into(), duration: None })
         .await
