@@ -9,6 +9,7 @@ mod phone;
 mod run;
 mod sip;
 mod system;
+mod upcast;
 
 pub use call::{CallEvent, Change, DialogIdentity, Direction, EndCause, Party};
 pub use envelope::{Cause, Envelope, Subject, Surface};
@@ -17,6 +18,7 @@ pub use phone::{PhoneEvent, PhoneSpec, Transport};
 pub use run::{RunEvent, Verdict};
 pub use sip::{RawMessage, SipEvent, SipSummary};
 pub use system::SystemEvent;
+pub(crate) use upcast::former_kinds;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -127,11 +129,13 @@ impl Event {
         .concat()
     }
 
-    /// Rebuilds an event from its stored form.
+    /// Rebuilds an event from its stored form, however old.
     ///
     /// # Errors
     /// [`EventError`] names the kind and what does not fit.
     pub fn from_parts(kind: &str, data: Value) -> Result<Self, EventError> {
+        let (kind, data) = upcast::upcast(kind, data);
+        let kind = kind.as_str();
         let mut fields = serde_json::Map::new();
         fields.insert("kind".to_owned(), Value::String(kind.to_owned()));
         fields.insert("data".to_owned(), data);

@@ -1,48 +1,47 @@
 //! The handle that everybody holds: append, read, attach folds.
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
 };
 
 use tokio::sync::watch;
 
-use super::{Fold, Gone, JournalError, Query, Reader, memory::Memory, redact};
+use super::{
+    Health, JournalError, Reader, redact,
+    sqlite::{self, Source, Store},
+    state::Shared,
+    writer,
+};
 use crate::{
     event::{Cause, Envelope, Event, Subject},
     id::Seq,
     wall::Wall,
 };
 
+/// Name of the file inside a data folder.
+pub(super) const FILE: &str = "journal.db";
+
 /// Events kept in memory unless told otherwise.
 const MEMORY_EVENTS: usize = 100_000;
-
-/// How many events are looked at under one hold of the lock.
-const SCAN: usize = 1024;
 
 /// A cheap handle on one journal.
 #[derive(Clone)]
 pub struct Journal {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     wall: Wall,
-    state: Mutex<State>,
-    more: watch::Sender<()>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) disk: Option<Disk>,
 }
 
-struct State {
-    head: Seq,
-    memory: Memory,
-    folds: Vec<Box<dyn Fold>>,
-}
-
-/// How the journal's disk is doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Health {
-    /// The first disk failure that has not been made up for, in words; absent when all is well.
-    pub failure: Option<String>,
+pub(super) struct Disk {
+    pub(super) source: Source,
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Journal {
@@ -55,9 +54,35 @@ impl Journal {
     /// Makes a journal in memory that keeps the newest `capacity` events.
     #[must_use]
     pub fn in_memory_with_capacity(wall: Wall, capacity: usize) -> Self {
-        let state = State { head: Seq(0), memory: Memory::new(capacity, Seq(0)), folds: Vec::new() };
-        let inner = Inner { wall, state: Mutex::new(state), more: watch::Sender::new(()) };
-        Self { inner: Arc::new(inner) }
+        let shared = Arc::new(Shared::new(capacity, Seq(0), false));
+        Self { inner: Arc::new(Inner { wall, shared, disk: None }) }
+    }
+
+    /// Opens or makes the journal of a data folder; what it holds is there for folds, readers and queries.
+    ///
+    /// # Errors
+    /// [`JournalError::InUse`] when another process writes it, others when its files cannot be used.
+    pub fn open(folder: &Path, wall: Wall) -> Result<Self, JournalError> {
+        Self::open_with_capacity(folder, wall, MEMORY_EVENTS)
+    }
+
+    /// Opens like [`open`](Self::open) and keeps the newest `capacity` events in memory besides.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with_capacity(folder: &Path, wall: Wall, capacity: usize) -> Result<Self, JournalError> {
+        let lock = sqlite::lock(folder)?;
+        let file = folder.join(FILE);
+        let store = Store::open(&file)?;
+        let source = Source::open(&file)?;
+        let shared = Arc::new(Shared::new(capacity, source.head()?, true));
+        let of_writer = Arc::clone(&shared);
+        let writer = thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || writer::run(&of_writer, store, lock))
+            .map_err(|source| JournalError::Folder { path: folder.to_owned(), source })?;
+        let disk = Disk { source, writer: Mutex::new(Some(writer)) };
+        Ok(Self { inner: Arc::new(Inner { wall, shared, disk: Some(disk) }) })
     }
 
     /// Appends a fact and returns its position; attached folds have seen it when this returns.
@@ -65,36 +90,35 @@ impl Journal {
     /// Never waits for a disk and never fails. Secrets inside SIP messages are removed here.
     pub fn append(&self, subject: Subject, cause: Cause, event: impl Into<Event>) -> Seq {
         let event = redact::event(event.into());
-        let seq = {
-            let mut state = self.state();
-            let seq = Seq(state.head.0.saturating_add(1));
-            // The time is taken under the lock, so that it never runs backwards along the journal.
-            let at = self.inner.wall.now();
-            state.head = seq;
-            let envelope = Arc::new(Envelope { seq, at, subject, cause, event });
-            for fold in &mut state.folds {
-                fold.apply(&envelope);
-            }
-            state.memory.push(envelope, seq);
-            seq
-        };
-        self.inner.more.send_replace(());
+        let shared = &self.inner.shared;
+        let mut state = shared.lock();
+        let seq = Seq(state.head.0.saturating_add(1));
+        state.head = seq;
+        // The time is taken under the lock, so that it never runs backwards along the journal.
+        let at = self.inner.wall.now();
+        let wake_writer = state.push(Arc::new(Envelope { seq, at, subject, cause, event }));
+        drop(state);
+        if wake_writer {
+            shared.wake_writer();
+        }
+        shared.more.send_replace(());
         seq
     }
 
-    /// Shows `fold` everything that exists and, from then on, every event inside its append.
-    pub fn attach(&self, mut fold: impl Fold + 'static) {
-        let mut state = self.state();
-        for envelope in state.memory.after(Seq(0), usize::MAX) {
-            fold.apply(envelope);
-        }
-        state.folds.push(Box::new(fold));
+    /// Appends an event of another journal with its own position, which must be after the newest here.
+    pub(super) fn append_copy(&self, envelope: Envelope) {
+        let mut state = self.inner.shared.lock();
+        state.head = envelope.seq;
+        let event = redact::event(envelope.event);
+        state.push(Arc::new(Envelope { event, ..envelope }));
+        drop(state);
+        self.inner.shared.more.send_replace(());
     }
 
     /// Returns the position of the newest event; 0 in an empty journal.
     #[must_use]
     pub fn head(&self) -> Seq {
-        self.state().head
+        self.inner.shared.lock().head
     }
 
     /// Returns a cursor on everything after `after`.
@@ -103,64 +127,48 @@ impl Journal {
         Reader::new(self.clone(), after)
     }
 
-    /// Returns one event, if it is still kept.
-    #[must_use]
-    pub fn get(&self, seq: Seq) -> Option<Arc<Envelope>> {
-        self.state().memory.get(seq).cloned()
-    }
-
-    /// Returns the selected events.
+    /// Waits until everything appended so far is durable; at once in a journal in memory.
     ///
     /// # Errors
-    /// [`JournalError`] when older events cannot be read back.
-    pub fn query(&self, query: &Query) -> Result<Vec<Arc<Envelope>>, JournalError> {
-        let limit = query.limit.unwrap_or(usize::MAX);
-        let mut found = Vec::new();
-        let mut after = query.after.unwrap_or_default();
-        loop {
-            let page: Vec<_> = self.state().memory.after(after, SCAN).cloned().collect();
-            let Some(last) = page.last() else { break };
-            after = last.seq;
-            found.extend(page.into_iter().filter(|envelope| query.matches(envelope)));
-            if !query.newest_first && found.len() >= limit {
-                break;
-            }
-        }
-        if query.newest_first {
-            found.reverse();
-        }
-        found.truncate(limit);
-        Ok(found)
-    }
-
-    /// Waits until everything appended so far is durable.
-    ///
-    /// # Errors
-    /// [`JournalError`] when the disk refuses.
+    /// [`JournalError::NotDurable`] when the disk refuses or the journal is closed.
     pub async fn flush(&self) -> Result<(), JournalError> {
-        Ok(())
+        if self.inner.disk.is_none() {
+            return Ok(());
+        }
+        let mut health = self.inner.shared.health.subscribe();
+        let target = self.inner.shared.hurry();
+        // Waiting cannot fail: the sender lives in the journal that `self` holds.
+        let settled = health.wait_for(|health| is_settled(health, target)).await.ok();
+        settled.map_or(Ok(()), |health| outcome(&health, target))
     }
 
     /// Waits, blocking the thread, until everything appended so far is durable.
     ///
     /// # Errors
-    /// [`JournalError`] when the disk refuses.
+    /// [`JournalError::NotDurable`] when the disk refuses or the journal is closed.
     pub fn flush_blocking(&self) -> Result<(), JournalError> {
-        Ok(())
+        if self.inner.disk.is_none() {
+            return Ok(());
+        }
+        let target = self.inner.shared.hurry();
+        outcome(&self.inner.shared.settle(|health| is_settled(health, target)), target)
     }
 
-    /// Makes everything durable and lets go of the files; later events stay in memory.
+    /// Makes everything durable and gives the folder back; later events stay in memory.
     ///
     /// # Errors
-    /// [`JournalError`] when the disk refuses.
+    /// [`JournalError::NotDurable`] when the disk refuses.
     pub fn close(&self) -> Result<(), JournalError> {
-        self.flush_blocking()
+        let target = self.head();
+        let Some(disk) = &self.inner.disk else { return Ok(()) };
+        disk.end(&self.inner.shared);
+        outcome(&self.health(), target)
     }
 
     /// Returns how the disk is doing.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health::default()
+        self.inner.shared.lock().health().clone()
     }
 
     /// Returns the clock that dates the events.
@@ -170,21 +178,47 @@ impl Journal {
     }
 
     pub(super) fn more(&self) -> watch::Receiver<()> {
-        self.inner.more.subscribe()
+        self.inner.shared.more.subscribe()
     }
+}
 
-    /// Returns the next events after `after`, at most `limit`.
-    pub(super) fn page(&self, after: Seq, limit: usize) -> Result<VecDeque<Arc<Envelope>>, Gone> {
-        let state = self.state();
-        let complete_after = state.memory.complete_after();
-        if after < complete_after {
-            return Err(Gone { oldest: Seq(complete_after.0.saturating_add(1)) });
+impl Disk {
+    /// Lets the writer finish and waits for its end.
+    fn end(&self, shared: &Shared) {
+        shared.end_writer();
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer
+            && writer.join().is_err()
+        {
+            shared.writer_ended(Some("the writer failed"));
         }
-        Ok(state.memory.after(after, limit).cloned().collect())
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // A fold that panicked leaves the journal itself whole.
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(disk) = &self.disk {
+            disk.end(&self.shared);
+        }
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("head", &self.head()).field("health", &self.health()).finish()
+    }
+}
+
+fn is_settled(health: &Health, target: Seq) -> bool {
+    health.durable >= Some(target) || health.failure.is_some() || !health.writing
+}
+
+fn outcome(health: &Health, target: Seq) -> Result<(), JournalError> {
+    match health.durable {
+        Some(durable) if durable < target => {
+            let because = health.failure.clone().unwrap_or_else(|| "the journal is closed".to_owned());
+            Err(JournalError::NotDurable { durable, because })
+        }
+        Some(_) | None => Ok(()),
     }
 }

@@ -46,6 +46,12 @@ impl Memory {
         self.events.iter().skip(from).take(limit)
     }
 
+    /// Returns up to `limit` events before `before`, newest first.
+    pub(super) fn before(&self, before: Seq, limit: usize) -> impl Iterator<Item = &Arc<Envelope>> {
+        let to = self.events.partition_point(|envelope| envelope.seq < before);
+        self.events.range(..to).rev().take(limit)
+    }
+
     /// Returns one event.
     pub(super) fn get(&self, seq: Seq) -> Option<&Arc<Envelope>> {
         let at = self.events.binary_search_by_key(&seq, |envelope| envelope.seq).ok()?;

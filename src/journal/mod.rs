@@ -7,17 +7,26 @@
 mod error;
 mod fold;
 mod handle;
+mod jsonl;
+mod lookup;
 mod memory;
 mod query;
 mod reader;
 mod redact;
+mod replay;
+mod sqlite;
+mod state;
+mod writer;
 
-pub use error::{Gone, JournalError};
+pub use error::{Gone, JournalError, RowFault};
 pub use fold::Fold;
-pub use handle::{Health, Journal};
+pub use handle::Journal;
+pub use jsonl::{BadLine, ExportError, Imported, LineFault, export, import, parse_line};
 pub use query::Query;
 pub use reader::Reader;
 pub use redact::redact;
+pub use replay::{Archive, ReplayError, Replayed, Skipped, replay};
+pub use state::Health;
 
 #[cfg(test)]
 mod tests;

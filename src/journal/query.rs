@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::sqlite::data_text;
 use crate::{
     event::Envelope,
     id::{CallId, PhoneId, RunId, Seq},
@@ -92,5 +93,5 @@ pub(super) fn needle(text: &str) -> String {
 }
 
 fn contains(envelope: &Envelope, text: &str) -> bool {
-    envelope.event.data().to_string().contains(&needle(text))
+    data_text(&envelope.event).contains(&needle(text))
 }

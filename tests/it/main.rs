@@ -10,6 +10,7 @@
 mod contract;
 mod lab;
 mod mcp;
+mod journal;
 mod net;
 mod phones;
 mod support;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::event::{Envelope, SystemEvent};
+use crate::event::SystemEvent;
 
 /// Remembers what it was shown.
 #[derive(Clone, Default)]

@@ -1,13 +1,15 @@
 //! Tests of the journal, by claim.
 
 mod append;
+mod disk;
+mod lines;
 mod redaction;
 
 use std::sync::Arc;
 
 use super::*;
 use crate::{
-    event::{CallEvent, Cause, Envelope, RunEvent, Subject},
+    event::{CallEvent, Cause, Envelope, Event, RunEvent, Subject},
     id::{CallId, RunId, Seq},
     wall::Wall,
 };

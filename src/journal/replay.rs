@@ -1,0 +1,160 @@
+//! Folding a journal that is not ours to write: an exported file, or a data folder that another process may use.
+
+use std::{
+    fs::File,
+    io::{self, BufReader},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    Fold, JournalError, LineFault, Query, RowFault,
+    handle::FILE,
+    jsonl,
+    sqlite::{Page, Source},
+};
+use crate::{event::Envelope, id::Seq};
+
+/// Events read at a time.
+const PAGE: usize = 1_000;
+
+/// A journal cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The folder has no journal.
+    #[error("{}: no journal here", path.display())]
+    NoJournal {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The database refuses.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// What could not be folded, with its place.
+#[derive(Debug, thiserror::Error)]
+pub enum Skipped {
+    /// A line of an exported file.
+    #[error("line {line}: {cause}")]
+    Line {
+        /// Its number, from 1.
+        line: u64,
+        /// What is wrong with it.
+        cause: LineFault,
+    },
+    /// A row of a database.
+    #[error("event {seq}: {cause}")]
+    Row {
+        /// Its position.
+        seq: Seq,
+        /// What is wrong with it.
+        cause: RowFault,
+    },
+}
+
+/// How a replay went.
+#[derive(Debug, Default)]
+pub struct Replayed {
+    /// Events folded.
+    pub events: u64,
+    /// What could not be.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Folds a JSONL file, a `journal.db` or the data folder around one, without writing anything.
+///
+/// # Errors
+/// [`ReplayError`] when there is nothing to read; damaged parts are listed instead.
+pub fn replay(path: &Path, fold: &mut dyn Fold) -> Result<Replayed, ReplayError> {
+    if path.is_dir() || path.extension().is_some_and(|extension| extension == "db") {
+        return Archive::open(path)?.fold(fold);
+    }
+    let unreadable = |source| ReplayError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut replayed = Replayed::default();
+    jsonl::each_line(BufReader::new(file), |line, found| match found {
+        Ok(envelope) => {
+            fold.apply(&envelope);
+            replayed.events = replayed.events.saturating_add(1);
+        }
+        Err(cause) => replayed.skipped.push(Skipped::Line { line, cause }),
+    })
+    .map_err(unreadable)?;
+    Ok(replayed)
+}
+
+/// A journal's database, opened for reading beside whoever writes it.
+pub struct Archive {
+    source: Source,
+}
+
+impl Archive {
+    /// Opens a `journal.db` or the data folder around one.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when there is none or it cannot be read.
+    pub fn open(path: &Path) -> Result<Self, ReplayError> {
+        let file = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
+        if !file.is_file() {
+            return Err(ReplayError::NoJournal { path: path.to_owned() });
+        }
+        Ok(Self { source: Source::open(&file)? })
+    }
+
+    /// Returns the position of the newest event written so far.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the database refuses.
+    pub fn head(&self) -> Result<Seq, JournalError> {
+        self.source.head()
+    }
+
+    /// Returns the selected events as far as they are written; damaged rows are listed beside them.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the database refuses.
+    pub fn query(&self, query: &Query) -> Result<(Vec<Arc<Envelope>>, Vec<Skipped>), JournalError> {
+        let mut rest = query.clone();
+        let mut events = Vec::new();
+        let mut skipped = Vec::new();
+        loop {
+            let Page { events: found, damaged } = self.source.select(&rest)?;
+            rest.limit = rest.limit.map(|limit| limit.saturating_sub(found.len()));
+            events.extend(found);
+            let Some((seq, cause)) = damaged else { return Ok((events, skipped)) };
+            skipped.push(Skipped::Row { seq, cause });
+            let beyond = if query.newest_first { &mut rest.before } else { &mut rest.after };
+            *beyond = Some(seq);
+        }
+    }
+
+    fn fold(&self, fold: &mut dyn Fold) -> Result<Replayed, ReplayError> {
+        let mut replayed = Replayed::default();
+        let mut after = Seq(0);
+        loop {
+            let page = Query { after: Some(after), limit: Some(PAGE), ..Query::default() };
+            let (events, skipped) = self.query(&page)?;
+            let Some(last) = events.last() else {
+                replayed.skipped.extend(skipped);
+                return Ok(replayed);
+            };
+            after = last.seq;
+            // Rows behind the last good one are met again from there.
+            let before = |fault: &Skipped| matches!(fault, Skipped::Row { seq, .. } if *seq < after);
+            replayed.skipped.extend(skipped.into_iter().filter(before));
+            for envelope in &events {
+                fold.apply(envelope);
+                replayed.events = replayed.events.saturating_add(1);
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Reading events back, in order or by query.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rusqlite::{Connection, types::Value};
+
+use super::{
+    schema,
+    wire::{self, COLUMNS, integer, nanoseconds},
+};
+use crate::{
+    event::{Envelope, former_kinds},
+    id::Seq,
+    journal::{
+        JournalError, Query,
+        error::RowFault,
+        query::{kind_matches, needle},
+    },
+};
+
+/// The reading end of a journal's file; works while this or another process writes.
+pub(in crate::journal) struct Source {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+/// Rows as they were found.
+#[derive(Default)]
+pub(in crate::journal) struct Page {
+    /// The events up to the first damaged row.
+    pub(in crate::journal) events: Vec<Arc<Envelope>>,
+    /// The row at which reading stopped.
+    pub(in crate::journal) damaged: Option<(Seq, RowFault)>,
+}
+
+impl Source {
+    /// Opens an existing file.
+    pub(in crate::journal) fn open(file: &Path) -> Result<Self, JournalError> {
+        Ok(Self { path: file.to_owned(), connection: Mutex::new(schema::open_to_read(file)?) })
+    }
+
+    /// Returns the position of the newest event in the file.
+    pub(in crate::journal) fn head(&self) -> Result<Seq, JournalError> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let head: i64 = connection
+            .query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))
+            .map_err(|source| JournalError::Sqlite { path: self.path.clone(), source })?;
+        Ok(Seq(u64::try_from(head).unwrap_or_default()))
+    }
+
+    /// Returns the selected events, at most the query's limit, stopping at a damaged row.
+    pub(in crate::journal) fn select(&self, query: &Query) -> Result<Page, JournalError> {
+        let (sql, values) = statement(query);
+        self.rows(&sql, values).map_err(|source| JournalError::Sqlite { path: self.path.clone(), source })
+    }
+
+    fn rows(&self, sql: &str, values: Vec<Value>) -> rusqlite::Result<Page> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+        let mut page = Page::default();
+        while let Some(row) = rows.next()? {
+            match wire::read(row)? {
+                (_, Ok(envelope)) => page.events.push(Arc::new(envelope)),
+                (seq, Err(fault)) => {
+                    page.damaged = Some((seq, fault));
+                    break;
+                }
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// Turns a query into SQL and its values.
+fn statement(query: &Query) -> (String, Vec<Value>) {
+    let mut conditions = Vec::new();
+    let mut values = Vec::new();
+    let mut restrict = |condition: &str, value: Value| {
+        conditions.push(condition.to_owned());
+        values.push(value);
+    };
+    if let Some(phone) = &query.phone {
+        restrict("phone = ?", Value::Text(phone.to_string()));
+    }
+    if let Some(call) = query.call {
+        restrict("call = ?", Value::Integer(integer(call.0)));
+    }
+    if let Some(run) = query.run {
+        restrict("run = ?", Value::Integer(integer(run.0)));
+    }
+    if let Some(after) = query.after {
+        restrict("seq > ?", Value::Integer(integer(after.0)));
+    }
+    if let Some(before) = query.before {
+        restrict("seq < ?", Value::Integer(integer(before.0)));
+    }
+    if let Some(since) = query.since {
+        restrict("at >= ?", Value::Integer(nanoseconds(since)));
+    }
+    if let Some(until) = query.until {
+        restrict("at < ?", Value::Integer(nanoseconds(until)));
+    }
+    if let Some(text) = &query.text {
+        restrict("instr(data, ?) > 0", Value::Text(needle(text)));
+    }
+    if !query.kinds.is_empty() {
+        let (condition, kinds) = of_kinds(&query.kinds);
+        conditions.push(condition);
+        values.extend(kinds);
+    }
+    let selection = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+    let order = if query.newest_first { "DESC" } else { "ASC" };
+    let limit = query.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+    (format!("SELECT {COLUMNS} FROM events WHERE {selection} ORDER BY seq {order} LIMIT {limit}"), values)
+}
+
+fn of_kinds(kinds: &[String]) -> (String, Vec<Value>) {
+    let mut conditions = Vec::new();
+    let mut values = Vec::new();
+    for kind in kinds {
+        match kind.strip_suffix('*') {
+            Some(prefix) => {
+                conditions.push("(kind >= ? AND kind < ?)");
+                values.push(Value::Text(prefix.to_owned()));
+                values.push(Value::Text(format!("{prefix}\u{10ffff}")));
+            }
+            None => {
+                conditions.push("kind = ?");
+                values.push(Value::Text(kind.clone()));
+            }
+        }
+    }
+    for former in former_kinds(|present| kinds.iter().any(|pattern| kind_matches(pattern, present))) {
+        conditions.push("kind = ?");
+        values.push(Value::Text(former.to_owned()));
+    }
+    (format!("({})", conditions.join(" OR ")), values)
+}

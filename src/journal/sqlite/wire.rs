@@ -1,0 +1,59 @@
+//! Between envelopes and rows.
+
+use jiff::Timestamp;
+use rusqlite::Row;
+
+use super::super::error::RowFault;
+use crate::{
+    event::{Cause, Envelope, Event, Subject},
+    id::{CallId, RunId, Seq},
+};
+
+/// The columns of a row, in the order of [`read`].
+pub(super) const COLUMNS: &str = "seq, at, phone, call, run, kind, cause, data";
+
+/// Returns the JSON of an event's data, without its kind.
+pub(in crate::journal) fn data_text(event: &Event) -> String {
+    // Cut out of the whole: a detour over `Value` costs several times as much, and this runs for every event.
+    let whole = serde_json::to_string(event).unwrap_or_default();
+    let data = whole
+        .strip_prefix("{\"kind\":\"")
+        .and_then(|rest| rest.strip_prefix(event.kind()))
+        .and_then(|rest| rest.strip_prefix("\",\"data\":"))
+        .and_then(|rest| rest.strip_suffix('}'));
+    data.map_or_else(|| event.data().to_string(), str::to_owned)
+}
+
+/// Returns nanoseconds since 1970; years after 2262 are cut to that.
+pub(super) fn nanoseconds(at: Timestamp) -> i64 {
+    i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+/// Returns a number as SQLite stores it; positions stay far below the bound.
+pub(super) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn number(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or_default()
+}
+
+/// Reads a row; the position is known even when the rest is damaged.
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Result<Envelope, RowFault>)> {
+    let seq = Seq(number(row.get(0)?));
+    Ok((seq, envelope(seq, row)))
+}
+
+fn envelope(seq: Seq, row: &Row<'_>) -> Result<Envelope, RowFault> {
+    let phone: Option<String> = row.get(2)?;
+    let subject = Subject {
+        phone: phone.map(|phone| phone.parse()).transpose()?,
+        call: row.get::<_, Option<i64>>(3)?.map(|call| CallId(number(call))),
+        run: row.get::<_, Option<i64>>(4)?.map(|run| RunId(number(run))),
+    };
+    let kind = row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?;
+    let cause: Cause = serde_json::from_str(row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?)?;
+    let data = serde_json::from_str(row.get_ref(7)?.as_str().map_err(rusqlite::Error::from)?)?;
+    let at = Timestamp::from_nanosecond(i128::from(row.get::<_, i64>(1)?))?;
+    Ok(Envelope { seq, at, subject, cause, event: Event::from_parts(kind, data)? })
+}

@@ -1,0 +1,208 @@
+//! What the handles and the writer thread share.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use super::{Fold, memory::Memory};
+use crate::{event::Envelope, id::Seq};
+
+/// A group is written when it has this many events ...
+const GROUP: usize = 500;
+/// ... or when its first event has waited this long.
+const GATHER: Duration = Duration::from_millis(5);
+/// Events that may wait for the disk; beyond, the journal goes on in memory only.
+const BACKLOG: usize = 400_000;
+
+/// How the disk is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// The newest event on disk; absent in a journal without one.
+    pub durable: Option<Seq>,
+    /// The disk failure that has not been made up for; absent when all is well.
+    pub failure: Option<String>,
+    /// Whether later events will reach the disk; false in memory, after `close` and after too long a failure.
+    pub writing: bool,
+}
+
+/// Everything under the journal's one lock.
+pub(super) struct State {
+    pub(super) head: Seq,
+    pub(super) memory: Memory,
+    pub(super) folds: Vec<Box<dyn Fold>>,
+    health: Health,
+    pending: Vec<Arc<Envelope>>,
+    flush: bool,
+    closing: bool,
+}
+
+/// The state, and what wakes those who wait for it to change.
+pub(super) struct Shared {
+    state: Mutex<State>,
+    work: Condvar,
+    settled: Condvar,
+    pub(super) more: watch::Sender<()>,
+    pub(super) health: watch::Sender<Health>,
+}
+
+impl State {
+    /// Shows an event to the folds and keeps it; returns whether the writer must be woken.
+    pub(super) fn push(&mut self, envelope: Arc<Envelope>) -> bool {
+        for fold in &mut self.folds {
+            fold.apply(&envelope);
+        }
+        let mut wake = false;
+        if self.health.writing {
+            self.pending.push(Arc::clone(&envelope));
+            wake = self.pending.len() == 1 || self.pending.len() == GROUP;
+            if self.pending.len() > BACKLOG {
+                self.give_up("the disk is too slow");
+            }
+        }
+        let durable = match self.health.durable {
+            Some(durable) if self.health.writing => durable,
+            Some(_) | None => envelope.seq,
+        };
+        self.memory.push(envelope, durable);
+        wake
+    }
+
+    fn give_up(&mut self, because: &str) {
+        self.health.writing = false;
+        let because = self.health.failure.get_or_insert_with(|| because.to_owned());
+        tracing::error!(error = %because, lost = self.pending.len(), "journal goes on in memory only");
+        self.pending = Vec::new();
+    }
+
+    pub(super) const fn health(&self) -> &Health {
+        &self.health
+    }
+}
+
+impl Shared {
+    /// Makes the state of a journal whose newest event is `head`; `on_disk` when there is a writer.
+    pub(super) fn new(capacity: usize, head: Seq, on_disk: bool) -> Self {
+        let health = Health { durable: on_disk.then_some(head), failure: None, writing: on_disk };
+        let state = State {
+            head,
+            memory: Memory::new(capacity, head),
+            folds: Vec::new(),
+            health: health.clone(),
+            pending: Vec::new(),
+            flush: false,
+            closing: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            settled: Condvar::new(),
+            more: watch::Sender::new(()),
+            health: watch::Sender::new(health),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // A fold that panicked leaves the journal itself whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the writer.
+    pub(super) fn wake_writer(&self) {
+        self.work.notify_one();
+    }
+
+    /// Asks the writer to write at once; returns the position up to which it will.
+    pub(super) fn hurry(&self) -> Seq {
+        let mut state = self.lock();
+        state.flush = true;
+        self.work.notify_one();
+        state.head
+    }
+
+    /// Waits, blocking the thread, until the disk's health is as `wanted`.
+    pub(super) fn settle(&self, wanted: impl Fn(&Health) -> bool) -> Health {
+        let mut state = self.lock();
+        while !wanted(&state.health) {
+            state = self.settled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.health.clone()
+    }
+
+    /// Asks the writer to write what there is and to end.
+    pub(super) fn end_writer(&self) {
+        self.lock().closing = true;
+        self.work.notify_one();
+    }
+
+    /// Waits for the next group and swaps it against `empty`; false when the writer shall end.
+    pub(super) fn next_group(&self, empty: &mut Vec<Arc<Envelope>>) -> bool {
+        let mut state = self.lock();
+        while state.pending.is_empty() && !state.closing {
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let first = Instant::now();
+        while state.pending.len() < GROUP && !state.flush && !state.closing {
+            let Some(left) = GATHER.checked_sub(first.elapsed()) else { break };
+            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.flush = false;
+        std::mem::swap(&mut state.pending, empty);
+        if empty.is_empty() {
+            // Under this lock, so that no event can still be queued for a writer that is gone.
+            state.health.writing = false;
+        }
+        !empty.is_empty()
+    }
+
+    /// Notes that everything up to `durable` is on disk.
+    pub(super) fn committed(&self, durable: Seq) {
+        self.change_health(|state| {
+            // A journal that gave up keeps saying why.
+            if state.health.writing && state.health.failure.take().is_some() {
+                tracing::info!(%durable, "journal reaches the disk again");
+            }
+            state.health.durable = Some(durable);
+        });
+    }
+
+    /// Notes a failure and waits a little; false when there is no use in trying again.
+    pub(super) fn failed(&self, because: &str, waiting: usize, pause: Duration) -> bool {
+        self.change_health(|state| {
+            tracing::error!(error = because, "journal cannot be written");
+            state.health.failure = Some(because.to_owned());
+        });
+        let until = Instant::now() + pause;
+        let mut state = self.lock();
+        while !state.closing && state.health.writing {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return state.pending.len().saturating_add(waiting) <= BACKLOG;
+            }
+            state = self.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        false
+    }
+
+    /// Notes that nothing will be written any more; `failure` tells why unless it was asked for.
+    pub(super) fn writer_ended(&self, failure: Option<&str>) {
+        self.change_health(|state| {
+            if let Some(because) = failure {
+                state.give_up(because);
+            }
+            state.health.writing = false;
+        });
+    }
+
+    fn change_health(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        change(&mut state);
+        let health = state.health.clone();
+        // Still under the lock, so that two changes cannot be published in the wrong order.
+        self.health.send_replace(health);
+        drop(state);
+        self.settled.notify_all();
+    }
+}

@@ -1,0 +1,260 @@
+//! The journal on disk.
+
+use std::{fs, path::Path};
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::event::{RawMessage, SipEvent, SipSummary, SystemEvent};
+
+fn open(folder: &Path) -> Journal {
+    Journal::open(folder, Wall::system()).unwrap()
+}
+
+/// A journal on disk that keeps only three events in memory.
+fn forgetful(folder: &Path) -> Journal {
+    Journal::open_with_capacity(folder, Wall::system(), 3).unwrap()
+}
+
+fn raw(folder: &Path) -> Connection {
+    Connection::open(folder.join("journal.db")).unwrap()
+}
+
+/// Counts what it is shown.
+#[derive(Clone, Default)]
+struct Count(Arc<std::sync::Mutex<Vec<u64>>>);
+
+impl Fold for Count {
+    fn apply(&mut self, envelope: &Envelope) {
+        self.0.lock().unwrap().push(envelope.seq.0);
+    }
+}
+
+#[test]
+fn what_was_appended_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = open(folder.path());
+    lines(&before, 0, 1200);
+    placed(&before, 3);
+    before.close().unwrap();
+    let written = before.query(&Query::default()).unwrap();
+
+    let after = open(folder.path());
+    assert_eq!(after.head(), Seq(1201));
+    assert_eq!(after.query(&Query::default()).unwrap(), written);
+    let seen = Count::default();
+    after.attach(seen.clone());
+    assert_eq!(*seen.0.lock().unwrap(), (1..=1201).collect::<Vec<_>>());
+    assert_eq!(placed(&after, 4), Seq(1202), "positions go on where they ended");
+    assert_eq!(seen.0.lock().unwrap().last(), Some(&1202));
+}
+
+#[tokio::test]
+async fn a_reader_and_a_query_reach_back_to_the_file_without_a_seam() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = forgetful(folder.path());
+    lines(&journal, 0, 1500);
+    journal.flush().await.unwrap();
+    lines(&journal, 1500, 1);
+    let mut reader = journal.reader(Seq(0));
+    for expected in 1..=1501 {
+        assert_eq!(reader.next().await.unwrap().seq, Seq(expected));
+    }
+    assert_eq!(reader.try_next().unwrap(), None);
+    assert_eq!(journal.get(Seq(2)).unwrap().seq, Seq(2));
+    assert_eq!(journal.get(Seq(0)), None);
+    assert_eq!(journal.get(Seq(1502)), None);
+    let ask = |query: Query| seqs(&journal.query(&query).unwrap());
+    assert_eq!(ask(Query::default()), (1..=1501).collect::<Vec<_>>());
+    assert_eq!(ask(Query { newest_first: true, ..Query::default() }), (1..=1501).rev().collect::<Vec<_>>());
+    assert_eq!(
+        ask(Query { newest_first: true, limit: Some(5), ..Query::default() }),
+        [1501, 1500, 1499, 1498, 1497]
+    );
+    assert_eq!(ask(Query { limit: Some(2), ..Query::default() }), [1, 2]);
+    let around = Query { after: Some(Seq(1497)), before: Some(Seq(1501)), ..Query::default() };
+    assert_eq!(ask(around.clone()), [1498, 1499, 1500]);
+    assert_eq!(ask(Query { newest_first: true, limit: Some(2), ..around }), [1500, 1499]);
+}
+
+#[test]
+fn the_file_answers_every_query_as_memory_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Journal::in_memory(Wall::starting_at("2026-01-01T00:00:00Z".parse().unwrap()));
+    let fill = |journal: &Journal| {
+        lines(journal, 0, 3);
+        placed(journal, 7);
+        let message = "say \"hi\"\r\nthere".to_owned();
+        journal.append(Subject::run(RunId(2)), Cause::Sip { seq: Seq(1) }, RunEvent::Log { message });
+        journal.append(Subject::system(), Cause::Start, SystemEvent::Stopped {});
+    };
+    fill(&memory);
+    {
+        let journal = open(folder.path());
+        fill(&journal);
+        journal.close().unwrap();
+    }
+    let disk = open(folder.path());
+    let at = disk.get(Seq(4)).unwrap().at;
+    let queries = [
+        Query::of_call(CallId(7)),
+        Query::of_phone("a".parse().unwrap()),
+        Query { run: Some(RunId(1)), ..Query::default() },
+        Query::of_kinds(&["call.*", "system.stopped"]),
+        Query::of_kinds(&["call.banana"]),
+        Query { text: Some("\"hi\"\r\n".into()), ..Query::default() },
+        Query { text: Some("%".into()), ..Query::default() },
+        Query { text: Some("b@example".into()), kinds: vec!["call.*".into()], ..Query::default() },
+    ];
+    for query in queries {
+        assert_eq!(seqs(&disk.query(&query).unwrap()), seqs(&memory.query(&query).unwrap()), "{query:?}");
+    }
+    let since = disk.query(&Query { since: Some(at), ..Query::default() }).unwrap();
+    assert!(
+        since.iter().all(|envelope| envelope.at >= at) && since.iter().any(|envelope| envelope.seq == Seq(4))
+    );
+    let until = disk.query(&Query { until: Some(at), ..Query::default() }).unwrap();
+    assert_eq!(since.len() + until.len(), 6);
+}
+
+#[test]
+fn a_journal_in_use_is_refused_and_a_closed_one_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(folder.path());
+    let refused = Journal::open(folder.path(), Wall::system()).unwrap_err();
+    assert!(refused.to_string().ends_with("the journal is in use by another process"), "{refused}");
+    lines(&first, 0, 10);
+    first.close().unwrap();
+    let second = open(folder.path());
+    assert_eq!(second.head(), Seq(10));
+    drop(second);
+    assert_eq!(open(folder.path()).head(), Seq(10), "the last handle gives the folder back");
+}
+
+#[test]
+fn after_close_events_stay_in_memory_and_flush_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    lines(&journal, 0, 5);
+    journal.close().unwrap();
+    journal.close().unwrap();
+    lines(&journal, 5, 1);
+    assert_eq!(seqs(&journal.query(&Query::default()).unwrap()), [1, 2, 3, 4, 5, 6]);
+    let refused = journal.flush_blocking().unwrap_err();
+    assert_eq!(refused.to_string(), "events after 5 are not on disk: the journal is closed");
+    assert_eq!((journal.health().durable, journal.health().writing), (Some(Seq(5)), false));
+}
+
+#[test]
+fn stored_events_can_be_neither_changed_nor_removed_nor_slipped_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    lines(&journal, 0, 2);
+    journal.close().unwrap();
+    let raw = raw(folder.path());
+    for sql in [
+        "UPDATE events SET kind = 'x'",
+        "DELETE FROM events",
+        "INSERT INTO events VALUES (2, 0, NULL, NULL, NULL, 'x', '{}', '{}')",
+        "INSERT OR REPLACE INTO events VALUES (1, 0, NULL, NULL, NULL, 'x', '{}', '{}')",
+    ] {
+        let error = raw.execute_batch(sql).unwrap_err().to_string();
+        assert!(error.contains("the journal is append-only"), "{sql}: {error}");
+    }
+}
+
+#[test]
+fn a_damaged_row_is_named_and_a_reader_is_told_and_goes_on_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    lines(&journal, 0, 2);
+    journal.close().unwrap();
+    raw(folder.path())
+        .execute_batch("INSERT INTO events VALUES (3, 0, 'A-1', NULL, NULL, 'run.log', '\"start\"', '{}')")
+        .unwrap();
+    drop(journal);
+    let journal = open(folder.path());
+    lines(&journal, 3, 1);
+    let mut reader = journal.reader(Seq(1));
+    assert_eq!(reader.try_next().unwrap().unwrap().seq, Seq(2));
+    assert_eq!(reader.try_next(), Err(Gone { oldest: Seq(4) }));
+    assert_eq!(reader.try_next().unwrap().unwrap().seq, Seq(4));
+    let error = journal.query(&Query::default()).unwrap_err().to_string();
+    assert!(error.starts_with("event 3: phone_id 'A-1' invalid"), "{error}");
+    let seen = Count::default();
+    journal.attach(seen.clone());
+    assert_eq!(*seen.0.lock().unwrap(), [1, 2, 4]);
+}
+
+#[test]
+fn a_file_of_another_layout_or_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).close().unwrap();
+    raw(folder.path()).execute_batch("PRAGMA user_version = 9").unwrap();
+    let error = Journal::open(folder.path(), Wall::system()).unwrap_err().to_string();
+    assert!(error.ends_with("the journal has layout 9, this program knows 1"), "{error}");
+
+    let other = tempfile::tempdir().unwrap();
+    fs::write(other.path().join("journal.db"), "not a database, but long enough to be looked at ".repeat(40))
+        .unwrap();
+    assert!(matches!(Journal::open(other.path(), Wall::system()), Err(JournalError::Sqlite { .. })));
+    assert!(matches!(
+        Journal::open(&other.path().join("journal.db"), Wall::system()),
+        Err(JournalError::Folder { .. })
+    ));
+}
+
+#[test]
+fn a_disk_failure_is_remembered_and_the_events_stay_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = forgetful(folder.path());
+    lines(&journal, 0, 5);
+    journal.flush_blocking().unwrap();
+    // Somebody else's events take the positions that ours would have.
+    raw(folder.path())
+        .execute_batch(
+            "INSERT INTO events VALUES (9, 0, NULL, NULL, NULL, 'system.stopped', '\"start\"', '{}')",
+        )
+        .unwrap();
+    lines(&journal, 5, 4);
+    let error = journal.flush_blocking().unwrap_err().to_string();
+    assert_eq!(error, "events after 5 are not on disk: the journal is append-only");
+    assert_eq!(journal.health().failure.as_deref(), Some("the journal is append-only"));
+    assert_eq!(
+        seqs(&journal.query(&Query::default()).unwrap()),
+        (1..=9).collect::<Vec<_>>(),
+        "nothing is lost"
+    );
+    let error = journal.close().unwrap_err();
+    assert!(matches!(error, JournalError::NotDurable { durable: Seq(5), .. }), "{error}");
+}
+
+#[test]
+fn secrets_and_bytes_that_are_no_text_survive_the_file_as_they_should() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    let received = |message| SipEvent::Received {
+        transport: "udp".into(),
+        local: "127.0.0.1:1".into(),
+        remote: "127.0.0.1:2".into(),
+        summary: SipSummary { method: Some("REGISTER".into()), ..SipSummary::default() },
+        message,
+    };
+    let secret = RawMessage::Text("X\r\nAuthorization: Digest response=\"hunter2\"\r\n\r\n".into());
+    journal.append(Subject::phone("a".parse().unwrap()), Cause::Network, received(secret));
+    journal.append(
+        Subject::phone("a".parse().unwrap()),
+        Cause::Network,
+        received(redact(b"X\r\n\r\n\xff\0")),
+    );
+    journal.close().unwrap();
+    let journal = open(folder.path());
+    let Event::Sip(SipEvent::Received { message, .. }) = &journal.get(Seq(2)).unwrap().event else {
+        panic!()
+    };
+    assert_eq!(*message, RawMessage::Base64("WA0KDQr/AA==".into()));
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(7).any(|window| window == b"hunter2"));
+    }
+}
