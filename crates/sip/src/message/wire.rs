@@ -54,6 +54,24 @@ pub(crate) struct Parsed {
 /// A SIP message: the bytes exactly as received or built, with their parts located.
 ///
 /// Cloning is cheap. Two messages are equal if their bytes are.
+///
+/// ```
+/// use offhook_sip::message::{Message, StatusCode, validate};
+///
+/// let request = Message::parse(
+///     b"OPTIONS sip:bob@example.com SIP/2.0\r\n\
+///       v: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+///       f: \"Alice\" <sip:alice@example.com>;tag=1\r\nt: <sip:bob@example.com>\r\n\
+///       i: one@192.0.2.1\r\nCSeq: 7 OPTIONS\r\n\r\n",
+/// )?;
+/// assert_eq!(request.from()?.display.as_deref(), Some("Alice"));
+/// assert!(validate(&request).is_ok());
+///
+/// let response = request.response_to(StatusCode::OK, None).to_tag("2").build();
+/// assert!(response.bytes().starts_with(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n"));
+/// assert_eq!(response.to()?.tag(), Some("2"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Message(pub(crate) Arc<Parsed>);
 

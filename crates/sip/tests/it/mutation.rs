@@ -169,3 +169,19 @@ fn the_corpus_itself_holds_what_the_mutations_hold() {
         exercise::framing(&bytes);
     }
 }
+
+#[test]
+fn the_seeds_of_the_fuzzers_hold_what_the_fuzzers_check() {
+    let seeds = |target: &str| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/");
+        let entries = std::fs::read_dir(format!("{folder}{target}")).unwrap();
+        let files: Vec<Vec<u8>> =
+            entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
+        assert!(!files.is_empty(), "no seed for {target}");
+        files
+    };
+    assert!(seeds("message").iter().all(|seed| exercise::message(seed)));
+    assert!(seeds("uri").iter().all(|seed| exercise::uri(seed)));
+    let frames: usize = seeds("framing").iter().map(|seed| exercise::framing(seed)).sum();
+    assert_eq!(frames, 4, "a ping and three messages");
+}
