@@ -9,8 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hound::{SampleFormat, WavSpec, WavWriter};
-use offhook_media::session::RecordFrame;
+use offhook_media::{
+    audio::{RecordingLayout, WavError, WavRecorder},
+    session::RecordFrame,
+};
 
 use super::actor::Shell;
 use crate::{
@@ -18,16 +20,12 @@ use crate::{
     event::{Cause, MediaEvent},
 };
 
-/// Samples per second of a recording.
-const RATE: u32 = 8000;
-
 /// Takes frames on the media clock and writes them to a file.
 pub(crate) struct Recorder {
-    writer: WavWriter<BufWriter<File>>,
+    writer: WavRecorder<BufWriter<File>>,
     path: PathBuf,
-    samples: u64,
     /// The first failure to write; later frames are dropped and the closing says so.
-    failure: Option<hound::Error>,
+    failure: Option<WavError>,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -38,43 +36,40 @@ impl std::fmt::Debug for Recorder {
 
 impl Recorder {
     /// Creates the file and the folders above it.
-    fn create(path: &Path) -> Result<Self, hound::Error> {
+    fn create(path: &Path) -> Result<Self, RecordingError> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let spec =
-            WavSpec { channels: 2, sample_rate: RATE, bits_per_sample: 16, sample_format: SampleFormat::Int };
-        let writer = WavWriter::create(path, spec)?;
-        Ok(Self { writer, path: path.to_owned(), samples: 0, failure: None })
+        let writer = WavRecorder::new(BufWriter::new(File::create(path)?), RecordingLayout::Stereo)?;
+        Ok(Self { writer, path: path.to_owned(), failure: None })
     }
 
     /// Takes 20 ms of both directions.
     pub(crate) fn write(&mut self, frame: &RecordFrame) {
-        if self.failure.is_some() {
-            return;
-        }
-        for (received, sent) in frame.received.iter().zip(&frame.sent) {
-            let written = self.writer.write_sample(*received).and_then(|()| self.writer.write_sample(*sent));
-            if let Err(error) = written {
-                self.failure = Some(error);
-                return;
-            }
-        }
-        self.samples += frame.received.len() as u64;
-        // A header that is true from time to time makes the file readable after a crash.
-        if self.samples.is_multiple_of(u64::from(RATE)) {
-            self.failure = self.writer.flush().err();
+        if self.failure.is_none() {
+            self.failure = self.writer.write(&frame.received, &frame.sent).err();
         }
     }
 
     /// Completes the file and returns its length in milliseconds.
-    fn close(self) -> Result<u64, hound::Error> {
-        let duration_ms = self.samples * 1000 / u64::from(RATE);
+    fn close(self) -> Result<u64, RecordingError> {
+        let duration_ms = self.writer.frames() * 20;
         match self.failure {
-            Some(error) => Err(error),
-            None => self.writer.finalize().map(|()| duration_ms),
+            Some(error) => Err(error.into()),
+            None => Ok(self.writer.finish().map(|()| duration_ms)?),
         }
     }
+}
+
+/// A recording cannot be written.
+#[derive(Debug, thiserror::Error)]
+enum RecordingError {
+    /// The folder or the file cannot be made.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    /// The medium failed later.
+    #[error(transparent)]
+    Write(#[from] WavError),
 }
 
 impl Shell {
@@ -111,7 +106,7 @@ impl Shell {
         }
     }
 
-    fn recording_failed(&mut self, path: &Path, error: &hound::Error, cause: &Cause) {
+    fn recording_failed(&mut self, path: &Path, error: &RecordingError, cause: &Cause) {
         tracing::warn!(call = %self.id, path = %path.display(), %error, "recording failed");
         let failed =
             MediaEvent::RecordingFailed { path: path.display().to_string(), reason: error.to_string() };

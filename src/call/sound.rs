@@ -2,7 +2,10 @@
 
 use std::{path::Path, sync::Arc};
 
-use offhook_media::{audio::Tone, session::Source};
+use offhook_media::{
+    audio::{Tone, ToneGenerator, read_wav},
+    session::Source,
+};
 
 use crate::command::{Code, Rejection, Sound};
 
@@ -18,7 +21,7 @@ pub(super) fn source(sound: &Sound, repeat: bool) -> Result<Source, Rejection> {
             let samples = usize::try_from(duration.as_millis()).unwrap_or(usize::MAX).saturating_mul(8);
             // An hour of tone is beyond any test and would be memory thrown away.
             let mut audio = vec![0; samples.min(8000 * 3600)];
-            offhook_media::audio::ToneGenerator::new(&Tone::steady(hz, *level_dbfs)).fill(&mut audio);
+            ToneGenerator::new(&Tone::steady(hz, *level_dbfs)).fill(&mut audio);
             Ok(Source::Wav { samples: audio.into(), repeat })
         }
         Sound::File(path) => {
@@ -32,8 +35,7 @@ fn read(path: &Path) -> Result<Arc<[i16]>, Rejection> {
     let bytes = std::fs::read(path).map_err(|error| {
         Rejection::new(Code::NotFound, format!("cannot read {}: {error}", path.display()))
     })?;
-    Err(Rejection::new(
-        Code::Unavailable,
-        format!("cannot play {} ({} bytes): WAV files are not read yet", path.display(), bytes.len()),
-    ))
+    read_wav(&bytes).map_err(|error| {
+        Rejection::new(Code::InvalidArgument, format!("cannot play {}: {error}", path.display()))
+    })
 }

@@ -6,6 +6,7 @@ mod log;
 mod mcp;
 mod output;
 mod run;
+mod start;
 
 pub use output::{Exit, Output};
 

@@ -1,10 +1,10 @@
 //! What a switchboard needs of the world.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
     artifact::Recordings,
-    config::{Credentials, Limits},
+    config::{Credentials, CredentialsError, Limits},
     journal::{Journal, JournalError},
     net::Network,
     wall::Wall,
@@ -34,8 +34,11 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data folder cannot be used.
-    #[error("the journal cannot be opened")]
+    #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The passwords cannot be read.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// The root actor did not start.
     #[error("the root actor did not start")]
     Root(#[from] ractor::SpawnErr),
@@ -50,10 +53,30 @@ impl Options {
             journal: Journal::in_memory(wall),
             limits: Limits::default(),
             credentials: None,
-            recordings: Recordings::under(std::path::Path::new("recordings")),
+            recordings: Recordings::under(Path::new("recordings")),
             seed,
             media_workers: 1,
             registration_wait: Duration::from_secs(1),
         }
+    }
+
+    /// Everything under `folder`: journal, passwords, recordings.
+    ///
+    /// # Errors
+    /// The folder cannot be made, is in use by another process, or holds a damaged journal.
+    pub fn in_folder(
+        network: Arc<dyn Network>,
+        wall: Wall,
+        seed: u64,
+        folder: &Path,
+    ) -> Result<Self, StartError> {
+        let journal = Journal::open(folder, wall)?;
+        let credentials = Credentials::open(folder)?;
+        Ok(Self {
+            journal,
+            credentials: Some(credentials),
+            recordings: Recordings::under(&folder.join("recordings")),
+            ..Self::in_memory(network, wall, seed)
+        })
     }
 }

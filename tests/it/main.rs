@@ -8,9 +8,9 @@
 )]
 
 mod contract;
+mod journal;
 mod lab;
 mod mcp;
-mod journal;
 mod net;
 mod phones;
 mod support;

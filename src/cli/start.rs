@@ -1,0 +1,63 @@
+//! Starting the tree of actors for a verb: on the machine's network, with or without a data folder.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+
+use crate::{
+    artifact::Recordings,
+    net::SystemNetwork,
+    switchboard::{Options, StartError, Switchboard},
+    wall::Wall,
+};
+
+/// Where recordings go in containers, and where users of per-phone tools look for them.
+const CONTAINER_RECORDINGS: &str = "/recordings";
+
+/// Arguments of every verb that has phones.
+#[derive(Debug, Args)]
+pub(super) struct StartArgs {
+    /// Folder that keeps journal, passwords and recordings; without it everything is forgotten at the end.
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
+    /// Folder of the recordings [default: DIR/recordings, else /recordings if it is there, else ./recordings]
+    #[arg(long, value_name = "DIR")]
+    pub(super) recordings: Option<PathBuf>,
+}
+
+impl StartArgs {
+    /// Starts the tree; the journal of a data folder is taken up.
+    ///
+    /// # Errors
+    /// The data folder cannot be used.
+    pub(super) async fn start(&self) -> Result<Switchboard, StartError> {
+        let network = Arc::new(SystemNetwork::default());
+        let mut options = match &self.data {
+            Some(folder) => Options::in_folder(network, Wall::system(), seed(), folder)?,
+            None => Options::in_memory(network, Wall::system(), seed()),
+        };
+        options.recordings = Recordings::under(&self.recordings_folder());
+        options.media_workers = 2;
+        Switchboard::start(options).await
+    }
+
+    /// Returns the folder of the recordings.
+    pub(super) fn recordings_folder(&self) -> PathBuf {
+        let container = Path::new(CONTAINER_RECORDINGS);
+        match (&self.recordings, &self.data) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some(data)) => data.join("recordings"),
+            (None, None) if container.is_dir() => container.to_owned(),
+            (None, None) => PathBuf::from("recordings"),
+        }
+    }
+}
+
+/// Returns a number that differs from process to process: identifiers on the wire must never meet again.
+fn seed() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}
