@@ -37,13 +37,10 @@ pub const fn ulaw_decode(byte: u8) -> i16 {
 pub const fn alaw_encode(sample: i16) -> u8 {
     let negative = sample < 0;
     let magnitude = (if negative { !sample } else { sample }) as u16 >> 4;
-    // The first two segments share one step size; from 32 on, each doubling is a segment.
-    let code = if magnitude < 32 {
-        magnitude as u8
-    } else {
-        let segment = 12 - magnitude.leading_zeros() as u16;
-        ((segment << 4) | ((magnitude >> (segment - 1)) & 0x0F)) as u8
-    };
+    // The segment is the position of the leading one. The first two share one step size, so both count
+    // as the second; taking 16 off moves the sixteen codes of the first back to zero.
+    let segment = 12 - (magnitude | 16).leading_zeros() as u16;
+    let code = ((segment << 4) + (magnitude >> (segment - 1)) - 16) as u8;
     let signed = if negative { code } else { code | 0x80 };
     // Every second bit is inverted on the line.
     signed ^ 0x55

@@ -8,6 +8,9 @@ use super::output::Fact;
 use crate::dtmf::{EventPayload, EventReceiver};
 use crate::rtp::{Arrival, RtpPacket};
 
+/// Static payload type of comfort noise.
+const COMFORT_NOISE: u8 = 13;
+
 impl MediaSession {
     /// Takes a datagram from the RTP socket.
     pub fn handle_packet(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
@@ -80,7 +83,11 @@ impl MediaSession {
 
     fn take_audio(&mut self, packet: &RtpPacket<'_>) {
         let Some(codec) = self.codec_of(packet.payload_type) else {
-            self.unknown_payload += 1;
+            if packet.payload_type == COMFORT_NOISE {
+                self.comfort_noise += 1;
+            } else {
+                self.unknown_payload += 1;
+            }
             return;
         };
         self.listener.set_codec(codec);

@@ -47,6 +47,8 @@ pub struct StreamStats {
     pub concealed_frames: u64,
     /// Packets of a second source, or numbered beyond belief.
     pub foreign: u64,
+    /// Packets of comfort noise (RFC 3389), which are not played.
+    pub comfort_noise: u64,
     /// Packets of a payload type nobody agreed on.
     pub unknown_payload: u64,
     /// Datagrams that were no RTP or RTCP.

@@ -465,3 +465,21 @@ fn inband_digits_and_tones_are_heard_when_asked_for() {
     assert!(started.iter().all(|hz| (hz - 425.0).abs() < 1.0), "{started:?}");
     assert_eq!(line.digits('b'), "");
 }
+
+#[test]
+fn comfort_noise_and_unknown_payloads_are_counted_and_not_heard() {
+    let mut line = Line::new(|_| {});
+    let now = line.now();
+    for (sequence, payload_type) in [(0, 13), (1, 77), (2, 13)] {
+        let mut bytes = Vec::new();
+        let timestamp = u32::from(sequence) * 160;
+        RtpPacket { marker: false, payload_type, sequence, timestamp, ssrc: 9, payload: &[50; 160] }
+            .write(&mut bytes);
+        line.bob.handle_packet(now, alice_at(), &bytes);
+    }
+    line.bob.handle_tick(now + TICK * 3);
+    let stats = line.bob.stats();
+    assert_eq!((stats.comfort_noise, stats.unknown_payload, stats.packets_received), (2, 1, 3));
+    assert_eq!((stats.received_dbfs, stats.audio_received), (None, Duration::ZERO));
+    assert_eq!(stats.quality.reason(), Some(Unmeasured::UnknownCodec));
+}

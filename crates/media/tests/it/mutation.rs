@@ -1,6 +1,7 @@
 //! Seeded mutations of good input: nothing panics, and what is accepted keeps its promises.
 
 use std::io::Cursor;
+use std::path::Path;
 
 use offhook_media::audio::write_wav;
 use offhook_media::rtcp::{
@@ -45,6 +46,17 @@ fn mutated(good: &[u8], seed: &mut Seed) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// Replays the committed corpus of a fuzz target.
+fn replay_corpus(target: &str, check: impl Fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let mut replayed = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        check(&std::fs::read(entry.unwrap().path()).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed > 0, "{} is empty", folder.display());
 }
 
 fn replay(name: u64, goods: &[Vec<u8>], rounds: u32, check: impl Fn(&[u8])) {
@@ -130,4 +142,15 @@ fn sessions() {
         }
     }
     replay(6, &[stream], 400, |bytes| fuzz_checks::session(start, bytes));
+}
+
+#[test]
+fn fuzz_corpora() {
+    let start = epoch();
+    replay_corpus("sdp", fuzz_checks::sdp);
+    replay_corpus("rtp", fuzz_checks::rtp);
+    replay_corpus("rtcp", fuzz_checks::rtcp);
+    replay_corpus("telephone_event", |bytes| fuzz_checks::telephone_event(start, bytes));
+    replay_corpus("wav", fuzz_checks::wav);
+    replay_corpus("media_session", |bytes| fuzz_checks::session(start, bytes));
 }
