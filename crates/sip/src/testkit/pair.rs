@@ -52,6 +52,8 @@ pub struct Network {
     pub duplication: u64,
     /// Largest random extra delay, which reorders.
     pub jitter: Duration,
+    /// Lets what is due at the same instant happen in random order, to explore races.
+    pub shuffled: bool,
     /// Refuses connections.
     pub refuses_tcp: bool,
     /// Seed of the random faults.
@@ -66,6 +68,7 @@ impl Default for Network {
             loss: 0,
             duplication: 0,
             jitter: Duration::ZERO,
+            shuffled: false,
             refuses_tcp: false,
             seed: 1,
         }
@@ -304,7 +307,7 @@ impl Pair {
         }
         self.now = self.now.max(next);
         if happening.is_some_and(|at| at <= next) {
-            if let Some((_, happening)) = self.happenings.pop_first() {
+            if let Some(happening) = self.take_due(next) {
                 self.happen(happening);
             }
         } else {
@@ -312,6 +315,17 @@ impl Pair {
             self.act(side, |agent, now| agent.handle_input(now, Input::Timeout));
         }
         true
+    }
+
+    /// Takes the first happening that is due, or any of those that are due at the same instant.
+    fn take_due(&mut self, at: Instant) -> Option<Happening> {
+        if !self.network.shuffled {
+            return self.happenings.pop_first().map(|(_, happening)| happening);
+        }
+        let due: Vec<(Instant, u64)> =
+            self.happenings.range(..=(at, u64::MAX)).map(|(&key, _)| key).collect();
+        let chosen = usize::try_from(self.dice.below(due.len() as u64)).unwrap_or(0);
+        self.happenings.remove(due.get(chosen)?)
     }
 
     fn happen(&mut self, happening: Happening) {

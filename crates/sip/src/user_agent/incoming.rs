@@ -139,7 +139,8 @@ impl UserAgent {
         };
         let merge = MergeKey::of(request);
         if let Some(merge) = &merge {
-            self.merges.insert(merge.clone(), id);
+            // A copy by another path must not take the place of the one that is being answered.
+            self.merges.entry(merge.clone()).or_insert(id);
         }
         let server = ServerTransaction {
             machine,

@@ -24,8 +24,8 @@ pub(crate) enum User {
     Bye(SessionId),
     InDialog(SessionId, RequestId),
     Request(RequestId),
-    /// A BYE that ends a dialog nobody wanted; its owner keeps the session alive until it is done.
-    Surplus(SessionId),
+    /// A BYE that ends a dialog nobody wanted; the session that met it lives until it is done.
+    Surplus(Option<SessionId>),
     /// An INVITE from before this engine existed, canceled on behalf of a request.
     Recorded(RequestId),
 }
@@ -34,11 +34,8 @@ impl User {
     /// Returns the session that waits for the request.
     pub(crate) const fn session(self) -> Option<SessionId> {
         match self {
-            Self::Invite(id)
-            | Self::Reinvite(id)
-            | Self::Bye(id)
-            | Self::InDialog(id, _)
-            | Self::Surplus(id) => Some(id),
+            Self::Invite(id) | Self::Reinvite(id) | Self::Bye(id) | Self::InDialog(id, _) => Some(id),
+            Self::Surplus(session) => session,
             Self::Registration(_) | Self::Request(_) | Self::Recorded(_) => None,
         }
     }
@@ -50,8 +47,8 @@ impl User {
             | Self::Reinvite(id)
             | Self::Bye(id)
             | Self::InDialog(id, _)
-            | Self::Surplus(id) => Owner::Session(id),
-            Self::Request(_) | Self::Recorded(_) => Owner::Request(id),
+            | Self::Surplus(Some(id)) => Owner::Session(id),
+            Self::Surplus(None) | Self::Request(_) | Self::Recorded(_) => Owner::Request(id),
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use super::engine::{ClientMachine, ClientTransaction, Owner, UserAgent};
 use super::event::{Event, RequestFailure, RequestId, SessionId};
-use super::flow::Flow;
+use super::flow::{Flow, Transport};
 use super::outgoing::{Outgoing, User};
 use super::write::{self, ContactForm, Draft, Reply};
 use crate::auth::Credentials;
 use crate::dialog::{DialogRecord, Ours, Party, plan};
 use crate::message::{HeaderName, Message, Method, StatusCode};
 use crate::transaction::{ClientInvite, ClientKey, ClientOther, Reason, ServerKey};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 /// How far the CSeq jumps ahead of a journaled record, which may lag behind what was really sent.
@@ -194,10 +195,7 @@ impl UserAgent {
         let (cseq, credentials) = (invite.cseq, invite.credentials.clone());
         let sent = invite.sent_credentials.clone();
         let ack = self.send_ack(dialog, cseq, None, &sent);
-        let user = match session {
-            Some(session) => User::Surplus(session),
-            None => User::Request(RequestId(self.fresh_id())),
-        };
+        let user = User::Surplus(session);
         if let Some((draft, destination)) = self.dialog_request(dialog, Method::Bye, Vec::new()) {
             let cseq = dialog.local_cseq.saturating_add(1);
             self.send_request(now, Outgoing::new(user, draft, cseq, &destination, credentials));
@@ -259,6 +257,15 @@ impl UserAgent {
             | Method::Prack
             | Method::Extension(_) => ContactForm::Absent,
         };
-        Some((Draft { method, uri: plan.uri, contact, headers, body: None }, plan.destination))
+        let reachable = |&(transport, _): &(Transport, SocketAddr)| {
+            super::outgoing::local(self.config.udp, self.config.tcp, transport).is_some()
+        };
+        let destination = if plan.destination.candidates.iter().any(reachable) {
+            plan.destination
+        } else {
+            // The peer's Contact asks for a transport that we do not have; the path it came by is better than none.
+            super::Destination { candidates: vec![(dialog.flow.transport, dialog.flow.remote)] }
+        };
+        Some((Draft { method, uri: plan.uri, contact, headers, body: None }, destination))
     }
 }

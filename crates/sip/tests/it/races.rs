@@ -87,6 +87,34 @@ fn both_sides_may_reinvite_at_any_distance_and_both_get_through() {
 }
 
 #[test]
+fn what_happens_at_one_instant_may_happen_in_any_order() {
+    let mut ladders = BTreeSet::new();
+    for seed in 0..200 {
+        // A ring of no time: the answer, the CANCEL, the BYE and the re-INVITEs all meet at the same instants.
+        let network = Network { shuffled: true, seed, ..Network::default() };
+        let bob = UasScript { answer_after: Duration::from_millis(10), ..UasScript::default() };
+        let (mut pair, _) = calling(network, bob);
+        pair.script(Side::A, UasScript::default());
+        for at in [10, 20, 30, 40, 50] {
+            for side in [Side::A, Side::B] {
+                pair.after(side, Duration::from_millis(at), |agent, now| {
+                    for id in agent.session_ids() {
+                        // Whether it is allowed at this point is what the seeds vary.
+                        let _pending = agent.reinvite(now, id, Body::sdp(SDP));
+                    }
+                });
+            }
+        }
+        hang_up_at(&mut pair, Side::A, Duration::from_millis(20 + 10 * (seed % 4)));
+        finish(&mut pair);
+        assert_eq!(ended(&pair, Side::A).0, Party::Local);
+        ended(&pair, Side::B);
+        ladders.insert(offhook_sip::testkit::ladder::draw(&pair.sent));
+    }
+    assert!(ladders.len() > 10, "only {} different courses", ladders.len());
+}
+
+#[test]
 fn a_reinvite_and_a_hang_up_may_cross_at_any_distance() {
     for distance in -40_i64..=60 {
         let (mut pair, _) = calling(Network::default(), UasScript::default());
