@@ -69,13 +69,12 @@ impl UserAgent {
         self.push_product(&mut headers);
         headers.extend(request.headers);
         let contact = match request.method {
-            // RFC 3428 §4 forbids it in MESSAGE; elsewhere it is needed or harmless.
-            Method::Message | Method::Publish => ContactForm::Absent,
+            // RFC 3428 §4 forbids it in MESSAGE, and in REGISTER it would be a binding; elsewhere it is needed or harmless.
+            Method::Message | Method::Publish | Method::Register => ContactForm::Absent,
             Method::Invite
             | Method::Ack
             | Method::Bye
             | Method::Cancel
-            | Method::Register
             | Method::Options
             | Method::Info
             | Method::Refer

@@ -1,7 +1,7 @@
 //! The people of the flows: Alice who calls, Bob who answers, and a registrar that knows Alice.
 
 use offhook_sip::auth::{Challenger, Credentials, Secret, Verdict};
-use offhook_sip::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
+use offhook_sip::message::{Builder, HeaderName, Message, Method, NameAddr, StatusCode, Uri};
 use offhook_sip::registration::{Registration, RegistrationEvent};
 use offhook_sip::session::{EndCause, Invite, Party, SessionEvent};
 use offhook_sip::testkit::{Desk, Network, Pair, SDP, Script, Side, UasScript, ladder};
@@ -137,6 +137,17 @@ impl Guard {
         self.challenger.verify(desk.now, answers.first(), method.as_str(), message.body(), lookup)
     }
 
+    /// Returns the answer of a registrar: the binding with the lifetime it gets, or none.
+    fn grant(&self, message: &Message) -> Builder {
+        let asked = message.expires().unwrap().unwrap_or(3600).min(self.expires);
+        let reply = message.response_to(StatusCode::OK, None);
+        let contact = message.contacts().unwrap().first().unwrap().clone();
+        if asked == 0 {
+            return reply;
+        }
+        reply.header(HeaderName::Contact, contact.with_param("expires", Some(&asked.to_string())))
+    }
+
     /// Returns the challenge that must be sent, if any.
     fn challenge(&mut self, desk: &Desk<'_>, message: &Message) -> Option<(StatusCode, HeaderName, String)> {
         if !self.methods.contains(&message.method()) {
@@ -159,19 +170,13 @@ impl Guard {
 impl Script for Guard {
     fn event(&mut self, desk: &mut Desk<'_>, event: &Event) {
         match event {
-            Event::Request { id, message, .. } if message.method() == Method::Register => {
+            Event::Request { id, message, .. } => {
                 let reply = if let Some((status, name, value)) = self.challenge(desk, message) {
                     message.response_to(status, None).header(name, value)
+                } else if message.method() == Method::Register {
+                    self.grant(message)
                 } else {
-                    let asked = message.expires().unwrap().unwrap_or(3600).min(self.expires);
-                    let reply = message.response_to(StatusCode::OK, None);
-                    let contact = message.contacts().unwrap().first().unwrap().clone();
-                    if asked == 0 {
-                        reply
-                    } else {
-                        let contact = contact.with_param("expires", Some(&asked.to_string()));
-                        reply.header(HeaderName::Contact, contact)
-                    }
+                    message.response_to(StatusCode::OK, None)
                 };
                 desk.agent.reply(desk.now, *id, reply).unwrap();
             }
@@ -185,7 +190,6 @@ impl Script for Guard {
             }
             Event::Session { .. }
             | Event::Registration { .. }
-            | Event::Request { .. }
             | Event::Response { .. }
             | Event::Anomaly { .. } => self.then.event(desk, event),
         }

@@ -22,6 +22,7 @@ mod oracle;
 mod races;
 mod recovery;
 mod registering;
+mod requesting;
 mod solo;
 mod sweep;
 mod torture;
