@@ -25,8 +25,8 @@ pub(crate) struct LabArgs {
     /// Passwords of made users; `lab` is `secret6001` and so on. Without it: `lab` on loopback, else `random`.
     #[arg(long, value_enum)]
     passwords: Option<PasswordsArg>,
-    /// Digest algorithms that are offered.
-    #[arg(long, value_enum, default_value_t = DigestArg::Both)]
+    /// Digest algorithms that are offered; some phones give up when one is there that they do not know.
+    #[arg(long, value_enum, default_value_t = DigestArg::Md5)]
     digest: DigestArg,
     /// Digest realm.
     #[arg(long, default_value = "offhook-lab")]

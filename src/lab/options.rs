@@ -44,13 +44,13 @@ impl Default for LabOptions {
     }
 }
 
-/// Which digest algorithms are offered, best first (RFC 8760).
+/// Which digest algorithms are offered (RFC 8760).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DigestChoice {
-    /// SHA-256, then MD5.
+    /// MD5 and SHA-256.
     #[default]
     Both,
-    /// MD5, for old phones that stumble over a second challenge.
+    /// MD5: some phones, baresip 1.0 among them, give up at a challenge that they do not know.
     Md5,
     /// SHA-256.
     Sha256,

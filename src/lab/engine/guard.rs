@@ -1,4 +1,4 @@
-//! Digest challenges and their verdicts, RFC 7616 and RFC 8760: strongest algorithm first, any accepted.
+//! Digest challenges and their verdicts, RFC 7616 and RFC 8760: any offered algorithm is accepted.
 
 use std::time::Instant;
 
@@ -32,7 +32,9 @@ pub(super) struct Guard {
 impl Guard {
     pub(super) fn new(realm: &str, choice: DigestChoice, seed: u64) -> Self {
         let algorithms: &[Algorithm] = match choice {
-            DigestChoice::Both => &[Algorithm::SHA_256, Algorithm::MD5],
+            // A client that knows several takes the strongest wherever it stands; one that knows only MD5 often
+            // looks at nothing but the first.
+            DigestChoice::Both => &[Algorithm::MD5, Algorithm::SHA_256],
             DigestChoice::Md5 => &[Algorithm::MD5],
             DigestChoice::Sha256 => &[Algorithm::SHA_256],
         };
