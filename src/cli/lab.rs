@@ -112,16 +112,13 @@ fn reasons(error: &(dyn Error + 'static)) -> String {
 /// Returns what a person needs to know to use the lab: the one place where passwords are shown.
 fn card(lab: &Lab) -> String {
     let profile = lab.profile();
-    let mut lines = vec![
-        format!("lab PBX     {} ({})", profile.domain, profile.transports.join(", ")),
-        "users       password".to_owned(),
-    ];
-    lines.extend(profile.accounts.iter().map(|user| {
-        let name = user.display.as_ref().map(|name| format!("  {name}")).unwrap_or_default();
-        format!("  {:<10}{}{name}", user.username, user.password.reveal())
-    }));
+    let mut lines =
+        vec![format!("lab PBX     {} (udp, tcp)", profile.domain), "users       password".to_owned()];
+    lines.extend(
+        profile.accounts.iter().map(|user| format!("  {:<10}{}", user.username, user.password.reveal())),
+    );
     lines.push("numbers".to_owned());
-    let mut numbers: Vec<_> = profile.numbers.iter().map(|(name, number)| (*number, *name)).collect();
+    let mut numbers: Vec<_> = profile.numbers.iter().map(|(name, number)| (number, name)).collect();
     numbers.sort_unstable();
     lines.extend(numbers.iter().map(|(number, name)| format!("  {number:<10}{}", name.replace('_', " "))));
     lines.push("Ctrl-C stops\n".to_owned());

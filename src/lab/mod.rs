@@ -17,6 +17,6 @@ mod shell;
 mod users;
 
 pub use engine::LiveCounts;
-pub use options::{DigestChoice, LabOptions, Profile, Timing};
+pub use options::{DigestChoice, LabOptions, Timing};
 pub use running::{Lab, LabError};
 pub use users::{Passwords, User, Users, UsersError};

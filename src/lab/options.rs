@@ -1,12 +1,11 @@
-//! What a lab is told when it starts, and what it tells about itself.
+//! What a lab is told when it starts.
 
 use std::{
-    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
-use super::users::{Passwords, User, Users};
+use super::users::{Passwords, Users};
 
 /// Settings of a lab PBX.
 #[derive(Clone, Debug)]
@@ -97,17 +96,4 @@ impl Default for Timing {
             longest_registration: seconds(7200),
         }
     }
-}
-
-/// What a phone must know to use the lab.
-#[derive(Clone, Debug)]
-pub struct Profile {
-    /// `address:port`, the domain of every number.
-    pub domain: String,
-    /// Transports it listens on.
-    pub transports: Vec<&'static str>,
-    /// Who may register.
-    pub accounts: Vec<User>,
-    /// Test numbers by name.
-    pub numbers: BTreeMap<&'static str, &'static str>,
 }

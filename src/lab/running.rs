@@ -14,11 +14,15 @@ use tokio::{
 use super::{
     engine::{Engine, EngineOptions, LiveCounts, NUMBERS},
     media::Media,
-    options::{LabOptions, Profile},
+    options::LabOptions,
     shell::{Shell, lock, now},
     users::{User, UserTable, UsersError, random},
 };
-use crate::net::{Arrival, Network, Signaling, SignalingOptions};
+use crate::{
+    config::{Account, PbxProfile},
+    event::Transport,
+    net::{Arrival, Network, Signaling, SignalingOptions},
+};
 
 /// Messages that may wait for the engine.
 const PERMITS: usize = 4096;
@@ -47,6 +51,7 @@ pub enum LabError {
 /// A running lab PBX; dropping it ends it at once, [`Lab::stop`] in good order.
 pub struct Lab {
     address: SocketAddr,
+    realm: String,
     users: Vec<User>,
     engine: Arc<Mutex<Engine>>,
     signaling: Arc<Signaling>,
@@ -73,6 +78,7 @@ impl Lab {
         let signaling = Signaling::open(Arc::clone(&network), sockets, deliver)
             .map_err(|source| LabError::Listen { address, source })?;
         let address = reachable(&*network, signaling.local());
+        let realm = options.realm.clone();
         let seed = options.seed.unwrap_or_else(random);
         let (noticed, facts) = mpsc::channel(FACTS);
         let media = Media::new(Arc::clone(&network), seed, noticed);
@@ -82,7 +88,7 @@ impl Lab {
         let shell = Shell { engine: Arc::clone(&engine), signaling: Arc::clone(&signaling), arrivals, facts };
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(shell.run(stopped));
-        Ok(Self { address, users, engine, signaling, stop: Some(stop), task })
+        Ok(Self { address, realm, users, engine, signaling, stop: Some(stop), task })
     }
 
     /// Returns where phones reach it, UDP and TCP.
@@ -91,14 +97,20 @@ impl Lab {
         self.address
     }
 
-    /// Returns what a phone must know to use it.
+    /// Returns what a phone or a scenario must know to use it.
     #[must_use]
-    pub fn profile(&self) -> Profile {
-        Profile {
+    pub fn profile(&self) -> PbxProfile {
+        let account =
+            |user: &User| Account { username: user.username.clone(), password: user.password.clone() };
+        PbxProfile {
             domain: self.address.to_string(),
-            transports: vec!["udp", "tcp"],
-            accounts: self.users.clone(),
-            numbers: NUMBERS.iter().copied().collect(),
+            transport: Transport::Udp,
+            realm: Some(self.realm.clone()),
+            accounts: self.users.iter().map(account).collect(),
+            numbers: NUMBERS
+                .iter()
+                .map(|(name, number)| ((*name).to_owned(), (*number).to_owned()))
+                .collect(),
         }
     }
 

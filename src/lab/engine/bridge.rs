@@ -12,7 +12,7 @@ use super::{
     Engine,
     description::{target, through},
     hunt::Purpose,
-    leg::Role,
+    leg::{After, Role},
 };
 
 impl Engine {
@@ -94,6 +94,10 @@ impl Engine {
         let Some(leg) = self.legs.remove(&id) else { return };
         self.alarms.clear(id);
         self.voices.remove(&leg.media.id());
+        self.pass_on_no_more(now, id);
+        if let Some(After::Admit(newcomer)) = leg.after {
+            self.respond(now, newcomer, StatusCode::CALL_DOES_NOT_EXIST, None, Vec::new());
+        }
         if let Some(Purpose::Transfer { by }) = purpose {
             // The leg that was to be transferred has gone itself.
             self.tell_transferor(now, by, StatusCode::REQUEST_TERMINATED);

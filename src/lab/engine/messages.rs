@@ -13,6 +13,8 @@ use super::{Engine, leg::Role};
 pub(super) struct Relayed {
     incoming: IncomingId,
     request: Message,
+    /// The leg that it went to, when it is part of a call.
+    by: Option<SessionId>,
 }
 
 impl Engine {
@@ -41,7 +43,7 @@ impl Engine {
                 OutOfDialog::new(Method::Message, contact.uri, party.clone(), to.clone(), destination);
             copy.body = body(request);
             let sent = self.agent.request(now, copy);
-            self.relayed.insert(sent, Relayed { incoming: id, request: request.clone() });
+            self.relayed.insert(sent, Relayed { incoming: id, request: request.clone(), by: None });
         }
         Ok(())
     }
@@ -64,9 +66,19 @@ impl Engine {
         match self.agent.send_in_dialog(now, partner, method, Vec::new(), body(&request)) {
             Ok(sent) => {
                 self.copies.insert(id, 1);
-                self.relayed.insert(sent, Relayed { incoming: id, request });
+                self.relayed.insert(sent, Relayed { incoming: id, request, by: Some(partner) });
             }
             Err(_) => self.reply(now, id, StatusCode::CALL_DOES_NOT_EXIST),
+        }
+    }
+
+    /// Answers what was passed on within a call that is over: its outcome will not be told any more.
+    pub(super) fn pass_on_no_more(&mut self, now: Instant, by: SessionId) {
+        let lost = self.relayed.iter().filter(|(_, relayed)| relayed.by == Some(by));
+        let mut lost: Vec<RequestId> = lost.map(|(id, _)| *id).collect();
+        lost.sort_unstable();
+        for id in lost {
+            self.passed_on(now, id, None);
         }
     }
 

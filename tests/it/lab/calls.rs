@@ -164,6 +164,39 @@ async fn every_contact_rings_and_the_first_to_answer_wins() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_phones_that_answer_at_once_one_keeps_the_call() {
+    let world = World::new();
+    let a = world.registered("6001").await;
+    let (desk, mobile) = (world.registered("6002").await, world.registered("6002").await);
+    let at_a = a.call("6002");
+    let (at_desk, _, desk_offer) = desk.incoming().await;
+    let (at_mobile, _, mobile_offer) = mobile.incoming().await;
+    desk.accept(at_desk, &desk_offer.unwrap());
+    mobile.accept(at_mobile, &mobile_offer.unwrap());
+    a.answered(at_a).await;
+    assert_eq!(mobile.ended(at_mobile).await, EndCause::Bye, "the second answer is acknowledged and ended");
+    desk.hears(10).await;
+    a.hang_up(at_a);
+    assert_eq!(desk.ended(at_desk).await, EndCause::Bye);
+    world.settle(&[&a, &desk, &mobile]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_passed_on_is_answered_when_the_call_ends_first() {
+    let world = World::new();
+    let (a, b) = (world.registered("6001").await, world.registered("6002").await);
+    let (at_a, at_b) = connected(&a, &b).await;
+    let body = Body { content_type: "text/plain".to_owned(), bytes: b"?".to_vec() };
+    a.act(|agent, now| agent.info(now, at_a, body)).unwrap();
+    let info = b.session(at_b, "an INFO", |event| matches!(event, SessionEvent::Info { .. }).then_some(()));
+    info.await;
+    b.hang_up(at_b);
+    a.ended(at_a).await;
+    // b never answers the INFO; the lab must not wait for it for ever.
+    world.settle(&[&a]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn when_all_contacts_refuse_the_most_telling_refusal_passes() {
     let world = World::new();
     let a = world.registered("6001").await;

@@ -5,6 +5,7 @@ mod calls;
 mod faults;
 mod numbers;
 mod phone;
+mod process;
 mod registrar;
 mod sockets;
 mod transfers;

@@ -219,6 +219,24 @@ async fn an_invite_with_replaces_takes_the_place_of_a_phone_in_its_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_newcomer_is_refused_when_the_call_ends_before_it_is_let_in() {
+    let world = World::new();
+    let (a, b, c) =
+        (world.registered("6001").await, world.registered("6002").await, world.registered("6003").await);
+    let (at_a, at_b) = connected(&a, &b).await;
+    let dialog = b.act(|agent, _| agent.session(at_b)).unwrap().dialog.unwrap();
+    let replaces = format!("{};to-tag={};from-tag={}", dialog.call_id, dialog.remote_tag, dialog.local_tag);
+    let offer = c.offer();
+    let at_c = c.invite("6002", Some(offer), vec![(HeaderName::Replaces, replaces)]);
+    a.session(at_a, "a re-INVITE", |event| matches!(event, SessionEvent::Reoffered { .. }).then_some(()))
+        .await;
+    a.hang_up(at_a);
+    assert_eq!(c.refused(at_c).await.0, 487);
+    b.ended(at_b).await;
+    world.settle(&[&b, &c]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_test_number_cannot_be_sent_away() {
     let world = World::new();
     let a = world.registered("6001").await;

@@ -39,9 +39,18 @@ impl World {
     }
 
     pub(super) fn phone_with(&self, user: &str, password: &str, transport: Transport) -> Phone {
+        let last = u8::try_from(self.seeds.get() - 99).unwrap();
+        self.make(user, password, IpAddr::from([10, 0, 1, last]), transport)
+    }
+
+    /// Returns a phone on a host of its own choice.
+    pub(super) fn phone_at(&self, user: &str, ip: IpAddr) -> Phone {
+        self.make(user, &format!("secret{user}"), ip, Transport::Udp)
+    }
+
+    fn make(&self, user: &str, password: &str, ip: IpAddr, transport: Transport) -> Phone {
         self.seeds.set(self.seeds.get() + 1);
         let seed = self.seeds.get();
-        let ip = IpAddr::from([10, 0, 1, u8::try_from(seed - 100).unwrap()]);
         let setup = Setup { user, password, ip, lab: self.lab.address(), transport, seed };
         Phone::new(Arc::new(self.network.host(ip)), &setup)
     }
