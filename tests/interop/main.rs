@@ -8,5 +8,6 @@
 )]
 
 mod lab;
+mod mcp;
 mod phones;
 mod probe;
