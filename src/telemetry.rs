@@ -2,6 +2,8 @@
 //!
 //! Standard output belongs to results and to MCP.
 
+use std::io::{self, IsTerminal};
+
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// Installs the process-wide subscriber; the level is `warn` unless `OFFHOOK_LOG` says otherwise.
@@ -11,6 +13,7 @@ pub fn init() {
     if let Ok(quiet) = "rmcp=warn".parse() {
         filter = filter.add_directive(quiet);
     }
+    let colors = io::stderr().is_terminal();
     // A second call (tests) finds a subscriber in place; keeping the first is right.
-    drop(fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init());
+    drop(fmt().with_env_filter(filter).with_ansi(colors).with_writer(io::stderr).try_init());
 }

@@ -1,6 +1,6 @@
 //! `offhook mcp`: serves MCP over standard input and output until the input ends or a signal comes.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use clap::Args;
 use jiff::tz::TimeZone;
@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Output, start::StartArgs};
 use crate::mcp::{McpServer, NoRuns, PhoneTools, Services};
+
+/// How long phones may take to close after the client is gone.
+const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// Arguments of `offhook mcp`.
 #[derive(Debug, Args)]
@@ -24,7 +27,8 @@ pub(crate) struct McpArgs {
 pub(crate) async fn run(args: McpArgs, output: &mut Output) -> io::Result<Exit> {
     let closing = CancellationToken::new();
     end_on_signal(closing.clone())?;
-    let board = match args.start.start().await {
+    // The tools wait for all registrations of a request together.
+    let board = match args.start.start(Duration::ZERO).await {
         Ok(board) => board,
         Err(error) => {
             output.remark(format_args!("offhook mcp: {error}"))?;
@@ -41,8 +45,10 @@ pub(crate) async fn run(args: McpArgs, output: &mut Output) -> io::Result<Exit> 
         closing,
     };
     let served = McpServer::new(services, args.phone_tools).serve_stdio().await;
-    if let Err(error) = board.shutdown().await {
-        output.remark(format_args!("offhook mcp: {error}"))?;
+    match tokio::time::timeout(SHUTDOWN, board.shutdown()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => output.remark(format_args!("offhook mcp: {error}"))?,
+        Err(_) => output.remark("offhook mcp: phones did not close in time")?,
     }
     match served {
         Ok(()) => Ok(Exit::Passed),

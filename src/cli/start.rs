@@ -4,6 +4,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use clap::Args;
@@ -32,9 +33,11 @@ pub(super) struct StartArgs {
 impl StartArgs {
     /// Starts the tree; the journal of a data folder is taken up.
     ///
+    /// `registration_wait` is how long adding a phone waits for the registrar's answer.
+    ///
     /// # Errors
     /// The data folder cannot be used.
-    pub(super) async fn start(&self) -> Result<Switchboard, StartError> {
+    pub(super) async fn start(&self, registration_wait: Duration) -> Result<Switchboard, StartError> {
         let network = Arc::new(SystemNetwork::default());
         let mut options = match &self.data {
             Some(folder) => Options::in_folder(network, Wall::system(), seed(), folder)?,
@@ -42,6 +45,7 @@ impl StartArgs {
         };
         options.recordings = Recordings::under(&self.recordings_folder());
         options.media_workers = 2;
+        options.registration_wait = registration_wait;
         Switchboard::start(options).await
     }
 

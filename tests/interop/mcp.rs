@@ -6,8 +6,10 @@ use std::process::Command;
 fn the_python_client_initializes_discovers_lists_and_calls() {
     let python = std::env::var("OFFHOOK_PYTHON").expect("`cargo xtask test` makes the Python environment");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/mcp_client.py");
-    let output =
-        Command::new(python).args([script, env!("CARGO_BIN_EXE_offhook"), "mcp"]).output().expect("python runs");
+    let output = Command::new(python)
+        .args([script, env!("CARGO_BIN_EXE_offhook"), "mcp"])
+        .output()
+        .expect("python runs");
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(told.lines().last(), Some("ok"), "{told}");

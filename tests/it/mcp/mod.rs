@@ -6,5 +6,6 @@ mod process;
 mod protocol;
 mod roster;
 mod runs;
+mod sdk;
 mod sip_log;
 pub(crate) mod support;
