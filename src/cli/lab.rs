@@ -1,8 +1,9 @@
 //! `offhook lab`: runs the embedded lab PBX until Ctrl-C.
 
-use std::{error::Error, io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{error::Error, future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Output};
 use crate::{
@@ -85,20 +86,26 @@ pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> 
             return Ok(Exit::NotReady);
         }
     };
+    let asked = asked_to_stop()?;
     output.text(card(&lab))?;
-    asked_to_stop().await?;
+    asked.await;
     output.remark("stopping")?;
     lab.stop().await;
     Ok(Exit::Passed)
 }
 
-/// Waits for Ctrl-C, or for the signal with which service managers stop a program.
-async fn asked_to_stop() -> io::Result<()> {
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed,
-        _ = terminated.recv() => Ok(()),
-    }
+/// Returns a future that ends with Ctrl-C, or with the signal by which service managers stop a program.
+///
+/// Both are listened for from now on, not from the first poll.
+fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+    })
 }
 
 /// Returns an error with all that it comes from.

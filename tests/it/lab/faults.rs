@@ -1,12 +1,19 @@
 //! Bad input, bad networks, and the end of the lab itself.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use offhook::{
     lab::LabOptions,
     net::Transport,
     sim::{Fate, Link},
 };
+use offhook_media::sdp::Direction;
 use offhook_sip::session::EndCause;
 
 use super::world::{World, connected};
@@ -59,6 +66,48 @@ async fn a_call_survives_a_network_that_loses_and_doubles() {
         b.ended(at_b).await;
         world.network.set_default_link(Link::default());
         world.settle(&[&a, &b]).await;
+    }
+}
+
+/// Lets `fate` meet the SIP message number `wanted` of everything that crosses the network, and no other.
+fn strike(world: &World, wanted: usize, fate: Fate) -> Arc<AtomicUsize> {
+    let crossed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&crossed);
+    world.network.set_filter(move |datagram| {
+        let sip = datagram.bytes.first().is_some_and(u8::is_ascii_uppercase);
+        let number = if sip { count.fetch_add(1, Ordering::Relaxed) } else { usize::MAX };
+        if number == wanted { fate } else { Fate::Arrives }
+    });
+    crossed
+}
+
+/// Registers two phones, connects them, holds, resumes and hangs up; returns how many messages that took.
+async fn whole_story(wanted: usize, fate: Fate) -> usize {
+    let world = World::new();
+    let crossed = strike(&world, wanted, fate);
+    let (a, b) = (world.registered("6001").await, world.registered("6002").await);
+    let (at_a, at_b) = connected(&a, &b).await;
+    for direction in [Direction::SendOnly, Direction::SendRecv] {
+        a.reoffer(at_a, direction);
+        b.accept_reoffer(at_b).await;
+        a.modified(at_a).await;
+    }
+    a.hears(10).await;
+    b.hang_up(at_b);
+    assert_eq!(a.ended(at_a).await, EndCause::Bye, "message {wanted} {fate:?}");
+    assert_eq!(b.ended(at_b).await, EndCause::Bye, "message {wanted} {fate:?}");
+    world.settle(&[&a, &b]).await;
+    crossed.load(Ordering::Relaxed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn whichever_message_is_lost_or_doubled_the_story_ends_the_same() {
+    let messages = whole_story(usize::MAX - 1, Fate::Arrives).await;
+    assert!((30..60).contains(&messages), "{messages}");
+    for wanted in 0..messages {
+        for fate in [Fate::Lost, Fate::Twice] {
+            whole_story(wanted, fate).await;
+        }
     }
 }
 

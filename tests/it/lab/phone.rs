@@ -55,6 +55,8 @@ struct State {
     offer: Option<SessionDescription>,
     events: Vec<Event>,
     facts: Vec<Fact>,
+    /// Its calls are over: the clock of its media stands still.
+    resting: bool,
 }
 
 fn now() -> std::time::Instant {
@@ -126,7 +128,10 @@ async fn run(
     let (mut packet, mut report) = (vec![0; 2048], vec![0; 2048]);
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     loop {
-        let deadline = state.lock().unwrap().deadline;
+        let (deadline, resting) = {
+            let state = state.lock().unwrap();
+            (state.deadline, state.resting)
+        };
         let alarm = async {
             match deadline {
                 Some(at) => sleep_until(Instant::from_std(at)).await,
@@ -136,7 +141,7 @@ async fn run(
         tokio::select! {
             () = kick.notified() => {}
             () = alarm => state.lock().unwrap().agent.handle_input(now(), Input::Timeout),
-            _ = ticks.tick() => state.lock().unwrap().media.handle_tick(now()),
+            _ = ticks.tick(), if !resting => state.lock().unwrap().media.handle_tick(now()),
             Ok((length, from)) = rtp.receive(&mut packet) => {
                 state.lock().unwrap().media.handle_packet(now(), from, &packet[..length]);
             }
@@ -202,6 +207,7 @@ impl Phone {
             offer: None,
             events: Vec::new(),
             facts: Vec::new(),
+            resting: false,
         }));
         let (kick, changed) = (Arc::<Notify>::default(), Arc::<Notify>::default());
         let task = tokio::spawn(run(Arc::clone(&state), arrivals, Arc::clone(&kick), Arc::clone(&changed)));
@@ -508,6 +514,12 @@ impl Phone {
         let answer = answer.await.unwrap();
         self.agree(&answer);
         String::from_utf8(answer).unwrap()
+    }
+
+    /// Stops the clock of the media, which nothing needs after the last call of a test.
+    pub(super) fn rest(&self) {
+        self.lock().resting = true;
+        self.kick.notify_one();
     }
 
     /// Returns what the engine has not finished.

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 async fn it_shows_what_a_phone_needs_and_stops_when_asked() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
     command.args(["lab", "--bind", "127.0.0.1:0", "--generate", "2"]);
-    let mut lab = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut lab = command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
     let mut lines = BufReader::new(lab.stdout.take().unwrap()).lines();
     let mut card = Vec::new();
     while let Some(line) = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap() {

@@ -64,6 +64,7 @@ impl World {
 
     /// Lets the lab's absorbing timers run out, and checks that nothing is left but registrations.
     pub(super) async fn settle(&self, phones: &[&Phone]) {
+        phones.iter().for_each(|phone| phone.rest());
         tokio::time::sleep(QUIET).await;
         let live = self.lab.live();
         let nothing =
