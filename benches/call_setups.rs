@@ -1,0 +1,184 @@
+//! Complete calls a second against Debian's SIPp as callee, journal on disk; SIPp's own caller is the peer.
+//!
+//! Both callers are stepped up until a call fails or the rate is not reached; the highest clean rate counts.
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a bench reports and may stop"
+)]
+
+use std::{
+    process::{Child, Command as Process, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use offhook::{
+    command::{AddPhone, CallSelector, Command, Execute},
+    config::Limits,
+    event::{CallEvent, Cause, EndCause, Event, PhoneSpec, Surface, Transport},
+    id::PhoneId,
+    journal::Journal,
+    net::SystemNetwork,
+    secret::Secret,
+    switchboard::{Options, Switchboard},
+    wall::Wall,
+};
+
+/// Where SIPp answers.
+const CALLEE: &str = "127.0.0.1:45060";
+/// Length of one step.
+const STEP: Duration = Duration::from_secs(4);
+/// Rates that are tried, calls a second.
+const RATES: &[u32] = &[100, 200, 300, 400, 500, 650, 800, 1000, 1250, 1500, 2000, 2500, 3000, 4000];
+
+struct Callee(Child);
+
+impl Callee {
+    fn start() -> Self {
+        let port = CALLEE.rsplit_once(':').map(|(_, port)| port).unwrap();
+        let child = Process::new("sipp")
+            .args(["-sn", "uas", "-i", "127.0.0.1", "-p", port, "-mp", "46000", "-nostdin"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sipp is installed: cargo xtask setup says how");
+        Self(child)
+    }
+}
+
+impl Drop for Callee {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn main() {
+    let ours = highest(|rate| offhook(rate));
+    let theirs = highest(|rate| sipp(rate));
+    println!("bench: call_setups/offhook = {ours} calls/s");
+    println!("bench: call_setups/sipp = {theirs} calls/s");
+    println!("bench: call_setups/ratio = {:.2} offhook/sipp", f64::from(ours) / f64::from(theirs.max(1)));
+}
+
+fn highest(mut step: impl FnMut(u32) -> bool) -> u32 {
+    let mut best = 0;
+    for rate in RATES {
+        let _callee = Callee::start();
+        if !step(*rate) {
+            break;
+        }
+        best = *rate;
+    }
+    best
+}
+
+/// Runs SIPp's own caller for one step; clean when no call failed and the rate was kept.
+fn sipp(rate: u32) -> bool {
+    let calls = rate * STEP.as_secs() as u32;
+    let started = Instant::now();
+    let status = Process::new("sipp")
+        .args(["-sn", "uac", "-i", "127.0.0.1", "-p", "45061", "-mp", "47000", "-nostdin", "-d", "0"])
+        .args(["-r", &rate.to_string(), "-m", &calls.to_string(), "-timeout", "20s", CALLEE])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("sipp runs");
+    let kept = started.elapsed() < STEP + STEP / 4;
+    println!(
+        "  sipp {rate}/s: {} in {:.1?}",
+        if status.success() { "clean" } else { "failed" },
+        started.elapsed()
+    );
+    status.success() && kept
+}
+
+/// Runs our caller for one step, in a runtime of its own.
+fn offhook(rate: u32) -> bool {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let clean = runtime.block_on(calls(rate));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    clean
+}
+
+async fn calls(rate: u32) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let wall = Wall::system();
+    let network = Arc::new(SystemNetwork::default());
+    let options = Options {
+        journal: Journal::open(folder.path(), wall).unwrap(),
+        limits: Limits { calls: 100_000, calls_per_phone: 100_000, ..Limits::default() },
+        media_workers: 1,
+        ..Options::in_memory(network, wall, u64::from(rate))
+    };
+    let board = Switchboard::start(options).await.unwrap();
+    let phone: PhoneId = "caller".parse().unwrap();
+    let spec = PhoneSpec {
+        domain: CALLEE.into(),
+        username: "caller".into(),
+        realm: None,
+        transport: Transport::Udp,
+        transport_text: None,
+        local_port: 0,
+        codecs: None,
+        auto_answer: false,
+        srtp: false,
+        register: false,
+        recording_enabled: false,
+        capture_enabled: false,
+    };
+    let cause = Cause::command(Surface::Library);
+    let add = AddPhone { phone: phone.clone(), spec, password: Secret::new(String::new()) };
+    board.execute(Command::AddPhone(add), cause.clone()).await.unwrap();
+    let started = Instant::now();
+    let watcher = tokio::spawn(hang_up_when_up(board.clone(), rate * STEP.as_secs() as u32));
+    let mut clock = tokio::time::interval(Duration::from_millis(10));
+    let mut placed = 0;
+    while placed < rate * STEP.as_secs() as u32 {
+        clock.tick().await;
+        let due = (started.elapsed().as_secs_f64() * f64::from(rate)) as u32;
+        while placed < due.min(rate * STEP.as_secs() as u32) {
+            let call =
+                Command::PlaceCall { phone: phone.clone(), target: "service".into(), headers: [].into() };
+            if board.execute(call, cause.clone()).await.is_err() {
+                println!("  offhook {rate}/s: refused after {placed}");
+                return false;
+            }
+            placed += 1;
+        }
+    }
+    let done = tokio::time::timeout(Duration::from_secs(20), watcher).await;
+    let elapsed = started.elapsed();
+    let failed = done.map_or(u32::MAX, |failed| failed.unwrap_or(u32::MAX));
+    let events = board.journal().head();
+    board.shutdown().await.unwrap();
+    println!("  offhook {rate}/s: {failed} failed in {elapsed:.1?}, {events} events");
+    failed == 0 && elapsed < STEP + STEP / 4
+}
+
+/// Hangs up each call when it is complete; returns how many did not end well.
+async fn hang_up_when_up(board: Switchboard, calls: u32) -> u32 {
+    let mut reader = board.journal().reader(offhook::id::Seq(0));
+    let (mut ended, mut failed) = (0, 0);
+    while ended < calls {
+        let envelope = reader.next().await.unwrap();
+        match (&envelope.event, envelope.subject.call) {
+            (Event::Call(CallEvent::Established { .. }), Some(call)) => {
+                let hang_up = Command::HangUp { call: CallSelector::call(call) };
+                if board.execute(hang_up, Cause::Event { seq: envelope.seq }).await.is_err() {
+                    failed += 1;
+                }
+            }
+            (Event::Call(CallEvent::Ended { cause, .. }), _) => {
+                ended += 1;
+                failed += u32::from(*cause != EndCause::Normal);
+            }
+            _ => {}
+        }
+    }
+    failed
+}
