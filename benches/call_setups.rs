@@ -57,8 +57,8 @@ impl Drop for Callee {
 }
 
 fn main() {
-    let ours = highest(|rate| offhook(rate));
-    let theirs = highest(|rate| sipp(rate));
+    let ours = highest(offhook);
+    let theirs = highest(sipp);
     println!("bench: call_setups/offhook = {ours} calls/s");
     println!("bench: call_setups/sipp = {theirs} calls/s");
     println!("bench: call_setups/ratio = {:.2} offhook/sipp", f64::from(ours) / f64::from(theirs.max(1)));

@@ -155,7 +155,9 @@ pub(crate) struct Shell {
     pub(super) password: Secret<String>,
     pub(super) registrar: Registrar,
     pub(super) shared: Shared,
-    pub(super) signaling: Signaling,
+    /// Gone once the phone has closed, so that its port is free before anybody hears of it.
+    pub(super) signaling: Option<Signaling>,
+    pub(super) local: SocketAddr,
     pub(super) agent: UserAgent,
     pub(super) registration: Option<RegistrationId>,
     /// Calls in the order of their beginning.
@@ -182,7 +184,7 @@ impl Actor for PhoneActor {
         start: PhoneArguments,
     ) -> Result<Shell, ActorProcessingErr> {
         let mut phone = Shell::open(me, &start)?;
-        let local = phone.signaling.local().to_string();
+        let local = phone.local.to_string();
         phone.append(PhoneEvent::Bound { local }, &start.cause);
         phone.recover(&start.dangling);
         if phone.spec.register {
@@ -205,7 +207,7 @@ impl Actor for PhoneActor {
             PhoneMessage::Resolved { asked, destination } => phone.resolved(asked, destination).await,
             PhoneMessage::FromCall(request) => phone.perform(request),
             PhoneMessage::CloseNow => {
-                phone.closed();
+                phone.closed().await;
                 return Ok(());
             }
             #[cfg(test)]
@@ -218,7 +220,7 @@ impl Actor for PhoneActor {
             }
         };
         phone.drain(&cause).await;
-        phone.close_when_quiet();
+        phone.close_when_quiet().await;
         Ok(())
     }
 
@@ -235,7 +237,7 @@ impl Actor for PhoneActor {
             }
             SupervisionEvent::ActorTerminated(actor, ..) => {
                 phone.call_stopped(actor.get_id());
-                phone.close_when_quiet();
+                phone.close_when_quiet().await;
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
@@ -277,7 +279,8 @@ impl Shell {
             password: start.password.clone(),
             registrar: start.registrar.clone(),
             shared,
-            signaling,
+            local: signaling.local(),
+            signaling: Some(signaling),
             agent: UserAgent::new(config),
             registration: None,
             calls: BTreeMap::new(),
@@ -390,7 +393,7 @@ impl Shell {
     }
 
     fn report_refusals(&mut self) {
-        let refused = self.signaling.refused();
+        let refused = self.signaling.as_ref().map_or(0, Signaling::refused);
         if refused > self.refused {
             let count = refused - self.refused;
             self.refused = refused;

@@ -30,7 +30,7 @@ impl Shell {
     pub(super) fn open_media(&mut self) -> std::io::Result<CallMedia> {
         self.calls_made += 1;
         let seed = self.shared.seed ^ (self.life << 48) ^ self.calls_made.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let ip = self.signaling.local().ip();
+        let ip = self.local.ip();
         let codecs = self.spec.codecs.as_deref();
         CallMedia::open(&self.shared.hub, &*self.shared.network, ip, seed, codecs)
     }

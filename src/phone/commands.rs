@@ -421,17 +421,17 @@ impl Shell {
     }
 
     /// Ends the actor as soon as nothing of it is left on the wire.
-    pub(super) fn close_when_quiet(&mut self) {
+    pub(super) async fn close_when_quiet(&mut self) {
         if self.closing.is_some()
             && self.calls.is_empty()
             && self.registration.is_none()
             && self.requests.is_empty()
         {
-            self.closed();
+            self.closed().await;
         }
     }
 
-    pub(super) fn closed(&mut self) {
+    pub(super) async fn closed(&mut self) {
         if let Some(reply) = self.closing.take() {
             for call in self.calls.keys() {
                 let ended = CallEvent::Ended {
@@ -442,6 +442,9 @@ impl Shell {
                     duration_ms: 0,
                 };
                 self.append_call(*call, ended, &Cause::Start);
+            }
+            if let Some(signaling) = self.signaling.take() {
+                signaling.close().await;
             }
             answer(reply, Ok(self.outcome(None)));
             self.me.stop(None);

@@ -32,7 +32,8 @@ impl Shell {
         if let Some(message) = transmit.message() {
             self.append_sent(message, transmit, cause);
         }
-        if let Err(error) = self.signaling.send(&transmit.flow, transmit.bytes()) {
+        let Some(signaling) = &self.signaling else { return };
+        if let Err(error) = signaling.send(&transmit.flow, transmit.bytes()) {
             let what = format!("sending failed: {error}");
             let remote = Some(transmit.flow.remote.to_string());
             self.append(SipEvent::Anomaly { what, remote }, cause);

@@ -72,7 +72,7 @@ impl Shell {
             remote_cseq: dialog.remote_cseq,
             route_set: dialog.route_set.clone(),
             remote_target: dialog.remote_target.clone(),
-            contact: format!("<sip:{}@{}>", self.spec.username, self.signaling.local()),
+            contact: format!("<sip:{}@{}>", self.spec.username, self.local),
             flow: self.flow(&dialog.transport, &dialog.remote)?,
             secure: false,
         })
@@ -80,7 +80,7 @@ impl Shell {
 
     fn flow(&self, transport: &str, remote: &str) -> Option<Flow> {
         let transport = if transport == "tcp" { Transport::Tcp } else { Transport::Udp };
-        Some(Flow { transport, local: self.signaling.local(), remote: remote.parse().ok()? })
+        Some(Flow { transport, local: self.local, remote: remote.parse().ok()? })
     }
 
     fn cancel(&mut self, left: &Dangling) -> Option<RequestId> {

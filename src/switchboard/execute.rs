@@ -182,8 +182,12 @@ impl Switchboard {
         hang_up: bool,
         cause: Cause,
     ) -> Result<Outcome, Rejection> {
+        let actor = self.known(&phone)?;
         let command = Command::DropPhone { phone: phone.clone(), hang_up };
-        self.to_phone(&phone, command, cause).await
+        let dropped = ask(&actor, ANSWER, |reply| PhoneMessage::Command { command, cause, reply }).await;
+        // Gone for everybody now; the root hears of it a moment later.
+        self.inner.directory.remove(actor.get_id());
+        dropped
     }
 
     async fn to_phone(&self, phone: &PhoneId, command: Command, cause: Cause) -> Result<Outcome, Rejection> {

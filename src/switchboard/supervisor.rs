@@ -60,6 +60,7 @@ pub(super) struct Root;
 
 /// A phone as the root remembers it.
 struct Kept {
+    actor: ActorId,
     arguments: PhoneArguments,
     started: Instant,
     failures: u32,
@@ -118,9 +119,8 @@ impl Actor for Root {
                 root.failed(&me, actor.get_id(), &error.to_string());
             }
             SupervisionEvent::ActorTerminated(actor, _, _) => {
-                if let Some(phone) = root.arguments.directory.remove(actor.get_id()) {
-                    root.phones.remove(&phone);
-                }
+                root.arguments.directory.remove(actor.get_id());
+                root.phones.retain(|_, kept| kept.actor != actor.get_id());
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
@@ -145,8 +145,9 @@ impl RootState {
             };
             Rejection::new(Code::Unavailable, format!("phone '{id}' cannot start: {why}"))
         })?;
-        self.arguments.directory.enter(id.clone(), actor);
-        self.phones.insert(id, Kept { arguments: kept, started: Instant::now(), failures });
+        let kept = Kept { actor: actor.get_id(), arguments: kept, started: Instant::now(), failures };
+        self.phones.insert(id.clone(), kept);
+        self.arguments.directory.enter(id, actor);
         Ok(Outcome { seq: self.arguments.shared.journal.head(), call: None, calls: Vec::new() })
     }
 

@@ -142,3 +142,20 @@ async fn a_process_that_dies_leaves_calls_that_the_next_one_ends() {
     second.shutdown().await.unwrap();
     theirs.shutdown().await.unwrap();
 }
+
+// Two threads and real time: with one thread the actors happen to run in the harmless order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_can_be_used_again_at_once() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    for _ in 0..300 {
+        let a = phone(&board, "a", 5061).await;
+        let gone = Command::DropPhone { phone: a, hang_up: true };
+        board.execute(gone, Cause::command(Surface::Library)).await.unwrap();
+    }
+    // Replacing needs no drop.
+    phone(&board, "a", 5061).await;
+    phone(&board, "a", 5061).await;
+    assert_eq!(board.views().phones().len(), 1);
+    board.shutdown().await.unwrap();
+}

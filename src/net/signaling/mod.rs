@@ -127,6 +127,12 @@ impl Signaling {
         }
     }
 
+    /// Closes the sockets; the port is free when this returns.
+    pub async fn close(self) {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.shutdown().await;
+    }
+
     /// Returns how many datagrams were refused for lack of a permit.
     #[must_use]
     pub fn refused(&self) -> u64 {
