@@ -1,11 +1,13 @@
 //! The command line: one file per verb, one door to standard output, one table of exit codes.
 
+mod against;
 mod check;
 mod lab;
 mod log;
 mod mcp;
 mod output;
 mod run;
+mod scenarios;
 mod start;
 
 pub use output::{Exit, Output};

@@ -1,5 +1,6 @@
 //! The scenario document, its checker and its pure runner.
 
+mod actor;
 mod check;
 mod diagnostic;
 pub mod dialect;
@@ -9,6 +10,7 @@ mod node;
 mod pattern;
 mod vars;
 
+pub use actor::{Canceler, Context, RunHandle, start};
 pub use check::{check_json, check_yaml};
 pub use diagnostic::{Diagnostic, Level, Position, Rule, Segment, nearest};
 pub use dialect::{ACTIONS, ActionShape, ArgShape, Known, Reading, parse_duration};

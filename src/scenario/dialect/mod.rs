@@ -47,6 +47,17 @@ pub struct Known {
     pub lenient: bool,
 }
 
+impl Known {
+    /// Adds names of numbers that a PBX profile has.
+    pub fn add_numbers<'a>(&mut self, names: impl IntoIterator<Item = &'a String>) {
+        for name in names {
+            if !self.numbers.contains(name) {
+                self.numbers.push(name.clone());
+            }
+        }
+    }
+}
+
 impl Default for Known {
     fn default() -> Self {
         let numbers = DEFAULT_NUMBERS.iter().map(|(name, _)| (*name).to_owned()).collect();

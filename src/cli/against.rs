@@ -1,0 +1,99 @@
+//! The phone system that scenarios run against: the embedded lab, an address, or a profile file.
+
+use std::{convert::Infallible, path::PathBuf, str::FromStr};
+
+use crate::{
+    config::{Account, PbxProfile, PbxProfileError},
+    lab,
+    secret::Secret,
+};
+
+/// What `--against` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Against {
+    /// The embedded lab PBX, started for this session.
+    Lab,
+    /// A PBX at this address with the accounts of the lab, or one account of its own.
+    Address { domain: String, account: Option<(String, Secret<String>)> },
+    /// A profile file.
+    Profile(PathBuf),
+}
+
+impl FromStr for Against {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        if text == "lab" {
+            return Ok(Self::Lab);
+        }
+        let Some(rest) = text.strip_prefix("sip:") else { return Ok(Self::Profile(text.into())) };
+        Ok(match rest.rsplit_once('@') {
+            None => Self::Address { domain: rest.to_owned(), account: None },
+            Some((user, domain)) => {
+                let (name, password) = user.split_once(':').unwrap_or((user, ""));
+                let account = Some((name.to_owned(), Secret::new(password.to_owned())));
+                Self::Address { domain: domain.to_owned(), account }
+            }
+        })
+    }
+}
+
+impl Against {
+    /// Returns the profile, as far as it is known before anything starts: the lab's comes with the lab.
+    pub(super) fn profile(&self) -> Result<Option<PbxProfile>, PbxProfileError> {
+        match self {
+            Self::Lab => Ok(None),
+            Self::Profile(path) => PbxProfile::load(path).map(Some),
+            Self::Address { domain, account } => {
+                let accounts = match account {
+                    Some((username, password)) => {
+                        vec![Account { username: username.clone(), password: password.clone() }]
+                    }
+                    None => lab_accounts(),
+                };
+                Ok(Some(PbxProfile { domain: domain.clone(), accounts, ..PbxProfile::default() }))
+            }
+        }
+    }
+}
+
+/// Returns the accounts that every lab has, embedded or not: 6001 to 6010.
+fn lab_accounts() -> Vec<Account> {
+    let account = |number: u32| Account {
+        username: number.to_string(),
+        password: Secret::new(format!("secret{number}")),
+    };
+    (6001..=6010).map(account).collect()
+}
+
+/// Turns what a lab says about itself into a profile.
+pub(super) fn of_lab(lab: &lab::Profile) -> PbxProfile {
+    let accounts = lab
+        .accounts
+        .iter()
+        .map(|user| Account { username: user.username.clone(), password: user.password.clone() });
+    let numbers = lab.numbers.iter().map(|(name, number)| ((*name).to_owned(), (*number).to_owned()));
+    PbxProfile {
+        domain: lab.domain.clone(),
+        accounts: accounts.collect(),
+        numbers: numbers.collect(),
+        ..PbxProfile::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_lab_an_address_and_a_file_are_told_apart() {
+        assert_eq!("lab".parse(), Ok(Against::Lab));
+        assert_eq!("pbx.yaml".parse(), Ok(Against::Profile("pbx.yaml".into())));
+        let bare: Against = "sip:127.0.0.1:5070".parse().unwrap();
+        let profile = bare.profile().unwrap().unwrap();
+        assert_eq!((profile.domain.as_str(), profile.accounts.len()), ("127.0.0.1:5070", 10));
+        let one: Against = "sip:bob:pw@pbx".parse().unwrap();
+        let profile = one.profile().unwrap().unwrap();
+        assert_eq!((profile.domain.as_str(), profile.accounts[0].username.as_str()), ("pbx", "bob"));
+    }
+}

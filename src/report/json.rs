@@ -1,0 +1,48 @@
+//! Results as JSON lines: events as they come, a result per scenario, a summary at the end.
+
+use serde_json::{Value, json};
+
+use super::{RunReport, verdict_word};
+
+/// Returns the result of one scenario.
+#[must_use]
+pub fn result_line(report: &RunReport) -> Value {
+    let failures: Vec<Value> = report
+        .failures
+        .iter()
+        .map(|failure| {
+            json!({
+                "at": failure.place, "list": failure.list, "expected": failure.expected,
+                "instead": failure.instead, "by": failure.by,
+            })
+        })
+        .collect();
+    json!({
+        "type": "result",
+        "name": report.name,
+        "file": report.source,
+        "tags": report.tags,
+        "run": report.run,
+        "verdict": verdict_word(report.verdict),
+        "reason": report.reason,
+        "elapsed_ms": milliseconds(report),
+        "held": report.held,
+        "failures": failures,
+        "notes": report.notes,
+    })
+}
+
+/// Returns the line that ends a session.
+#[must_use]
+pub fn suite_line(reports: &[RunReport], exit: u8) -> Value {
+    let mut counts = serde_json::Map::new();
+    for report in reports {
+        let count = counts.entry(verdict_word(report.verdict)).or_insert(Value::from(0));
+        *count = Value::from(count.as_u64().unwrap_or_default() + 1);
+    }
+    json!({ "type": "summary", "scenarios": reports.len(), "verdicts": counts, "exit": exit })
+}
+
+fn milliseconds(report: &RunReport) -> u64 {
+    u64::try_from(report.elapsed.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,254 @@
+//! The SIP messages of a run as an ASCII ladder: a column per phone, one for the PBX, time running down.
+//!
+//! ```text
+//!             a                     pbx                     b
+//!   0.000     │─ INVITE sdp ────────►│                       │
+//!   0.003     │◄──────────────── 407 ─│                       │
+//! ```
+
+use std::sync::Arc;
+
+use crate::{
+    event::{Envelope, Event, MediaEvent, RunEvent, SipEvent, SipSummary},
+    id::{PhoneId, Seq},
+};
+
+/// Distance between two columns.
+const STEP: usize = 24;
+/// Where the first column stands.
+const FIRST: usize = 12;
+
+/// A drawn ladder.
+#[derive(Clone, Debug, Default)]
+pub struct Ladder {
+    head: String,
+    rows: Vec<Row>,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    seq: Seq,
+    text: String,
+}
+
+/// Which messages are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// All of them.
+    Everything,
+    /// Calls and messages; registrations only where there is nothing else.
+    WithoutRegistrations,
+}
+
+/// One of the columns that an arrow joins.
+#[derive(Clone, Copy)]
+enum End {
+    Phone(usize),
+    Pbx,
+}
+
+impl Ladder {
+    /// Draws the messages of these events, phones in the given order.
+    #[must_use]
+    pub fn draw(events: &[Arc<Envelope>], phones: &[PhoneId], selection: Selection) -> Self {
+        let calls = events.iter().filter_map(|envelope| message(envelope)).any(|(summary, ..)| !registers(summary));
+        let skip = selection == Selection::WithoutRegistrations && calls;
+        let shown: Vec<_> = events
+            .iter()
+            .filter(|envelope| message(envelope).is_some_and(|(summary, ..)| !(skip && registers(summary))))
+            .collect();
+        let Some(first) = shown.first() else { return Self::default() };
+        let start = first.at;
+        let mut columns: Vec<PhoneId> = phones.to_vec();
+        for envelope in &shown {
+            if let Some(phone) = &envelope.subject.phone
+                && !columns.contains(phone)
+            {
+                columns.push(phone.clone());
+            }
+        }
+        columns.retain(|phone| shown.iter().any(|envelope| envelope.subject.phone.as_ref() == Some(phone)));
+        let canvas = Canvas { phones: columns.len() };
+        let mut rows = Vec::new();
+        for envelope in events {
+            let offset = envelope.at.duration_since(start).as_secs_f64();
+            let drawn = match message(envelope) {
+                Some((summary, _, _)) if skip && registers(summary) => None,
+                Some((summary, sent, again)) => {
+                    let column = columns.iter().position(|phone| envelope.subject.phone.as_ref() == Some(phone));
+                    column.map(|column| canvas.arrow(column, sent, &label(summary, again)))
+                }
+                None => remark(envelope).map(|text| canvas.remark(&text)),
+            };
+            if let Some(drawn) = drawn.filter(|_| offset >= 0.0) {
+                rows.push(Row { seq: envelope.seq, text: format!("{offset:>8.3}  {drawn}").trim_end().to_owned() });
+            }
+        }
+        Self { head: canvas.head(&columns), rows }
+    }
+
+    /// Tells whether there is nothing to show.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Returns the whole drawing.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.lines(&self.rows)
+    }
+
+    /// Returns at most `most` rows, those before and at `by`; the end of the ladder without one.
+    #[must_use]
+    pub fn excerpt(&self, by: Option<Seq>, most: usize) -> String {
+        let until = match by {
+            Some(by) => self.rows.iter().rposition(|row| row.seq <= by).map_or(0, |at| at + 1),
+            None => self.rows.len(),
+        };
+        // What follows the place is worth a third of the lines.
+        let end = (until + most / 3).min(self.rows.len());
+        let begin = end.saturating_sub(most);
+        self.lines(self.rows.get(begin..end).unwrap_or_default())
+    }
+
+    fn lines(&self, rows: &[Row]) -> String {
+        if rows.is_empty() {
+            return String::new();
+        }
+        let mut text = self.head.clone();
+        for row in rows {
+            text.push('\n');
+            text.push_str(&row.text);
+        }
+        text
+    }
+}
+
+/// Where the columns are.
+struct Canvas {
+    phones: usize,
+}
+
+impl Canvas {
+    /// The PBX stands after the first phone, so that a call between two crosses it.
+    fn place(&self, end: End) -> usize {
+        let index = match end {
+            End::Pbx => 1.min(self.phones),
+            End::Phone(0) => 0,
+            End::Phone(index) => index + 1,
+        };
+        FIRST + index * STEP
+    }
+
+    fn head(&self, columns: &[PhoneId]) -> String {
+        let mut line = String::new();
+        let mut names: Vec<(usize, &str)> = columns
+            .iter()
+            .enumerate()
+            .map(|(index, phone)| (self.place(End::Phone(index)), phone.as_str()))
+            .collect();
+        names.push((self.place(End::Pbx), "pbx"));
+        names.sort_unstable();
+        for (place, name) in names {
+            let place = place.saturating_sub(name.chars().count() / 2);
+            while line.chars().count() < place {
+                line.push(' ');
+            }
+            line.push_str(name);
+        }
+        line
+    }
+
+    fn arrow(&self, phone: usize, sent: bool, label: &str) -> String {
+        let (from, to) = (self.place(End::Phone(phone)), self.place(End::Pbx));
+        let (left, right) = (from.min(to), from.max(to));
+        let rightwards = sent == (from < to);
+        // The time takes the first ten places of a line.
+        let mut line: Vec<char> = vec![' '; self.place(End::Phone(self.phones.max(1) - 1)).max(to) + 1];
+        let mut set = |at: usize, c: char| {
+            if let Some(cell) = line.get_mut(at) {
+                *cell = c;
+            }
+        };
+        for index in 0..self.phones {
+            set(self.place(End::Phone(index)), '│');
+        }
+        set(self.place(End::Pbx), '│');
+        for at in left + 1..right {
+            set(at, '─');
+        }
+        let room = right - left - 5;
+        let label: String = label.chars().take(room).collect();
+        let begin = if rightwards { left + 2 } else { right - 2 - label.chars().count() };
+        set(if rightwards { right - 1 } else { left + 1 }, if rightwards { '►' } else { '◄' });
+        set(begin.saturating_sub(1), ' ');
+        set(begin + label.chars().count(), ' ');
+        for (offset, c) in label.chars().enumerate() {
+            set(begin + offset, c);
+        }
+        line.into_iter().skip(10).collect()
+    }
+
+    fn remark(&self, text: &str) -> String {
+        format!("  · {text}")
+    }
+}
+
+fn message(envelope: &Envelope) -> Option<(&SipSummary, bool, bool)> {
+    match &envelope.event {
+        Event::Sip(SipEvent::Sent { summary, retransmission, .. }) => Some((summary, true, *retransmission)),
+        Event::Sip(SipEvent::Received { summary, .. }) => Some((summary, false, false)),
+        Event::Sip(SipEvent::Anomaly { .. } | SipEvent::Refused { .. })
+        | Event::Phone(_)
+        | Event::Call(_)
+        | Event::Media(_)
+        | Event::Run(_)
+        | Event::System(_) => None,
+    }
+}
+
+fn registers(summary: &SipSummary) -> bool {
+    summary.method.as_deref() == Some("REGISTER")
+}
+
+fn label(summary: &SipSummary, again: bool) -> String {
+    let method = summary.method.as_deref().unwrap_or("?");
+    let mut label = match (summary.status, summary.reason.as_deref()) {
+        // A response to anything but an INVITE says to what, since it stands far from its request.
+        (Some(status), _) if method != "INVITE" => format!("{status} {method}"),
+        (Some(status), reason) => {
+            let reason = reason.unwrap_or_default();
+            if reason.chars().count() <= 8 { format!("{status} {reason}") } else { status.to_string() }
+        }
+        (None, _) => method.to_owned(),
+    };
+    if summary.sdp {
+        label.push_str(" sdp");
+    }
+    if again {
+        label.push_str(" (again)");
+    }
+    label.trim().to_owned()
+}
+
+/// Returns what else is worth a line between the messages.
+fn remark(envelope: &Envelope) -> Option<String> {
+    let phone = envelope.subject.phone.as_ref().map(|phone| format!(" {phone}")).unwrap_or_default();
+    if let Event::Run(RunEvent::ExpectationMet { expectation, .. }) = &envelope.event {
+        return Some(format!("✓ {expectation}"));
+    }
+    if let Event::Run(RunEvent::ExpectationFailed { expectation, .. }) = &envelope.event {
+        return Some(format!("✗ {expectation}"));
+    }
+    if let Event::Run(RunEvent::ActionFailed { action, error, .. }) = &envelope.event {
+        return Some(format!("✗ {action}: {error}"));
+    }
+    if let Event::Media(MediaEvent::DigitsSent { digits, .. }) = &envelope.event {
+        return Some(format!("{phone} sends digits {digits}").trim_start().to_owned());
+    }
+    if let Event::Media(MediaEvent::ToneStarted { hz, .. }) = &envelope.event {
+        return Some(format!("{phone} hears {hz:.0} Hz").trim_start().to_owned());
+    }
+    None
+}

@@ -1,0 +1,106 @@
+//! What a person reads: a progress line while a run goes on, a verdict that answers four questions, a last line.
+
+use std::{fmt::Write, time::Duration};
+
+use super::{RunReport, verdict_word};
+use crate::event::{Event, RunEvent, Verdict};
+
+/// Returns what a run is doing, from its newest event; none when the event changes nothing on the line.
+#[must_use]
+pub fn progress(event: &Event) -> Option<String> {
+    if let Event::Run(RunEvent::ActionStarted { action, args, .. }) = event {
+        let expectation = args.get("expectation").and_then(serde_json::Value::as_str);
+        return Some(match expectation {
+            Some(expectation) => format!("waiting: {expectation}"),
+            None => action.clone(),
+        });
+    }
+    if let Event::Run(RunEvent::ExpectationMet { expectation, .. }) = event {
+        return Some(format!("✓ {expectation}"));
+    }
+    if let Event::Run(RunEvent::ExpectationFailed { expectation, .. }) = event {
+        return Some(format!("✗ {expectation}"));
+    }
+    if let Event::Run(RunEvent::Started { .. }) = event {
+        return Some("making phones".to_owned());
+    }
+    None
+}
+
+/// Returns the verdict of one scenario: one line when it passed, the four answers when it did not.
+#[must_use]
+pub fn verdict_block(report: &RunReport, with_ladder: bool) -> String {
+    let mut text = String::new();
+    let mark = match report.verdict {
+        Verdict::Passed => "✓",
+        Verdict::Flaky => "~",
+        Verdict::Skipped => "-",
+        Verdict::Failed | Verdict::Blocked | Verdict::Error => "✗",
+    };
+    let word = verdict_word(report.verdict);
+    let time = seconds(report.elapsed);
+    let held = match report.held {
+        0 => String::new(),
+        1 => ", 1 expectation held".to_owned(),
+        count => format!(", {count} expectations held"),
+    };
+    if with_ladder && !report.ladder.is_empty() {
+        put(&mut text, format_args!("{}\n", report.ladder));
+    } else if !report.excerpt.is_empty() && matches!(report.verdict, Verdict::Failed) {
+        put(&mut text, format_args!("{}\n", report.excerpt));
+    }
+    put(&mut text, format_args!("{mark} {word}  {} ({}, {time}{held})", report.name, report.source));
+    // A scenario that must fail and does says how.
+    if report.verdict != Verdict::Passed || !report.failures.is_empty() {
+        put(&mut text, format_args!("  {}", report.reason));
+    }
+    if report.verdict == Verdict::Failed {
+        for failure in &report.failures {
+            put(&mut text, format_args!("  expected  {} — {}", failure.expected, failure.place));
+            put(&mut text, format_args!("  instead   {}", failure.instead));
+            for plane in &failure.planes {
+                put(&mut text, format_args!("  planes    {plane}"));
+            }
+        }
+    }
+    for note in &report.notes {
+        put(&mut text, format_args!("  note      {note}"));
+    }
+    if report.verdict != Verdict::Passed {
+        for look in &report.look {
+            put(&mut text, format_args!("  look      {look}"));
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+/// Returns the last line of a session.
+#[must_use]
+pub fn summary_line(reports: &[RunReport], elapsed: Duration) -> String {
+    let mut parts = Vec::new();
+    for verdict in [
+        Verdict::Passed,
+        Verdict::Failed,
+        Verdict::Flaky,
+        Verdict::Blocked,
+        Verdict::Error,
+        Verdict::Skipped,
+    ] {
+        let count = reports.iter().filter(|report| report.verdict == verdict).count();
+        if count > 0 {
+            parts.push(format!("{count} {}", verdict_word(verdict)));
+        }
+    }
+    let noun = if reports.len() == 1 { "scenario" } else { "scenarios" };
+    format!("{} {noun}: {} in {}", reports.len(), parts.join(", "), seconds(elapsed))
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+fn put(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let written = writeln!(text, "{line}");
+    debug_assert!(written.is_ok(), "a string takes every line");
+}

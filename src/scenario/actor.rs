@@ -1,0 +1,370 @@
+//! A run as an actor: the shell around the pure machine.
+//!
+//! It pulls events from the journal, executes commands through the one door, keeps one timer, and ends what the run
+//! started however the run ends.
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, concurrency::JoinHandle};
+use tokio::sync::{Notify, oneshot};
+
+use super::{
+    machine::{Ending, ExistingPhone, Machine, Output, RunSummary, Setup, StepId},
+    model::{Provision, Scenario},
+};
+use crate::{
+    command::{Code, Command, Execute, Outcome, Rejection},
+    config::PbxProfile,
+    event::{Cause, RunEvent, Subject, Verdict},
+    id::{PhoneId, RunId, Seq},
+    journal::{Gone, Journal, Query, Reader},
+    view::Views,
+};
+
+/// What a run needs of the program.
+#[derive(Clone)]
+pub struct Context {
+    /// The door for commands.
+    pub execute: Arc<dyn Execute>,
+    /// The event log.
+    pub journal: Journal,
+    /// Its folds.
+    pub views: Views,
+    /// The phone system that phones are made for; none where phones exist already.
+    pub profile: Option<PbxProfile>,
+    /// The run's identity; [`Views::next_run_id`] gives a free one.
+    pub run: RunId,
+    /// Who asked for it.
+    pub cause: Cause,
+    /// Whether phones that are only listed by name are made as well when they do not exist.
+    pub create_listed: bool,
+}
+
+/// A run that has begun.
+pub struct RunHandle {
+    run: RunId,
+    after: Seq,
+    actor: ActorRef<Message>,
+    done: oneshot::Receiver<RunSummary>,
+}
+
+/// Stops a run from elsewhere.
+#[derive(Clone)]
+pub struct Canceler(ActorRef<Message>);
+
+impl Canceler {
+    /// Stops the run: what it started is ended, then [`RunHandle::wait`] returns. A finished run stays as it is.
+    pub fn cancel(&self, reason: impl Into<String>) {
+        if self.0.cast(Message::Cancel(reason.into())).is_err() {
+            tracing::debug!("the run is over already");
+        }
+    }
+}
+
+impl RunHandle {
+    /// Returns the run's identity.
+    #[must_use]
+    pub const fn id(&self) -> RunId {
+        self.run
+    }
+
+    /// Returns the journal position before its first event.
+    #[must_use]
+    pub const fn after(&self) -> Seq {
+        self.after
+    }
+
+    /// Returns what stops the run from elsewhere.
+    #[must_use]
+    pub fn canceler(&self) -> Canceler {
+        Canceler(self.actor.clone())
+    }
+
+    /// Waits until the run is over and nothing of it is armed any more.
+    pub async fn wait(self) -> RunSummary {
+        let Self { run, done, .. } = self;
+        // Without a word, the actor broke; its guard has said so in the journal and cleaned up.
+        done.await.unwrap_or_else(|_| broken(run))
+    }
+}
+
+fn broken(run: RunId) -> RunSummary {
+    RunSummary {
+        run,
+        verdict: Verdict::Error,
+        reason: "the runner broke".to_owned(),
+        ending: Ending::Broken,
+        elapsed: Duration::ZERO,
+        failures: Vec::new(),
+        held: Vec::new(),
+        idle_hooks: Vec::new(),
+        calls: Vec::new(),
+        left_over: Vec::new(),
+    }
+}
+
+/// Starts a run; `run.started` is in the journal when it returns.
+///
+/// # Errors
+/// The actor could not be started.
+pub async fn start(scenario: Scenario, context: Context) -> Result<RunHandle, ractor::SpawnErr> {
+    let scenario = Arc::new(scenario);
+    let run = context.run;
+    let after = context.journal.head();
+    let (finished, done) = oneshot::channel();
+    let guard = Guard {
+        execute: Arc::clone(&context.execute),
+        journal: context.journal.clone(),
+        run,
+        phones: made_phones(&scenario),
+    };
+    let arguments = Arguments { scenario, context, after, finished };
+    let (actor, joined) = Actor::spawn(None, RunActor, arguments).await?;
+    tokio::spawn(guard.watch(joined));
+    Ok(RunHandle { run, after, actor, done })
+}
+
+fn made_phones(scenario: &Scenario) -> Vec<PhoneId> {
+    let made = scenario.phones.iter().filter(|phone| matches!(phone.provision, Provision::Created(_)));
+    made.map(|phone| phone.id.clone()).collect()
+}
+
+/// Cleans up after a runner that broke without saying its verdict.
+struct Guard {
+    execute: Arc<dyn Execute>,
+    journal: Journal,
+    run: RunId,
+    phones: Vec<PhoneId>,
+}
+
+impl Guard {
+    async fn watch(self, joined: impl Future) {
+        joined.await;
+        let finished = Query {
+            run: Some(self.run),
+            kinds: vec!["run.finished".to_owned()],
+            limit: Some(1),
+            ..Query::default()
+        };
+        if self.journal.query(&finished).is_ok_and(|found| !found.is_empty()) {
+            return;
+        }
+        tracing::error!(run = %self.run, "a runner broke");
+        let cause = Cause::Run { run: self.run, hook: "teardown".to_owned() };
+        for phone in self.phones {
+            let command = Command::DropPhone { phone, hang_up: true };
+            if let Err(error) = self.execute.execute(command, cause.clone()).await {
+                tracing::warn!(%error, "a phone of a broken run could not be dropped");
+            }
+        }
+        let event = RunEvent::Finished {
+            verdict: Verdict::Error,
+            reason: "the runner broke".to_owned(),
+            elapsed_ms: 0,
+        };
+        self.journal.append(Subject::run(self.run), cause, event);
+    }
+}
+
+struct RunActor;
+
+struct Arguments {
+    scenario: Arc<Scenario>,
+    context: Context,
+    after: Seq,
+    finished: oneshot::Sender<RunSummary>,
+}
+
+#[derive(Debug)]
+enum Message {
+    /// The journal has more; at most one such message is under way.
+    More,
+    Outcome(StepId, Result<Outcome, Rejection>),
+    TimerFired,
+    Cancel(String),
+}
+
+struct Shell {
+    machine: Machine,
+    reader: Reader,
+    journal: Journal,
+    execute: Arc<dyn Execute>,
+    timer: Option<JoinHandle<Result<(), ractor::MessagingErr<Message>>>>,
+    pulled: Arc<Notify>,
+    finished: Option<oneshot::Sender<RunSummary>>,
+}
+
+impl Actor for RunActor {
+    type Msg = Message;
+    type State = Shell;
+    type Arguments = Arguments;
+
+    async fn pre_start(&self, me: ActorRef<Message>, arguments: Arguments) -> Result<Shell, ActorProcessingErr> {
+        let Arguments { scenario, context, after, finished } = arguments;
+        let mut shell = Shell::new(&me, scenario, context, after, finished);
+        shell.machine.start(now(), after);
+        shell.settle(&me);
+        Ok(shell)
+    }
+
+    async fn handle(
+        &self,
+        me: ActorRef<Message>,
+        message: Message,
+        shell: &mut Shell,
+    ) -> Result<(), ActorProcessingErr> {
+        // Whatever comes, the machine first sees what happened before it.
+        shell.pull();
+        match message {
+            Message::More => shell.pulled.notify_one(),
+            Message::Outcome(step, outcome) => shell.machine.on_outcome(now(), step, outcome),
+            Message::TimerFired => shell.machine.on_time(now()),
+            Message::Cancel(reason) => shell.machine.cancel(now(), reason),
+        }
+        shell.settle(&me);
+        Ok(())
+    }
+
+    async fn post_stop(&self, _: ActorRef<Message>, shell: &mut Shell) -> Result<(), ActorProcessingErr> {
+        if let Some(timer) = shell.timer.take() {
+            timer.abort();
+        }
+        Ok(())
+    }
+}
+
+impl Shell {
+    fn new(
+        me: &ActorRef<Message>,
+        scenario: Arc<Scenario>,
+        context: Context,
+        after: Seq,
+        finished: oneshot::Sender<RunSummary>,
+    ) -> Self {
+        let setup = Setup {
+            run: context.run,
+            cause: context.cause,
+            profile: context.profile,
+            phones: context.views.phones().iter().map(|phone| existing(phone)).collect(),
+            create_listed: context.create_listed,
+        };
+        let mut machine = Machine::new(scenario, setup, context.journal.wall().now());
+        for call in context.views.all_active_calls() {
+            match context.journal.query(&Query { before: Some(Seq(after.0 + 1)), ..Query::of_call(call.id) }) {
+                Ok(events) => events.iter().for_each(|envelope| machine.prime(envelope)),
+                Err(error) => tracing::warn!(%error, "an earlier call cannot be read"),
+            }
+        }
+        let pulled = Arc::new(Notify::new());
+        tokio::spawn(announce(context.journal.reader(after), me.clone(), Arc::clone(&pulled)));
+        Self {
+            machine,
+            reader: context.journal.reader(after),
+            journal: context.journal,
+            execute: context.execute,
+            timer: None,
+            pulled,
+            finished: Some(finished),
+        }
+    }
+
+    /// Shows the machine every event that it has not seen; tells whether there was one.
+    fn pull(&mut self) -> bool {
+        let mut any = false;
+        loop {
+            match self.reader.try_next() {
+                Ok(Some(envelope)) => {
+                    any = true;
+                    self.machine.on_event(now(), &envelope);
+                }
+                Ok(None) => return any,
+                Err(Gone { oldest }) => {
+                    let reason = format!("events before {oldest} are gone; the run fell behind the journal");
+                    self.machine.break_off(now(), reason);
+                    self.reader = self.journal.reader(self.journal.head());
+                    return any;
+                }
+            }
+        }
+    }
+
+    /// Does what the machine wants until it wants nothing more, then arms the timer.
+    fn settle(&mut self, me: &ActorRef<Message>) {
+        loop {
+            while let Some(output) = self.machine.poll_output() {
+                self.act(me, output);
+            }
+            if !self.pull() {
+                break;
+            }
+        }
+        if let Some(timer) = self.timer.take() {
+            timer.abort();
+        }
+        if let Some(at) = self.machine.deadline() {
+            let delay = at.saturating_duration_since(now());
+            self.timer = Some(me.send_after(delay, || Message::TimerFired));
+        }
+    }
+
+    fn act(&mut self, me: &ActorRef<Message>, output: Output) {
+        match output {
+            Output::Append { subject, cause, event } => {
+                self.journal.append(subject, cause, event);
+            }
+            Output::Execute { step, command, cause } => {
+                let (execute, me) = (Arc::clone(&self.execute), me.clone());
+                tokio::spawn(async move {
+                    let work = tokio::spawn(async move { execute.execute(*command, cause).await });
+                    let broke = |_| Err(Rejection::new(Code::Unavailable, "the command broke on our side"));
+                    let outcome = work.await.unwrap_or_else(broke);
+                    if me.cast(Message::Outcome(step, outcome)).is_err() {
+                        tracing::debug!("an outcome came after the end of its run");
+                    }
+                });
+            }
+            Output::Finished(summary) => {
+                if let Some(finished) = self.finished.take() {
+                    // Nobody waits where the handle was dropped; the journal has the verdict.
+                    drop(finished.send(*summary));
+                }
+                me.stop(None);
+            }
+        }
+    }
+}
+
+/// Tells the actor that there is more, never twice before it has pulled.
+async fn announce(mut reader: Reader, me: ActorRef<Message>, pulled: Arc<Notify>) {
+    loop {
+        if let Err(Gone { oldest }) = reader.next().await {
+            tracing::warn!(%oldest, "a run fell behind the journal");
+        }
+        while let Ok(Some(_)) = reader.try_next() {}
+        if me.cast(Message::More).is_err() {
+            return;
+        }
+        pulled.notified().await;
+    }
+}
+
+fn existing(phone: &crate::view::PhoneView) -> ExistingPhone {
+    let registration = &phone.registration;
+    ExistingPhone {
+        id: phone.id.clone(),
+        username: phone.spec.username.clone(),
+        domain: phone.spec.domain.clone(),
+        registered: registration.registered.then(|| {
+            let status = registration.status.unwrap_or(200);
+            (status, registration.reason.clone(), registration.expires_s.unwrap_or_default())
+        }),
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
