@@ -14,6 +14,7 @@ pub use actor::{Canceler, Context, RunHandle, start};
 pub use check::{check_json, check_yaml};
 pub use diagnostic::{Diagnostic, Level, Position, Rule, Segment, nearest};
 pub use dialect::{ACTIONS, ActionShape, ArgShape, Known, Reading, parse_duration};
+pub use machine::{Ending, Failure, Held, RunSummary};
 pub use model::*;
 pub use pattern::{Comparison, EventPattern, Expected, NotAComparison, Predicate, look_up, status_class};
 pub use vars::{Template, Unresolved};
