@@ -39,11 +39,17 @@ fn case(report: &RunReport) -> String {
         Verdict::Flaky => format!("{open}><system-out>{message}</system-out></testcase>\n"),
         Verdict::Skipped => format!("{open}><skipped message=\"{message}\"/></testcase>\n"),
         Verdict::Failed => {
-            format!("{open}><failure type=\"failed\" message=\"{message}\">{}</failure></testcase>\n", escape(&body(report)))
+            format!(
+                "{open}><failure type=\"failed\" message=\"{message}\">{}</failure></testcase>\n",
+                escape(&body(report))
+            )
         }
         Verdict::Blocked | Verdict::Error => {
             let word = verdict_word(report.verdict);
-            format!("{open}><error type=\"{word}\" message=\"{message}\">{}</error></testcase>\n", escape(&body(report)))
+            format!(
+                "{open}><error type=\"{word}\" message=\"{message}\">{}</error></testcase>\n",
+                escape(&body(report))
+            )
         }
     }
 }

@@ -51,7 +51,8 @@ impl Ladder {
     /// Draws the messages of these events, phones in the given order.
     #[must_use]
     pub fn draw(events: &[Arc<Envelope>], phones: &[PhoneId], selection: Selection) -> Self {
-        let calls = events.iter().filter_map(|envelope| message(envelope)).any(|(summary, ..)| !registers(summary));
+        let calls =
+            events.iter().filter_map(|envelope| message(envelope)).any(|(summary, ..)| !registers(summary));
         let skip = selection == Selection::WithoutRegistrations && calls;
         let shown: Vec<_> = events
             .iter()
@@ -75,13 +76,17 @@ impl Ladder {
             let drawn = match message(envelope) {
                 Some((summary, _, _)) if skip && registers(summary) => None,
                 Some((summary, sent, again)) => {
-                    let column = columns.iter().position(|phone| envelope.subject.phone.as_ref() == Some(phone));
+                    let column =
+                        columns.iter().position(|phone| envelope.subject.phone.as_ref() == Some(phone));
                     column.map(|column| canvas.arrow(column, sent, &label(summary, again)))
                 }
                 None => remark(envelope).map(|text| canvas.remark(&text)),
             };
             if let Some(drawn) = drawn.filter(|_| offset >= 0.0) {
-                rows.push(Row { seq: envelope.seq, text: format!("{offset:>8.3}  {drawn}").trim_end().to_owned() });
+                rows.push(Row {
+                    seq: envelope.seq,
+                    text: format!("{offset:>8.3}  {drawn}").trim_end().to_owned(),
+                });
             }
         }
         Self { head: canvas.head(&columns), rows }

@@ -50,8 +50,10 @@ pub fn verdict_block(report: &RunReport, with_ladder: bool) -> String {
         put(&mut text, format_args!("{}\n", report.excerpt));
     }
     put(&mut text, format_args!("{mark} {word}  {} ({}, {time}{held})", report.name, report.source));
-    // A scenario that must fail and does says how.
-    if report.verdict != Verdict::Passed || !report.failures.is_empty() {
+    // A scenario that must fail and does says how; the failures of one that fails are listed below.
+    let told_below = report.verdict == Verdict::Failed && !report.failures.is_empty();
+    let plain_pass = report.verdict == Verdict::Passed && report.failures.is_empty();
+    if !plain_pass && (!told_below || report.reason.starts_with("must ")) {
         put(&mut text, format_args!("  {}", report.reason));
     }
     if report.verdict == Verdict::Failed {
@@ -78,14 +80,9 @@ pub fn verdict_block(report: &RunReport, with_ladder: bool) -> String {
 #[must_use]
 pub fn summary_line(reports: &[RunReport], elapsed: Duration) -> String {
     let mut parts = Vec::new();
-    for verdict in [
-        Verdict::Passed,
-        Verdict::Failed,
-        Verdict::Flaky,
-        Verdict::Blocked,
-        Verdict::Error,
-        Verdict::Skipped,
-    ] {
+    for verdict in
+        [Verdict::Passed, Verdict::Failed, Verdict::Flaky, Verdict::Blocked, Verdict::Error, Verdict::Skipped]
+    {
         let count = reports.iter().filter(|report| report.verdict == verdict).count();
         if count > 0 {
             parts.push(format!("{count} {}", verdict_word(verdict)));

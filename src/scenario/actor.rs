@@ -203,7 +203,11 @@ impl Actor for RunActor {
     type State = Shell;
     type Arguments = Arguments;
 
-    async fn pre_start(&self, me: ActorRef<Message>, arguments: Arguments) -> Result<Shell, ActorProcessingErr> {
+    async fn pre_start(
+        &self,
+        me: ActorRef<Message>,
+        arguments: Arguments,
+    ) -> Result<Shell, ActorProcessingErr> {
         let Arguments { scenario, context, after, finished } = arguments;
         let mut shell = Shell::new(&me, scenario, context, after, finished);
         shell.machine.start(now(), after);
@@ -254,7 +258,8 @@ impl Shell {
         };
         let mut machine = Machine::new(scenario, setup, context.journal.wall().now());
         for call in context.views.all_active_calls() {
-            match context.journal.query(&Query { before: Some(Seq(after.0 + 1)), ..Query::of_call(call.id) }) {
+            match context.journal.query(&Query { before: Some(Seq(after.0 + 1)), ..Query::of_call(call.id) })
+            {
                 Ok(events) => events.iter().for_each(|envelope| machine.prime(envelope)),
                 Err(error) => tracing::warn!(%error, "an earlier call cannot be read"),
             }

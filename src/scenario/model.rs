@@ -45,6 +45,8 @@ pub struct Scenario {
     pub timeout: Duration,
     /// The verdict that the run must have, for scenarios that show a failure.
     pub expect_verdict: Option<Verdict>,
+    /// Words that the first failure's expectation must contain, so that a failure for another reason does not count.
+    pub expect_failure: Option<String>,
     /// Why it is not run.
     pub skip: Option<String>,
     /// Names of the ready-made patterns that it uses, with their version.

@@ -92,6 +92,7 @@ impl Predicate {
             return Ok(Expected::StatusClass(class));
         }
         Ok(match text.parse() {
+            Ok(comparison @ Comparison::Between(..)) => Expected::Compared(comparison),
             Ok(comparison) if text.starts_with(['<', '>', '=', '!']) => Expected::Compared(comparison),
             Ok(_) | Err(_) => Expected::Equals(Value::String(text.to_owned())),
         })
@@ -337,6 +338,8 @@ mod tests {
             (json!(1000), Some(json!(1000.0)), true),
             (json!(">= 100"), Some(json!(120)), true),
             (json!(">= 100"), Some(json!("120")), false),
+            (json!("415..435"), Some(json!(425.3)), true),
+            (json!("6001.."), Some(json!("6001..")), true),
             (json!({"a": 1}), Some(json!({"a": 1})), true),
         ] {
             let predicate = Predicate::new("x", &expected).unwrap();

@@ -107,7 +107,11 @@ impl Switchboard {
             return Err(Rejection::new(Code::LimitReached, format!("there are {limit} phones already")));
         }
         if known {
-            self.drop_phone(phone.clone(), true, cause.clone()).await?;
+            match self.drop_phone(phone.clone(), true, cause.clone()).await {
+                // A predecessor that is ending already is as good as dropped.
+                Err(rejection) if matches!(rejection.code, Code::Unavailable | Code::NotFound) => {}
+                outcome => drop(outcome?),
+            }
         }
         let before = self.inner.journal.head();
         let registers = spec.register;

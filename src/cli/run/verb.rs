@@ -131,7 +131,8 @@ fn select(args: &RunArgs, known: &Known, output: &mut Output) -> io::Result<Resu
         }
     }
     if invalid {
-        return refuse(output, "nothing was dialed; `offhook check` shows all findings", Exit::Invalid).map(Err);
+        return refuse(output, "nothing was dialed; `offhook check` shows all findings", Exit::Invalid)
+            .map(Err);
     }
     if selected.is_empty() {
         return refuse(output, "no scenario was selected", Exit::NothingSelected).map(Err);

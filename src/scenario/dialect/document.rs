@@ -23,7 +23,8 @@ use crate::{
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Keys that only the native form has.
-const NATIVE_KEYS: &[&str] = &["steps", "timeout", "tags", "vars", "never", "expect_verdict", "skip"];
+const NATIVE_KEYS: &[&str] =
+    &["steps", "timeout", "tags", "vars", "never", "expect_verdict", "expect_failure", "skip"];
 
 /// Reads a document; what is returned can be run when no finding is an error.
 pub(super) fn scenario(lower: &mut Lower, root: &Node, known: &Known) -> Option<Scenario> {
@@ -46,6 +47,7 @@ pub(super) fn scenario(lower: &mut Lower, root: &Node, known: &Known) -> Option<
         timeout: fields.read(lower, &["timeout", "timeout_ms"], scalar::duration).unwrap_or(DEFAULT_TIMEOUT),
         expect_verdict: fields
             .read(lower, &["expect_verdict"], |lower, node| scalar::word(lower, node, VERDICTS)),
+        expect_failure: fields.read(lower, &["expect_failure"], scalar::text),
         lenient: lower.lenient,
         ..Scenario::default()
     };
@@ -60,6 +62,9 @@ pub(super) fn scenario(lower: &mut Lower, root: &Node, known: &Known) -> Option<
         if hook.name.is_empty() {
             hook.name = format!("hook-{}", index + 1);
         }
+    }
+    if scenario.expect_failure.is_some() {
+        scenario.expect_verdict.get_or_insert(Verdict::Failed);
     }
     let from_patterns = std::mem::take(&mut scenario.initial_actions);
     scenario.initial_actions = fields.read(lower, &["initial_actions"], steps).unwrap_or_default();

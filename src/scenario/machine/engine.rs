@@ -459,6 +459,7 @@ impl Machine {
             held: &self.held,
             calls: self.book.begun,
             expected_verdict: self.scenario.expect_verdict,
+            expected_failure: self.scenario.expect_failure.as_deref(),
         };
         let (verdict, reason) = verdict(&evidence);
         let cause = self.setup.cause.clone();

@@ -90,6 +90,8 @@ pub(super) struct Evidence<'a> {
     pub(super) held: &'a [Held],
     pub(super) calls: u64,
     pub(super) expected_verdict: Option<Verdict>,
+    /// What the first failure must be about.
+    pub(super) expected_failure: Option<&'a str>,
 }
 
 /// Folds the evidence into a verdict: without evidence there is no pass.
@@ -98,6 +100,9 @@ pub(super) fn verdict(evidence: &Evidence<'_>) -> (Verdict, String) {
     match evidence.expected_verdict {
         None => (verdict, reason),
         Some(wanted) if wanted == verdict => {
+            if let Some(elsewhere) = failed_elsewhere(evidence) {
+                return (Verdict::Failed, format!("must fail at '{elsewhere}' but: {reason}"));
+            }
             let verb = if verdict == Verdict::Failed { "failed" } else { "ended" };
             (Verdict::Passed, format!("{verb} as it must: {reason}"))
         }
@@ -109,6 +114,13 @@ pub(super) fn verdict(evidence: &Evidence<'_>) -> (Verdict, String) {
             Verdict::Skipped | Verdict::Blocked | Verdict::Error => (verdict, reason),
         },
     }
+}
+
+/// Returns what should have failed when something else did.
+fn failed_elsewhere<'a>(evidence: &Evidence<'a>) -> Option<&'a str> {
+    let wanted = evidence.expected_failure?;
+    let hit = evidence.failures.first().is_some_and(|failure| failure.expected.contains(wanted));
+    (!hit).then_some(wanted)
 }
 
 fn plain_verdict(evidence: &Evidence<'_>) -> (Verdict, String) {

@@ -343,6 +343,15 @@ fn a_scenario_that_must_fail_passes_only_by_failing() {
     let mut world = World::run(text);
     world.call("a", 1, established());
     assert_eq!(world.verdict(), "failed: must be failed but is passed: the expectation held");
+    // Failing somewhere else is no proof.
+    let text = text.replace("expect_verdict: failed", "expect_failure: digits 99");
+    let mut world = World::run(&text);
+    world.seconds(2);
+    assert!(
+        world.verdict().starts_with("failed: must fail at 'digits 99' but: expected call.established"),
+        "{}",
+        world.verdict()
+    );
 }
 
 #[test]
