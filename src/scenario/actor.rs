@@ -107,11 +107,16 @@ fn broken(run: RunId) -> RunSummary {
     }
 }
 
+/// A run's actor could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("the run's actor did not start")]
+pub struct NotStarted(#[from] ractor::SpawnErr);
+
 /// Starts a run; `run.started` is in the journal when it returns.
 ///
 /// # Errors
 /// The actor could not be started.
-pub async fn start(scenario: Scenario, context: Context) -> Result<RunHandle, ractor::SpawnErr> {
+pub async fn start(scenario: Scenario, context: Context) -> Result<RunHandle, NotStarted> {
     let scenario = Arc::new(scenario);
     let run = context.run;
     let after = context.journal.head();

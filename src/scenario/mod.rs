@@ -10,7 +10,7 @@ mod node;
 mod pattern;
 mod vars;
 
-pub use actor::{Canceler, Context, RunHandle, start};
+pub use actor::{Canceler, Context, NotStarted, RunHandle, start};
 pub use check::{check_json, check_yaml};
 pub use diagnostic::{Diagnostic, Level, Position, Rule, Segment, nearest};
 pub use dialect::{ACTIONS, ActionShape, ArgShape, Known, Reading, parse_duration};

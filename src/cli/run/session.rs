@@ -112,7 +112,7 @@ impl Session {
         if self.lab.is_some() { format!("the embedded lab PBX at {domain}") } else { domain.to_owned() }
     }
 
-    pub(super) async fn run(&self, scenario: Scenario) -> Result<scenario::RunHandle, ractor::SpawnErr> {
+    pub(super) async fn run(&self, scenario: Scenario) -> Result<scenario::RunHandle, scenario::NotStarted> {
         let context = scenario::Context {
             execute: Arc::new(self.switchboard.clone()),
             journal: self.journal().clone(),
