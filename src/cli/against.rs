@@ -4,7 +4,6 @@ use std::{convert::Infallible, path::PathBuf, str::FromStr};
 
 use crate::{
     config::{Account, PbxProfile, PbxProfileError},
-    lab,
     secret::Secret,
 };
 
@@ -64,21 +63,6 @@ fn lab_accounts() -> Vec<Account> {
         password: Secret::new(format!("secret{number}")),
     };
     (6001..=6010).map(account).collect()
-}
-
-/// Turns what a lab says about itself into a profile.
-pub(super) fn of_lab(lab: &lab::Profile) -> PbxProfile {
-    let accounts = lab
-        .accounts
-        .iter()
-        .map(|user| Account { username: user.username.clone(), password: user.password.clone() });
-    let numbers = lab.numbers.iter().map(|(name, number)| ((*name).to_owned(), (*number).to_owned()));
-    PbxProfile {
-        domain: lab.domain.clone(),
-        accounts: accounts.collect(),
-        numbers: numbers.collect(),
-        ..PbxProfile::default()
-    }
 }
 
 #[cfg(test)]

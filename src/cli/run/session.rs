@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::super::against::{Against, of_lab};
+use super::super::against::Against;
 use crate::{
     artifact::Recordings,
     config::{Limits, PbxProfile},
@@ -93,7 +93,7 @@ impl Session {
             Against::Lab => Some(Lab::start(network, LabOptions::default())?),
             Against::Address { .. } | Against::Profile(_) => None,
         };
-        let profile = lab.as_ref().map(|lab| of_lab(&lab.profile())).or(profile);
+        let profile = lab.as_ref().map(Lab::profile).or(profile);
         Ok(Self { switchboard, lab, profile, folder, keeps })
     }
 
