@@ -7,6 +7,7 @@ mod arguments;
 mod catalog;
 mod compat;
 mod context;
+mod engine;
 mod exposure;
 mod result;
 mod runs;
@@ -16,6 +17,7 @@ mod services;
 mod tools;
 mod transport;
 
+pub use engine::ScenarioEngine;
 pub use exposure::{PhoneTools, UnknownPhoneTools};
 pub use runs::{NoRuns, NotStarted, Runs, StartedRun, Validation};
 pub use serve::ServeError;

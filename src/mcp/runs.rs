@@ -18,6 +18,8 @@ pub struct Validation {
     pub scenario_name: String,
     /// One object per mistake, with at least `kind` and `msg`; empty means that it may run.
     pub issues: Vec<Value>,
+    /// The same for what is only doubtful.
+    pub warnings: Vec<Value>,
 }
 
 /// A run that has begun.
@@ -62,6 +64,7 @@ impl NoRuns {
         Validation {
             scenario_name: "<parse-failed>".into(),
             issues: vec![serde_json::json!({ "kind": "parse", "msg": "no scenario engine in this process" })],
+            warnings: Vec::new(),
         }
     }
 }

@@ -6,15 +6,16 @@ use serde_json::{Map, Value, json};
 
 use super::rows;
 use crate::{
-    event::{CallEvent, Direction, Envelope, Event, MediaEvent, PhoneEvent, RunEvent, Verdict},
-    id::{CallId, RunId},
+    event::{Envelope, Event, MediaEvent, RunEvent, Verdict},
+    id::RunId,
     mcp::runs::Validation,
-    view::Views,
+    scenario::dialect::CallMemory,
 };
 
 /// Folds the events of a run into its result.
-pub(in crate::mcp) struct RunResult<'a> {
-    views: &'a Views,
+pub(in crate::mcp) struct RunResult {
+    /// What the older form of events repeats about each call.
+    memory: CallMemory,
     run: RunId,
     started_ms: Option<f64>,
     timeline: Vec<Value>,
@@ -46,11 +47,11 @@ impl Entry {
     }
 }
 
-impl<'a> RunResult<'a> {
+impl RunResult {
     /// Starts the result of a run.
-    pub(in crate::mcp) const fn new(views: &'a Views, run: RunId) -> Self {
+    pub(in crate::mcp) fn new(run: RunId) -> Self {
         Self {
-            views,
+            memory: CallMemory::default(),
             run,
             started_ms: None,
             timeline: Vec::new(),
@@ -86,67 +87,18 @@ impl<'a> RunResult<'a> {
     }
 
     fn entries(&mut self, envelope: &Envelope) -> Vec<Entry> {
-        match &envelope.event {
-            Event::Phone(event) => phone_entry(event).into_iter().collect(),
-            Event::Call(event) => {
-                envelope.subject.call.and_then(|call| self.call_entry(call, event)).into_iter().collect()
-            }
-            Event::Media(event) => self.media_entry(envelope, event).into_iter().collect(),
-            Event::Run(event) => self.run_entries(event),
-            Event::Sip(_) | Event::System(_) => Vec::new(),
+        if let Event::Run(event) = &envelope.event {
+            return self.run_entries(event);
         }
-    }
-
-    fn call_entry(&self, call: CallId, event: &CallEvent) -> Option<Entry> {
-        let (state, status, text) = match event {
-            CallEvent::Placed { .. } => ("calling", 0, ""),
-            CallEvent::Incoming { .. } => ("incoming", 100, "Trying"),
-            CallEvent::Ringing { status, reason, .. } => ("early", *status, reason.as_str()),
-            CallEvent::Answered { status, reason, .. } => ("connecting", *status, reason.as_str()),
-            CallEvent::Established { .. } => ("confirmed", 200, "OK"),
-            CallEvent::Ended { status, reason, .. } => ("disconnected", status.unwrap_or(0), reason.as_str()),
-            CallEvent::Trying {}
-            | CallEvent::Dialog { .. }
-            | CallEvent::Held { .. }
-            | CallEvent::Resumed { .. }
-            | CallEvent::Modified { .. }
-            | CallEvent::Modifying { .. }
-            | CallEvent::ModifyFailed { .. }
-            | CallEvent::Ending {}
-            | CallEvent::TransferRequested { .. }
-            | CallEvent::TransferProgress { .. }
-            | CallEvent::Crashed { .. } => return None,
-        };
-        let view = self.views.call(call);
-        let direction = view.as_ref().map(|call| match call.direction {
-            Direction::Inbound => "inbound",
-            Direction::Outbound => "outbound",
-        });
-        let data = json!({
-            "state": state,
-            "remote_uri": view.as_ref().map_or("", |call| &call.remote),
-            "last_status": status,
-            "last_status_text": text,
-            "direction": direction,
-        });
-        Some(Entry::event(format!("call.state.{state}"), data))
-    }
-
-    fn media_entry(&mut self, envelope: &Envelope, event: &MediaEvent) -> Option<Entry> {
-        if let (
+        if let Event::Media(
             MediaEvent::RecordingStarted { path } | MediaEvent::RecordingStopped { path, .. },
-            Some(phone),
-        ) = (event, &envelope.subject.phone)
+        ) = &envelope.event
+            && let Some(phone) = &envelope.subject.phone
         {
             self.recordings.insert(phone.to_string(), path.clone());
         }
-        if let MediaEvent::DigitReceived { digit, .. } = event {
-            return Some(Entry::event("dtmf.in", json!({ "digit": digit, "method": "rfc2833" })));
-        }
-        if let MediaEvent::DigitsSent { digits, .. } = event {
-            return Some(Entry::event("dtmf.out", json!({ "digits": digits, "method": "rfc2833" })));
-        }
-        None
+        let older = self.memory.observe(envelope);
+        older.map(|event| Entry::event(event.name, event.data)).into_iter().collect()
     }
 
     fn run_entries(&mut self, event: &RunEvent) -> Vec<Entry> {
@@ -250,33 +202,6 @@ fn status(verdict: Verdict, reason: &str) -> &'static str {
         Verdict::Failed => "failed",
         Verdict::Blocked | Verdict::Error => "error",
     }
-}
-
-fn phone_entry(event: &PhoneEvent) -> Option<Entry> {
-    let registration = |status: Option<u16>, reason: &str, expires: u64| json!({ "status_code": status.unwrap_or(0), "reason": reason, "expires": expires });
-    Some(match event {
-        PhoneEvent::Registered { status, reason, expires_s } => {
-            Entry::event("reg.success", registration(Some(*status), reason, *expires_s))
-        }
-        PhoneEvent::RegistrationFailed { status, reason, .. } => {
-            Entry::event("reg.failed", registration(*status, reason, 0))
-        }
-        PhoneEvent::Unregistered { status } => Entry::event("reg.unregistered", registration(*status, "", 0)),
-        PhoneEvent::MessageReceived { from, to, body, content_type } => Entry::event(
-            "im.received",
-            json!({ "from": from, "to": to, "body": body, "content_type": content_type }),
-        ),
-        PhoneEvent::Added { .. }
-        | PhoneEvent::Updated { .. }
-        | PhoneEvent::Bound { .. }
-        | PhoneEvent::Dropped {}
-        | PhoneEvent::Registering { .. }
-        | PhoneEvent::Crashed { .. }
-        | PhoneEvent::Restarted { .. }
-        | PhoneEvent::MessageSent { .. }
-        | PhoneEvent::MessageDelivered { .. }
-        | PhoneEvent::MessageFailed { .. } => return None,
-    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit a double's 53 bits")]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rmcp::model::JsonObject;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     event::{Envelope, Event, RunEvent},
@@ -54,11 +54,15 @@ arguments! {
 async fn validate_scenario(services: Arc<Services>, given: ValidateScenario, _: CallContext) -> Reply {
     let validation = services.runs.validate(&given.scenario);
     let status = if validation.issues.is_empty() { "ok" } else { "error" };
-    Reply::compat(json!({
+    let mut report = json!({
         "status": status,
         "issues": validation.issues,
         "scenario_name": validation.scenario_name,
-    }))
+    });
+    if let (Value::Object(report), false) = (&mut report, validation.warnings.is_empty()) {
+        report.insert("warnings".into(), validation.warnings.into());
+    }
+    Reply::compat(report)
 }
 
 arguments! {
@@ -83,7 +87,7 @@ async fn run_scenario(services: Arc<Services>, given: RunScenario, context: Call
 async fn follow(services: &Services, started: StartedRun, mut context: CallContext) -> Reply {
     let StartedRun { run, after, cancel, mut finished } = started;
     let mut reader = services.journal.reader(after);
-    let mut result = RunResult::new(&services.views, run);
+    let mut result = RunResult::new(run);
     let mut ended = false;
     loop {
         tokio::select! {

@@ -22,7 +22,7 @@ impl Runs for Script {
             document.get("name").and_then(Value::as_str).unwrap_or("<parse-failed>").to_owned();
         let issue = json!({ "kind": "parse", "msg": "a scenario needs a name" });
         let issues = if document.contains_key("name") { Vec::new() } else { vec![issue] };
-        Validation { scenario_name, issues }
+        Validation { scenario_name, issues, warnings: Vec::new() }
     }
 
     fn start(

@@ -1,0 +1,162 @@
+//! The scenario engine behind the scenario tools.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use rmcp::model::JsonObject;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::runs::{NotStarted, Runs, StartedRun, Validation};
+use crate::{
+    command::Execute,
+    config::PbxProfile,
+    event::Cause,
+    journal::Journal,
+    scenario::{self, Diagnostic, Known, Level, Reading, Segment},
+    view::Views,
+};
+
+/// Name of a document that could not be read.
+const UNREADABLE: &str = "<parse-failed>";
+
+/// Runs scenarios with the phones of this process.
+pub struct ScenarioEngine {
+    /// The door for commands.
+    pub execute: Arc<dyn Execute>,
+    /// The event log.
+    pub journal: Journal,
+    /// Its folds.
+    pub views: Views,
+    /// The phone system that scenarios make phones for; none where phones exist already.
+    pub profile: Option<PbxProfile>,
+}
+
+impl ScenarioEngine {
+    fn read(&self, document: JsonObject) -> Reading {
+        let mut known = Known::default();
+        if let Some(profile) = &self.profile {
+            known.add_numbers(profile.numbers.keys());
+        }
+        scenario::check_json(&Value::Object(document), &known)
+    }
+
+    async fn begin(
+        &self,
+        document: JsonObject,
+        timeout: Option<Duration>,
+        cause: Cause,
+    ) -> Result<StartedRun, NotStarted> {
+        let reading = self.read(document);
+        let validation = validation_of(&reading);
+        let (true, Some(mut scenario)) = (reading.is_runnable(), reading.scenario) else {
+            return Err(NotStarted { validation });
+        };
+        scenario.timeout = timeout.unwrap_or(scenario.timeout);
+        let context = scenario::Context {
+            execute: Arc::clone(&self.execute),
+            journal: self.journal.clone(),
+            views: self.views.clone(),
+            profile: self.profile.clone(),
+            run: self.views.next_run_id(),
+            cause,
+            create_listed: false,
+        };
+        let handle = scenario::start(scenario, context).await.map_err(|error| NotStarted {
+            validation: Validation {
+                issues: vec![json!({ "kind": "engine", "msg": error.to_string() })],
+                ..validation
+            },
+        })?;
+        let (run, after, canceler) = (handle.id(), handle.after(), handle.canceler());
+        let cancel = CancellationToken::new();
+        let canceled = cancel.clone();
+        let finished = async move {
+            let over = handle.wait();
+            tokio::pin!(over);
+            tokio::select! {
+                _ = &mut over => return,
+                () = canceled.cancelled() => canceler.cancel("canceled by the client"),
+            }
+            over.await;
+        };
+        // A run goes on when nobody waits for it, and what it started is still ended.
+        let task = tokio::spawn(finished);
+        let finished = Box::pin(async move { drop(task.await) });
+        Ok(StartedRun { run, after, cancel, finished })
+    }
+}
+
+impl Runs for ScenarioEngine {
+    fn validate(&self, document: &JsonObject) -> Validation {
+        validation_of(&self.read(document.clone()))
+    }
+
+    fn start(
+        &self,
+        document: JsonObject,
+        timeout: Option<Duration>,
+        cause: Cause,
+    ) -> Pin<Box<dyn Future<Output = Result<StartedRun, NotStarted>> + Send + '_>> {
+        Box::pin(self.begin(document, timeout, cause))
+    }
+}
+
+fn validation_of(reading: &Reading) -> Validation {
+    let of_level = |level: Level| {
+        reading.findings.iter().filter(move |finding| finding.level == level).map(issue).collect::<Vec<_>>()
+    };
+    Validation {
+        scenario_name: reading.scenario.as_ref().map_or_else(|| UNREADABLE.to_owned(), |scenario| scenario.name.clone()),
+        issues: of_level(Level::Error),
+        warnings: of_level(Level::Warning),
+    }
+}
+
+/// Makes the issue of a finding: the older keys for its place, then code, path and suggestion.
+fn issue(finding: &Diagnostic) -> Value {
+    let mut issue = Map::new();
+    let index = |at: usize| match finding.path.get(at) {
+        Some(Segment::Index(index)) => Some(*index),
+        Some(Segment::Key(_)) | None => None,
+    };
+    let section = match finding.path.first() {
+        Some(Segment::Key(key)) => key.as_str(),
+        Some(Segment::Index(_)) | None => "",
+    };
+    let kind = match (section, index(3)) {
+        ("hooks", Some(step)) => {
+            issue.insert("source".into(), "scenario.hooks".into());
+            issue.insert("hook".into(), json!(index(1)));
+            issue.insert("step".into(), step.into());
+            "action"
+        }
+        ("hooks", None) => {
+            issue.insert("source".into(), "scenario.hooks".into());
+            issue.insert("index".into(), json!(index(1)));
+            "hook"
+        }
+        ("stop_on", _) => {
+            issue.insert("index".into(), json!(index(1)));
+            "stop_on"
+        }
+        ("initial_actions", _) => {
+            issue.insert("index".into(), json!(index(1)));
+            "initial_action"
+        }
+        ("steps", _) => {
+            issue.insert("index".into(), json!(index(1)));
+            "step"
+        }
+        _ => "parse",
+    };
+    let mut whole = Map::new();
+    whole.insert("kind".into(), kind.into());
+    whole.extend(issue);
+    whole.insert("msg".into(), finding.text.as_str().into());
+    whole.insert("code".into(), finding.rule.code().into());
+    whole.insert("path".into(), finding.path_text().into());
+    if let Some(suggestion) = &finding.suggestion {
+        whole.insert("suggestion".into(), suggestion.as_str().into());
+    }
+    Value::Object(whole)
+}
