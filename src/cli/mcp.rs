@@ -1,14 +1,19 @@
 //! `offhook mcp`: serves MCP over standard input and output until the input ends or a signal comes.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use clap::Args;
 use jiff::tz::TimeZone;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Output, start::StartArgs};
-use crate::mcp::{McpServer, NoRuns, PhoneTools, Services};
+use super::{Exit, Output, against::Against, start::StartArgs};
+use crate::{
+    config::PbxProfile,
+    lab::{Lab, LabOptions},
+    mcp::{McpServer, PhoneTools, ScenarioEngine, Services},
+    switchboard::Switchboard,
+};
 
 /// How long phones may take to close after the client is gone.
 const SHUTDOWN: Duration = Duration::from_secs(2);
@@ -19,6 +24,9 @@ pub(crate) struct McpArgs {
     /// How phone actions are listed: tools of each phone (dynamic), once with a phone_id (static), or by client (auto).
     #[arg(long, value_name = "dynamic|static|auto", default_value = "auto")]
     phone_tools: PhoneTools,
+    /// Phone system for which scenarios make phones: the embedded lab PBX (started now), an address, or a profile.
+    #[arg(long, value_name = "lab|sip:HOST:PORT|PROFILE.yaml")]
+    against: Option<Against>,
     #[command(flatten)]
     start: StartArgs,
 }
@@ -35,11 +43,24 @@ pub(crate) async fn run(args: McpArgs, output: &mut Output) -> io::Result<Exit> 
             return Ok(Exit::NotReady);
         }
     };
+    let (lab, profile) = match system(args.against.as_ref(), &board) {
+        Ok(system) => system,
+        Err(error) => {
+            output.remark(format_args!("offhook mcp: {error}"))?;
+            return Ok(Exit::NotReady);
+        }
+    };
+    let engine = ScenarioEngine {
+        execute: Arc::new(board.clone()),
+        journal: board.journal().clone(),
+        views: board.views().clone(),
+        profile,
+    };
     let services = Services {
         execute: Arc::new(board.clone()),
         journal: board.journal().clone(),
         views: board.views().clone(),
-        runs: Arc::new(NoRuns),
+        runs: Arc::new(engine),
         recordings: args.start.recordings_folder(),
         zone: TimeZone::system(),
         closing,
@@ -50,6 +71,9 @@ pub(crate) async fn run(args: McpArgs, output: &mut Output) -> io::Result<Exit> 
         Ok(Err(error)) => output.remark(format_args!("offhook mcp: {error}"))?,
         Err(_) => output.remark("offhook mcp: phones did not close in time")?,
     }
+    if let Some(lab) = lab {
+        lab.stop().await;
+    }
     match served {
         Ok(()) => Ok(Exit::Passed),
         Err(error) => {
@@ -57,6 +81,20 @@ pub(crate) async fn run(args: McpArgs, output: &mut Output) -> io::Result<Exit> 
             Ok(Exit::Internal)
         }
     }
+}
+
+/// Finds the phone system for scenarios; the embedded lab is started where it is asked for.
+fn system(
+    against: Option<&Against>,
+    board: &Switchboard,
+) -> Result<(Option<Lab>, Option<PbxProfile>), Box<dyn Error>> {
+    let Some(against) = against else { return Ok((None, None)) };
+    if *against == Against::Lab {
+        let lab = Lab::start(board.network(), LabOptions::default())?;
+        let profile = lab.profile();
+        return Ok((Some(lab), Some(profile)));
+    }
+    Ok((None, against.profile()?))
 }
 
 /// Ends the server in order when the process is asked to stop.

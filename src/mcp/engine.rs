@@ -106,7 +106,10 @@ fn validation_of(reading: &Reading) -> Validation {
         reading.findings.iter().filter(move |finding| finding.level == level).map(issue).collect::<Vec<_>>()
     };
     Validation {
-        scenario_name: reading.scenario.as_ref().map_or_else(|| UNREADABLE.to_owned(), |scenario| scenario.name.clone()),
+        scenario_name: reading
+            .scenario
+            .as_ref()
+            .map_or_else(|| UNREADABLE.to_owned(), |scenario| scenario.name.clone()),
         issues: of_level(Level::Error),
         warnings: of_level(Level::Warning),
     }
@@ -119,33 +122,25 @@ fn issue(finding: &Diagnostic) -> Value {
         Some(Segment::Index(index)) => Some(*index),
         Some(Segment::Key(_)) | None => None,
     };
-    let section = match finding.path.first() {
+    let key = |at: usize| match finding.path.get(at) {
         Some(Segment::Key(key)) => key.as_str(),
         Some(Segment::Index(_)) | None => "",
     };
-    let kind = match (section, index(3)) {
-        ("hooks", Some(step)) => {
+    let kind = match (key(0), key(2)) {
+        ("hooks", "then") => {
             issue.insert("source".into(), "scenario.hooks".into());
             issue.insert("hook".into(), json!(index(1)));
-            issue.insert("step".into(), step.into());
+            issue.insert("step".into(), json!(index(3)));
             "action"
         }
-        ("hooks", None) => {
+        ("hooks", _) => {
             issue.insert("source".into(), "scenario.hooks".into());
             issue.insert("index".into(), json!(index(1)));
             "hook"
         }
-        ("stop_on", _) => {
+        (section @ ("stop_on" | "initial_actions" | "steps"), _) => {
             issue.insert("index".into(), json!(index(1)));
-            "stop_on"
-        }
-        ("initial_actions", _) => {
-            issue.insert("index".into(), json!(index(1)));
-            "initial_action"
-        }
-        ("steps", _) => {
-            issue.insert("index".into(), json!(index(1)));
-            "step"
+            section.trim_end_matches('s')
         }
         _ => "parse",
     };

@@ -90,9 +90,8 @@ impl RunResult {
         if let Event::Run(event) = &envelope.event {
             return self.run_entries(event);
         }
-        if let Event::Media(
-            MediaEvent::RecordingStarted { path } | MediaEvent::RecordingStopped { path, .. },
-        ) = &envelope.event
+        if let Event::Media(MediaEvent::RecordingStarted { path } | MediaEvent::RecordingStopped { path, .. }) =
+            &envelope.event
             && let Some(phone) = &envelope.subject.phone
         {
             self.recordings.insert(phone.to_string(), path.clone());

@@ -374,11 +374,16 @@ impl World {
     }
 
     pub(crate) fn with_runs(runs: impl FnOnce(&Journal) -> Arc<dyn Runs>) -> Self {
+        Self::with_engine(|exchange| runs(&exchange.journal))
+    }
+
+    /// Makes a world with a scenario engine that works through its exchange.
+    pub(crate) fn with_engine(runs: impl FnOnce(&Arc<Exchange>) -> Arc<dyn Runs>) -> Self {
         let wall = Wall::starting_at("2026-01-02T03:04:05.678Z".parse().unwrap());
-        let journal = Journal::in_memory(wall);
-        let runs = runs(&journal);
+        let exchange = Exchange::new(&Journal::in_memory(wall));
+        let runs = runs(&exchange);
         let recordings = tempfile::tempdir().unwrap();
-        Self { exchange: Exchange::new(&journal), recordings, closing: CancellationToken::new(), runs }
+        Self { exchange, recordings, closing: CancellationToken::new(), runs }
     }
 
     pub(crate) fn server(&self, phone_tools: PhoneTools) -> McpServer {

@@ -1,0 +1,101 @@
+//! The scenario engine behind the scenario tools.
+
+use std::sync::Arc;
+
+use offhook::mcp::{PhoneTools, ScenarioEngine};
+use serde_json::{Value, json};
+
+use super::support::{Exchange, World, keys};
+
+fn world() -> World {
+    World::with_engine(|exchange: &Arc<Exchange>| {
+        Arc::new(ScenarioEngine {
+            execute: exchange.clone(),
+            journal: exchange.journal.clone(),
+            views: exchange.views.clone(),
+            profile: None,
+        })
+    })
+}
+
+/// Phone a calls b, b answers, a hangs up.
+fn call() -> Value {
+    json!({
+        "name": "call",
+        "phones": ["a", "b"],
+        "timeout_ms": 5000,
+        "hooks": [
+            { "when": "call.state.incoming", "on_phone": "b", "then": [{ "wait": "300ms" }, "answer"] },
+            { "when": "call.state.confirmed", "on_phone": "a", "then": [{ "send_dtmf": "4" }, "hangup"] },
+        ],
+        "initial_actions": [{ "make_call": { "from_phone": "a", "to": "sip:b@pbx.test" } }],
+        "stop_on": [{ "event": "call.state.disconnected", "phone_id": "a" }],
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_of_the_older_form_runs_with_phones_that_exist() {
+    let world = world();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    client.add_phone("a").await;
+    client.add_phone("b").await;
+    let checked = client.call("validate_scenario", json!({ "scenario": call() })).await;
+    assert_eq!((&checked["status"], &checked["issues"]), (&json!("ok"), &json!([])), "{checked}");
+    let result = client.call("run_scenario", json!({ "scenario": call() })).await;
+    assert_eq!((&result["status"], &result["reason"]), (&json!("ok"), &json!("stop_on matched")), "{result}");
+    assert_eq!((&result["verdict"], &result["errors"]), (&json!("passed"), &json!([])));
+    let of = |kind: &str| -> Vec<&str> {
+        let entries = result["timeline"].as_array().unwrap().iter().filter(|entry| entry["kind"] == kind);
+        entries.map(|entry| entry["type"].as_str().unwrap()).collect()
+    };
+    assert_eq!(of("action"), ["make_call", "wait", "answer", "send_dtmf", "hangup"]);
+    for event in [
+        "call.state.calling",
+        "call.state.incoming",
+        "call.state.confirmed",
+        "dtmf.in",
+        "call.state.disconnected",
+    ] {
+        assert!(of("event").contains(&event), "{event} in {:?}", of("event"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn mistakes_are_told_at_their_place_and_nothing_is_dialed() {
+    let world = world();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    let mut document = call();
+    document["hooks"] = json!([{ "when": "call.banana", "then": ["answer", "fly"] }]);
+    document["stop_on"] = json!([{ "event": "nope" }]);
+    document["initial_actions"] = json!(["fly"]);
+    let checked = client.call("validate_scenario", json!({ "scenario": document })).await;
+    let issues = checked["issues"].as_array().unwrap();
+    let find = |kind: &str| {
+        issues.iter().find(|issue| issue["kind"] == kind).unwrap_or_else(|| panic!("{kind}: {issues:?}"))
+    };
+    assert_eq!(find("hook")["index"], 0);
+    assert_eq!(find("hook")["msg"], "unknown event type: 'call.banana'");
+    assert_eq!((&find("action")["hook"], &find("action")["step"]), (&json!(0), &json!(1)));
+    assert_eq!(find("action")["msg"], "unknown action: 'fly'");
+    assert_eq!(find("stop_on")["index"], 0);
+    assert_eq!(find("initial_action")["index"], 0);
+
+    let refused = client.call("run_scenario", json!({ "scenario": document })).await;
+    assert_eq!(refused["reason"], "pre-flight validation failed");
+    assert_eq!(keys(&refused["errors"][0]).first(), Some(&"stage"));
+    assert!(world.exchange.commands.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_nothing_stops_ends_with_its_time_and_leaves_no_call() {
+    let world = world();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    client.add_phone("a").await;
+    client.add_phone("b").await;
+    let mut document = call();
+    document["hooks"] = json!([]);
+    let result = client.call("run_scenario", json!({ "scenario": document, "timeout_ms": 700 })).await;
+    assert_eq!((&result["status"], &result["reason"]), (&json!("timeout"), &json!("timeout after 700ms")));
+    assert_ne!(result["verdict"], "passed");
+    assert!(world.exchange.views.all_active_calls().is_empty(), "the run hangs up what it placed");
+}
