@@ -1,3 +1,4 @@
 //! What users and programs rely on, as snapshots.
 
+mod events;
 mod tools;

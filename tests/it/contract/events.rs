@@ -1,0 +1,356 @@
+//! The wire format of the journal: one JSON a kind of event, and journals of earlier versions.
+//!
+//! A changed snapshot here is a changed format: it needs an entry in `upcast` and a line in `tests/data/journals/`.
+
+use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path};
+
+use offhook::{
+    event::{
+        CallEvent, Cause, Change, DialogIdentity, DigitMethod, EndCause, Envelope, Event, MediaDirection,
+        MediaEvent, MediaStatistics, Party, PhoneEvent, PhoneSpec, RawMessage, RunEvent, SipEvent,
+        SipSummary, Subject, Surface, SystemEvent, Transport, Verdict,
+    },
+    id::{CallId, PhoneId, RunId, Seq},
+    journal::{Journal, Query, import, replay},
+    view::{Phase, Views},
+    wall::Wall,
+};
+use serde_json::json;
+
+fn s(text: &str) -> String {
+    text.to_owned()
+}
+
+fn a() -> PhoneId {
+    "a".parse().unwrap()
+}
+
+fn spec() -> PhoneSpec {
+    PhoneSpec {
+        domain: s("pbx.example:5070"),
+        username: s("6001"),
+        realm: Some(s("pbx")),
+        transport: Transport::Tcp,
+        transport_text: Some(s("TCP")),
+        local_port: 5071,
+        codecs: Some(vec![s("PCMA")]),
+        auto_answer: true,
+        srtp: false,
+        register: true,
+        recording_enabled: true,
+        capture_enabled: false,
+    }
+}
+
+fn phone_events() -> Vec<PhoneEvent> {
+    let (to, body, content_type) = (s("sip:6002@pbx.example"), s("hello"), s("text/plain"));
+    vec![
+        PhoneEvent::Added { spec: spec() },
+        PhoneEvent::Updated { spec: PhoneSpec { codecs: None, realm: None, transport_text: None, ..spec() } },
+        PhoneEvent::Bound { local: s("192.0.2.1:5071") },
+        PhoneEvent::Registering { registrar: s("sip:pbx.example:5070") },
+        PhoneEvent::RegistrationFailed { status: None, reason: s("no answer"), retry_in_ms: Some(30_000) },
+        PhoneEvent::Registered { status: 200, reason: s("OK"), expires_s: 300 },
+        PhoneEvent::MessageReceived {
+            from: to.clone(),
+            to: s("sip:6001@pbx.example"),
+            body: body.clone(),
+            content_type: content_type.clone(),
+        },
+        PhoneEvent::MessageSent { to: to.clone(), body, content_type },
+        PhoneEvent::MessageDelivered { to: to.clone(), status: 202 },
+        PhoneEvent::MessageFailed { to, status: Some(404), reason: s("Not Found") },
+        PhoneEvent::Crashed { reason: s("a text") },
+        PhoneEvent::Restarted { attempt: 1 },
+        PhoneEvent::Unregistered { status: Some(200) },
+        PhoneEvent::Dropped {},
+    ]
+}
+
+fn dialog() -> DialogIdentity {
+    DialogIdentity {
+        sip_call_id: s("f81d4fae@192.0.2.1"),
+        local_uri: s("sip:6001@pbx.example"),
+        local_tag: s("l1"),
+        remote_uri: s("sip:600@pbx.example"),
+        remote_tag: s("r1"),
+        local_cseq: 2,
+        remote_cseq: None,
+        route_set: vec![s("<sip:192.0.2.5;lr>")],
+        remote_target: s("sip:600@192.0.2.9:5060"),
+        transport: s("udp"),
+        remote: s("192.0.2.9:5060"),
+    }
+}
+
+fn call_events() -> Vec<CallEvent> {
+    let by = Party::Local;
+    vec![
+        CallEvent::Placed {
+            target: s("sip:600@pbx.example"),
+            local: s("sip:6001@pbx.example"),
+            sip_call_id: s("f81d4fae@192.0.2.1"),
+        },
+        CallEvent::Incoming {
+            remote: s("\"Bob\" <sip:6002@pbx.example>;tag=1"),
+            local: s("<sip:6001@pbx.example>"),
+            sip_call_id: s("f81d4fae@192.0.2.1"),
+            contact: Some(s("<sip:6002@192.0.2.9>")),
+        },
+        CallEvent::Trying {},
+        CallEvent::Ringing { status: 183, reason: s("Session Progress"), early_media: true },
+        CallEvent::Answered { by: Party::Remote, status: 200, reason: s("OK") },
+        CallEvent::Established { contact: Some(s("<sip:600@192.0.2.9:5060>")) },
+        CallEvent::Dialog { dialog: dialog() },
+        CallEvent::Modifying { change: Change::Hold },
+        CallEvent::Held { by },
+        CallEvent::Resumed { by },
+        CallEvent::Modified { by, codec: Some(s("PCMU")), direction: MediaDirection::Sendonly },
+        CallEvent::ModifyFailed { status: Some(491), reason: s("Request Pending") },
+        CallEvent::TransferRequested { by, to: s("sip:602@pbx.example") },
+        CallEvent::TransferProgress { status: 200, reason: s("OK") },
+        CallEvent::Crashed { reason: s("a text") },
+        CallEvent::Ending {},
+        CallEvent::Ended {
+            by: Party::Remote,
+            cause: EndCause::Normal,
+            status: Some(200),
+            reason: s("Normal call clearing"),
+            duration_ms: 4200,
+        },
+    ]
+}
+
+fn statistics() -> MediaStatistics {
+    MediaStatistics {
+        sent_packets: 250,
+        sent_bytes: 40_000,
+        received_packets: 248,
+        received_bytes: 39_680,
+        lost: 2,
+        duplicates: 0,
+        reordered: 1,
+        discarded: 0,
+        jitter_ms: 0.5,
+        jitter_max_ms: 2.25,
+        rtt_ms: None,
+        level_dbfs: Some(-18.5),
+        mos: None,
+        mos_absent_because: Some(s("no round-trip time")),
+    }
+}
+
+fn media_events() -> Vec<MediaEvent> {
+    let method = DigitMethod::Rfc4733;
+    vec![
+        MediaEvent::Started {
+            local: s("192.0.2.1:4000"),
+            remote: None,
+            codec: s("PCMA"),
+            direction: MediaDirection::Sendrecv,
+        },
+        MediaEvent::FirstPacket { source: s("192.0.2.9:4002"), ssrc: 7, payload_type: 8 },
+        MediaEvent::SourceChanged { source: s("192.0.2.9:4004") },
+        MediaEvent::ReceptionStopped { quiet_ms: 5000 },
+        MediaEvent::ReceptionResumed {},
+        MediaEvent::Statistics { statistics: statistics() },
+        MediaEvent::SilenceStarted {},
+        MediaEvent::SilenceEnded { duration_ms: 900 },
+        MediaEvent::ToneStarted { hz: 1000.0, level_dbfs: -10.5 },
+        MediaEvent::ToneEnded { hz: 1000.0, duration_ms: 1900 },
+        MediaEvent::PlaybackStarted { source: s("hello.wav"), repeat: false },
+        MediaEvent::PlaybackFinished { source: s("hello.wav") },
+        MediaEvent::RecordingStarted { path: s("/recordings/a/call_0_20260102_030405_000000.wav") },
+        MediaEvent::RecordingStopped {
+            path: s("/recordings/a/call_0_20260102_030405_000000.wav"),
+            duration_ms: 4100,
+        },
+        MediaEvent::RecordingFailed { path: s("/full/a.wav"), reason: s("no space left") },
+        MediaEvent::DigitReceived { digit: '#', duration_ms: 160, method },
+        MediaEvent::DigitsSent { digits: s("12#"), method },
+        MediaEvent::DigitsCut { digits: s("#") },
+        MediaEvent::DigitsFinished { digits: s("12") },
+        MediaEvent::Stopped { statistics: MediaStatistics { mos: Some(4.25), ..statistics() } },
+    ]
+}
+
+fn sip_events() -> Vec<SipEvent> {
+    let summary = SipSummary {
+        method: Some(s("REGISTER")),
+        status: None,
+        reason: None,
+        cseq: Some(2),
+        sip_call_id: Some(s("f81d4fae@192.0.2.1")),
+        sdp: false,
+    };
+    let text = "REGISTER sip:pbx.example SIP/2.0\r\nAuthorization: Digest response=\"***\"\r\n\r\n";
+    let (transport, local, remote) = (s("udp"), s("192.0.2.1:5071"), s("192.0.2.9:5060"));
+    vec![
+        SipEvent::Sent {
+            transport: transport.clone(),
+            local: local.clone(),
+            remote: remote.clone(),
+            summary: summary.clone(),
+            retransmission: true,
+            message: RawMessage::Text(s(text)),
+        },
+        SipEvent::Received {
+            transport,
+            local,
+            remote: remote.clone(),
+            summary: SipSummary { status: Some(200), reason: Some(s("OK")), ..summary },
+            message: RawMessage::Base64(s("U0lQLzIuMCAyMDAg/w==")),
+        },
+        SipEvent::Anomaly { what: s("a response without a transaction"), remote: Some(remote) },
+        SipEvent::Refused { count: 12 },
+    ]
+}
+
+fn run_events() -> Vec<RunEvent> {
+    let (action, hook, at) = (s("make_call"), s("steps"), Some(s("12:5")));
+    let args = json!({ "phone": "a", "to": "sip:600@pbx.example" });
+    vec![
+        RunEvent::Started {
+            name: s("basic-call"),
+            phones: vec![s("a"), s("b")],
+            source: Some(s("basic-call.yaml")),
+        },
+        RunEvent::ActionStarted {
+            action: action.clone(),
+            args: args.clone(),
+            hook: hook.clone(),
+            at: at.clone(),
+        },
+        RunEvent::HookFired { hook: s("answer"), by: Seq(41) },
+        RunEvent::ActionFailed { action, args, hook, at: None, error: s("phone 'a' is not registered") },
+        RunEvent::Checkpoint { label: s("connected") },
+        RunEvent::Log { message: s("a text") },
+        RunEvent::Signal { name: s("ready"), data: json!({ "round": 1 }) },
+        RunEvent::ExpectationMet { expectation: s("b rings"), at: at.clone(), by: Some(Seq(42)) },
+        RunEvent::ExpectationFailed {
+            expectation: s("a hears 1000 Hz"),
+            at,
+            instead: s("silence"),
+            by: None,
+        },
+        RunEvent::Finished {
+            verdict: Verdict::Failed,
+            reason: s("1 of 2 expectations failed"),
+            elapsed_ms: 5100,
+        },
+    ]
+}
+
+/// One envelope of every kind, and every form of cause and subject among them.
+fn samples() -> Vec<Envelope> {
+    let call = || Subject::call(a(), CallId(0));
+    let phone = || Subject::phone(a());
+    let run = || Subject::run(RunId(1));
+    let mut events: Vec<(Subject, Cause, Event)> = vec![];
+    let mut add =
+        |subject: &dyn Fn() -> Subject, cause: Cause, event: Event| events.push((subject(), cause, event));
+    add(&Subject::system, Cause::Start, SystemEvent::Started { version: s("0.1.0") }.into());
+    let request = Some(s("7"));
+    for event in phone_events() {
+        add(&phone, Cause::Command { surface: Surface::Mcp, request: request.clone() }, event.into());
+    }
+    for event in sip_events() {
+        add(&phone, Cause::Network, event.into());
+    }
+    for event in run_events() {
+        add(&run, Cause::Run { run: RunId(1), hook: s("steps") }, event.into());
+    }
+    for event in call_events() {
+        add(&call, Cause::Sip { seq: Seq(17) }, event.into());
+    }
+    for event in media_events() {
+        add(&call, Cause::Media, event.into());
+    }
+    add(&Subject::system, Cause::command(Surface::Cli), SystemEvent::Stopped {}.into());
+    let at = "2026-01-02T03:04:05.678901Z".parse().unwrap();
+    let numbered = events.into_iter().zip(1..);
+    numbered.map(|((subject, cause, event), n)| Envelope { seq: Seq(n), at, subject, cause, event }).collect()
+}
+
+#[test]
+fn every_kind_of_event_has_the_reviewed_form() {
+    let samples = samples();
+    let covered: BTreeSet<_> = samples.iter().map(|sample| sample.event.kind()).collect();
+    let kinds: BTreeSet<_> = Event::kinds().into_iter().collect();
+    assert_eq!(covered, kinds, "a kind without a sample, or a sample without a kind");
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("events");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let _bound = settings.bind_to_scope();
+    for sample in samples {
+        insta::assert_json_snapshot!(sample.event.kind(), sample);
+        let line = serde_json::to_string(&sample).unwrap();
+        assert_eq!(serde_json::from_str::<Envelope>(&line).unwrap(), sample);
+    }
+}
+
+#[test]
+fn every_cause_has_the_reviewed_form() {
+    let causes = [
+        Cause::Command { surface: Surface::Mcp, request: Some(s("7")) },
+        Cause::command(Surface::Cli),
+        Cause::command(Surface::Library),
+        Cause::Run { run: RunId(1), hook: s("answer") },
+        Cause::Sip { seq: Seq(1) },
+        Cause::Event { seq: Seq(2) },
+        Cause::Timer { reason: s("registration refresh") },
+        Cause::Media,
+        Cause::Network,
+        Cause::Start,
+    ];
+    let lines: Vec<_> = causes.iter().map(|cause| serde_json::to_string(cause).unwrap()).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    {"command":{"surface":"mcp","request":"7"}}
+    {"command":{"surface":"cli"}}
+    {"command":{"surface":"library"}}
+    {"run":{"run":"run-1","hook":"answer"}}
+    {"sip":{"seq":1}}
+    {"event":{"seq":2}}
+    {"timer":{"reason":"registration refresh"}}
+    "media"
+    "network"
+    "start"
+    "#);
+}
+
+fn data(file: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals").join(file)
+}
+
+#[test]
+fn a_journal_written_by_the_first_version_loads_whole() {
+    let file = BufReader::new(File::open(data("first.jsonl")).unwrap());
+    let imported = import(file, Wall::system()).unwrap();
+    assert!(imported.bad.is_empty(), "{:?}", imported.bad);
+    let events = imported.journal.query(&Query::default()).unwrap();
+    assert_eq!(events.len(), 67);
+    let views = Views::attach(&imported.journal);
+    let call = views.call(CallId(0)).unwrap();
+    assert_eq!((call.phase, call.codec.as_deref()), (Phase::Ended, Some("PCMA")));
+    assert_eq!(call.dialog.as_ref(), Some(&dialog()));
+    assert_eq!(views.run(RunId(1)).unwrap().verdict, Some(Verdict::Failed));
+    assert!(views.phone(&a()).is_none());
+}
+
+#[test]
+fn a_database_written_by_the_first_version_opens_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let dump = std::fs::read_to_string(data("first.sql")).unwrap();
+    let database = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
+    database.execute_batch(&dump).unwrap();
+    drop(database);
+    let mut counted = offhook::view::Counters::default();
+    assert_eq!(replay(folder.path(), &mut counted).unwrap().events, 4);
+    assert_eq!(counted.calls_ended(EndCause::Rejected), 1);
+    let journal = Journal::open(folder.path(), Wall::system()).unwrap();
+    assert_eq!(journal.head(), Seq(4));
+    let next = journal.append(Subject::system(), Cause::Start, SystemEvent::Stopped {});
+    journal.close().unwrap();
+    assert_eq!(next, Seq(5));
+}
