@@ -9,6 +9,8 @@
 
 mod contract;
 mod journal;
+mod journal_exercise;
+mod journal_lines;
 mod lab;
 mod mcp;
 mod net;

@@ -1,0 +1,78 @@
+//! Which recordings are there, and whose they are by their names.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{Recordings, sidecar_of};
+
+/// A recording as it lies on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The phone that its place or name tells.
+    pub phone: Option<String>,
+    /// The number of the call that its name tells.
+    pub call: Option<u64>,
+    /// Its sidecar, when there is one.
+    pub sidecar: Option<PathBuf>,
+}
+
+impl Recordings {
+    /// Returns every recording below the folder, the last by path first; none when the folder is missing.
+    ///
+    /// Blocks while it walks. Symbolic links are not followed: they could lead outside or in a circle.
+    ///
+    /// # Errors
+    /// When a folder that exists cannot be read.
+    pub fn list(&self) -> io::Result<Vec<RecordedFile>> {
+        let mut paths = Vec::new();
+        collect(self.root(), &mut paths)?;
+        paths.sort_unstable_by(|a, b| b.cmp(a));
+        // A file that went away since is simply not there any more.
+        Ok(paths.into_iter().filter_map(|path| describe(self.root(), path)).collect())
+    }
+}
+
+fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let path = entry.path();
+        if kind.is_dir() {
+            collect(&path, into)?;
+        } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "wav") {
+            into.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn describe(root: &Path, path: PathBuf) -> Option<RecordedFile> {
+    let size = fs::metadata(&path).ok()?.len();
+    let (phone, call) = owner(root, &path);
+    let sidecar = Some(sidecar_of(&path)).filter(|sidecar| sidecar.is_file());
+    Some(RecordedFile { path, size, phone, call, sidecar })
+}
+
+/// Reads phone and call out of `<phone>/call_<n>_….wav`, or of `call_<phone>_<n>_….wav` directly in the root.
+pub(super) fn owner(root: &Path, path: &Path) -> (Option<String>, Option<u64>) {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut tokens = stem.split('_');
+    let (Some("call"), Some(first)) = (tokens.next(), tokens.next()) else { return (None, None) };
+    let parent = path.parent();
+    if parent == Some(root) {
+        return (Some(first.to_owned()), tokens.next().and_then(|number| number.parse().ok()));
+    }
+    let folder = parent.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    (folder, first.parse().ok())
+}

@@ -1,0 +1,130 @@
+//! Where recordings go, and how their paths are shown to those outside a container.
+
+use std::{
+    fs::{self, File},
+    path::{Component, Path, PathBuf},
+};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::id::{CallId, PhoneId};
+
+/// Where recordings go in containers, and where users of per-phone tools look for them.
+const CONTAINER_ROOT: &str = "/recordings";
+
+/// Environment variable that names the container's root as the host sees it.
+const HOST_ROOT: &str = "PJSUA_MCP_HOST_RECORDINGS_DIR";
+
+/// Where recordings go.
+#[derive(Clone, Debug)]
+pub struct Recordings {
+    root: PathBuf,
+    host_root: Option<PathBuf>,
+    zone: TimeZone,
+}
+
+/// What the name of a recording says.
+#[derive(Clone, Debug)]
+pub struct RecordingName {
+    /// The phone.
+    pub phone: PhoneId,
+    /// The call.
+    pub call: CallId,
+    /// When the segment began.
+    pub at: Timestamp,
+}
+
+/// A path leads out of the folder of the recordings.
+#[derive(Debug, thiserror::Error)]
+#[error("{} is not inside {}", path.display(), root.display())]
+pub struct OutsideError {
+    /// The path as given.
+    pub path: PathBuf,
+    /// The folder of the recordings.
+    pub root: PathBuf,
+}
+
+impl Recordings {
+    /// Puts recordings under `root`, named by UTC; paths are shown as they are.
+    #[must_use]
+    pub fn under(root: &Path) -> Self {
+        Self { root: root.to_owned(), host_root: None, zone: TimeZone::UTC }
+    }
+
+    /// Puts recordings where a process should: `asked`, else the container's folder if it can be written, else
+    /// beside the data or in the working directory; named by local time and shown as the host sees them.
+    #[must_use]
+    pub fn of_process(asked: Option<&Path>, data: Option<&Path>) -> Self {
+        let container = Path::new(CONTAINER_ROOT);
+        let root = match (asked, data) {
+            (Some(asked), _) => asked.to_owned(),
+            (None, _) if can_be_written(container) => container.to_owned(),
+            (None, Some(data)) => data.join("recordings"),
+            (None, None) => PathBuf::from("recordings"),
+        };
+        let host_root = std::env::var_os(HOST_ROOT).filter(|root| !root.is_empty()).map(PathBuf::from);
+        Self { root, host_root, zone: TimeZone::system() }
+    }
+
+    /// Shows paths below the folder as paths below `host_root`.
+    #[must_use]
+    pub fn shown_under(mut self, host_root: Option<PathBuf>) -> Self {
+        self.host_root = host_root;
+        self
+    }
+
+    /// Names recordings by the local time of `zone`.
+    #[must_use]
+    pub fn named_by(mut self, zone: TimeZone) -> Self {
+        self.zone = zone;
+        self
+    }
+
+    /// Returns the folder of the recordings.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns where a segment goes: `<root>/<phone>/call_<id>_<date>_<time>_<microseconds>.wav`.
+    #[must_use]
+    pub fn path(&self, name: &RecordingName) -> PathBuf {
+        let at = name.at.to_zoned(self.zone.clone());
+        let stamp = at.strftime("%Y%m%d_%H%M%S_%6f");
+        self.root.join(name.phone.as_str()).join(format!("call_{}_{stamp}.wav", name.call.0))
+    }
+
+    /// Returns the path as the host sees it; one that is not below the folder stays as it is.
+    #[must_use]
+    pub fn shown(&self, path: &Path) -> PathBuf {
+        let relative = self.host_root.as_ref().zip(path.strip_prefix(&self.root).ok());
+        relative.map_or_else(|| path.to_owned(), |(host_root, relative)| host_root.join(relative))
+    }
+
+    /// Returns where `path` is, provided that it stays inside the folder; relative paths start there.
+    ///
+    /// # Errors
+    /// [`OutsideError`] for a path with `..`, or one that leads elsewhere, be it through a symbolic link.
+    pub fn inside(&self, path: &Path) -> Result<PathBuf, OutsideError> {
+        let outside = || OutsideError { path: path.to_owned(), root: self.root.clone() };
+        let whole = self.root.join(path);
+        let climbs = path.components().any(|part| part == Component::ParentDir);
+        if climbs || !whole.starts_with(&self.root) {
+            return Err(outside());
+        }
+        // What does not exist yet is judged by the nearest folder above it that does.
+        let root = fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone());
+        let existing = whole.ancestors().find_map(|part| fs::canonicalize(part).ok());
+        match existing {
+            Some(real) if real.starts_with(&root) || root.starts_with(&real) => Ok(whole),
+            Some(_) | None => Err(outside()),
+        }
+    }
+}
+
+/// Returns whether a folder exists and takes files; permissions alone do not tell on a read-only mount.
+fn can_be_written(folder: &Path) -> bool {
+    let probe = folder.join(format!(".offhook-{}", std::process::id()));
+    let written = folder.is_dir() && File::create_new(&probe).is_ok();
+    written && fs::remove_file(&probe).is_ok()
+}
