@@ -89,7 +89,7 @@ fn kind(text: &str) -> Result<String, String> {
     let of_subject = |kind: &&str| kind.strip_prefix(subject).is_some_and(|rest| rest.starts_with('.'));
     if kinds.contains(&text) {
         Ok(text.to_owned())
-    } else if kinds.iter().any(|kind| of_subject(&kind)) {
+    } else if kinds.iter().any(of_subject) {
         Ok(format!("{subject}.*"))
     } else {
         let near = text.split('.').next().unwrap_or(text);

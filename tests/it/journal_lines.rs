@@ -44,6 +44,12 @@ fn no_mutation_of_a_line_breaks_the_reader_and_what_it_accepts_round_trips() {
 }
 
 #[test]
-fn every_line_of_the_corpus_is_an_event() {
+fn every_line_of_the_corpora_is_an_event() {
     assert!(seeds().iter().all(|line| journal_exercise::journal_line(line)));
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/journal_line");
+    let files: Vec<_> = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        assert!(journal_exercise::journal_line(&std::fs::read(&file).unwrap()), "{}", file.display());
+    }
 }
