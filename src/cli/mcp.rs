@@ -61,7 +61,7 @@ pub(crate) async fn run(args: McpArgs, output: &mut Output) -> io::Result<Exit> 
         journal: board.journal().clone(),
         views: board.views().clone(),
         runs: Arc::new(engine),
-        recordings: args.start.recordings_folder(),
+        recordings: args.start.recordings(),
         zone: TimeZone::system(),
         closing,
     };

@@ -2,7 +2,7 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -16,16 +16,13 @@ use crate::{
     wall::Wall,
 };
 
-/// Where recordings go in containers, and where users of per-phone tools look for them.
-const CONTAINER_RECORDINGS: &str = "/recordings";
-
 /// Arguments of every verb that has phones.
 #[derive(Debug, Args)]
 pub(super) struct StartArgs {
     /// Folder that keeps journal, passwords and recordings; without it everything is forgotten at the end.
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
-    /// Folder of the recordings [default: DIR/recordings, else /recordings if it is there, else ./recordings]
+    /// Folder of the recordings [default: /recordings if it can be written, else DIR/recordings, else ./recordings]
     #[arg(long, value_name = "DIR")]
     pub(super) recordings: Option<PathBuf>,
 }
@@ -43,21 +40,15 @@ impl StartArgs {
             Some(folder) => Options::in_folder(network, Wall::system(), seed(), folder)?,
             None => Options::in_memory(network, Wall::system(), seed()),
         };
-        options.recordings = Recordings::under(&self.recordings_folder());
+        options.recordings = self.recordings();
         options.media_workers = 2;
         options.registration_wait = registration_wait;
         Switchboard::start(options).await
     }
 
-    /// Returns the folder of the recordings.
-    pub(super) fn recordings_folder(&self) -> PathBuf {
-        let container = Path::new(CONTAINER_RECORDINGS);
-        match (&self.recordings, &self.data) {
-            (Some(folder), _) => folder.clone(),
-            (None, Some(data)) => data.join("recordings"),
-            (None, None) if container.is_dir() => container.to_owned(),
-            (None, None) => PathBuf::from("recordings"),
-        }
+    /// Returns where recordings go and how their paths are shown.
+    pub(super) fn recordings(&self) -> Recordings {
+        Recordings::of_process(self.recordings.as_deref(), self.data.as_deref())
     }
 }
 

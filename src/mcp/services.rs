@@ -1,6 +1,6 @@
 //! What the tools work with: one door for commands, the journal and its views for reads, the scenario engine.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::time::{Instant, timeout_at};
@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::runs::Runs;
 use crate::{
+    artifact::{Recordings, sidecar_of},
     command::Execute,
     event::{Event, PhoneEvent},
     id::{PhoneId, Seq},
@@ -25,8 +26,8 @@ pub struct Services {
     pub views: Views,
     /// The scenario engine.
     pub runs: Arc<dyn Runs>,
-    /// Folder of the recordings.
-    pub recordings: PathBuf,
+    /// Where recordings are, and how paths to them are shown.
+    pub recordings: Recordings,
     /// Time zone of times of day in logs and histories.
     pub zone: TimeZone,
     /// Canceled when the server is to stop; tools that wait stop waiting.
@@ -43,6 +44,17 @@ impl Services {
     pub(super) fn registered_phones(&self) -> Vec<PhoneId> {
         let phones = self.views.phones();
         phones.iter().filter(|phone| phone.registration.registered).map(|phone| phone.id.clone()).collect()
+    }
+
+    /// Returns the path of a recording as the user sees it.
+    pub(super) fn shown(&self, recording: &str) -> String {
+        self.recordings.shown(Path::new(recording)).display().to_string()
+    }
+
+    /// Returns the path of a recording's sidecar as the user sees it, when there is one.
+    pub(super) fn shown_sidecar(&self, recording: &str) -> Option<String> {
+        let sidecar = sidecar_of(Path::new(recording));
+        sidecar.is_file().then(|| self.recordings.shown(&sidecar).display().to_string())
     }
 
     /// Returns the wall time now.

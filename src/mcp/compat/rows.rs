@@ -1,7 +1,5 @@
 //! Objects that describe phones and calls: registration, rows, call information, history.
 
-use std::path::Path;
-
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
@@ -146,8 +144,13 @@ pub(in crate::mcp) fn call_row(call: &CallView, now: Timestamp) -> Value {
     })
 }
 
-/// Everything about a running call.
-pub(in crate::mcp) fn call_info(call: &CallView, local_contact: &str, now: Timestamp) -> Map<String, Value> {
+/// Everything about a running call; `recording` is the open segment as the user sees it.
+pub(in crate::mcp) fn call_info(
+    call: &CallView,
+    recording: Option<String>,
+    local_contact: &str,
+    now: Timestamp,
+) -> Map<String, Value> {
     let mut info = object([
         ("phone_id", call.phone.as_str().into()),
         ("state", state(call.phase).into()),
@@ -157,7 +160,7 @@ pub(in crate::mcp) fn call_info(call: &CallView, local_contact: &str, now: Times
         ("last_status_text", call.reason.as_deref().unwrap_or_default().into()),
         ("duration", duration_s(call, now).into()),
         ("codec", call.codec.as_deref().unwrap_or_default().into()),
-        ("recording_file", json!(call.open_recording())),
+        ("recording_file", json!(recording)),
         ("playing_file", json!(call.playing.as_ref().map(|playing| &playing.source))),
         ("call_id", call.id.0.into()),
         ("remote_contact", in_brackets(call.remote_contact.as_deref()).into()),
@@ -202,8 +205,8 @@ fn microseconds(milliseconds: f64) -> i64 {
     (milliseconds * 1000.0).round().clamp(0.0, 1e12) as i64
 }
 
-/// An ended call in the history.
-pub(in crate::mcp) fn history_row(call: &CallView, zone: &TimeZone) -> Value {
+/// An ended call in the history; `recording` is its last segment as the user sees it.
+pub(in crate::mcp) fn history_row(call: &CallView, recording: Option<String>, zone: &TimeZone) -> Value {
     let ended = call.end.as_ref().map_or(call.started_at, |end| end.at);
     json!({
         "phone_id": call.phone,
@@ -212,7 +215,7 @@ pub(in crate::mcp) fn history_row(call: &CallView, zone: &TimeZone) -> Value {
         "last_status": call.status.unwrap_or(0),
         "last_status_text": call.reason.as_deref().unwrap_or_default(),
         "codec": call.codec.as_deref().unwrap_or_default(),
-        "recording_file": call.recordings.last().map(|recording| &recording.path),
+        "recording_file": recording,
         "timestamp": local_time(ended, zone),
         "call_id": call.id.0,
     })
@@ -221,10 +224,4 @@ pub(in crate::mcp) fn history_row(call: &CallView, zone: &TimeZone) -> Value {
 /// A moment as local time without a zone, as histories and inboxes carry it.
 pub(in crate::mcp) fn local_time(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string()
-}
-
-/// The sidecar of a recording, when it is there.
-pub(in crate::mcp) fn sidecar(recording: &str) -> Option<String> {
-    let sidecar = Path::new(recording).with_extension("meta.json");
-    sidecar.is_file().then(|| sidecar.display().to_string())
 }

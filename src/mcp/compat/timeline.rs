@@ -8,7 +8,7 @@ use super::rows;
 use crate::{
     event::{Envelope, Event, MediaEvent, RunEvent, Verdict},
     id::RunId,
-    mcp::runs::Validation,
+    mcp::{runs::Validation, services::Services},
     scenario::dialect::CallMemory,
 };
 
@@ -147,9 +147,9 @@ impl RunResult {
     }
 
     /// Ends the folding and returns the result.
-    pub(in crate::mcp) fn finish(self) -> Value {
+    pub(in crate::mcp) fn finish(self, services: &Services) -> Value {
         let artifacts: Map<String, Value> =
-            self.phones.iter().map(|phone| (phone.clone(), self.artifact(phone))).collect();
+            self.phones.iter().map(|phone| (phone.clone(), self.artifact(phone, services))).collect();
         let (verdict, reason, elapsed_ms) =
             self.finished.unwrap_or((Verdict::Error, "the run ended without a verdict".into(), 0));
         json!({
@@ -164,10 +164,14 @@ impl RunResult {
         })
     }
 
-    fn artifact(&self, phone: &str) -> Value {
+    fn artifact(&self, phone: &str, services: &Services) -> Value {
         match self.recordings.get(phone) {
             None => Value::Null,
-            Some(path) => json!({ "recording": path, "recording_meta": rows::sidecar(path), "pcap": null }),
+            Some(path) => json!({
+                "recording": services.shown(path),
+                "recording_meta": services.shown_sidecar(path),
+                "pcap": null,
+            }),
         }
     }
 }

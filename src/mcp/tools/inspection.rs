@@ -81,7 +81,8 @@ fn info(services: &Services, call: &CallView) -> Value {
         let bound = phone.bound.as_ref()?;
         Some(format!("<sip:{}@{bound}>", phone.spec.username))
     });
-    Value::Object(rows::call_info(call, contact.as_deref().unwrap_or_default(), services.now()))
+    let recording = call.open_recording().map(|path| services.shown(path));
+    Value::Object(rows::call_info(call, recording, contact.as_deref().unwrap_or_default(), services.now()))
 }
 
 arguments! {
@@ -122,7 +123,11 @@ async fn get_call_history(
 ) -> Reply {
     merge(existing(&services, &phone).map(|()| {
         let ended = services.views.history(Some(&phone), HISTORY);
-        let history: Vec<Value> = ended.iter().map(|call| rows::history_row(call, &services.zone)).collect();
+        let row = |call: &Arc<CallView>| {
+            let recording = call.recordings.last().map(|recording| services.shown(&recording.path));
+            rows::history_row(call, recording, &services.zone)
+        };
+        let history: Vec<Value> = ended.iter().map(row).collect();
         let history = keep_last(history, given.last_n);
         Reply::compat(json!({ "phone_id": phone, "total_count": history.len(), "history": history }))
     }))

@@ -137,9 +137,9 @@ async fn get_recording(
     Reply::compat(Value::Object(rows::object([
         ("phone_id", phone.as_str().into()),
         ("recording_enabled", enabled.into()),
-        ("recording_file", recording.into()),
+        ("recording_file", services.shown(recording).into()),
         ("filename", json!(filename)),
         ("file_size", metadata.len().into()),
-        ("meta_path", json!(rows::sidecar(recording))),
+        ("meta_path", json!(services.shown_sidecar(recording))),
     ])))
 }

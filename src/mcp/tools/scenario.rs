@@ -116,7 +116,7 @@ async fn follow(services: &Services, started: StartedRun, mut context: CallConte
     if !ended {
         finished.await;
     }
-    Reply::compat(result.finish())
+    Reply::compat(result.finish(services))
 }
 
 fn is_end(envelope: &Envelope, run: RunId) -> bool {

@@ -1,6 +1,6 @@
 //! SIP messages as text and taken apart; recordings and captures.
 
-use offhook::mcp::PhoneTools;
+use offhook::{event::MediaEvent, id::CallId, mcp::PhoneTools};
 use serde_json::{Value, json};
 
 use super::support::{Wire, World, keys};
@@ -118,6 +118,31 @@ async fn recordings_are_listed_newest_name_first() {
     assert_eq!((&rows[2]["meta_path"], &rows[2]["file_size"]), (&Value::Null, &json!(4)));
     let one = client.call("list_recordings", json!({ "phone_id": "a", "call_id": 3 })).await;
     assert_eq!(one["total_count"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn recordings_are_shown_where_the_host_has_them() {
+    let mut world = World::new();
+    world.host_root = Some("/host".into());
+    let root = world.recordings.path().to_owned();
+    std::fs::create_dir(root.join("a")).unwrap();
+    let file = root.join("a/call_0_20260102_030405_000001.wav");
+    std::fs::write(&file, b"RIFF").unwrap();
+    std::fs::write(file.with_extension("meta.json"), b"{}").unwrap();
+    let mut client = with_a_call(&world).await;
+    let started = MediaEvent::RecordingStarted { path: file.display().to_string() };
+    world.exchange.on_call(CallId(0), started);
+    let shown = json!("/host/a/call_0_20260102_030405_000001.wav");
+    let list = client.call("list_recordings", json!({})).await;
+    assert_eq!(list["recordings"][0]["file_path"], shown);
+    assert_eq!(list["recordings"][0]["meta_path"], "/host/a/call_0_20260102_030405_000001.meta.json");
+    assert_eq!(client.call("a_get_call_info", json!({})).await["recording_file"], shown);
+    let open = client.call("a_get_recording", json!({})).await;
+    assert_eq!((&open["recording_file"], &open["file_size"]), (&shown, &json!(4)));
+    assert_eq!(open["filename"], "call_0_20260102_030405_000001.wav");
+    client.call("a_hangup", json!({})).await;
+    let history = client.call("a_get_call_history", json!({})).await;
+    assert_eq!(history["history"][0]["recording_file"], shown);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ use std::{
 };
 
 use offhook::{
+    artifact::Recordings,
     command::{CallSelector, Code, Command, Execute, Outcome, Rejection, Sound},
     event::{
         CallEvent, Cause, DigitMethod, EndCause, MediaDirection, MediaEvent, MediaStatistics, Party,
@@ -364,6 +365,8 @@ impl Execute for Exchange {
 pub(crate) struct World {
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) recordings: tempfile::TempDir,
+    /// Where the user sees the recordings, when that is elsewhere.
+    pub(crate) host_root: Option<PathBuf>,
     pub(crate) closing: CancellationToken,
     runs: Arc<dyn Runs>,
 }
@@ -383,7 +386,7 @@ impl World {
         let exchange = Exchange::new(&Journal::in_memory(wall));
         let runs = runs(&exchange);
         let recordings = tempfile::tempdir().unwrap();
-        Self { exchange, recordings, closing: CancellationToken::new(), runs }
+        Self { exchange, recordings, host_root: None, closing: CancellationToken::new(), runs }
     }
 
     pub(crate) fn server(&self, phone_tools: PhoneTools) -> McpServer {
@@ -392,7 +395,7 @@ impl World {
             journal: self.exchange.journal.clone(),
             views: self.exchange.views.clone(),
             runs: Arc::clone(&self.runs),
-            recordings: PathBuf::from(self.recordings.path()),
+            recordings: Recordings::under(self.recordings.path()).shown_under(self.host_root.clone()),
             zone: jiff::tz::TimeZone::UTC,
             closing: self.closing.clone(),
         };
