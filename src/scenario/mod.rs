@@ -8,6 +8,7 @@ pub mod machine;
 mod model;
 mod node;
 mod pattern;
+pub mod reference;
 mod vars;
 
 pub use actor::{Canceler, Context, NotStarted, RunHandle, start};

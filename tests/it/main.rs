@@ -14,6 +14,7 @@ mod journal_lines;
 mod lab;
 mod mcp;
 mod net;
+mod scenarios;
 mod phones;
 mod support;
 mod tidy;

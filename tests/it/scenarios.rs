@@ -1,0 +1,261 @@
+//! Scenarios as users have them: the shipped files on the simulated lab, the reference, the program's exit codes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command as Process, Output, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use offhook::{
+    event::{Cause, Surface, Verdict},
+    lab::{Lab, LabOptions},
+    scenario::{self, Context, Known, RunHandle, RunSummary, reference},
+    sim,
+    switchboard::{Options, Switchboard},
+    wall::Wall,
+};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn shipped() -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(root().join("scenarios"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    files
+}
+
+/// A lab and a switchboard on one simulated network.
+struct World {
+    lab: Lab,
+    board: Switchboard,
+}
+
+impl World {
+    async fn new() -> Self {
+        let network = sim::Network::new(3);
+        let bind = "10.0.0.1:5060".parse().unwrap();
+        let options = LabOptions { bind, seed: Some(7), ..LabOptions::default() };
+        let lab = Lab::start(Arc::new(network.host("10.0.0.1".parse().unwrap())), options).unwrap();
+        let wall = Wall::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
+        let host = Arc::new(network.host("10.0.0.2".parse().unwrap()));
+        let board = Switchboard::start(Options::in_memory(host, wall, 11)).await.unwrap();
+        Self { lab, board }
+    }
+
+    async fn start(&self, text: &str) -> RunHandle {
+        let reading = scenario::check_yaml(text, Some("s.yaml"), &Known::default());
+        assert!(reading.is_runnable(), "{:?}", reading.findings);
+        let context = Context {
+            execute: Arc::new(self.board.clone()),
+            journal: self.board.journal().clone(),
+            views: self.board.views().clone(),
+            profile: Some(self.lab.profile()),
+            run: self.board.views().next_run_id(),
+            cause: Cause::command(Surface::Library),
+            create_listed: true,
+        };
+        scenario::start(reading.scenario.unwrap(), context).await.unwrap()
+    }
+
+    async fn run(&self, text: &str) -> RunSummary {
+        self.start(text).await.wait().await
+    }
+
+    /// Asserts that a finished run left nothing: no call, no phone.
+    fn nothing_left(&self) {
+        assert!(self.board.views().all_active_calls().is_empty());
+        assert!(self.board.views().phones().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_shipped_scenario_passes_on_the_simulated_lab() {
+    let world = World::new().await;
+    let mut failed = Vec::new();
+    for path in shipped() {
+        let summary = world.run(&fs::read_to_string(&path).unwrap()).await;
+        if summary.verdict != Verdict::Passed {
+            failed.push(format!("{}: {:?} {}", path.display(), summary.verdict, summary.reason));
+        }
+        world.nothing_left();
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canceled_run_leaves_no_call_and_no_phone() {
+    let world = World::new().await;
+    let text = "phones: {a: {}}\nsteps: [{make_call: {phone: a, to: '${echo}'}}, {expect: call.established}, {hold_for: 50s}]\n";
+    let handle = world.start(text).await;
+    let mut reader = world.board.journal().reader(handle.after());
+    while reader.next().await.unwrap().event.kind() != "call.established" {}
+    handle.canceler().cancel("enough");
+    let summary = handle.wait().await;
+    assert_eq!((summary.verdict, summary.reason.as_str()), (Verdict::Skipped, "enough"));
+    assert!(summary.left_over.is_empty());
+    world.nothing_left();
+    tokio::time::sleep(Duration::from_secs(75)).await;
+    assert_eq!(world.lab.live().calls, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_runs_at_once_do_not_disturb_each_other() {
+    let world = World::new().await;
+    let text = |phone: &str, account: &str, number: &str, status: u16| {
+        format!(
+            "phones: {{{phone}: {{account: '{account}'}}}}\nsteps: [{{make_call: {{phone: {phone}, to: '{number}', as: x}}}}, {{expect: {{ended: $x, status: {status}}}}}]\n"
+        )
+    };
+    let (one, two) = (text("one", "6001", "606", 486), text("two", "6002", "607", 503));
+    let (one, two) = (world.start(&one).await, world.start(&two).await);
+    assert_ne!(one.id(), two.id());
+    let (one, two) = tokio::join!(one.wait(), two.wait());
+    assert_eq!((one.verdict, two.verdict), (Verdict::Passed, Verdict::Passed), "{} {}", one.reason, two.reason);
+    world.nothing_left();
+}
+
+/// Refuses nothing by panicking.
+struct Broken;
+
+impl offhook::command::Execute for Broken {
+    fn execute(
+        &self,
+        _: offhook::command::Command,
+        _: Cause,
+    ) -> std::pin::Pin<
+        Box<
+            dyn std::future::Future<
+                    Output = Result<offhook::command::Outcome, offhook::command::Rejection>,
+                > + Send
+                + '_,
+        >,
+    > {
+        Box::pin(async { panic!("a bug") })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_panics_fails_its_step_and_nothing_else() {
+    let wall = Wall::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
+    let journal = offhook::journal::Journal::in_memory(wall);
+    let views = offhook::view::Views::attach(&journal);
+    let text = "phones: []\nsteps: [{hangup_all: {phone: a}}, {expect: call.ended}]\n";
+    let reading = scenario::check_yaml(text, None, &Known::default());
+    let context = Context {
+        execute: Arc::new(Broken),
+        journal,
+        run: views.next_run_id(),
+        views,
+        profile: None,
+        cause: Cause::command(Surface::Library),
+        create_listed: false,
+    };
+    let summary = scenario::start(reading.scenario.unwrap(), context).await.unwrap().wait().await;
+    assert_eq!(summary.verdict, Verdict::Failed);
+    assert!(summary.reason.contains("the command broke on our side"), "{}", summary.reason);
+}
+
+#[test]
+fn every_shipped_scenario_checks_without_a_finding() {
+    for path in shipped() {
+        let reading = scenario::check_yaml(&fs::read_to_string(&path).unwrap(), None, &Known::default());
+        assert!(reading.findings.is_empty(), "{}: {:?}", path.display(), reading.findings);
+        assert!(!reading.scenario.unwrap().tags.is_empty(), "{} has no tag", path.display());
+    }
+}
+
+/// Compares a file with what it must be; `INSTA_UPDATE=always` rewrites it.
+fn up_to_date(path: &Path, wanted: &str) {
+    if std::env::var("INSTA_UPDATE").is_ok_and(|mode| mode == "always") {
+        fs::write(path, wanted).unwrap();
+    }
+    assert_eq!(fs::read_to_string(path).unwrap_or_default(), wanted, "{} is out of date", path.display());
+}
+
+#[test]
+fn the_reference_and_the_schema_are_up_to_date() {
+    let folder = root().join("docs/reference");
+    let schema = serde_json::to_string_pretty(&reference::schema()).unwrap() + "\n";
+    up_to_date(&folder.join("scenario.schema.json"), &schema);
+    let page = folder.join("scenarios.md");
+    let mut text = fs::read_to_string(&page).unwrap();
+    for (name, wanted) in [("actions", reference::actions_table()), ("rules", reference::rules_table() + "\n")] {
+        let (open, close) = (format!("<!-- {name}: generated -->\n"), format!("<!-- /{name} -->"));
+        let start = text.find(&open).unwrap() + open.len();
+        let end = text.find(&close).unwrap();
+        text.replace_range(start..end, &wanted);
+    }
+    up_to_date(&page, &text);
+}
+
+fn offhook(arguments: &[&str]) -> Output {
+    Process::new(env!("CARGO_BIN_EXE_offhook")).args(arguments).current_dir(root()).output().unwrap()
+}
+
+#[test]
+fn the_exit_code_tells_the_truth() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let good = write("good.yaml", "phones: {a: {}}\ntags: [x]\nsteps: [{expect: phone.registered}]\n");
+    let bad = write(
+        "bad.yaml",
+        "phones: {a: {}}\nsteps: [{expect: {event: phone.unregistered, within: 100ms}}, {unregister: a}]\n",
+    );
+    let broken = write("broken.yaml", "steps: [{make_cal: 600}]\n");
+    let greedy = write(
+        "greedy.yaml",
+        "phones: {a: {domain: '127.0.0.1:1', username: x, password: y}}\ntimeout: 3s\nsteps: [{expect: phone.registered}]\n",
+    );
+    let junit = folder.path().join("junit.xml").display().to_string();
+    for (arguments, code) in [
+        (vec!["run", &good, "--json", "--junit", &junit], 0),
+        (vec!["run", &bad], 1),
+        (vec!["run", &good, &broken], 2),
+        (vec!["check", &broken], 2),
+        (vec!["check", &good, "--json"], 0),
+        (vec!["run", "no-such-file.yaml"], 2),
+        (vec!["run", &greedy], 3),
+        (vec!["run", &good, "--tag", "y"], 5),
+    ] {
+        let output = offhook(&arguments);
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{out}\n{err}");
+        if arguments.contains(&"--json") {
+            for line in out.lines() {
+                serde_json::from_str::<serde_json::Value>(line).unwrap();
+            }
+        }
+    }
+    assert!(fs::read_to_string(junit).unwrap().contains("tests=\"1\" failures=\"0\""));
+}
+
+#[test]
+fn an_interrupt_cleans_up_and_exits_with_130() {
+    let child = Process::new(env!("CARGO_BIN_EXE_offhook"))
+        .args(["run", "scenarios/negative-nobody-answers.yaml", "--json"])
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut child = child.unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let ringing = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("\"call.ringing\"")));
+    assert!(ringing.is_some());
+    let killed = Process::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(rest.iter().any(|line| line.contains("\"call.ended\"")), "the call is ended on the wire");
+    assert!(rest.iter().any(|line| line.contains("\"phone.dropped\"")), "the phone is dropped");
+    assert!(rest.iter().any(|line| line.contains("\"verdict\":\"skipped\"")), "{rest:?}");
+}
