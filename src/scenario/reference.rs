@@ -149,7 +149,9 @@ fn clause(outermost: bool) -> Value {
     for name in ["event", "when"] {
         properties.insert(name.to_owned(), json!({ "$ref": "#/$defs/event" }));
     }
-    for name in ["phone", "call", "match", "count", "digits", "tone", "tolerance", "ended", "cause", "by", "status"] {
+    for name in
+        ["phone", "call", "match", "count", "digits", "tone", "tolerance", "ended", "cause", "by", "status"]
+    {
         properties.insert(name.to_owned(), json!({}));
     }
     properties.insert("audio".to_owned(), json!({ "enum": ["present", "absent"] }));
@@ -162,8 +164,10 @@ fn clause(outermost: bool) -> Value {
     }
     if outermost {
         properties.insert("within".to_owned(), duration("how long at most; 5s"));
-        properties.insert("since".to_owned(), json!({ "description": "start, or the label of a checkpoint" }));
-        properties.insert("as".to_owned(), json!({ "description": "keeps the event's call under this name" }));
+        properties
+            .insert("since".to_owned(), json!({ "description": "start, or the label of a checkpoint" }));
+        properties
+            .insert("as".to_owned(), json!({ "description": "keeps the event's call under this name" }));
     }
     json!({ "anyOf": [{ "$ref": "#/$defs/event" }, { "type": "array" }, { "type": "object", "properties": properties }] })
 }

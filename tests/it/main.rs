@@ -14,7 +14,7 @@ mod journal_lines;
 mod lab;
 mod mcp;
 mod net;
-mod scenarios;
 mod phones;
+mod scenarios;
 mod support;
 mod tidy;
