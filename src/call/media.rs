@@ -1,6 +1,6 @@
 //! A call's media as signaling sees it: what was offered, what was agreed, and the leg that carries it.
 
-use std::{io, net::IpAddr};
+use std::{io, net::IpAddr, time::Duration};
 
 use offhook_media::{
     codec::Codec,
@@ -14,6 +14,9 @@ use crate::{
     event::{MediaDirection, MediaEvent},
     net::Network,
 };
+
+/// How often a call's figures become an event: reads fold the journal, so this is how old a counter may be.
+const STATISTICS: Duration = Duration::from_secs(1);
 
 /// Why a description of the other side cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +64,7 @@ impl CallMedia {
     ) -> io::Result<Self> {
         let config = SessionConfig {
             seed,
+            statistics_interval: Some(STATISTICS),
             detectors: Detectors { tone: true, inband_dtmf: false, silence: true },
             ..SessionConfig::default()
         };

@@ -101,7 +101,7 @@ events! {
         },
         /// RTP comes again.
         "media.reception_resumed" => ReceptionResumed {},
-        /// What was measured so far, every five seconds.
+        /// What was measured so far, every second.
         "media.statistics" => Statistics {
             /// The figures.
             statistics: MediaStatistics,

@@ -68,6 +68,8 @@ pub(crate) struct PhoneArguments {
     pub(crate) shared: Shared,
     /// Calls that an earlier life of this phone left on the wire.
     pub(crate) dangling: Vec<Dangling>,
+    /// Port of the last life: what is still on the way to it arrives, and the registrar keeps one contact.
+    pub(crate) last_port: Option<u16>,
     /// Distinguishes the lives of one phone, so that no identifier is used twice.
     pub(crate) life: u64,
     pub(crate) cause: Cause,
@@ -260,10 +262,16 @@ impl Shell {
             tcp: true,
             permits: shared.limits.waiting_messages_per_phone,
         };
-        let signaling = Signaling::open(Arc::clone(&shared.network), options, move |arrival| {
-            // A phone that is gone wants nothing; its permit is freed by the drop.
-            drop(deliver.cast(PhoneMessage::Arrival(arrival)));
-        })?;
+        let open = |port| {
+            let (network, deliver) = (Arc::clone(&shared.network), deliver.clone());
+            let local = SocketAddr::new(ip, port);
+            Signaling::open(network, SignalingOptions { local, ..options }, move |arrival| {
+                // A phone that is gone wants nothing; its permit is freed by the drop.
+                drop(deliver.cast(PhoneMessage::Arrival(arrival)));
+            })
+        };
+        let again = start.last_port.filter(|_| start.spec.local_port == 0).and_then(|port| open(port).ok());
+        let signaling = again.map_or_else(|| open(start.spec.local_port), Ok)?;
         let seed = seed_of(shared.seed, &start.id, start.life);
         let config = Config {
             udp: Some(signaling.local()),

@@ -158,7 +158,8 @@ impl Switchboard {
         let shared = self.inner.shared.clone();
         // The head never repeats on one journal, so neither do the identifiers that a life makes.
         let life = self.inner.journal.head().0;
-        PhoneArguments { id, spec, password, registrar, shared, dangling, life, cause }
+        let last_port = super::restart::last_port(&self.inner.views, &id).filter(|_| !dangling.is_empty());
+        PhoneArguments { id, spec, password, registrar, shared, dangling, last_port, life, cause }
     }
 
     async fn start_phone(&self, arguments: PhoneArguments) -> Result<Outcome, Rejection> {

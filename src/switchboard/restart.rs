@@ -31,6 +31,12 @@ pub(super) fn dangling(views: &Views, journal: &Journal, phone: &PhoneId, why: E
         .collect()
 }
 
+/// Returns the port on which a phone received SIP before.
+pub(super) fn last_port(views: &Views, phone: &PhoneId) -> Option<u16> {
+    let bound = views.phone(phone)?.bound.clone()?;
+    bound.parse::<std::net::SocketAddr>().ok().map(|address| address.port())
+}
+
 impl Switchboard {
     /// Starts the phones that the journal knows; one that a run created is only closed in order.
     pub(super) async fn take_up(&self) {

@@ -179,6 +179,7 @@ impl RootState {
         );
         let arguments = PhoneArguments {
             dangling,
+            last_port: super::restart::last_port(&self.arguments.views, phone),
             life: kept.arguments.life + 1,
             cause: Cause::Start,
             ..kept.arguments.clone()

@@ -11,3 +11,4 @@ mod lab;
 mod mcp;
 mod phones;
 mod probe;
+mod restart;
