@@ -69,7 +69,13 @@ pub(crate) async fn run(args: McpArgs, output: &mut Output) -> io::Result<Exit> 
     match tokio::time::timeout(SHUTDOWN, board.shutdown()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => output.remark(format_args!("offhook mcp: {error}"))?,
-        Err(_) => output.remark("offhook mcp: phones did not close in time")?,
+        Err(_) => {
+            output.remark("offhook mcp: phones did not close in time")?;
+            // What is known so far is kept; the next start ends what is left on the wire.
+            if let Err(error) = board.journal().close() {
+                output.remark(format_args!("offhook mcp: {error}"))?;
+            }
+        }
     }
     if let Some(lab) = lab {
         lab.stop().await;

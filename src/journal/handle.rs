@@ -127,7 +127,7 @@ impl Journal {
         Reader::new(self.clone(), after)
     }
 
-    /// Waits until everything appended so far is durable; at once in a journal in memory.
+    /// Waits until everything appended so far survives the death of the process; at once in a journal in memory.
     ///
     /// # Errors
     /// [`JournalError::NotDurable`] when the disk refuses or the journal is closed.
@@ -142,7 +142,7 @@ impl Journal {
         settled.map_or(Ok(()), |health| outcome(&health, target))
     }
 
-    /// Waits, blocking the thread, until everything appended so far is durable.
+    /// Waits, blocking the thread, until everything appended so far survives the death of the process.
     ///
     /// # Errors
     /// [`JournalError::NotDurable`] when the disk refuses or the journal is closed.

@@ -13,7 +13,7 @@ use crate::{event::Envelope, id::Seq};
 /// A group is written when it has this many events ...
 const GROUP: usize = 500;
 /// ... or when its first event has waited this long.
-const GATHER: Duration = Duration::from_millis(5);
+const GATHER: Duration = Duration::from_millis(1);
 /// Events that may wait for the disk; beyond, the journal goes on in memory only.
 const BACKLOG: usize = 400_000;
 

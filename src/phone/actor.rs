@@ -162,6 +162,8 @@ pub(crate) struct Shell {
     pub(super) local: SocketAddr,
     pub(super) agent: UserAgent,
     pub(super) registration: Option<RegistrationId>,
+    /// Whether the registrar holds a binding of ours, as far as we know.
+    pub(super) bound_at_registrar: bool,
     /// Calls in the order of their beginning.
     pub(super) calls: BTreeMap<CallId, CallEntry>,
     /// The same calls by their Call-ID header.
@@ -291,6 +293,7 @@ impl Shell {
             signaling: Some(signaling),
             agent: UserAgent::new(config),
             registration: None,
+            bound_at_registrar: false,
             calls: BTreeMap::new(),
             sip_call_ids: HashMap::new(),
             sessions: HashMap::new(),

@@ -413,8 +413,10 @@ impl Shell {
         if hang_up {
             self.hang_up_all(cause);
         }
-        if self.registration.is_some() {
-            self.unregister(cause);
+        match self.registration {
+            Some(_) if self.bound_at_registrar => self.unregister(cause),
+            // The registrar never took the binding, so there is nothing to take back and nobody to wait for.
+            Some(_) | None => self.registration = None,
         }
         self.closing = Some(reply);
         self.me.send_after(CLOSING, || PhoneMessage::CloseNow);

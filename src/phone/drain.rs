@@ -76,6 +76,7 @@ impl Shell {
         match event {
             RegistrationEvent::Challenged { .. } => {}
             RegistrationEvent::Registered { expires, status, reason, .. } => {
+                self.bound_at_registrar = true;
                 tracing::info!(phone = %self.id, expires_s = expires.as_secs(), "registered");
                 let registered =
                     PhoneEvent::Registered { status: status.code(), reason, expires_s: expires.as_secs() };
@@ -83,6 +84,7 @@ impl Shell {
             }
             RegistrationEvent::Unregistered { status } => {
                 self.registration = None;
+                self.bound_at_registrar = false;
                 self.append(PhoneEvent::Unregistered { status: Some(status.code()) }, cause);
             }
             RegistrationEvent::Failed { status, reason, retry_in } => {

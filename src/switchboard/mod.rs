@@ -8,6 +8,7 @@ mod directory;
 mod execute;
 mod options;
 mod restart;
+mod sidecars;
 mod supervisor;
 #[cfg(test)]
 mod tests;

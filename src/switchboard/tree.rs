@@ -36,6 +36,13 @@ pub(super) struct Inner {
     pub(super) shared: Shared,
     pub(super) credentials: Option<Mutex<Credentials>>,
     pub(super) registration_wait: Duration,
+    sidecars: tokio::task::AbortHandle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.sidecars.abort();
+    }
 }
 
 impl Switchboard {
@@ -59,7 +66,9 @@ impl Switchboard {
         let arguments =
             RootArguments { directory: directory.clone(), shared: shared.clone(), views: views.clone() };
         let (root, _) = Actor::spawn(None, Root, arguments).await?;
+        let described = super::sidecars::describe_recordings(options.journal.clone(), views.clone());
         let inner = Inner {
+            sidecars: tokio::spawn(described).abort_handle(),
             journal: options.journal,
             views,
             directory,

@@ -137,11 +137,7 @@ impl offhook::command::Execute for Broken {
         _: offhook::command::Command,
         _: Cause,
     ) -> std::pin::Pin<
-        Box<
-            dyn Future<Output = Result<offhook::command::Outcome, offhook::command::Rejection>>
-                + Send
-                + '_,
-        >,
+        Box<dyn Future<Output = Result<offhook::command::Outcome, offhook::command::Rejection>> + Send + '_>,
     > {
         Box::pin(async { panic!("a bug") })
     }
