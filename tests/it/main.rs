@@ -15,6 +15,7 @@ mod lab;
 mod mcp;
 mod net;
 mod phones;
+mod scenario_exercise;
 mod scenarios;
 mod support;
 mod tidy;

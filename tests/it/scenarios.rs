@@ -17,6 +17,8 @@ use offhook::{
     wall::Wall,
 };
 
+use super::scenario_exercise;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -162,6 +164,41 @@ async fn a_command_that_panics_fails_its_step_and_nothing_else() {
     let summary = scenario::start(reading.scenario.unwrap(), context).await.unwrap().wait().await;
     assert_eq!(summary.verdict, Verdict::Failed);
     assert!(summary.reason.contains("the command broke on our side"), "{}", summary.reason);
+}
+
+#[test]
+fn damaged_files_are_refused_or_run_to_their_end() {
+    let corpus = fs::read_dir(root().join("fuzz/corpus/scenario")).unwrap();
+    let mut seeds: Vec<Vec<u8>> = corpus.map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    seeds.extend(shipped().iter().map(|path| fs::read(path).unwrap()));
+    let mut runnable = 0_usize;
+    for seed in &seeds {
+        assert!(scenario_exercise::scenario(seed), "{}", String::from_utf8_lossy(seed));
+    }
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    let pieces = b"{}[]:-&*#$~\n\"',|?";
+    for _ in 0..1_500 {
+        let mut bytes = seeds[random(seeds.len())].clone();
+        for _ in 0..=random(3) {
+            let at = random(bytes.len());
+            match random(3) {
+                0 => bytes[at] = u8::try_from(random(256)).unwrap(),
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, pieces[random(pieces.len())]),
+            }
+        }
+        runnable += usize::from(scenario_exercise::scenario(&bytes));
+    }
+    assert!(
+        runnable > 100,
+        "most slips hit words that mean nothing to a run; {runnable} of 1500 could be run"
+    );
 }
 
 #[test]

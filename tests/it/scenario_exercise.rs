@@ -1,0 +1,57 @@
+//! What is done with any bytes as a scenario: by ordinary tests and by the fuzz target alike.
+
+use std::{sync::Arc, time::Instant};
+
+use offhook::{
+    event::{Cause, Surface},
+    id::{RunId, Seq},
+    scenario::{
+        Known, check_json, check_yaml,
+        machine::{Machine, Setup},
+    },
+};
+
+/// Reads, checks and starts whatever the bytes are; returns whether they could be run.
+pub(crate) fn scenario(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(document) = serde_json::from_slice(bytes) {
+        let reading = check_json(&document, &Known::default());
+        assert!(reading.findings.iter().all(|finding| finding.at.line == 0), "JSON has no places");
+    }
+    let reading = check_yaml(&text, Some("s.yaml"), &Known::default());
+    let lines = u32::try_from(text.lines().count()).unwrap_or(u32::MAX);
+    for finding in &reading.findings {
+        // The end of the text is a place too.
+        assert!(finding.at.line <= lines + 1, "{finding:?}");
+        assert!(!finding.line("s.yaml").contains('\n') || finding.text.contains('\n'), "{finding:?}");
+    }
+    let runnable = reading.is_runnable();
+    if let Some(scenario) = reading.scenario.filter(|_| runnable) {
+        run(scenario);
+    }
+    runnable
+}
+
+/// Starts the scenario on nothing and lets time pass: it must end, and say so.
+fn run(scenario: offhook::scenario::Scenario) {
+    let setup = Setup {
+        run: RunId(0),
+        cause: Cause::command(Surface::Library),
+        profile: None,
+        phones: Vec::new(),
+        create_listed: false,
+    };
+    let Ok(at) = "2026-01-02T03:04:05Z".parse() else { return };
+    let mut machine = Machine::new(Arc::new(scenario), setup, at);
+    let mut now = Instant::now();
+    machine.start(now, Seq(0));
+    for _ in 0..10_000 {
+        while machine.poll_output().is_some() {}
+        match machine.deadline() {
+            Some(at) => now = now.max(at),
+            None => return,
+        }
+        machine.on_time(now);
+    }
+    panic!("the run never ends");
+}
