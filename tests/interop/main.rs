@@ -12,3 +12,4 @@ mod mcp;
 mod phones;
 mod probe;
 mod restart;
+mod scenarios;
