@@ -88,7 +88,8 @@ impl Shell {
                 self.append(PhoneEvent::Unregistered { status: Some(status.code()) }, cause);
             }
             RegistrationEvent::Failed { status, reason, retry_in } => {
-                tracing::warn!(phone = %self.id, error = %reason, "registration refused");
+                // The event says it to everybody who asked; a scenario may even want it.
+                tracing::info!(phone = %self.id, error = %reason, "registration refused");
                 let failed = PhoneEvent::RegistrationFailed {
                     status: status.map(|status| status.code()),
                     reason,
