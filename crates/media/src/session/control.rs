@@ -144,12 +144,16 @@ impl MediaSession {
         self.recording = on;
     }
 
-    /// Ends the session: RTCP BYE, last statistics, no tick any more.
+    /// Ends the session: digits under way are cut, RTCP BYE, last statistics, no tick any more.
     pub fn close(&mut self, now: Instant) {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
         self.next_tick = None;
+        for method in [DigitMethod::Rfc4733, DigitMethod::InBand] {
+            let cut = self.batches.aborted(method);
+            self.facts(cut);
+        }
         self.send_bye(now);
         let stats = Box::new(self.stats());
         self.fact(Fact::Statistics(stats));
