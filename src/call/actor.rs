@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 use super::{
     CallCommand, CallMedia, CallMessage, Reply, Request, ToPhone,
+    info::InfoDigits,
+    patience::Patience,
     recording::RecordingPlace,
     sound,
     state::{CallState, Phase},
@@ -87,6 +89,8 @@ pub(crate) struct Shell {
     pub(super) established: Option<Instant>,
     /// Status of the refusal that we sent or got.
     pub(super) last_status: Option<(u16, String)>,
+    pub(super) info: InfoDigits,
+    pub(super) patience: Patience,
 }
 
 impl Actor for CallActor {
@@ -121,6 +125,8 @@ impl Actor for CallActor {
             awaiting_answer_in_ack: false,
             established: None,
             last_status: None,
+            info: InfoDigits::default(),
+            patience: Patience::default(),
         };
         call.begin(auto_answer, &start.cause);
         Ok(call)
@@ -135,8 +141,13 @@ impl Actor for CallActor {
         match message {
             CallMessage::Command { command, cause, reply } => call.command(&command, &cause, reply),
             CallMessage::Sip { event, cause } => call.session_event(*event, &cause),
-            CallMessage::Media(fact) => call.media_fact(fact),
-            CallMessage::Settings(settings) => call.set_settings(settings),
+            CallMessage::Media(fact) => call.append_fact(fact, &Cause::Media),
+            CallMessage::InfoDone { accepted, cause } => call.info_done(accepted, &cause),
+            CallMessage::ReinviteRefused { reason, cause } => call.modify_failed(None, reason, &cause),
+            CallMessage::Heard => call.heard(&me),
+            CallMessage::PatienceOver => call.patience_over(&me),
+            CallMessage::PhoneDropped { cause } => call.dropped(&cause),
+            CallMessage::Settings { settings, cause } => call.set_settings(settings, &cause),
             #[cfg(test)]
             CallMessage::Fail => panic!("asked to"),
         }
@@ -277,31 +288,26 @@ impl Shell {
 
     fn send_digits(&self, digits: &str, duration: Option<Duration>) -> Result<(), Rejection> {
         let method = offhook_media::dtmf::DigitMethod::Rfc4733;
+        let digits = digits.to_ascii_uppercase();
         self.media
             .leg
-            .session(|session, _| session.send_digits(method, digits, duration.unwrap_or(DIGIT), DIGIT_GAP))
+            .session(|session, _| session.send_digits(method, &digits, duration.unwrap_or(DIGIT), DIGIT_GAP))
             .map_err(|error| Rejection::new(Code::WrongState, format!("digits cannot be sent: {error}")))
     }
 
-    fn send_digits_by_info(&self, digits: &str, duration: Duration, cause: &Cause) {
-        for digit in digits.chars() {
-            let body =
-                format!("Signal={}\r\nDuration={}\r\n", digit.to_ascii_uppercase(), duration.as_millis());
-            self.ask(Request::Info { content_type: "application/dtmf-relay", body }, cause);
-        }
-    }
-
-    fn set_settings(&mut self, settings: CallSettings) {
+    fn set_settings(&mut self, settings: CallSettings, cause: &Cause) {
         let recording = settings.recording;
         self.settings = settings;
         if self.state.media && recording != self.state.recording.is_some() {
-            self.set_recording(recording, &Cause::command(crate::event::Surface::Library));
+            self.set_recording(recording, cause);
         }
     }
 
-    fn media_fact(&mut self, fact: Fact) {
-        let Some(event) = media_event(fact, self.state.playing.as_deref()) else { return };
-        self.append(event, &Cause::Media);
+    /// Appends what the media session says, if it is one of the journal's facts.
+    pub(super) fn append_fact(&mut self, fact: Fact, cause: &Cause) {
+        if let Some(event) = media_event(fact, self.state.playing.as_deref()) {
+            self.append(event, cause);
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct CallMedia {
     negotiator: Negotiator,
     /// The negotiator as it was before an early answer, in case that the final answer differs.
     before_early: Option<(Negotiator, Vec<u8>)>,
+    /// What we could do before the codecs that are being offered, in case that they are refused.
+    before_codecs: Option<Capabilities>,
     pub(crate) plan: Option<MediaPlan>,
 }
 
@@ -71,7 +73,7 @@ impl CallMedia {
         let leg = hub.open(network, ip, config)?;
         let local = leg.local();
         let negotiator = Negotiator::new(capabilities(codecs), seed >> 32, local.ip(), local.port());
-        Ok(Self { leg, negotiator, before_early: None, plan: None })
+        Ok(Self { leg, negotiator, before_early: None, before_codecs: None, plan: None })
     }
 
     /// Makes the next offer.
@@ -87,14 +89,19 @@ impl CallMedia {
 
     /// Makes the next offer with other codecs.
     pub(crate) fn offer_codecs(&mut self, codecs: &[String]) -> Vec<u8> {
-        let telephone_event = self.negotiator.capabilities().telephone_event;
+        let before = self.negotiator.capabilities().clone();
+        let telephone_event = before.telephone_event;
+        self.before_codecs = Some(before);
         self.negotiator.set_capabilities(Capabilities { telephone_event, ..capabilities(Some(codecs)) });
         self.offer()
     }
 
-    /// Takes the refusal of our offer: the direction goes back to what is in use.
+    /// Takes the refusal of our offer: direction and codecs go back to what is in use.
     pub(crate) fn offer_refused(&mut self, held: bool) {
         self.negotiator.abandon_offer();
+        if let Some(before) = self.before_codecs.take() {
+            self.negotiator.set_capabilities(before);
+        }
         self.negotiator.set_direction(if held { Direction::SendOnly } else { Direction::SendRecv });
     }
 
@@ -125,16 +132,27 @@ impl CallMedia {
     /// # Errors
     /// Why it cannot be used; nothing changed.
     pub(crate) fn take_answer(&mut self, answer: &[u8], early: bool) -> Result<Option<Agreed>, MediaError> {
-        if let Some((before, seen)) = &self.before_early {
-            if seen == answer {
+        let before = match &self.before_early {
+            Some((_, seen)) if seen == answer => {
+                if !early {
+                    self.settle();
+                }
                 return Ok(None);
             }
-            self.negotiator = before.clone();
-        }
-        let before = self.negotiator.clone();
-        let plan = self.negotiator.accept_answer(&SessionDescription::parse(answer)?)?;
+            Some((before, _)) => before.clone(),
+            None => self.negotiator.clone(),
+        };
+        let mut next = before.clone();
+        let plan = next.accept_answer(&SessionDescription::parse(answer)?)?;
+        self.negotiator = next;
         self.before_early = early.then(|| (before, answer.to_vec()));
+        self.before_codecs = None;
         Ok(Some(self.agree(plan)))
+    }
+
+    /// Takes an early answer as the final one: what comes later belongs to another offer.
+    pub(crate) fn settle(&mut self) {
+        self.before_early = None;
     }
 
     fn agree(&mut self, plan: MediaPlan) -> Agreed {

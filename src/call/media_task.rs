@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use offhook_media::session::{Fact, MediaSession, Output, SessionConfig};
+use offhook_media::session::{Fact, MediaSession, Output, SessionConfig, StreamStats};
 use tokio::{
     sync::Notify,
     task::AbortHandle,
@@ -253,6 +253,19 @@ impl LegHandle {
     pub(crate) fn session<T>(&self, change: impl FnOnce(&mut MediaSession, std::time::Instant) -> T) -> T {
         let now = Instant::now().into_std();
         self.leg.with(|inner| change(&mut inner.session, now))
+    }
+
+    /// Closes the session; returns its last figures and what it still had to say, which the listener no longer hears.
+    pub(crate) fn close(&self) -> (StreamStats, Vec<Fact>) {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&said);
+        self.listen(move |fact| guard(&heard).push(fact));
+        let stats = self.session(|session, now| {
+            session.close(now);
+            session.stats()
+        });
+        let facts = std::mem::take(&mut *guard(&said));
+        (stats, facts)
     }
 
     /// Starts, replaces or stops the recording; returns the one that was going on.

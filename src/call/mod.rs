@@ -3,8 +3,10 @@
 //! A call sends SIP only through [`ToPhone`], so it can name nothing else of the phone.
 
 mod actor;
+mod info;
 mod media;
 mod media_task;
+mod patience;
 mod recording;
 mod signaling;
 mod sound;
@@ -48,8 +50,36 @@ pub(crate) enum CallMessage {
     },
     /// Media reports something worth an event.
     Media(offhook_media::session::Fact),
+    /// A digit by INFO has its final response, or could not be sent.
+    InfoDone {
+        /// Whether the other side took it.
+        accepted: bool,
+        /// The message or timer that caused it.
+        cause: Cause,
+    },
+    /// A re-INVITE could not even be sent.
+    ReinviteRefused {
+        /// Why.
+        reason: String,
+        /// What asked for it.
+        cause: Cause,
+    },
+    /// A provisional response to our INVITE arrived, perhaps the repeat of one.
+    Heard,
+    /// The time for an answer may be over.
+    PatienceOver,
+    /// The phone goes away without waiting for the wire.
+    PhoneDropped {
+        /// What made it go.
+        cause: Cause,
+    },
     /// The phone's settings changed.
-    Settings(CallSettings),
+    Settings {
+        /// Now.
+        settings: CallSettings,
+        /// What changed them.
+        cause: Cause,
+    },
     /// Fails on purpose, for the tests of supervision.
     #[cfg(test)]
     Fail,

@@ -5,9 +5,14 @@ use offhook_sip::{
     session::{EndCause as SessionEnd, Party as Side, SessionEvent},
 };
 
+use offhook_media::session::Fact;
+
 use super::{
     Request,
     actor::{Shell, statistics},
+    media::{Agreed, MediaError},
+    patience::NO_ANSWER,
+    state::Phase,
 };
 use crate::event::{CallEvent, Cause, Change, DigitMethod, EndCause, MediaDirection, MediaEvent, Party};
 
@@ -48,8 +53,9 @@ impl Shell {
             SessionEvent::Provisional { status, reason, sdp, .. } => {
                 let early_media = sdp.is_some();
                 self.append(CallEvent::Ringing { status: status.code(), reason, early_media }, cause);
-                if let Some(sdp) = sdp {
-                    self.take_answer(&sdp, true, cause);
+                if let Some(Err(error)) = sdp.map(|sdp| self.take_answer(&sdp, true, cause)) {
+                    // The final answer may still be a good one.
+                    tracing::warn!(call = %self.id, %error, "early answer cannot be used");
                 }
             }
             SessionEvent::Answered { message, sdp } => self.answered(&message, sdp, cause),
@@ -62,6 +68,8 @@ impl Shell {
             // The engine tries again by itself.
             SessionEvent::Glare { .. } => {}
             SessionEvent::Rejected { status, reason, .. } => self.last_status = Some((status.code(), reason)),
+            // The CANCEL of a re-INVITE ends only that.
+            SessionEvent::Canceled { .. } if self.established.is_some() => {}
             SessionEvent::Canceled { .. } => self.last_status = Some((487, "Request Terminated".to_owned())),
             SessionEvent::SurplusAnswer { .. } => {}
             SessionEvent::Refer { request, message } => self.refer_received(request, &message, cause),
@@ -78,52 +86,58 @@ impl Shell {
     fn answered(&mut self, message: &Message, sdp: Option<Vec<u8>>, cause: &Cause) {
         let status = message.status().map_or(200, |status| status.code());
         let reason = message.reason().unwrap_or_default().into_owned();
+        self.stop_waiting();
         self.append(CallEvent::Answered { by: Party::Remote, status, reason }, cause);
-        if let Some(sdp) = sdp
-            && !self.take_answer(&sdp, false, cause)
-        {
-            // RFC 3261 §13.2.2.4: the ACK has left; a session that cannot be used is ended with BYE.
-            self.append(CallEvent::Ending {}, cause);
-            return self.ask(Request::HangUp, cause);
+        // RFC 3261 §13.2.2.4: the ACK has left; a session that cannot be used is ended with BYE.
+        match sdp.map(|sdp| self.take_answer(&sdp, false, cause)) {
+            Some(Err(error)) => return self.end_for_media(error.to_string(), cause),
+            Some(Ok(_)) => {}
+            None => self.media.settle(),
         }
         let contact = contact_of(message);
         self.established(contact, cause);
     }
 
     fn acknowledged(&mut self, sdp: Option<Vec<u8>>, cause: &Cause) {
+        // We hung up before the ACK came; BYE follows it and no media shall begin.
+        if matches!(self.state.phase, Phase::Ending | Phase::Ended) {
+            return;
+        }
         if std::mem::take(&mut self.awaiting_answer_in_ack) {
-            let usable = sdp.is_some_and(|sdp| self.take_answer(&sdp, false, cause));
-            if !usable {
-                self.append(CallEvent::Ending {}, cause);
-                return self.ask(Request::HangUp, cause);
+            match sdp.map(|sdp| self.take_answer(&sdp, false, cause)) {
+                Some(Ok(Some(agreed))) if !agreed.first => self.changed_by_remote(agreed, cause),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return self.end_for_media(error.to_string(), cause),
+                None => return self.end_for_media("the ACK holds no session description".to_owned(), cause),
             }
         }
         self.established(None, cause);
     }
 
+    /// Ends a session whose two sides cannot agree on media although its INVITE has been answered.
+    fn end_for_media(&mut self, why: String, cause: &Cause) {
+        tracing::warn!(call = %self.id, why, "answer cannot be used");
+        self.last_status = Some((488, why));
+        self.append(CallEvent::Ending {}, cause);
+        self.ask(Request::HangUp, cause);
+    }
+
     fn established(&mut self, contact: Option<String>, cause: &Cause) {
         if self.established.is_none() {
             self.established = Some(tokio::time::Instant::now());
+            // Whatever was refused on the way did not matter in the end.
+            self.last_status = None;
             self.append(CallEvent::Established { contact }, cause);
         }
     }
 
-    /// Puts the other side's answer to work; says whether it could be used.
-    fn take_answer(&mut self, sdp: &[u8], early: bool, cause: &Cause) -> bool {
-        match self.media.take_answer(sdp, early) {
-            Ok(Some(agreed)) => {
-                if agreed.first {
-                    self.media_began(cause);
-                }
-                true
-            }
-            Ok(None) => true,
-            Err(error) => {
-                tracing::warn!(call = %self.id, %error, "answer cannot be used");
-                self.last_status = Some((488, format!("the answer cannot be used: {error}")));
-                false
-            }
+    /// Puts the other side's answer to work; `None` when it is the one in use.
+    fn take_answer(&mut self, sdp: &[u8], early: bool, cause: &Cause) -> Result<Option<Agreed>, MediaError> {
+        let agreed = self.media.take_answer(sdp, early)?;
+        if agreed.is_some_and(|agreed| agreed.first) {
+            self.media_began(cause);
         }
+        Ok(agreed)
     }
 
     fn media_began(&mut self, cause: &Cause) {
@@ -148,19 +162,24 @@ impl Shell {
                 if agreed.first {
                     self.media_began(cause);
                 }
-                let codec = self.media.codec();
-                self.append(CallEvent::Modified { by: Party::Remote, codec, direction: agreed.now }, cause);
-                let held = matches!(agreed.now, MediaDirection::Recvonly | MediaDirection::Inactive);
-                match (self.state.held_remotely, held) {
-                    (false, true) => self.append(CallEvent::Held { by: Party::Remote }, cause),
-                    (true, false) => self.append(CallEvent::Resumed { by: Party::Remote }, cause),
-                    (false, false) | (true, true) => {}
-                }
+                self.changed_by_remote(agreed, cause);
             }
             Err(error) => {
                 tracing::warn!(call = %self.id, %error, "re-INVITE refused");
                 self.ask(Request::Respond { status: 488, sdp: None }, cause);
             }
+        }
+    }
+
+    /// The other side has changed the session; its direction says whether it holds us now.
+    fn changed_by_remote(&mut self, agreed: Agreed, cause: &Cause) {
+        let codec = self.media.codec();
+        self.append(CallEvent::Modified { by: Party::Remote, codec, direction: agreed.now }, cause);
+        let held = matches!(agreed.now, MediaDirection::Recvonly | MediaDirection::Inactive);
+        match (self.state.held_remotely, held) {
+            (false, true) => self.append(CallEvent::Held { by: Party::Remote }, cause),
+            (true, false) => self.append(CallEvent::Resumed { by: Party::Remote }, cause),
+            (false, false) | (true, true) => {}
         }
     }
 
@@ -250,27 +269,53 @@ impl Shell {
             Some((status, reason)) => (Some(status), reason),
             None => (status, reason_header.unwrap_or_else(|| fallback.to_owned())),
         };
-        let duration_ms = self
-            .established
-            .map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let duration_ms = self.duration_ms();
         let by = match by {
             Side::Local => Party::Local,
             Side::Remote => Party::Remote,
         };
-        let end = if refused_media { EndCause::MediaRefused } else { end };
+        let (end, reason) = match (refused_media, self.patience.over) {
+            (true, _) => (EndCause::MediaRefused, reason),
+            (false, true) if by == Party::Local => (EndCause::TimedOut, NO_ANSWER.to_owned()),
+            (false, _) => (end, reason),
+        };
         self.append(CallEvent::Ended { by, cause: end, status, reason, duration_ms }, cause);
+    }
+
+    /// The phone goes away with the call up; nothing more is said on the wire.
+    pub(super) fn dropped(&mut self, cause: &Cause) {
+        self.close_media(cause);
+        let ended = CallEvent::Ended {
+            by: Party::Local,
+            cause: EndCause::PhoneDropped,
+            status: None,
+            reason: "the phone was dropped".to_owned(),
+            duration_ms: self.duration_ms(),
+        };
+        self.append(ended, cause);
+    }
+
+    /// Returns the milliseconds since the call was established.
+    fn duration_ms(&self) -> u64 {
+        self.established.map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Ends recording and media and appends the final figures.
     pub(super) fn close_media(&mut self, cause: &Cause) {
+        self.cut_info_digits(cause);
         if self.state.media {
-            let stats = self.media.leg.session(|session, now| {
-                session.close(now);
-                session.stats()
-            });
+            let (stats, said) = self.media.leg.close();
+            for fact in said {
+                // The last figures are those of the end.
+                if !matches!(fact, Fact::Statistics(_)) {
+                    self.append_fact(fact, cause);
+                }
+            }
             self.set_recording(false, cause);
             self.append(MediaEvent::Stopped { statistics: statistics(&stats) }, cause);
         }
+        // A recording may have been asked for before there was media.
+        self.set_recording(false, cause);
     }
 }
 

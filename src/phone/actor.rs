@@ -4,7 +4,7 @@
 //! what the last process or actor left behind in `recovery`.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc,
@@ -18,7 +18,11 @@ use offhook_sip::{
     user_agent::{Config, Destination, Input, RegistrationId, RequestId, SessionId, UserAgent},
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use tokio::{task::AbortHandle, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::AbortHandle,
+    time::Instant,
+};
 
 use super::{Dangling, Registrar, commands::Asked};
 use crate::{
@@ -40,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<MediaHub>,
     pub(crate) limits: Limits,
     pub(crate) recordings: Arc<crate::artifact::Recordings>,
+    /// One permit for each further call that the process may have.
+    pub(crate) call_permits: Arc<Semaphore>,
     /// Number of the next call.
     pub(crate) next_call: Arc<AtomicU64>,
     /// Seed of all seeds; equal in simulations, random otherwise.
@@ -53,6 +59,11 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
+    /// Takes the place of one more call; none is left at the limit.
+    pub(super) fn call_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.call_permits).try_acquire_owned().ok()
+    }
+
     pub(super) fn new_call(&self) -> CallId {
         CallId(self.next_call.fetch_add(1, Ordering::Relaxed))
     }
@@ -138,6 +149,23 @@ pub(super) struct CallEntry {
     pub(super) over: bool,
     /// The identity in the journal.
     pub(super) dialog: Option<crate::event::DialogIdentity>,
+    pub(super) sip_call_id: String,
+    /// The digit that is under way by INFO.
+    pub(super) info: Option<RequestId>,
+    /// Its place among the calls of the process.
+    pub(super) _permit: OwnedSemaphorePermit,
+}
+
+/// The binding at the registrar, or the attempt at one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Binding {
+    pub(super) id: RegistrationId,
+    /// Whether the registrar has taken it, as far as we know.
+    pub(super) held: bool,
+    /// It is being removed.
+    pub(super) leaving: bool,
+    /// Somebody asked to register while it was being removed.
+    pub(super) again: bool,
 }
 
 /// Why a request outside the calls is under way.
@@ -161,17 +189,20 @@ pub(crate) struct Shell {
     pub(super) signaling: Option<Signaling>,
     pub(super) local: SocketAddr,
     pub(super) agent: UserAgent,
-    pub(super) registration: Option<RegistrationId>,
-    /// Whether the registrar holds a binding of ours, as far as we know.
-    pub(super) bound_at_registrar: bool,
+    pub(super) binding: Option<Binding>,
     /// Calls in the order of their beginning.
     pub(super) calls: BTreeMap<CallId, CallEntry>,
-    /// The same calls by their Call-ID header.
+    /// The same calls by their Call-ID header, and those that ended a moment ago.
     pub(super) sip_call_ids: HashMap<String, CallId>,
+    /// Calls that have ended, while their last messages may still be repeated.
+    pub(super) lingering: VecDeque<(Instant, String, CallId)>,
     pub(super) sessions: HashMap<SessionId, CallId>,
     pub(super) requests: HashMap<RequestId, Purpose>,
     pub(super) refused: u64,
-    pub(super) closing: Option<Reply>,
+    /// Who waits for the end; the phone is closing as soon as somebody does.
+    pub(super) closing: Vec<Reply>,
+    /// The time for closing is over: nothing waits for the wire any more.
+    pub(super) out_of_time: bool,
     deadline: Option<(Instant, AbortHandle)>,
     pub(super) calls_made: u64,
     pub(super) life: u64,
@@ -210,10 +241,7 @@ impl Actor for PhoneActor {
             PhoneMessage::Command { command, cause, reply } => phone.command(command, cause, reply).await,
             PhoneMessage::Resolved { asked, destination } => phone.resolved(asked, destination).await,
             PhoneMessage::FromCall(request) => phone.perform(request),
-            PhoneMessage::CloseNow => {
-                phone.closed().await;
-                return Ok(());
-            }
+            PhoneMessage::CloseNow => phone.close_now(),
             #[cfg(test)]
             PhoneMessage::Fail(None) => panic!("asked to"),
             #[cfg(test)]
@@ -238,6 +266,7 @@ impl Actor for PhoneActor {
             SupervisionEvent::ActorFailed(actor, error) => {
                 let cause = phone.call_failed(actor.get_id(), &error.to_string());
                 phone.drain(&cause).await;
+                phone.close_when_quiet().await;
             }
             SupervisionEvent::ActorTerminated(actor, ..) => {
                 phone.call_stopped(actor.get_id());
@@ -292,14 +321,15 @@ impl Shell {
             local: signaling.local(),
             signaling: Some(signaling),
             agent: UserAgent::new(config),
-            registration: None,
-            bound_at_registrar: false,
+            binding: None,
             calls: BTreeMap::new(),
             sip_call_ids: HashMap::new(),
+            lingering: VecDeque::new(),
             sessions: HashMap::new(),
             requests: HashMap::new(),
             refused: 0,
-            closing: None,
+            closing: Vec::new(),
+            out_of_time: false,
             deadline: None,
             calls_made: 0,
             life: start.life,
@@ -371,6 +401,7 @@ impl Shell {
             Arrival::Message { flow, bytes, permit } => {
                 let summary = Message::parse(&bytes).map(|message| summarize(&message)).unwrap_or_default();
                 let call = summary.sip_call_id.as_ref().and_then(|id| self.sip_call_ids.get(id)).copied();
+                let provisional = summary.status.is_some_and(|status| status < 200);
                 let received = SipEvent::Received {
                     transport: flow.transport.param().to_owned(),
                     local: flow.local.to_string(),
@@ -381,6 +412,9 @@ impl Shell {
                 let subject = Subject { call, ..Subject::phone(self.id.clone()) };
                 let seq = self.shared.journal.append(subject, Cause::Network, received);
                 self.agent.handle_input(now, Input::Received { flow, bytes: &bytes });
+                if provisional && let Some(call) = call {
+                    self.heard(call);
+                }
                 drop(permit);
                 Cause::Sip { seq }
             }

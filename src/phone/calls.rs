@@ -4,17 +4,23 @@ use offhook_sip::{
     dialog::DialogRecord,
     message::{HeaderName, Message, NameAddr, StatusCode},
     session::SessionEvent,
-    user_agent::{Body, SessionId},
+    user_agent::{Body, RequestId, SessionId},
 };
 use ractor::ActorId;
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-use super::actor::{CallEntry, Shell};
+use super::{
+    actor::{CallEntry, Shell},
+    recovery::CSEQ_JUMP,
+};
 use crate::{
     call::{Beginning, CallMedia, CallMessage, CallSettings, Request, ToPhone},
     event::{CallEvent, Cause, DialogIdentity, EndCause, Event, Party, Subject},
     id::CallId,
 };
+
+/// How long the messages of a call that has ended may be repeated: Timer H, 64·T1 (RFC 3261 §17).
+const LINGERING: std::time::Duration = std::time::Duration::from_secs(32);
 
 impl Shell {
     /// Appends a fact about one of this phone's calls.
@@ -49,7 +55,7 @@ impl Shell {
         let actor = self.calls.get(&call).and_then(|entry| entry.actor.clone());
         match actor {
             Some(actor) => {
-                let message = CallMessage::Sip { event: Box::new(event), cause: cause.clone() };
+                let message = self.for_actor(call, event, cause);
                 // A call that failed this moment is reported to us as a supervision event.
                 drop(actor.cast(message));
             }
@@ -63,6 +69,29 @@ impl Shell {
         // Its actor still has to write the end down; it is forgotten when that actor has stopped.
         if let Some(entry) = self.calls.get_mut(&call) {
             entry.over |= ended;
+        }
+    }
+
+    /// Returns what a call's actor is told; it knows its digits but not the requests that carry them.
+    fn for_actor(&mut self, call: CallId, event: SessionEvent, cause: &Cause) -> CallMessage {
+        let cause = cause.clone();
+        let entry = self.calls.get_mut(&call);
+        match (&event, entry) {
+            (SessionEvent::RequestDone { request, outcome }, Some(entry)) if entry.info == Some(*request) => {
+                entry.info = None;
+                let status = outcome.as_ref().ok().and_then(Message::status);
+                CallMessage::InfoDone { accepted: status.is_some_and(StatusCode::is_success), cause }
+            }
+            _ => CallMessage::Sip { event: Box::new(event), cause },
+        }
+    }
+
+    /// Tells a call that a provisional response to it has come.
+    pub(super) fn heard(&self, call: CallId) {
+        let entry = self.calls.get(&call).filter(|entry| !entry.inbound && !entry.over);
+        if let Some(actor) = entry.and_then(|entry| entry.actor.as_ref()) {
+            // A call that is just over waits for nothing.
+            drop(actor.cast(CallMessage::Heard));
         }
     }
 
@@ -83,14 +112,34 @@ impl Shell {
     /// Takes events of a session whose call has failed: only its end matters.
     fn orphan_event(&self, call: CallId, event: SessionEvent, cause: &Cause) {
         if let SessionEvent::Ended { status, .. } = event {
-            let ended = CallEvent::Ended {
-                by: Party::Local,
-                cause: EndCause::Crashed,
-                status: status.map(|status| status.code()),
-                reason: "the call's actor failed".to_owned(),
-                duration_ms: 0,
-            };
-            self.append_call(call, ended, cause);
+            self.append_crashed(call, status.map(|status| status.code()), cause);
+        }
+    }
+
+    fn append_crashed(&self, call: CallId, status: Option<u16>, cause: &Cause) {
+        let ended = CallEvent::Ended {
+            by: Party::Local,
+            cause: EndCause::Crashed,
+            status,
+            reason: "the call's actor failed".to_owned(),
+            duration_ms: 0,
+        };
+        self.append_call(call, ended, cause);
+    }
+
+    /// Ends all calls without waiting for the wire.
+    pub(super) fn drop_calls(&mut self, cause: &Cause) {
+        let orphans: Vec<CallId> =
+            self.calls.iter().filter(|(_, entry)| entry.actor.is_none()).map(|(id, _)| *id).collect();
+        for call in orphans {
+            self.append_crashed(call, None, cause);
+            self.forget(call);
+        }
+        for entry in self.calls.values() {
+            if let Some(actor) = &entry.actor {
+                // One that is just over has written its end.
+                drop(actor.cast(CallMessage::PhoneDropped { cause: cause.clone() }));
+            }
         }
     }
 
@@ -102,13 +151,14 @@ impl Shell {
         cause: &Cause,
     ) {
         let now = Instant::now().into_std();
-        let busy = self.closing.is_some() || self.live_calls() >= self.shared.limits.calls_per_phone;
-        let media = match busy {
-            true => Err(std::io::Error::other("no further call is taken")),
-            false => self.open_media(),
+        let busy = !self.closing.is_empty() || self.live_calls() >= self.shared.limits.calls_per_phone;
+        let permit = if busy { None } else { self.shared.call_permit() };
+        let opened = match permit {
+            None => Err(std::io::Error::other("no further call is taken")),
+            Some(permit) => self.open_media().map(|media| (media, permit)),
         };
-        let media = match media {
-            Ok(media) => media,
+        let (media, permit) = match opened {
+            Ok(opened) => opened,
             Err(error) => {
                 tracing::warn!(phone = %self.id, %error, "incoming call refused");
                 let refused = self.agent.respond(now, session, StatusCode::BUSY_HERE, None, None, Vec::new());
@@ -125,14 +175,37 @@ impl Shell {
             contact: invite.header(HeaderName::Contact).map(std::borrow::Cow::into_owned),
         };
         let seq = self.append_call(call, incoming, cause);
-        self.enter(call, session, sip_call_id, true);
+        self.enter(call, session, sip_call_id, true, permit);
+        if let Some(credentials) = self.credentials() {
+            // A proxy may challenge our BYE or re-INVITE although the call is not ours.
+            let given = self.agent.set_session_credentials(session, credentials);
+            self.note_refusal(given);
+        }
         let beginning = Beginning::Inbound { offer, auto_answer: self.spec.auto_answer };
         self.spawn_call(call, beginning, media, &Cause::Event { seq }).await;
     }
 
     /// Remembers a call.
-    pub(super) fn enter(&mut self, call: CallId, session: SessionId, sip_call_id: String, inbound: bool) {
-        let entry = CallEntry { session, actor: None, inbound, answered: false, over: false, dialog: None };
+    pub(super) fn enter(
+        &mut self,
+        call: CallId,
+        session: SessionId,
+        sip_call_id: String,
+        inbound: bool,
+        permit: OwnedSemaphorePermit,
+    ) {
+        self.forget_long_ended();
+        let entry = CallEntry {
+            session,
+            actor: None,
+            inbound,
+            answered: false,
+            over: false,
+            dialog: None,
+            sip_call_id: sip_call_id.clone(),
+            info: None,
+            _permit: permit,
+        };
         self.calls.insert(call, entry);
         self.sessions.insert(session, call);
         self.sip_call_ids.insert(sip_call_id, call);
@@ -142,8 +215,18 @@ impl Shell {
     fn forget(&mut self, call: CallId) {
         if let Some(entry) = self.calls.remove(&call) {
             self.sessions.remove(&entry.session);
+            self.lingering.push_back((Instant::now(), entry.sip_call_id, call));
         }
-        self.sip_call_ids.retain(|_, of| *of != call);
+    }
+
+    /// Lets go of the names of calls whose messages can no longer be repeated.
+    fn forget_long_ended(&mut self) {
+        while self.lingering.front().is_some_and(|(ended, ..)| ended.elapsed() > LINGERING) {
+            let Some((_, sip_call_id, call)) = self.lingering.pop_front() else { return };
+            if self.sip_call_ids.get(&sip_call_id) == Some(&call) {
+                self.sip_call_ids.remove(&sip_call_id);
+            }
+        }
     }
 
     /// Appends the dialog's identity when it is new or has changed.
@@ -151,14 +234,15 @@ impl Shell {
         let Some(record) = self.agent.session(session).and_then(|view| view.dialog) else { return };
         let dialog = identity(&record);
         let Some(entry) = self.calls.get_mut(&call) else { return };
-        // CSeq numbers move with every request; a restart jumps ahead of them.
+        // CSeq numbers move with every request; a restart jumps ahead of them, but only so far.
         let same = |known: &DialogIdentity| {
+            let behind = dialog.local_cseq.saturating_sub(known.local_cseq);
             let moved = DialogIdentity {
                 local_cseq: dialog.local_cseq,
                 remote_cseq: dialog.remote_cseq,
                 ..known.clone()
             };
-            moved == dialog
+            moved == dialog && behind < CSEQ_JUMP / 2
         };
         if !entry.dialog.as_ref().is_some_and(same) {
             entry.dialog = Some(dialog.clone());
@@ -182,14 +266,28 @@ impl Shell {
                 entry.answered = true;
                 self.agent.hang_up(now, session, Vec::new()).map(|_| ())
             }
-            Request::Reinvite { sdp } => self.agent.reinvite(now, session, Body::sdp(sdp)),
+            Request::Reinvite { sdp } => {
+                let sent = self.agent.reinvite(now, session, Body::sdp(sdp));
+                if let (Err(error), Some(actor)) = (&sent, &entry.actor) {
+                    let reason = format!("the re-INVITE cannot be sent now: {error}");
+                    // A call that is over needs no answer.
+                    drop(actor.cast(CallMessage::ReinviteRefused { reason, cause: cause.clone() }));
+                }
+                sent
+            }
             Request::Refer { to } => {
                 let from = self.from().map(|from| vec![(HeaderName::ReferredBy, from.to_string())]);
                 self.agent.refer(now, session, &to, from.unwrap_or_default()).map(|_| ())
             }
             Request::Info { content_type, body } => {
                 let body = Body { content_type: content_type.to_owned(), bytes: body.into_bytes() };
-                self.agent.info(now, session, body).map(|_| ())
+                let sent = self.agent.info(now, session, body);
+                entry.info = sent.as_ref().ok().copied();
+                if let (None, Some(actor)) = (entry.info, &entry.actor) {
+                    // A call that is over needs no answer.
+                    drop(actor.cast(CallMessage::InfoDone { accepted: false, cause: cause.clone() }));
+                }
+                sent.map(|_: RequestId| ())
             }
             Request::Reply { request, status } => {
                 self.reply(request, StatusCode::new(status).unwrap_or(StatusCode::OK));
@@ -220,9 +318,14 @@ impl Shell {
     pub(super) fn abandon(&mut self, call: CallId, error: &str, cause: &Cause) {
         tracing::error!(phone = %self.id, call = %call, error, "call failed");
         self.append_call(call, CallEvent::Crashed { reason: error.to_owned() }, cause);
-        if let Some(entry) = self.calls.get_mut(&call) {
-            entry.actor = None;
-            let session = entry.session;
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        entry.actor = None;
+        let (session, over) = (entry.session, entry.over);
+        if over || self.out_of_time {
+            // Its session has nothing more to report.
+            self.append_crashed(call, None, cause);
+            self.forget(call);
+        } else {
             let ended = self.agent.hang_up(Instant::now().into_std(), session, Vec::new());
             self.note_refusal(ended);
         }

@@ -11,7 +11,7 @@ use offhook_sip::{
 use tokio::time::Instant;
 
 use super::{
-    actor::{PhoneMessage, Purpose, Shell},
+    actor::{Binding, PhoneMessage, Purpose, Shell},
     target::{immediate, resolve, target_uri},
 };
 use crate::{
@@ -44,6 +44,10 @@ enum What {
 
 impl Shell {
     pub(super) async fn command(&mut self, command: Command, cause: Cause, reply: Reply) -> Cause {
+        if !self.closing.is_empty() && !ends(&command) {
+            answer(reply, Err(self.closing_down()));
+            return cause;
+        }
         let done = match command {
             Command::PlaceCall { target, headers, .. } => {
                 let headers =
@@ -183,7 +187,8 @@ impl Shell {
     }
 
     fn hang_up_all(&mut self, cause: &Cause) -> Outcome {
-        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        let live = self.calls.iter().filter(|(_, entry)| !entry.over);
+        let calls: Vec<CallId> = live.map(|(id, _)| *id).collect();
         for call in &calls {
             // Each call answers for itself; the reply is not waited for.
             let (reply, _) = tokio::sync::oneshot::channel();
@@ -206,7 +211,8 @@ impl Shell {
             )
         };
         let chosen = self.choose(selector, false).map_err(|_| few()).and_then(|source| {
-            let newest = self.calls.keys().rev().find(|call| **call != source).copied();
+            let mut live = self.calls.iter().rev().filter(|(_, entry)| !entry.over);
+            let newest = live.find(|(call, _)| **call != source).map(|(call, _)| *call);
             let target = target.or(newest).ok_or_else(few)?;
             let replaces = self.replacing(target).ok_or_else(few)?;
             Ok((source, target, replaces))
@@ -249,6 +255,8 @@ impl Shell {
     pub(super) async fn resolved(&mut self, asked: Asked, destination: Result<Destination, String>) -> Cause {
         let Asked { uri, what, cause, reply } = asked;
         let done = match (destination, what) {
+            // It may have begun to close while a name was being resolved.
+            _ if !self.closing.is_empty() => Err(self.closing_down()),
             (Err(problem), _) => Err(Rejection::new(Code::Unavailable, problem)),
             (Ok(destination), What::Call { headers }) => {
                 self.place_call(uri, destination, headers, &cause).await.map(|call| self.outcome(Some(call)))
@@ -272,9 +280,13 @@ impl Shell {
             let limit = self.shared.limits.calls_per_phone;
             return Err(Rejection::new(
                 Code::LimitReached,
-                format!("phone '{}' has {limit} calls already", self.id),
+                format!("phone '{}' has {limit} calls already: hang one up first", self.id),
             ));
         }
+        let permit = self.shared.call_permit().ok_or_else(|| {
+            let limit = self.shared.limits.calls;
+            Rejection::new(Code::LimitReached, format!("there are {limit} calls already: hang one up first"))
+        })?;
         let from = self.from().ok_or_else(|| self.no_address())?;
         let mut media = self
             .open_media()
@@ -296,7 +308,7 @@ impl Shell {
         };
         // The engine has only queued the INVITE; it leaves when we drain, after this fact.
         self.append_call(call, placed, cause);
-        self.enter(call, session, sip_call_id, false);
+        self.enter(call, session, sip_call_id, false, permit);
         self.spawn_call(call, Beginning::Outbound, media, cause).await;
         Ok(call)
     }
@@ -327,6 +339,10 @@ impl Shell {
         Ok(())
     }
 
+    fn closing_down(&self) -> Rejection {
+        Rejection::new(Code::Unavailable, format!("phone '{}' is being dropped: add it again first", self.id))
+    }
+
     fn no_address(&self) -> Rejection {
         Rejection::new(
             Code::InvalidArgument,
@@ -335,6 +351,11 @@ impl Shell {
     }
 
     pub(super) fn register(&mut self, cause: &Cause) {
+        if let Some(binding) = self.binding.as_mut().filter(|binding| binding.leaving) {
+            // Two REGISTERs may overtake each other; the new binding waits until the old one is gone.
+            binding.again = true;
+            return;
+        }
         let registrar = self.registrar.uri.clone();
         self.append(PhoneEvent::Registering { registrar: registrar.to_string() }, cause);
         if let Some(problem) = self.registrar.problem.clone() {
@@ -343,8 +364,8 @@ impl Shell {
             return;
         }
         let now = Instant::now().into_std();
-        match (self.registration, self.aor(), self.credentials()) {
-            (Some(id), _, credentials) => {
+        match (self.binding, self.aor(), self.credentials()) {
+            (Some(Binding { id, .. }), _, credentials) => {
                 if let Some(credentials) = credentials {
                     self.agent.set_credentials(id, credentials);
                 }
@@ -357,7 +378,8 @@ impl Shell {
                     expires: EXPIRES,
                     ..Registration::new(registrar, aor, destination)
                 };
-                self.registration = Some(self.agent.register(now, registration));
+                let id = self.agent.register(now, registration);
+                self.binding = Some(Binding { id, held: false, leaving: false, again: false });
             }
             (None, None, _) => {
                 let reason = self.no_address().sentence;
@@ -370,8 +392,11 @@ impl Shell {
     }
 
     fn unregister(&mut self, cause: &Cause) {
-        match self.registration {
-            Some(id) => self.agent.unregister(Instant::now().into_std(), id),
+        match &mut self.binding {
+            Some(binding) => {
+                (binding.leaving, binding.again) = (true, false);
+                self.agent.unregister(Instant::now().into_std(), binding.id);
+            }
             // Nothing was bound, so nothing needs to be taken back.
             None => drop(self.append(PhoneEvent::Unregistered { status: None }, cause)),
         }
@@ -395,7 +420,8 @@ impl Shell {
         for (call, entry) in &self.calls {
             if let Some(actor) = &entry.actor {
                 // A call that is just over needs no settings.
-                drop(actor.cast(CallMessage::Settings(settings.clone())));
+                let (settings, cause) = (settings.clone(), cause.clone());
+                drop(actor.cast(CallMessage::Settings { settings, cause }));
             }
             if let Some(codecs) = codecs.clone().filter(|codecs| !codecs.is_empty()) {
                 let (reply, _) = tokio::sync::oneshot::channel();
@@ -409,49 +435,59 @@ impl Shell {
 
     /// Begins the end: calls, binding, then the actor itself.
     fn close(&mut self, hang_up: bool, cause: &Cause, reply: Reply) {
+        let first = self.closing.is_empty();
+        self.closing.push(reply);
+        if !first {
+            return;
+        }
         self.append(PhoneEvent::Dropped {}, cause);
-        if hang_up {
-            self.hang_up_all(cause);
+        match hang_up {
+            true => drop(self.hang_up_all(cause)),
+            false => self.drop_calls(cause),
         }
-        match self.registration {
-            Some(_) if self.bound_at_registrar => self.unregister(cause),
+        match self.binding {
+            Some(Binding { held: true, .. }) => self.unregister(cause),
             // The registrar never took the binding, so there is nothing to take back and nobody to wait for.
-            Some(_) | None => self.registration = None,
+            Some(Binding { held: false, .. }) | None => self.binding = None,
         }
-        self.closing = Some(reply);
         self.me.send_after(CLOSING, || PhoneMessage::CloseNow);
     }
 
     /// Ends the actor as soon as nothing of it is left on the wire.
     pub(super) async fn close_when_quiet(&mut self) {
-        if self.closing.is_some()
+        if !self.closing.is_empty()
             && self.calls.is_empty()
-            && self.registration.is_none()
+            && self.binding.is_none()
             && self.requests.is_empty()
         {
             self.closed().await;
         }
     }
 
-    pub(super) async fn closed(&mut self) {
-        if let Some(reply) = self.closing.take() {
-            for call in self.calls.keys() {
-                let ended = CallEvent::Ended {
-                    by: crate::event::Party::Local,
-                    cause: crate::event::EndCause::PhoneDropped,
-                    status: None,
-                    reason: "the phone was dropped".to_owned(),
-                    duration_ms: 0,
-                };
-                self.append_call(*call, ended, &Cause::Start);
-            }
-            if let Some(signaling) = self.signaling.take() {
-                signaling.close().await;
-            }
-            answer(reply, Ok(self.outcome(None)));
-            self.me.stop(None);
-        }
+    /// The time is over: what is still up ends without the wire; the calls write their ends first.
+    pub(super) fn close_now(&mut self) -> Cause {
+        let cause = Cause::Timer { reason: "the phone took too long to close".to_owned() };
+        self.out_of_time = true;
+        self.binding = None;
+        self.stop_recovery();
+        self.drop_calls(&cause);
+        cause
     }
+
+    async fn closed(&mut self) {
+        if let Some(signaling) = self.signaling.take() {
+            signaling.close().await;
+        }
+        for reply in std::mem::take(&mut self.closing) {
+            answer(reply, Ok(self.outcome(None)));
+        }
+        self.me.stop(None);
+    }
+}
+
+/// Says whether a command is for the end, which a closing phone still takes.
+const fn ends(command: &Command) -> bool {
+    matches!(command, Command::DropPhone { .. } | Command::HangUp { .. } | Command::HangUpAll { .. })
 }
 
 /// Answers; an asker that has given up wants nothing.

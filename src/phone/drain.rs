@@ -76,16 +76,17 @@ impl Shell {
         match event {
             RegistrationEvent::Challenged { .. } => {}
             RegistrationEvent::Registered { expires, status, reason, .. } => {
-                self.bound_at_registrar = true;
+                if let Some(binding) = &mut self.binding {
+                    binding.held = true;
+                }
                 tracing::info!(phone = %self.id, expires_s = expires.as_secs(), "registered");
                 let registered =
                     PhoneEvent::Registered { status: status.code(), reason, expires_s: expires.as_secs() };
                 self.append(registered, cause);
             }
             RegistrationEvent::Unregistered { status } => {
-                self.registration = None;
-                self.bound_at_registrar = false;
                 self.append(PhoneEvent::Unregistered { status: Some(status.code()) }, cause);
+                self.binding_left(cause);
             }
             RegistrationEvent::Failed { status, reason, retry_in } => {
                 // The event says it to everybody who asked; a scenario may even want it.
@@ -96,7 +97,17 @@ impl Shell {
                     retry_in_ms: retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
                 };
                 self.append(failed, cause);
+                self.binding_left(cause);
             }
+        }
+    }
+
+    /// The engine's handle is dead once a removal is over, however it went.
+    fn binding_left(&mut self, cause: &Cause) {
+        if let Some(left) = self.binding.take_if(|binding| binding.leaving)
+            && left.again
+        {
+            self.register(cause);
         }
     }
 

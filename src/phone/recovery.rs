@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use super::actor::{Purpose, Shell};
 use crate::{
-    event::{CallEvent, Cause, DialogIdentity, Direction, EndCause, Party, RawMessage, SipEvent},
+    event::{CallEvent, Cause, DialogIdentity, Direction, EndCause, Party, PhoneEvent, RawMessage, SipEvent},
     id::CallId,
 };
 
 /// How far ahead the CSeq goes, so that requests which the journal did not get to see are passed over.
-const CSEQ_JUMP: u32 = 100;
+pub(super) const CSEQ_JUMP: u32 = 100;
 
 /// A call that the journal says is up although nobody holds it.
 #[derive(Clone, Debug)]
@@ -97,6 +97,21 @@ impl Shell {
             let tag = left.dialog.as_ref().map(|dialog| dialog.local_tag.clone());
             let status = StatusCode::TEMPORARILY_UNAVAILABLE;
             self.agent.reject_recorded(Instant::now().into_std(), &invite, flow, status, tag);
+        }
+    }
+
+    /// Stops waiting for answers: the calls that were being ended count as ended.
+    pub(super) fn stop_recovery(&mut self) {
+        for purpose in std::mem::take(&mut self.requests).into_values() {
+            match purpose {
+                Purpose::Recovery { call, why } => {
+                    self.append_recovered(call, why, None, "nobody answered in time", &Cause::Start);
+                }
+                Purpose::Message { to } => {
+                    let reason = "the phone was dropped".to_owned();
+                    self.append(PhoneEvent::MessageFailed { to, status: None, reason }, &Cause::Start);
+                }
+            }
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use super::{Switchboard, call_actor::ask, supervisor::RootMessage};
+use super::{Switchboard, call_actor::ask, restart, supervisor::RootMessage};
 use crate::{
     command::{AddPhone, CallSelector, Code, Command, Execute, Outcome, Rejection, UpdatePhone},
-    event::{Cause, Event, PhoneEvent, PhoneSpec, Subject},
+    event::{Cause, EndCause, Event, PhoneEvent, PhoneSpec, Subject},
     id::{CallId, PhoneId, Seq},
     phone::{Dangling, PhoneArguments, PhoneMessage, Registrar},
     secret::Secret,
@@ -106,6 +106,7 @@ impl Switchboard {
         if !known && self.inner.directory.all().len() >= limit {
             return Err(Rejection::new(Code::LimitReached, format!("there are {limit} phones already")));
         }
+        let registrar = Registrar::find(&*self.inner.shared.network, &spec).await?;
         if known {
             match self.drop_phone(phone.clone(), true, cause.clone()).await {
                 // A predecessor that is ending already is as good as dropped.
@@ -119,10 +120,11 @@ impl Switchboard {
         kept.unwrap_or(Ok(())).map_err(|error| {
             Rejection::new(Code::Unavailable, format!("the password cannot be kept: {error}"))
         })?;
-        let registrar = Registrar::find(&*self.inner.shared.network, &spec).await?;
+        // A predecessor that failed, and was not started again yet, may have left calls.
+        let dangling = restart::dangling(&self.inner.views, &self.inner.journal, &phone, EndCause::Crashed);
         let added = PhoneEvent::Added { spec: spec.clone() };
         self.inner.journal.append(Subject::phone(phone.clone()), cause.clone(), added);
-        let arguments = self.arguments(phone.clone(), spec, password, registrar, Vec::new(), cause.clone());
+        let arguments = self.arguments(phone.clone(), spec, password, registrar, dangling, cause.clone());
         if let Err(rejection) = self.start_phone(arguments).await {
             self.inner.journal.append(Subject::phone(phone), cause, PhoneEvent::Dropped {});
             return Err(rejection);
@@ -158,7 +160,7 @@ impl Switchboard {
         let shared = self.inner.shared.clone();
         // The head never repeats on one journal, so neither do the identifiers that a life makes.
         let life = self.inner.journal.head().0;
-        let last_port = super::restart::last_port(&self.inner.views, &id).filter(|_| !dangling.is_empty());
+        let last_port = restart::last_port(&self.inner.views, &id).filter(|_| !dangling.is_empty());
         PhoneArguments { id, spec, password, registrar, shared, dangling, last_port, life, cause }
     }
 

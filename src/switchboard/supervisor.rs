@@ -43,6 +43,8 @@ pub(super) enum RootMessage {
     Again {
         /// Which phone.
         phone: PhoneId,
+        /// The life that failed.
+        actor: ActorId,
     },
     /// A phone's settings or password changed; a restart uses these.
     Remember {
@@ -97,7 +99,7 @@ impl Actor for Root {
                 // Nobody waits when the surface gave up; the phone is up all the same.
                 drop(reply.send(started));
             }
-            RootMessage::Again { phone } => root.again(&me, &phone).await,
+            RootMessage::Again { phone, actor } => root.again(&me, &phone, actor).await,
             RootMessage::Remember { phone, spec, password } => {
                 if let Some(kept) = root.phones.get_mut(&phone) {
                     kept.arguments.spec = spec;
@@ -161,13 +163,16 @@ impl RootState {
         kept.failures = if kept.started.elapsed() > HEALTHY { 0 } else { kept.failures };
         let pause = FIRST_PAUSE.saturating_mul(1 << kept.failures.min(16)).min(LAST_PAUSE);
         kept.failures += 1;
-        me.send_after(pause, move || RootMessage::Again { phone });
+        me.send_after(pause, move || RootMessage::Again { phone, actor });
     }
 
-    async fn again(&mut self, me: &ActorRef<RootMessage>, phone: &PhoneId) {
+    async fn again(&mut self, me: &ActorRef<RootMessage>, phone: &PhoneId, actor: ActorId) {
         // The phone may have been dropped or replaced during the pause.
-        let replaced = self.arguments.directory.get(phone).is_some();
-        let Some(kept) = self.phones.remove(phone).filter(|_| !replaced) else { return };
+        let failed = |kept: &Kept| kept.actor == actor;
+        if !self.phones.get(phone).is_some_and(failed) {
+            return;
+        }
+        let Some(kept) = self.phones.remove(phone) else { return };
         let attempt = kept.failures;
         let restarted = PhoneEvent::Restarted { attempt };
         self.arguments.shared.journal.append(Subject::phone(phone.clone()), Cause::Start, restarted);
@@ -189,7 +194,7 @@ impl RootState {
             self.phones.insert(phone.clone(), Kept { failures: attempt + 1, ..kept });
             let (phone, pause) =
                 (phone.clone(), FIRST_PAUSE.saturating_mul(1 << attempt.min(16)).min(LAST_PAUSE));
-            me.send_after(pause, move || RootMessage::Again { phone });
+            me.send_after(pause, move || RootMessage::Again { phone, actor });
         }
     }
 }

@@ -120,6 +120,49 @@ async fn a_phone_that_fails_comes_back_and_ends_what_it_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_phone_that_replaces_a_failed_one_ends_its_calls_and_comes_back_itself() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let (a, b) = (phone(&board, "a", 5061).await, phone(&board, "b", 5062).await);
+    let left = call(&board, &a, 5062).await;
+    let remote = board.views().active_calls(&b)[0].id;
+
+    board.inner.directory.get(&a).unwrap().cast(PhoneMessage::Fail(None)).unwrap();
+    seen(&board, |e| e.event.kind() == "phone.crashed").await;
+    // Added again during the pause before the restart.
+    phone(&board, "a", 5061).await;
+    seen(&board, |e| ended_by(e, left, EndCause::Crashed)).await;
+    seen(&board, |e| ended_by(e, remote, EndCause::Normal)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let restarts = || story(board.journal()).matches("phone.restarted").count();
+    assert_eq!(restarts(), 0, "the replaced one stays gone");
+
+    board.inner.directory.get(&a).unwrap().cast(PhoneMessage::Fail(None)).unwrap();
+    seen(&board, |e| e.event.kind() == "phone.restarted").await;
+    call(&board, &a, 5062).await;
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_left_behind_ends_in_the_journal_although_its_phone_is_dropped_before_the_wire_answers() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let (a, b) = (phone(&board, "a", 5061).await, phone(&board, "b", 5062).await);
+    let left = call(&board, &a, 5062).await;
+    network.set_filter(|_| sim::Fate::Lost);
+    board.inner.directory.get(&a).unwrap().cast(PhoneMessage::Fail(None)).unwrap();
+    seen(&board, |e| e.event.kind() == "phone.restarted").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for phone in [a, b] {
+        let gone = Command::DropPhone { phone, hang_up: true };
+        board.execute(gone, Cause::command(Surface::Library)).await.unwrap();
+    }
+    seen(&board, |e| ended_by(e, left, EndCause::Crashed)).await;
+    assert_eq!(board.views().all_active_calls().len(), 0, "{}", story(board.journal()));
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_process_that_dies_leaves_calls_that_the_next_one_ends() {
     let network = sim::Network::new(1);
     let theirs = board(&network, Journal::in_memory(wall())).await;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use ractor::{Actor, ActorRef};
+use tokio::sync::Semaphore;
 
 use super::{
     Options, StartError,
@@ -58,6 +59,7 @@ impl Switchboard {
             network: options.network,
             journal: options.journal.clone(),
             hub: Arc::new(MediaHub::start(options.media_workers)),
+            call_permits: Arc::new(Semaphore::new(options.limits.calls.min(Semaphore::MAX_PERMITS))),
             limits: options.limits,
             recordings: Arc::new(options.recordings),
             next_call: Arc::new(AtomicU64::new(views.next_call_id().0)),

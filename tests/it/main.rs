@@ -8,6 +8,7 @@
 )]
 
 mod contract;
+mod edges;
 mod journal;
 mod journal_exercise;
 mod journal_lines;

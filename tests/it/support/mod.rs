@@ -1,10 +1,17 @@
 //! The one world that simulated tests live in: a network in memory, virtual time, a switchboard, and words to wait with.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+pub(crate) mod peer;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use offhook::{
     command::{AddPhone, CallSelector, Command, Execute, Outcome, Rejection, Sound},
-    event::{Cause, Envelope, PhoneSpec, Surface, Transport},
+    config::Limits,
+    event::{CallEvent, Cause, Envelope, Event, MediaEvent, PhoneSpec, Surface, Transport},
     id::{CallId, PhoneId, Seq},
     secret::Secret,
     sim,
@@ -23,9 +30,14 @@ pub(crate) struct World {
 impl World {
     /// Starts an empty world; needs paused time.
     pub(crate) async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    /// Starts an empty world with bounds.
+    pub(crate) async fn with(limits: Limits) -> Self {
         let network = sim::Network::new(7);
         let wall = Wall::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
-        let options = Options::in_memory(Arc::new(network.clone()), wall, 7);
+        let options = Options { limits, ..Options::in_memory(Arc::new(network.clone()), wall, 7) };
         let board = Switchboard::start(options).await.unwrap();
         Self { network, board, cursors: HashMap::new() }
     }
@@ -95,6 +107,27 @@ impl World {
         all.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
+    /// Holds every call to the promises of its last facts: one end, nothing behind it, and media that stopped.
+    fn every_call_ended_once(&self) {
+        let all = self.board.journal().query(&offhook::journal::Query::default()).unwrap();
+        let mut calls: BTreeMap<CallId, Vec<&Event>> = BTreeMap::new();
+        for envelope in &all {
+            if let (Some(call), Event::Call(_) | Event::Media(_)) = (envelope.subject.call, &envelope.event) {
+                calls.entry(call).or_default().push(&envelope.event);
+            }
+        }
+        for (call, facts) in calls {
+            let count = |wanted: fn(&Event) -> bool| facts.iter().filter(|fact| wanted(fact)).count();
+            let story = || format!("call {call}\n{}", self.story());
+            assert_eq!(count(|fact| matches!(fact, Event::Call(CallEvent::Ended { .. }))), 1, "{}", story());
+            let last = facts.last().map(|fact| fact.kind());
+            assert_eq!(last, Some("call.ended"), "{}", story());
+            let started = count(|fact| matches!(fact, Event::Media(MediaEvent::Started { .. })));
+            let stopped = count(|fact| matches!(fact, Event::Media(MediaEvent::Stopped { .. })));
+            assert_eq!(started, stopped, "{}", story());
+        }
+    }
+
     /// Ends the world and holds it to its promise: no socket and no call is left.
     pub(crate) async fn end(self) {
         self.board.shutdown().await.unwrap();
@@ -103,6 +136,7 @@ impl World {
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!(self.network.sockets(), 0, "sockets are left");
         assert_eq!(self.board.media_load().legs, 0, "media legs are left");
+        self.every_call_ended_once();
     }
 }
 

@@ -1,0 +1,63 @@
+//! Digits by INFO: one request at a time, so that the digits arrive in order.
+//!
+//! A request that overtakes its predecessor is refused with 500 (RFC 3261 §12.2.2), hence the queue.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::{Request, actor::Shell};
+use crate::event::{Cause, MediaEvent};
+
+/// What still has to be sent; one digit is under way exactly while a batch is here.
+#[derive(Debug, Default)]
+pub(super) struct InfoDigits {
+    batches: VecDeque<Batch>,
+}
+
+/// The digits of one command.
+#[derive(Debug)]
+struct Batch {
+    digits: String,
+    left: VecDeque<char>,
+    duration: Duration,
+}
+
+impl Shell {
+    /// Queues digits behind those under way.
+    pub(super) fn send_digits_by_info(&mut self, digits: &str, duration: Duration, cause: &Cause) {
+        let digits = digits.to_ascii_uppercase();
+        let idle = self.info.batches.is_empty();
+        self.info.batches.push_back(Batch { left: digits.chars().collect(), digits, duration });
+        if idle {
+            self.send_next_digit(cause);
+        }
+    }
+
+    /// Goes on after the digit under way; a refusal drops the rest of its command.
+    pub(super) fn info_done(&mut self, accepted: bool, cause: &Cause) {
+        let Some(batch) = self.info.batches.front() else { return };
+        if accepted && !batch.left.is_empty() {
+            return self.send_next_digit(cause);
+        }
+        let Some(Batch { digits, .. }) = self.info.batches.pop_front() else { return };
+        let fact = match accepted {
+            true => MediaEvent::DigitsFinished { digits },
+            false => MediaEvent::DigitsCut { digits },
+        };
+        self.append(fact, cause);
+        self.send_next_digit(cause);
+    }
+
+    fn send_next_digit(&mut self, cause: &Cause) {
+        let Some(batch) = self.info.batches.front_mut() else { return };
+        let Some(digit) = batch.left.pop_front() else { return };
+        let body = format!("Signal={digit}\r\nDuration={}\r\n", batch.duration.as_millis());
+        self.ask(Request::Info { content_type: "application/dtmf-relay", body }, cause);
+    }
+
+    /// Gives up what is still to be sent, because the call is over.
+    pub(super) fn cut_info_digits(&mut self, cause: &Cause) {
+        for Batch { digits, .. } in std::mem::take(&mut self.info.batches) {
+            self.append(MediaEvent::DigitsCut { digits }, cause);
+        }
+    }
+}

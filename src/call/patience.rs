@@ -1,0 +1,84 @@
+//! How long an outbound call may ring: three minutes after the last provisional response it is canceled.
+//!
+//! RFC 3261 §13.3.1.1: a callee that needs longer repeats its provisional response every minute, and §16.6 gives proxies
+//! the same three minutes. Without any response Timer B ends the call; that is the engine's affair.
+
+use std::time::Duration;
+
+use ractor::ActorRef;
+use tokio::{task::AbortHandle, time::Instant};
+
+use super::{CallMessage, Request, actor::Shell, state::Phase};
+use crate::event::{CallEvent, Cause, Direction};
+
+/// How long silence may follow a provisional response.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// What a call that ran out of patience says.
+pub(super) const NO_ANSWER: &str = "nobody answered within 180 s of the last provisional response";
+
+/// The clock of an outbound call that waits for its answer.
+#[derive(Debug, Default)]
+pub(super) struct Patience {
+    heard: Option<Instant>,
+    timer: Option<AbortHandle>,
+    /// We have given up; the end that follows is the timer's.
+    pub(super) over: bool,
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        if let Some(timer) = &self.timer {
+            timer.abort();
+        }
+    }
+}
+
+impl Shell {
+    /// Takes note of a provisional response.
+    pub(super) fn heard(&mut self, me: &ActorRef<CallMessage>) {
+        if self.waits_for_answer() {
+            self.patience.heard = Some(Instant::now());
+            if self.patience.timer.is_none() {
+                self.wait_for_answer(me, LIMIT);
+            }
+        }
+    }
+
+    /// Gives up, unless something was heard in the meantime.
+    pub(super) fn patience_over(&mut self, me: &ActorRef<CallMessage>) {
+        self.patience.timer = None;
+        if !self.waits_for_answer() {
+            return;
+        }
+        let quiet = self.patience.heard.map_or(LIMIT, |heard| heard.elapsed());
+        match LIMIT.checked_sub(quiet).filter(|rest| !rest.is_zero()) {
+            Some(rest) => self.wait_for_answer(me, rest),
+            None => {
+                let cause = Cause::Timer { reason: NO_ANSWER.to_owned() };
+                self.patience.over = true;
+                self.append(CallEvent::Ending {}, &cause);
+                self.ask(Request::HangUp, &cause);
+            }
+        }
+    }
+
+    fn wait_for_answer(&mut self, me: &ActorRef<CallMessage>, wait: Duration) {
+        let timer = me.send_after(wait, || CallMessage::PatienceOver);
+        self.patience.timer = Some(timer.abort_handle());
+    }
+
+    /// Stops the clock once there is an answer.
+    pub(super) fn stop_waiting(&mut self) {
+        if let Some(timer) = self.patience.timer.take() {
+            timer.abort();
+        }
+    }
+
+    fn waits_for_answer(&self) -> bool {
+        matches!(
+            (self.state.direction, self.state.phase),
+            (Direction::Outbound, Phase::Calling | Phase::Early)
+        )
+    }
+}

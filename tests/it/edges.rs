@@ -1,0 +1,360 @@
+//! Phones against peers that are slow, odd or silent: every race that a call must survive, and how it ends.
+
+use std::time::Duration;
+
+use offhook::{
+    command::{CallSelector, Code, Command},
+    config::Limits,
+    event::{CallEvent, EndCause, Event, MediaDirection, MediaEvent, Party},
+    id::{CallId, PhoneId},
+};
+
+use crate::support::{
+    World, on,
+    peer::{EVENTS, FOREIGN, PLAIN, Peer, header, tag, version},
+};
+
+/// A phone `a` whose call to a peer is established with this answer.
+async fn talking(world: &mut World, sdp: &str) -> (PhoneId, CallId, Peer) {
+    let a = world.phone("a", 5061).await;
+    let peer = Peer::new(&world.network, 5070, 5061);
+    let call = world.call(&a, "sip:peer@127.0.0.1:5070").await;
+    let invite = peer.next("INVITE").await;
+    peer.answer(&invite, "200 OK", "", sdp);
+    peer.next("ACK").await;
+    world.next(&a, "call.established").await;
+    (a, call, peer)
+}
+
+/// Ends the call from our side; the peer agrees.
+async fn hang_up(world: &mut World, a: &PhoneId, call: CallId, peer: &Peer) -> (EndCause, Option<u16>) {
+    world.run(Command::HangUp { call: on(call) }).await.unwrap();
+    let bye = peer.next("BYE").await;
+    peer.answer(&bye, "200 OK", "", "");
+    ended(world, a).await
+}
+
+async fn ended(world: &mut World, phone: &PhoneId) -> (EndCause, Option<u16>) {
+    let ended = world.next_within(phone, "call.ended", Duration::from_secs(400)).await;
+    let Event::Call(CallEvent::Ended { cause, status, .. }) = &ended.event else { panic!("{ended:?}") };
+    (*cause, *status)
+}
+
+fn digits(call: CallId, digits: &str) -> Command {
+    Command::SendDigits { call: on(call), digits: digits.into(), duration: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn digits_by_info_wait_for_each_other() {
+    let mut world = World::new().await;
+    let (a, call, peer) = talking(&mut world, PLAIN).await;
+    world.run(digits(call, "1a")).await.unwrap();
+    world.run(digits(call, "#")).await.unwrap();
+    let first = peer.next("INFO").await;
+    assert!(first.contains("Signal=1\r\n"), "{first}");
+    // Its repeats come, but no other.
+    let repeat = peer.next("INFO").await;
+    assert_eq!(header(&repeat, "CSeq"), header(&first, "CSeq"));
+    peer.answer(&first, "200 OK", "", "");
+    for expected in ["Signal=A\r\n", "Signal=#\r\n"] {
+        let info = peer.next("INFO").await;
+        assert!(info.contains(expected), "{info}");
+        peer.answer(&info, "200 OK", "", "");
+    }
+    for expected in ["1A", "#"] {
+        let finished = world.next(&a, "dtmf.finished").await;
+        assert_eq!(finished.event, MediaEvent::DigitsFinished { digits: expected.into() }.into());
+    }
+
+    world.run(digits(call, "78")).await.unwrap();
+    let refused = peer.next("INFO").await;
+    peer.answer(&refused, "415 Unsupported Media Type", "", "");
+    let cut = world.next(&a, "dtmf.cut").await;
+    assert_eq!(cut.event, MediaEvent::DigitsCut { digits: "78".into() }.into());
+    assert_eq!(hang_up(&mut world, &a, call, &peer).await.0, EndCause::Normal);
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn digits_under_way_are_cut_by_the_end() {
+    let mut world = World::new().await;
+    let (a, call, peer) = talking(&mut world, EVENTS).await;
+    world.run(digits(call, "123456789")).await.unwrap();
+    hang_up(&mut world, &a, call, &peer).await;
+    let cut = world.board.journal().query(&offhook::journal::Query::default()).unwrap();
+    assert!(cut.iter().any(|e| e.event == MediaEvent::DigitsCut { digits: "123456789".into() }.into()));
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn early_media_that_the_answer_repeats_does_not_confuse_a_later_hold() {
+    let mut world = World::new().await;
+    let a = world.phone("a", 5061).await;
+    let peer = Peer::new(&world.network, 5070, 5061);
+    let call = world.call(&a, "sip:peer@127.0.0.1:5070").await;
+    let invite = peer.next("INVITE").await;
+    peer.answer(&invite, "183 Session Progress", "", EVENTS);
+    world.next(&a, "media.started").await;
+    peer.answer(&invite, "200 OK", "", EVENTS);
+    peer.next("ACK").await;
+    world.next(&a, "call.established").await;
+
+    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    let hold = peer.next("INVITE").await;
+    assert!(hold.contains("a=sendonly"), "{hold}");
+    assert!(version(&hold) > version(&invite));
+    peer.answer(&hold, "200 OK", "", &format!("{EVENTS}a=recvonly\r\n"));
+    let modified = world.next(&a, "call.modified").await;
+    let Event::Call(CallEvent::Modified { direction, .. }) = &modified.event else { panic!() };
+    assert_eq!(*direction, MediaDirection::Sendonly);
+    world.run(Command::Resume { call: on(call) }).await.unwrap();
+    peer.next("ACK").await;
+    let resume = peer.next("INVITE").await;
+    assert!(version(&resume) > version(&hold), "{hold}\n{resume}");
+    peer.answer(&resume, "200 OK", "", EVENTS);
+    world.next(&a, "call.resumed").await;
+    hang_up(&mut world, &a, call, &peer).await;
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_early_answer_that_cannot_be_used_does_not_spoil_the_final_one() {
+    let mut world = World::new().await;
+    let a = world.phone("a", 5061).await;
+    let peer = Peer::new(&world.network, 5070, 5061);
+    let call = world.call(&a, "sip:peer@127.0.0.1:5070").await;
+    let invite = peer.next("INVITE").await;
+    peer.answer(&invite, "183 Session Progress", "", FOREIGN);
+    world.next(&a, "call.ringing").await;
+    peer.answer(&invite, "200 OK", "", EVENTS);
+    world.next(&a, "media.started").await;
+    assert_eq!(hang_up(&mut world, &a, call, &peer).await.0, EndCause::Normal);
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_used_ends_the_call_and_says_so() {
+    let mut world = World::new().await;
+    let a = world.phone("a", 5061).await;
+    let peer = Peer::new(&world.network, 5070, 5061);
+    world.call(&a, "sip:peer@127.0.0.1:5070").await;
+    let invite = peer.next("INVITE").await;
+    peer.answer(&invite, "200 OK", "", FOREIGN);
+    let bye = peer.next("BYE").await;
+    peer.answer(&bye, "200 OK", "", "");
+    assert_eq!(ended(&mut world, &a).await.0, EndCause::MediaRefused);
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_only_rings_is_canceled_three_minutes_after_the_last_word() {
+    let mut world = World::new().await;
+    let a = world.phone("a", 5061).await;
+    let peer = Peer::new(&world.network, 5070, 5061);
+    world.call(&a, "sip:peer@127.0.0.1:5070").await;
+    let invite = peer.next("INVITE").await;
+    // The callee keeps the call alive by repeating itself (RFC 3261 §13.3.1.1).
+    for _ in 0..5 {
+        peer.answer(&invite, "180 Ringing", "", "");
+        assert_eq!(peer.next_within("CANCEL", Duration::from_secs(60)).await, None);
+    }
+    let since = tokio::time::Instant::now();
+    let cancel = peer.next_within("CANCEL", Duration::from_secs(150)).await.expect("a CANCEL");
+    assert_eq!((since.elapsed() + Duration::from_secs(60)).as_secs(), 180);
+    peer.answer(&cancel, "200 OK", "", "");
+    peer.answer(&invite, "487 Request Terminated", "", "");
+    let ended = world.next(&a, "call.ended").await;
+    let Event::Call(CallEvent::Ended { by, cause, reason, .. }) = &ended.event else { panic!() };
+    assert_eq!((*by, *cause), (Party::Local, EndCause::TimedOut));
+    assert_eq!(reason, "nobody answered within 180 s of the last provisional response");
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ack_without_the_answer_that_it_owes_ends_the_call() {
+    let mut world = World::new().await;
+    let a = world.phone("a", 5061).await;
+    let peer = Peer::new(&world.network, 5070, 5061);
+    peer.request("INVITE", 1, "", "");
+    let inbound = world.next(&a, "call.incoming").await.subject.call.unwrap();
+    world.run(Command::AnswerCall { call: on(inbound), status: 200 }).await.unwrap();
+    let ok = peer.next("SIP/2.0 200").await;
+    assert!(ok.contains("m=audio"), "the offer is ours to make: {ok}");
+    peer.request("ACK", 1, &tag(&header(&ok, "To")), "");
+    let bye = peer.next("BYE").await;
+    peer.answer(&bye, "200 OK", "", "");
+    assert_eq!(ended(&mut world, &a).await.0, EndCause::MediaRefused);
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_offer_is_answered_by_the_ack_at_first_and_again() {
+    let mut world = World::new().await;
+    let a = world.phone("a", 5061).await;
+    let peer = Peer::new(&world.network, 5070, 5061);
+    peer.request("INVITE", 1, "", "");
+    let inbound = world.next(&a, "call.incoming").await.subject.call.unwrap();
+    world.run(Command::AnswerCall { call: on(inbound), status: 200 }).await.unwrap();
+    let ok = peer.next("SIP/2.0 200").await;
+    let to = tag(&header(&ok, "To"));
+    peer.request("ACK", 1, &to, EVENTS);
+    world.next(&a, "media.started").await;
+    world.next(&a, "call.established").await;
+
+    peer.request("INVITE", 2, &to, "");
+    peer.next("SIP/2.0 200").await;
+    peer.request("ACK", 2, &to, &format!("{EVENTS}a=sendonly\r\n"));
+    world.next(&a, "call.modified").await;
+    let held = world.next(&a, "call.held").await;
+    assert_eq!(held.event, CallEvent::Held { by: Party::Remote }.into());
+    peer.request("BYE", 3, &to, "");
+    assert_eq!(ended(&mut world, &a).await.0, EndCause::Normal);
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bye_that_is_challenged_in_an_inbound_call_is_sent_again_with_credentials() {
+    let mut world = World::new().await;
+    let a = world.phone("a", 5061).await;
+    let peer = Peer::new(&world.network, 5070, 5061);
+    peer.request("INVITE", 1, "", EVENTS);
+    let inbound = world.next(&a, "call.incoming").await.subject.call.unwrap();
+    world.run(Command::AnswerCall { call: on(inbound), status: 200 }).await.unwrap();
+    let ok = peer.next("SIP/2.0 200").await;
+    peer.request("ACK", 1, &tag(&header(&ok, "To")), "");
+    world.next(&a, "call.established").await;
+    world.run(Command::HangUp { call: on(inbound) }).await.unwrap();
+    let bye = peer.next("BYE").await;
+    let challenge = "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n";
+    peer.answer(&bye, "407 Proxy Authentication Required", challenge, "");
+    let again = peer.next("BYE").await;
+    assert!(header(&again, "Proxy-Authorization").contains("username=\"a\""), "{again}");
+    peer.answer(&again, "200 OK", "", "");
+    assert_eq!(ended(&mut world, &a).await.0, EndCause::Normal);
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_that_cannot_be_sent_fails_at_once_and_works_later() {
+    let mut world = World::new().await;
+    let a = world.phone("a", 5061).await;
+    let peer = Peer::new(&world.network, 5070, 5061);
+    peer.request("INVITE", 1, "", EVENTS);
+    let call = world.next(&a, "call.incoming").await.subject.call.unwrap();
+    world.run(Command::AnswerCall { call: on(call), status: 200 }).await.unwrap();
+    let ok = peer.next("SIP/2.0 200").await;
+    let to = tag(&header(&ok, "To"));
+    peer.request("ACK", 1, &to, "");
+    world.next(&a, "call.established").await;
+    // The peer's re-INVITE has our answer, which it has not acknowledged.
+    peer.request("INVITE", 2, &to, EVENTS);
+    peer.next("SIP/2.0 200").await;
+    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    world.next(&a, "call.modify_failed").await;
+    peer.request("ACK", 2, &to, "");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    let hold = peer.next("INVITE").await;
+    assert!(hold.contains("a=sendonly"), "{hold}");
+    peer.answer(&hold, "488 Not Acceptable Here", "", "");
+    world.next(&a, "call.modify_failed").await;
+    // Refused: nothing is held, and holding can be tried again.
+    assert_eq!(world.run(Command::Resume { call: on(call) }).await.unwrap().call, Some(call));
+    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    let hold = peer.next("INVITE").await;
+    // The other side hangs up instead of answering.
+    peer.request("BYE", 3, &to, "");
+    drop(hold);
+    assert_eq!(ended(&mut world, &a).await.0, EndCause::Normal);
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn codecs_that_are_refused_are_not_offered_again() {
+    let mut world = World::new().await;
+    let (a, call, peer) = talking(&mut world, EVENTS).await;
+    world.run(Command::SetCodecs { call: on(call), codecs: vec!["PCMA".into()] }).await.unwrap();
+    let offer = peer.next("INVITE").await;
+    assert!(!offer.contains("a=rtpmap:0 PCMU"), "{offer}");
+    peer.answer(&offer, "488 Not Acceptable Here", "", "");
+    world.next(&a, "call.modify_failed").await;
+    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    let hold = peer.next("INVITE").await;
+    assert!(hold.contains("a=rtpmap:0 PCMU"), "{hold}");
+    peer.answer(&hold, "200 OK", "", &format!("{EVENTS}a=recvonly\r\n"));
+    world.next(&a, "call.held").await;
+    hang_up(&mut world, &a, call, &peer).await;
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_phone_ends_its_calls_in_the_journal_even_if_nobody_answers() {
+    for hang_up in [true, false] {
+        let mut world = World::new().await;
+        let (a, _, peer) = talking(&mut world, EVENTS).await;
+        let since = tokio::time::Instant::now();
+        let dropped = Command::DropPhone { phone: a.clone(), hang_up };
+        world.run(dropped).await.unwrap();
+        assert_eq!(since.elapsed() >= Duration::from_secs(1), hang_up, "{:?}", since.elapsed());
+        assert_eq!(ended(&mut world, &a).await.0, EndCause::PhoneDropped);
+        drop(peer);
+        world.end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_process_takes_no_more_calls_than_its_limit() {
+    let mut world = World::with(Limits { calls: 2, ..Limits::default() }).await;
+    let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
+    let peer = Peer::new(&world.network, 5070, 5061);
+    let first = world.call(&a, "sip:b@127.0.0.1:5062").await;
+    world.next(&b, "call.incoming").await;
+    let target = "sip:b@127.0.0.1:5062".to_owned();
+    let more = Command::PlaceCall { phone: a.clone(), target, headers: [].into() };
+    let refused = world.run(more.clone()).await.unwrap_err();
+    assert_eq!(
+        (refused.code, refused.sentence.as_str()),
+        (Code::LimitReached, "there are 2 calls already: hang one up first")
+    );
+    peer.request("INVITE", 1, "", EVENTS);
+    let busy = peer.next("SIP/2.0 4").await;
+    assert!(busy.starts_with("SIP/2.0 486"), "{busy}");
+    peer.request("ACK", 1, &tag(&header(&busy, "To")), "");
+    // A place that becomes free is free.
+    world.run(Command::RejectCall { call: CallSelector::any_of(b.clone()), status: 486 }).await.unwrap();
+    assert_eq!(ended(&mut world, &a).await, (EndCause::Rejected, Some(486)));
+    world.next(&b, "call.ended").await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let second = world.run(more).await.unwrap().call.unwrap();
+    assert_ne!(first, second);
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_ack_of_a_refusal_still_belongs_to_its_call() {
+    let mut world = World::new().await;
+    let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
+    world.call(&a, "sip:b@127.0.0.1:5062").await;
+    let inbound = world.next(&b, "call.incoming").await.subject.call.unwrap();
+    world.run(Command::RejectCall { call: on(inbound), status: 603 }).await.unwrap();
+    world.next(&a, "call.ended").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let all = world.board.journal().query(&offhook::journal::Query::default()).unwrap();
+    let ack = all.iter().find(|e| {
+        e.event.kind() == "sip.received" && e.event.data().to_string().contains("\"method\":\"ACK\"")
+    });
+    assert_eq!(ack.expect("an ACK").subject.call, Some(inbound));
+    world.end().await;
+}
