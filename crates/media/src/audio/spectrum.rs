@@ -3,6 +3,7 @@
 //! Hann-windowed blocks through a radix-2 transform, averaged over half-overlapping blocks (Welch).
 
 use std::f64::consts::{PI, TAU};
+use std::sync::Arc;
 
 use super::{SAMPLE_RATE, dbfs};
 
@@ -37,7 +38,7 @@ pub fn dominant_tone(samples: &[i16]) -> Option<DominantTone> {
     if block < MIN_BLOCK {
         return None;
     }
-    let mut analyzer = Spectrum::new(block, WIDE_LOBE);
+    let mut analyzer = Spectrum::new(Arc::new(Tables::new(block)), WIDE_LOBE);
     let mut start = 0;
     while let Some(part) = samples.get(start..start + block) {
         analyzer.add(part);
@@ -61,12 +62,34 @@ pub(super) struct Peak {
     bin: usize,
 }
 
+/// What all analyzers of one block size share.
+#[derive(Debug)]
+pub(super) struct Tables {
+    window: Vec<f64>,
+    /// e^(−2πi·k/size), half a turn.
+    twiddles: Vec<(f64, f64)>,
+}
+
+impl Tables {
+    /// Makes the tables for blocks of `size` samples, a power of two.
+    pub(super) fn new(size: usize) -> Self {
+        let place = |index: usize| index as f64 / size as f64;
+        Self {
+            window: (0..size).map(|index| 0.5 - 0.5 * (TAU * place(index)).cos()).collect(),
+            twiddles: (0..size / 2)
+                .map(|index| (-TAU * place(index)).sin_cos())
+                .map(|(sin, cos)| (cos, sin))
+                .collect(),
+        }
+    }
+}
+
 /// Averaged power spectrum.
 #[derive(Debug, Clone)]
 pub(super) struct Spectrum {
     lobe: usize,
-    window: Vec<f64>,
-    twiddles: Vec<(f64, f64)>,
+    tables: Arc<Tables>,
+    /// Even samples as real, odd samples as imaginary parts: a real block needs only half a transform.
     work: Vec<(f64, f64)>,
     /// Sum of the powers of all blocks, half a spectrum.
     bins: Vec<f64>,
@@ -74,21 +97,10 @@ pub(super) struct Spectrum {
 }
 
 impl Spectrum {
-    /// Makes an analyzer for blocks of `size` samples, a power of two; a peak is `lobe` bins wide on
-    /// each side.
-    pub(super) fn new(size: usize, lobe: usize) -> Self {
-        let place = |index: usize| index as f64 / size as f64;
-        Self {
-            lobe,
-            window: (0..size).map(|index| 0.5 - 0.5 * (TAU * place(index)).cos()).collect(),
-            twiddles: (0..size / 2)
-                .map(|index| (-TAU * place(index)).sin_cos())
-                .map(|(sin, cos)| (cos, sin))
-                .collect(),
-            work: vec![(0.0, 0.0); size],
-            bins: vec![0.0; size / 2],
-            blocks: 0.0,
-        }
+    /// Makes an analyzer for blocks of the tables' size; a peak is `lobe` bins wide on each side.
+    pub(super) fn new(tables: Arc<Tables>, lobe: usize) -> Self {
+        let half = tables.twiddles.len();
+        Self { lobe, tables, work: vec![(0.0, 0.0); half], bins: vec![0.0; half], blocks: 0.0 }
     }
 
     pub(super) fn clear(&mut self) {
@@ -99,17 +111,31 @@ impl Spectrum {
     /// Adds one block of exactly the size of the analyzer.
     pub(super) fn add(&mut self, block: &[i16]) {
         let bits = self.work.len().trailing_zeros();
-        for (index, (sample, factor)) in block.iter().zip(&self.window).enumerate() {
+        let pairs = block.as_chunks::<2>().0.iter().zip(self.tables.window.as_chunks::<2>().0);
+        for (index, ([even, odd], [even_factor, odd_factor])) in pairs.enumerate() {
             let place = index.reverse_bits() >> (usize::BITS - bits);
             if let Some(slot) = self.work.get_mut(place) {
-                *slot = (f64::from(*sample) * factor, 0.0);
+                *slot = (f64::from(*even) * even_factor, f64::from(*odd) * odd_factor);
             }
         }
         self.transform();
-        for (bin, (real, imaginary)) in self.bins.iter_mut().zip(&self.work) {
-            *bin += real * real + imaginary * imaginary;
-        }
+        self.add_powers();
         self.blocks += 1.0;
+    }
+
+    /// Takes the spectra of even and odd samples apart, joins them to that of the block, and adds its powers.
+    fn add_powers(&mut self) {
+        // The spectrum of the halves is periodic: what mirrors the first bin is the first bin.
+        let mirrored = self.work.iter().take(1).chain(self.work.iter().skip(1).rev());
+        let places = self.work.iter().zip(mirrored).zip(&self.tables.twiddles);
+        for (bin, ((here, there), (cos, sin))) in self.bins.iter_mut().zip(places) {
+            let even = (here.0 + there.0, here.1 - there.1);
+            let odd = (here.1 + there.1, there.0 - here.0);
+            let real = even.0 + odd.0 * cos - odd.1 * sin;
+            let imaginary = even.1 + odd.0 * sin + odd.1 * cos;
+            // Both halves are twice their size here.
+            *bin += 0.25 * (real * real + imaginary * imaginary);
+        }
     }
 
     /// Returns the mean square of everything above direct current.
@@ -138,7 +164,7 @@ impl Spectrum {
     }
 
     fn bin_width(&self) -> f64 {
-        f64::from(SAMPLE_RATE) / self.window.len() as f64
+        f64::from(SAMPLE_RATE) / self.tables.window.len() as f64
     }
 
     /// Places a peak between bins, by a parabola through the logarithms of three.
@@ -152,18 +178,23 @@ impl Spectrum {
 
     /// Turns a sum of bins into a mean square: both halves of the spectrum, window power 3/8.
     fn scaled(&self, sum: f64) -> f64 {
-        let size = self.window.len() as f64;
+        let size = self.tables.window.len() as f64;
         2.0 * sum / (self.blocks.max(1.0) * size * size * 0.375)
     }
 
     fn transform(&mut self) {
         let size = self.work.len();
-        let mut span = 1;
+        // The first step has no turn.
+        for [left, right] in self.work.as_chunks_mut::<2>().0 {
+            (*left, *right) = ((left.0 + right.0, left.1 + right.1), (left.0 - right.0, left.1 - right.1));
+        }
+        let mut span = 2;
         while span < size {
-            let stride = size / (2 * span);
+            // The tables go half round in `size` steps.
+            let stride = size / span;
             for group in self.work.chunks_exact_mut(2 * span) {
                 let (low, high) = group.split_at_mut(span);
-                let factors = self.twiddles.iter().step_by(stride);
+                let factors = self.tables.twiddles.iter().step_by(stride);
                 for ((left, right), (cos, sin)) in low.iter_mut().zip(high).zip(factors) {
                     let turned = (right.0 * cos - right.1 * sin, right.0 * sin + right.1 * cos);
                     *right = (left.0 - turned.0, left.1 - turned.1);
