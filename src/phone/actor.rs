@@ -235,24 +235,8 @@ impl Actor for PhoneActor {
         message: PhoneMessage,
         phone: &mut Shell,
     ) -> Result<(), ActorProcessingErr> {
-        let cause = match message {
-            PhoneMessage::Arrival(arrival) => phone.arrival(arrival),
-            PhoneMessage::Deadline => phone.deadline_passed(),
-            PhoneMessage::Command { command, cause, reply } => phone.command(command, cause, reply).await,
-            PhoneMessage::Resolved { asked, destination } => phone.resolved(asked, destination).await,
-            PhoneMessage::FromCall(request) => phone.perform(request),
-            PhoneMessage::CloseNow => phone.close_now(),
-            #[cfg(test)]
-            PhoneMessage::Fail(None) => panic!("asked to"),
-            #[cfg(test)]
-            PhoneMessage::Fail(Some(call)) => {
-                let actor = phone.calls.get(&call).and_then(|entry| entry.actor.clone()).unwrap();
-                actor.cast(CallMessage::Fail).unwrap();
-                return Ok(());
-            }
-        };
-        phone.drain(&cause).await;
-        phone.close_when_quiet().await;
+        // On the heap, and gone between messages: the loop of every idle phone would hold room for it otherwise.
+        Box::pin(phone.take(message)).await;
         Ok(())
     }
 
@@ -265,12 +249,12 @@ impl Actor for PhoneActor {
         match event {
             SupervisionEvent::ActorFailed(actor, error) => {
                 let cause = phone.call_failed(actor.get_id(), &error.to_string());
-                phone.drain(&cause).await;
-                phone.close_when_quiet().await;
+                Box::pin(phone.drain(&cause)).await;
+                Box::pin(phone.close_when_quiet()).await;
             }
             SupervisionEvent::ActorTerminated(actor, ..) => {
                 phone.call_stopped(actor.get_id());
-                phone.close_when_quiet().await;
+                Box::pin(phone.close_when_quiet()).await;
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
@@ -334,6 +318,28 @@ impl Shell {
             calls_made: 0,
             life: start.life,
         })
+    }
+
+    /// Does what one message asks, then what follows from it.
+    async fn take(&mut self, message: PhoneMessage) {
+        let cause = match message {
+            PhoneMessage::Arrival(arrival) => self.arrival(arrival),
+            PhoneMessage::Deadline => self.deadline_passed(),
+            PhoneMessage::Command { command, cause, reply } => self.command(command, cause, reply).await,
+            PhoneMessage::Resolved { asked, destination } => self.resolved(asked, destination).await,
+            PhoneMessage::FromCall(request) => self.perform(request),
+            PhoneMessage::CloseNow => self.close_now(),
+            #[cfg(test)]
+            PhoneMessage::Fail(None) => panic!("asked to"),
+            #[cfg(test)]
+            PhoneMessage::Fail(Some(call)) => {
+                let actor = self.calls.get(&call).and_then(|entry| entry.actor.clone()).unwrap();
+                actor.cast(CallMessage::Fail).unwrap();
+                return;
+            }
+        };
+        self.drain(&cause).await;
+        self.close_when_quiet().await;
     }
 
     /// Appends a fact about this phone.
