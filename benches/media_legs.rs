@@ -1,0 +1,151 @@
+//! G.711 call legs in one process: processor time of a leg, and how well two media workers keep their pace.
+//!
+//! Two phones call each other over loopback, every leg playing a tone, receiving one, watching for tones and silence,
+//! and exchanging RTCP; so each call counts as two legs, and the kernel's work for both ends is in the figure.
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a bench reports and may stop"
+)]
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use offhook::{
+    command::{AddPhone, CallSelector, Command, Execute, Sound},
+    config::Limits,
+    event::{Cause, Event, MediaEvent, PhoneSpec, Surface, Transport},
+    id::{PhoneId, Seq},
+    journal::Journal,
+    net::SystemNetwork,
+    secret::Secret,
+    switchboard::{Options, Switchboard},
+    wall::Wall,
+};
+
+/// Calls; twice as many legs.
+const CALLS: usize = 250;
+/// Length of the measurement.
+const SPAN: Duration = Duration::from_secs(10);
+/// Time between two calls, so that set-up disturbs nothing.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Where the called phone listens.
+const CALLEE_PORT: u16 = 45_260;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(measure());
+    runtime.shutdown_timeout(Duration::from_secs(1));
+}
+
+async fn measure() {
+    let folder = tempfile::tempdir().unwrap();
+    let wall = Wall::system();
+    let options = Options {
+        journal: Journal::open(folder.path(), wall).unwrap(),
+        limits: Limits { calls: 2 * CALLS, calls_per_phone: CALLS, ..Limits::default() },
+        media_workers: 2,
+        ..Options::in_memory(Arc::new(SystemNetwork::default()), wall, 1)
+    };
+    let board = Switchboard::start(options).await.unwrap();
+    let caller = add(&board, "caller", 0).await;
+    add(&board, "callee", CALLEE_PORT).await;
+    let before = board.journal().head();
+    for _ in 0..CALLS {
+        let target = format!("sip:callee@127.0.0.1:{CALLEE_PORT}");
+        run(&board, Command::PlaceCall { phone: caller.clone(), target, headers: [].into() }).await;
+        tokio::time::sleep(PAUSE).await;
+    }
+    let playing = play_when_heard(&board, before);
+    tokio::time::timeout(Duration::from_secs(20), playing).await.expect("every leg hears a packet");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let (load, busy, started) = (board.media_load(), processor_time(), Instant::now());
+    tokio::time::sleep(SPAN).await;
+    let (wall, busy, after) = (started.elapsed(), processor_time() - busy, board.media_load());
+    let legs = after.legs as f64;
+    let share = 100.0 * busy.as_secs_f64() / wall.as_secs_f64();
+    let ticks = after.ticks - load.ticks;
+    println!("  {legs} legs, {share:.1} % of a core together, {ticks} ticks");
+    println!("bench: media_legs/processor_of_a_leg = {:.3} % of a core", share / legs);
+    println!("bench: media_legs/late_ticks = {} of {ticks}", after.late_ticks - load.late_ticks);
+    println!("bench: media_legs/worst_delay = {:.1} ms", after.worst_delay_us as f64 / 1000.0);
+    let head = board.journal().head();
+    run(&board, Command::HangUpAll { phone: Some(caller) }).await;
+    report_loss(&board, head).await;
+    board.shutdown().await.unwrap();
+}
+
+/// Starts a tone on each leg once it has heard its first packet.
+async fn play_when_heard(board: &Switchboard, after: Seq) {
+    let mut reader = board.journal().reader(after);
+    let mut heard = 0;
+    while heard < 2 * CALLS {
+        let envelope = reader.next().await.unwrap();
+        let (Event::Media(MediaEvent::FirstPacket { .. }), Some(call)) =
+            (&envelope.event, envelope.subject.call)
+        else {
+            continue;
+        };
+        heard += 1;
+        let sound = Sound::Tone { hz: vec![440.0], level_dbfs: -10.0, duration: None };
+        run(board, Command::Play { call: CallSelector::call(call), sound, repeat: true }).await;
+    }
+}
+
+/// Reports what the legs counted: the sockets' side of the same seconds.
+async fn report_loss(board: &Switchboard, after: Seq) {
+    let mut reader = board.journal().reader(after);
+    let (mut stopped, mut received, mut lost, mut jitter) = (0, 0, 0, 0.0_f64);
+    let all = async {
+        while stopped < 2 * CALLS {
+            if let Event::Media(MediaEvent::Stopped { statistics }) = &reader.next().await.unwrap().event {
+                stopped += 1;
+                received += statistics.received_packets;
+                lost += statistics.lost;
+                jitter = jitter.max(statistics.jitter_max_ms);
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all).await.expect("every leg ends");
+    println!("bench: media_legs/lost = {lost} of {} packets", received + lost);
+    println!("bench: media_legs/largest_jitter = {jitter:.1} ms");
+}
+
+async fn run(board: &Switchboard, command: Command) {
+    board.execute(command, Cause::command(Surface::Library)).await.unwrap();
+}
+
+async fn add(board: &Switchboard, name: &str, local_port: u16) -> PhoneId {
+    let phone: PhoneId = name.parse().unwrap();
+    let spec = PhoneSpec {
+        domain: "127.0.0.1".into(),
+        username: name.into(),
+        realm: None,
+        transport: Transport::Udp,
+        transport_text: None,
+        local_port,
+        codecs: None,
+        auto_answer: true,
+        srtp: false,
+        register: false,
+        recording_enabled: false,
+        capture_enabled: false,
+    };
+    let add = AddPhone { phone: phone.clone(), spec, password: Secret::new(String::new()) };
+    run(board, Command::AddPhone(add)).await;
+    phone
+}
+
+/// Returns the processor time of this process, user and system, in steps of 10 ms.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    // After the command name, which may hold blanks: utime and stime are the 14th and 15th field of all.
+    let (_, fields) = stat.rsplit_once(')').expect("a command name");
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
+}
