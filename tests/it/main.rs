@@ -18,5 +18,6 @@ mod net;
 mod phones;
 mod scenario_exercise;
 mod scenarios;
+mod secrets;
 mod support;
 mod tidy;
