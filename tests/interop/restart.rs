@@ -88,10 +88,12 @@ fn channels(of: [&str; 2]) -> Vec<String> {
         .collect()
 }
 
-fn until_channels(of: [&str; 2], wanted: usize, within: Duration) -> Vec<String> {
+/// Asks until there are `wanted` channels besides those that were there `before`.
+fn until_channels(of: [&str; 2], before: &[String], wanted: usize, within: Duration) -> Vec<String> {
     let started = Instant::now();
     loop {
-        let found = channels(of);
+        let mut found = channels(of);
+        found.retain(|channel| !before.contains(channel));
         if found.len() == wanted || started.elapsed() > within {
             return found;
         }
@@ -104,6 +106,8 @@ fn after_kill_9_in_mid_call_the_next_start_leaves_no_channel_and_registers_again
     const EXTENSIONS: [&str; 2] = ["PJSIP/6007", "PJSIP/6008"];
     let data = tempfile::tempdir().unwrap();
     let domain = format!("127.0.0.1:{}", lab_port("OFFHOOK_LAB_SIP_PORT", 5070));
+    // What another program left on a shared lab is not ours to judge.
+    let before = channels(EXTENSIONS);
     let mut first = Program::start(data.path());
     for (phone, extension) in [("up", "6007"), ("ringing", "6008")] {
         let password = format!("secret{extension}");
@@ -118,13 +122,17 @@ fn after_kill_9_in_mid_call_the_next_start_leaves_no_channel_and_registers_again
     first.call("ringing_make_call", &json!({ "dest_uri": format!("sip:605@{domain}") }));
     first.wait("call.established", "up");
     first.wait("call.ringing", "ringing");
-    assert_eq!(until_channels(EXTENSIONS, 2, Duration::from_secs(5)).len(), 2);
+    // In mid-call: the first figures come a second after the answer, which is on disk by then. What a dying process
+    // appended within its last milliseconds may be lost (docs/decisions/0007).
+    first.wait("media.statistics", "up");
+    let up = until_channels(EXTENSIONS, &before, 2, Duration::from_secs(5));
+    assert_eq!(up.len(), 2, "{up:?}");
     first.child.kill().unwrap();
     first.child.wait().unwrap();
-    assert_eq!(channels(EXTENSIONS).len(), 2, "Asterisk does not know yet");
+    assert_eq!(until_channels(EXTENSIONS, &before, 2, Duration::ZERO), up, "Asterisk does not know yet");
 
     let mut second = Program::start(data.path());
-    let left = until_channels(EXTENSIONS, 0, Duration::from_secs(5));
+    let left = until_channels(EXTENSIONS, &before, 0, Duration::from_secs(5));
     assert!(left.is_empty(), "{left:?}");
     for phone in ["up", "ringing"] {
         second.wait("phone.registered", phone);
