@@ -87,6 +87,9 @@ pub struct DialogIdentity {
     pub transport: String,
     /// Address and port that the dialog's messages came from or went to.
     pub remote: String,
+    /// Whether a 2xx has completed it; an early one is ended with CANCEL or a refusal instead of BYE.
+    #[serde(default)]
+    pub confirmed: bool,
 }
 
 events! {

@@ -142,6 +142,22 @@ impl Journal {
         settled.map_or(Ok(()), |health| outcome(&health, target))
     }
 
+    /// Waits, without hurrying the disk, until everything up to `seq` survives the death of the process, or never will
+    /// because the disk refuses or the journal is closed; at once in a journal in memory.
+    pub async fn settled(&self, seq: Seq) {
+        if self.inner.disk.is_some() {
+            let mut health = self.inner.shared.health.subscribe();
+            // Waiting cannot fail: the sender lives in the journal that `self` holds.
+            drop(health.wait_for(|health| is_settled(health, seq)).await);
+        }
+    }
+
+    /// Tells whether what is appended goes to a disk.
+    #[must_use]
+    pub fn is_on_disk(&self) -> bool {
+        self.inner.disk.is_some()
+    }
+
     /// Waits, blocking the thread, until everything appended so far survives the death of the process.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Dangling, Registrar, commands::Asked};
+use super::{Dangling, Outbox, Registrar, commands::Asked};
 use crate::{
     call::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, MediaHub, Reply, ToPhone},
     command::{Command, Outcome},
@@ -41,6 +41,7 @@ use crate::{
 pub(crate) struct Shared {
     pub(crate) network: Arc<dyn Network>,
     pub(crate) journal: Journal,
+    pub(crate) outbox: Outbox,
     pub(crate) hub: Arc<MediaHub>,
     pub(crate) limits: Limits,
     pub(crate) recordings: Arc<crate::artifact::Recordings>,
@@ -186,7 +187,7 @@ pub(crate) struct Shell {
     pub(super) registrar: Registrar,
     pub(super) shared: Shared,
     /// Gone once the phone has closed, so that its port is free before anybody hears of it.
-    pub(super) signaling: Option<Signaling>,
+    pub(super) signaling: Option<Arc<Signaling>>,
     pub(super) local: SocketAddr,
     pub(super) agent: UserAgent,
     pub(super) binding: Option<Binding>,
@@ -303,7 +304,7 @@ impl Shell {
             registrar: start.registrar.clone(),
             shared,
             local: signaling.local(),
-            signaling: Some(signaling),
+            signaling: Some(Arc::new(signaling)),
             agent: UserAgent::new(config),
             binding: None,
             calls: BTreeMap::new(),
@@ -444,7 +445,7 @@ impl Shell {
     }
 
     fn report_refusals(&mut self) {
-        let refused = self.signaling.as_ref().map_or(0, Signaling::refused);
+        let refused = self.signaling.as_ref().map_or(0, |signaling| signaling.refused());
         if refused > self.refused {
             let count = refused - self.refused;
             self.refused = refused;

@@ -3,7 +3,7 @@
 use offhook_sip::{
     dialog::DialogRecord,
     message::{HeaderName, Message, NameAddr, StatusCode},
-    session::SessionEvent,
+    session::{SessionEvent, SessionState},
     user_agent::{Body, RequestId, SessionId},
 };
 use ractor::ActorId;
@@ -231,8 +231,11 @@ impl Shell {
 
     /// Appends the dialog's identity when it is new or has changed.
     fn journal_dialog(&mut self, call: CallId, session: SessionId, cause: &Cause) {
-        let Some(record) = self.agent.session(session).and_then(|view| view.dialog) else { return };
-        let dialog = identity(&record);
+        let Some(view) = self.agent.session(session).filter(|view| view.state != SessionState::Ended) else {
+            return;
+        };
+        let Some(record) = view.dialog else { return };
+        let dialog = identity(&record, view.confirmed);
         let Some(entry) = self.calls.get_mut(&call) else { return };
         // CSeq numbers move with every request; a restart jumps ahead of them, but only so far.
         let same = |known: &DialogIdentity| {
@@ -358,7 +361,7 @@ fn escape(value: &str) -> String {
 }
 
 /// Returns a dialog as the journal keeps it.
-fn identity(record: &DialogRecord) -> DialogIdentity {
+fn identity(record: &DialogRecord, confirmed: bool) -> DialogIdentity {
     DialogIdentity {
         sip_call_id: record.call_id.clone(),
         local_uri: record.local_uri.clone(),
@@ -371,5 +374,6 @@ fn identity(record: &DialogRecord) -> DialogIdentity {
         remote_target: record.remote_target.clone(),
         transport: record.flow.transport.param().to_owned(),
         remote: record.flow.remote.to_string(),
+        confirmed,
     }
 }

@@ -476,7 +476,11 @@ impl Shell {
 
     async fn closed(&mut self) {
         if let Some(signaling) = self.signaling.take() {
-            signaling.close().await;
+            self.shared.outbox.emptied().await;
+            // Whoever still held it has sent; its sockets are ours alone to close.
+            if let Some(signaling) = Arc::into_inner(signaling) {
+                signaling.close().await;
+            }
         }
         for reply in std::mem::take(&mut self.closing) {
             answer(reply, Ok(self.outcome(None)));

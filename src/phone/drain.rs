@@ -3,11 +3,14 @@
 use offhook_sip::{
     message::{HeaderName, Message, Method, StatusCode},
     registration::RegistrationEvent,
-    user_agent::{Event, IncomingId, Input, Output, RequestFailure, RequestId, Transmit},
+    user_agent::{Event, IncomingId, Output, RequestFailure, RequestId, Transmit},
 };
 use tokio::time::Instant;
 
-use super::actor::{Purpose, Shell, summarize};
+use super::{
+    actor::{Purpose, Shell, summarize},
+    outbox::Parcel,
+};
 use crate::{
     event::{Cause, PhoneEvent, SipEvent, Subject},
     journal::redact,
@@ -16,29 +19,29 @@ use crate::{
 impl Shell {
     /// Takes outputs until the engine names its next deadline.
     pub(super) async fn drain(&mut self, cause: &Cause) {
-        loop {
+        let mut transmits = Vec::new();
+        let next = loop {
             match self.agent.poll_output() {
-                Output::Transmit(transmit) => self.transmit(&transmit, cause),
-                Output::Event(event) => self.engine_event(event, cause).await,
-                Output::Timeout(next) => {
-                    return self.arm(next.map(|(at, _)| at));
+                Output::Transmit(transmit) => {
+                    // A keep-alive is two line breaks; nobody will ever assert on it.
+                    if let Some(message) = transmit.message() {
+                        self.append_sent(message, &transmit, cause);
+                    }
+                    transmits.push(transmit);
                 }
+                Output::Event(event) => self.engine_event(event, cause).await,
+                Output::Timeout(next) => break next,
             }
-        }
+        };
+        self.arm(next.map(|(at, _)| at));
+        self.send(transmits);
     }
 
-    fn transmit(&mut self, transmit: &Transmit, cause: &Cause) {
-        // A keep-alive is two line breaks; nobody will ever assert on it.
-        if let Some(message) = transmit.message() {
-            self.append_sent(message, transmit, cause);
-        }
-        let Some(signaling) = &self.signaling else { return };
-        if let Err(error) = signaling.send(&transmit.flow, transmit.bytes()) {
-            let what = format!("sending failed: {error}");
-            let remote = Some(transmit.flow.remote.to_string());
-            self.append(SipEvent::Anomaly { what, remote }, cause);
-            let now = Instant::now().into_std();
-            self.agent.handle_input(now, Input::TransportFailed { flow: transmit.flow });
+    /// Sends what a drain left; the facts of that drain, such as the dialog that an ACK completes, go to disk first.
+    fn send(&self, transmits: Vec<Transmit>) {
+        if let Some(signaling) = self.signaling.clone().filter(|_| !transmits.is_empty()) {
+            let after = self.shared.journal.head();
+            self.shared.outbox.post(Parcel { after, transmits, signaling, phone: self.me.clone() });
         }
     }
 

@@ -4,9 +4,11 @@ mod actor;
 mod calls;
 mod commands;
 mod drain;
+mod outbox;
 mod recovery;
 mod target;
 
 pub(crate) use actor::{PhoneActor, PhoneArguments, PhoneMessage, Shared};
+pub(crate) use outbox::Outbox;
 pub(crate) use recovery::Dangling;
 pub use target::{Registrar, ResolveError};

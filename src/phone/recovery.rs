@@ -23,8 +23,6 @@ pub(crate) struct Dangling {
     pub(crate) direction: Direction,
     /// The dialog, if it got that far.
     pub(crate) dialog: Option<DialogIdentity>,
-    /// Whether an answer completed the dialog; an early one is canceled or refused instead.
-    pub(crate) answered: bool,
     /// The INVITE as it was sent or received last.
     pub(crate) invite: Option<SipEvent>,
     /// What ended the earlier life.
@@ -35,14 +33,14 @@ impl Shell {
     /// Ends each call with BYE, CANCEL or a refusal, and appends its end.
     pub(super) fn recover(&mut self, dangling: &[Dangling]) {
         for left in dangling {
-            let request = match (&left.dialog, left.answered, left.direction) {
-                (Some(dialog), true, _) => self.end_dialog(dialog),
-                (_, false, Direction::Outbound) => self.cancel(left),
-                (_, false, Direction::Inbound) => {
+            let confirmed = left.dialog.as_ref().filter(|dialog| dialog.confirmed);
+            let request = match (confirmed, left.direction) {
+                (Some(dialog), _) => self.end_dialog(dialog),
+                (None, Direction::Outbound) => self.cancel(left),
+                (None, Direction::Inbound) => {
                     self.refuse(left);
                     None
                 }
-                (None, true, _) => None,
             };
             match request {
                 Some(id) => {

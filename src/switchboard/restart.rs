@@ -2,12 +2,12 @@
 
 use super::Switchboard;
 use crate::{
-    event::{Cause, EndCause, Event, PhoneEvent, SipEvent, Subject},
+    event::{Cause, DialogIdentity, EndCause, Event, PhoneEvent, SipEvent, Subject},
     id::{PhoneId, Seq},
     journal::{Journal, Query},
     phone::Dangling,
     secret::Secret,
-    view::{PhoneView, Views},
+    view::{CallView, PhoneView, Views},
 };
 
 /// Returns the calls of a phone that the journal says are up.
@@ -18,13 +18,17 @@ pub(super) fn dangling(views: &Views, journal: &Journal, phone: &PhoneId, why: E
             Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Run(_) | Event::System(_) => None,
         }
     };
+    // Journals of the first version say only by the call's answer that its dialog is complete.
+    let complete = |call: &CallView| {
+        let dialog = call.dialog.clone()?;
+        Some(DialogIdentity { confirmed: dialog.confirmed || call.answered_at.is_some(), ..dialog })
+    };
     let of_phone = views.dangling().into_iter().filter(|left| left.call.phone == *phone);
     of_phone
         .map(|left| Dangling {
             call: left.call.id,
             direction: left.call.direction,
-            dialog: left.call.dialog.clone(),
-            answered: left.call.answered_at.is_some(),
+            dialog: complete(&left.call),
             invite: message(left.invite_sent).or_else(|| message(left.invite_received)),
             why,
         })

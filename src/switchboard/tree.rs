@@ -19,7 +19,7 @@ use crate::{
     event::{Cause, Subject, SystemEvent},
     journal::{Journal, JournalError},
     net::Network,
-    phone::Shared,
+    phone::{Outbox, Shared},
     view::Views,
 };
 
@@ -57,6 +57,7 @@ impl Switchboard {
         let directory = Directory::default();
         let shared = Shared {
             network: options.network,
+            outbox: Outbox::start(options.journal.clone()),
             journal: options.journal.clone(),
             hub: Arc::new(MediaHub::start(options.media_workers)),
             call_permits: Arc::new(Semaphore::new(options.limits.calls.min(Semaphore::MAX_PERMITS))),

@@ -8,6 +8,7 @@
 )]
 
 mod contract;
+mod durability;
 mod edges;
 mod journal;
 mod journal_exercise;

@@ -116,6 +116,7 @@ fn a_call_left_over_is_dangling_with_its_dialog_and_its_invite() {
         remote_target: "sip:600@192.0.2.9".into(),
         transport: "udp".into(),
         remote: "192.0.2.9:5060".into(),
+        confirmed: true,
     };
     given.call(a(), 0, CallEvent::Dialog { dialog: dialog.clone() });
     given.placed(a(), 1, "over");

@@ -1,11 +1,8 @@
-//! A scripted peer: raw SIP over one simulated datagram socket, for what no decent engine would do.
+//! A scripted peer: raw SIP over one datagram socket, simulated or real, for what no decent engine would do.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use offhook::{
-    net::{DatagramSocket, Network},
-    sim,
-};
+use offhook::net::{DatagramSocket, Network};
 
 /// A description that takes telephone events.
 pub(crate) const EVENTS: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
@@ -25,7 +22,7 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// Listens at one port and talks to the phone at another.
-    pub(crate) fn new(network: &sim::Network, port: u16, phone: u16) -> Self {
+    pub(crate) fn new(network: &dyn Network, port: u16, phone: u16) -> Self {
         let local = SocketAddr::from(([127, 0, 0, 1], port));
         let socket = network.bind_datagram(local).unwrap();
         Self { socket, phone: SocketAddr::from(([127, 0, 0, 1], phone)) }

@@ -60,6 +60,8 @@ pub struct SessionView {
     pub local_tag: String,
     /// The dialog: the confirmed one, else the latest early one.
     pub dialog: Option<DialogRecord>,
+    /// Whether a 2xx has completed that dialog (§12): it is ended with BYE, an early one with CANCEL or a refusal.
+    pub confirmed: bool,
     /// Every early dialog of a forked INVITE.
     pub early: Vec<DialogKey>,
 }
@@ -192,12 +194,20 @@ impl Session {
     }
 
     pub(crate) fn view(&self) -> SessionView {
+        let confirmed = match self.direction {
+            Direction::Outbound => self.dialog.is_some(),
+            Direction::Inbound => matches!(
+                self.state,
+                SessionState::Answered | SessionState::Established | SessionState::Ending
+            ),
+        };
         SessionView {
             state: self.state,
             direction: self.direction,
             sip_call_id: self.call_id.clone(),
             local_tag: self.local_tag.clone(),
             dialog: self.dialog.clone().or_else(|| self.early.last().cloned()),
+            confirmed,
             early: self.early.iter().map(DialogRecord::key).collect(),
         }
     }

@@ -1,0 +1,92 @@
+//! Facts are on disk before messages are on the wire (docs/decisions/0009): real sockets, a real database, real time.
+
+use std::{net::UdpSocket, path::Path, sync::Arc};
+
+use offhook::{
+    command::{AddPhone, Command, Execute},
+    event::{Cause, PhoneSpec, Surface},
+    net::{Network, SystemNetwork},
+    secret::Secret,
+    switchboard::{Options, Switchboard},
+    wall::Wall,
+};
+use rusqlite::Connection;
+
+use crate::support::{
+    peer::{EVENTS, Peer, tag},
+    spec,
+};
+
+/// Reads what a later process would find.
+struct Successor(Connection);
+
+impl Successor {
+    fn of(folder: &Path) -> Self {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        Self(Connection::open_with_flags(folder.join("journal.db"), flags).unwrap())
+    }
+
+    /// Counts events of a kind whose data contain a text.
+    fn knows(&self, kind: &str, text: &str) -> u32 {
+        let count = "SELECT count(*) FROM events WHERE kind = ?1 AND instr(data, ?2) > 0";
+        self.0.query_row(count, (kind, text), |row| row.get(0)).unwrap()
+    }
+}
+
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+async fn execute(board: &Switchboard, command: Command) {
+    board.execute(command, Cause::command(Surface::Library)).await.unwrap();
+}
+
+/// A switchboard on disk with one phone that answers by itself, and its peer.
+async fn beside_a_peer(folder: &Path) -> (Switchboard, Peer, u16) {
+    let network: Arc<dyn Network> = Arc::new(SystemNetwork::default());
+    let options = Options::in_folder(Arc::clone(&network), Wall::system(), 7, folder).unwrap();
+    let board = Switchboard::start(options).await.unwrap();
+    let (own, of_peer) = (free_port(), free_port());
+    let domain = format!("127.0.0.1:{of_peer}");
+    let spec = PhoneSpec { local_port: own, register: false, auto_answer: true, ..spec(&domain, "a") };
+    let added = AddPhone { phone: "a".parse().unwrap(), spec, password: Secret::new("x".into()) };
+    execute(&board, Command::AddPhone(added)).await;
+    (board, Peer::new(&*network, of_peer, own), of_peer)
+}
+
+#[tokio::test]
+async fn an_invite_and_an_ack_leave_after_the_facts_that_end_their_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let (board, peer, port) = beside_a_peer(folder.path()).await;
+    let successor = Successor::of(folder.path());
+    for nth in 1..=20 {
+        let target = format!("sip:peer@127.0.0.1:{port}");
+        execute(&board, Command::PlaceCall { phone: "a".parse().unwrap(), target, headers: [].into() }).await;
+        let invite = peer.next("INVITE").await;
+        assert_eq!(successor.knows("call.placed", ""), nth);
+        assert_eq!(successor.knows("sip.sent", "INVITE sip:peer@"), nth);
+        peer.answer(&invite, "200 OK", "", EVENTS);
+        peer.next("ACK").await;
+        assert_eq!(successor.knows("call.dialog", r#""confirmed":true"#), nth);
+        execute(&board, Command::HangUpAll { phone: None }).await;
+        let bye = peer.next("BYE").await;
+        peer.answer(&bye, "200 OK", "", "");
+    }
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_200_leaves_after_the_facts_that_end_its_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let (board, peer, _) = beside_a_peer(folder.path()).await;
+    let successor = Successor::of(folder.path());
+    peer.request("INVITE", 1, "", EVENTS);
+    let ok = peer.next("SIP/2.0 200").await;
+    assert_eq!(successor.knows("call.incoming", ""), 1);
+    assert_eq!(successor.knows("call.dialog", r#""confirmed":true"#), 1);
+    let to = tag(&crate::support::peer::header(&ok, "To"));
+    peer.request("ACK", 1, &to, "");
+    peer.request("BYE", 2, &to, "");
+    peer.next("SIP/2.0 200").await;
+    board.shutdown().await.unwrap();
+}
