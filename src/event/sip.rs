@@ -1,5 +1,6 @@
 //! Facts about SIP messages on the wire, kept whole and redacted.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,15 @@ pub enum RawMessage {
     Text(String),
     /// Anything else, RFC 4648 base64.
     Base64(String),
+}
+
+impl From<&[u8]> for RawMessage {
+    fn from(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Base64(STANDARD.encode(bytes)),
+        }
+    }
 }
 
 /// What filters and ladders need of a message without parsing it again.

@@ -1,6 +1,6 @@
 //! The newest events, in memory.
 //!
-//! Positions may have holes after the import of a damaged file, so entries are found by search, not by offset.
+//! Positions may have holes after the import of a damaged file, so an entry is where its offset says or a little later.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -42,19 +42,33 @@ impl Memory {
 
     /// Returns up to `limit` events after `after`, oldest first.
     pub(super) fn after(&self, after: Seq, limit: usize) -> impl Iterator<Item = &Arc<Envelope>> {
-        let from = self.events.partition_point(|envelope| envelope.seq <= after);
-        self.events.iter().skip(from).take(limit)
+        self.events.range(self.place_after(after)..).take(limit)
     }
 
     /// Returns up to `limit` events before `before`, newest first.
     pub(super) fn before(&self, before: Seq, limit: usize) -> impl Iterator<Item = &Arc<Envelope>> {
-        let to = self.events.partition_point(|envelope| envelope.seq < before);
+        let to = before.0.checked_sub(1).map_or(0, |last| self.place_after(Seq(last)));
         self.events.range(..to).rev().take(limit)
     }
 
     /// Returns one event.
     pub(super) fn get(&self, seq: Seq) -> Option<&Arc<Envelope>> {
-        let at = self.events.binary_search_by_key(&seq, |envelope| envelope.seq).ok()?;
-        self.events.get(at)
+        let at = self.place_after(Seq(seq.0.checked_sub(1)?));
+        self.events.get(at).filter(|envelope| envelope.seq == seq)
+    }
+
+    /// Returns the index of the first event after `after`.
+    ///
+    /// Readers ask for the newest events all the time, and a search through the old ones would pull them all into the cache.
+    fn place_after(&self, after: Seq) -> usize {
+        let Some(newest) = self.events.back() else { return 0 };
+        let behind = usize::try_from(newest.seq.0.saturating_sub(after.0)).unwrap_or(usize::MAX);
+        // Without holes exactly this many events follow, with holes fewer.
+        let earliest = self.events.len().saturating_sub(behind);
+        match self.events.get(earliest) {
+            None => earliest,
+            Some(event) if event.seq.0 == after.0.saturating_add(1) => earliest,
+            Some(_) => self.events.partition_point(|envelope| envelope.seq <= after),
+        }
     }
 }

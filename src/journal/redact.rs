@@ -16,10 +16,7 @@ const CREDENTIAL_HEADERS: &[&[u8]] =
 /// Makes the recorded form of a message: secrets removed, text where it is text.
 #[must_use]
 pub fn redact(message: &[u8]) -> RawMessage {
-    match String::from_utf8(clean(message)) {
-        Ok(text) => RawMessage::Text(text),
-        Err(not_text) => RawMessage::Base64(STANDARD.encode(not_text.as_bytes())),
-    }
+    RawMessage::from(clean(message).as_slice())
 }
 
 /// Removes the secrets from an event that carries a SIP message.
@@ -54,15 +51,19 @@ fn recorded(message: &mut RawMessage) {
 
 /// Returns whether a closer look is worth its time: one pass for the words that announce a secret.
 fn may_hold_secret(message: &[u8]) -> bool {
-    message.iter().enumerate().any(|(at, b)| {
-        let rest = message.get(at..).unwrap_or_default();
-        match b | 0x20 {
-            b'r' => starts_with(rest, b"response") || starts_with(rest, b"rspauth"),
-            b'i' => starts_with(rest, b"inline:"),
-            b'a' => starts_with(rest, b"authorization") || starts_with(rest, b"authentication-info"),
-            b'k' => starts_with(rest, b"k=") || starts_with(rest, b"key-mgmt"),
-            _ => false,
-        }
+    // Two letters decide almost always; every message passes here, so it counts.
+    message.windows(2).enumerate().any(|(at, pair)| {
+        let &[first, second] = pair else { return false };
+        let words: &[&[u8]] = match (first | 0x20, second | 0x20) {
+            (b'r', b'e') => &[b"response"],
+            (b'r', b's') => &[b"rspauth"],
+            (b'i', b'n') => &[b"inline:"],
+            (b'a', b'u') => &[b"authorization", b"authentication-info"],
+            (b'k', b'e') => &[b"key-mgmt"],
+            (b'k', b'=') => return true,
+            _ => return false,
+        };
+        words.iter().any(|word| starts_with(message.get(at..).unwrap_or_default(), word))
     })
 }
 

@@ -31,7 +31,7 @@ use crate::{
     config::Limits,
     event::{Cause, EndCause, Event, PhoneEvent, PhoneSpec, SipEvent, SipSummary, Subject},
     id::{CallId, PhoneId},
-    journal::{Journal, redact},
+    journal::Journal,
     net::{Arrival, Network, Signaling, SignalingOptions},
     secret::Secret,
 };
@@ -414,7 +414,7 @@ impl Shell {
                     local: flow.local.to_string(),
                     remote: flow.remote.to_string(),
                     summary,
-                    message: redact(&bytes),
+                    message: bytes.as_slice().into(),
                 };
                 let subject = Subject { call, ..Subject::phone(self.id.clone()) };
                 let seq = self.shared.journal.append(subject, Cause::Network, received);

@@ -11,10 +11,7 @@ use super::{
     actor::{Purpose, Shell, summarize},
     outbox::Parcel,
 };
-use crate::{
-    event::{Cause, PhoneEvent, SipEvent, Subject},
-    journal::redact,
-};
+use crate::event::{Cause, PhoneEvent, SipEvent, Subject};
 
 impl Shell {
     /// Takes outputs until the engine names its next deadline.
@@ -53,7 +50,7 @@ impl Shell {
             local: transmit.flow.local.to_string(),
             remote: transmit.flow.remote.to_string(),
             retransmission: transmit.is_retransmission(),
-            message: redact(transmit.bytes()),
+            message: transmit.bytes().into(),
             summary,
         };
         let subject = Subject { call, ..Subject::phone(self.id.clone()) };

@@ -3,6 +3,7 @@
 mod append;
 mod disk;
 mod lines;
+mod memory;
 mod redaction;
 
 use std::sync::Arc;
