@@ -91,6 +91,17 @@ pub(crate) struct Shell {
     pub(super) last_status: Option<(u16, String)>,
     pub(super) info: InfoDigits,
     pub(super) patience: Patience,
+    /// What our last re-INVITE offered, to be offered again after glare.
+    pub(super) wish: Option<Wish>,
+}
+
+/// What a re-INVITE of ours wants.
+#[derive(Clone, Debug)]
+pub(super) enum Wish {
+    /// This direction of our media.
+    Direction(MediaDirection),
+    /// These codecs.
+    Codecs(Vec<String>),
 }
 
 impl Actor for CallActor {
@@ -127,6 +138,7 @@ impl Actor for CallActor {
             last_status: None,
             info: InfoDigits::default(),
             patience: Patience::default(),
+            wish: None,
         };
         call.begin(auto_answer, &start.cause);
         Ok(call)
@@ -253,12 +265,9 @@ impl Shell {
                 self.ask(Request::Respond { status: *status, sdp: None }, cause);
             }
             CallCommand::HangUp if decided => self.ask(Request::HangUp, cause),
-            CallCommand::Hold if decided => self.reoffer(MediaDirection::Sendonly, cause),
-            CallCommand::Resume if decided => self.reoffer(MediaDirection::Sendrecv, cause),
-            CallCommand::SetCodecs { codecs } => {
-                let sdp = self.media.offer_codecs(codecs);
-                self.ask(Request::Reinvite { sdp }, cause);
-            }
+            CallCommand::Hold if decided => self.reoffer(Wish::Direction(MediaDirection::Sendonly), cause),
+            CallCommand::Resume if decided => self.reoffer(Wish::Direction(MediaDirection::Sendrecv), cause),
+            CallCommand::SetCodecs { codecs } => self.reoffer(Wish::Codecs(codecs.clone()), cause),
             CallCommand::Transfer { to, replaces } => {
                 let to = replaces.as_ref().unwrap_or(to).clone();
                 self.ask(Request::Refer { to }, cause);
@@ -276,8 +285,13 @@ impl Shell {
         }
     }
 
-    fn reoffer(&mut self, direction: MediaDirection, cause: &Cause) {
-        let sdp = self.media.offer_direction(direction);
+    /// Offers a change of the session.
+    pub(super) fn reoffer(&mut self, wish: Wish, cause: &Cause) {
+        let sdp = match &wish {
+            Wish::Direction(direction) => self.media.offer_direction(*direction),
+            Wish::Codecs(codecs) => self.media.offer_codecs(codecs),
+        };
+        self.wish = Some(wish);
         self.ask(Request::Reinvite { sdp }, cause);
     }
 

@@ -65,8 +65,13 @@ impl Shell {
             SessionEvent::ModifyFailed { status, reason } => {
                 self.modify_failed(Some(status.code()), reason, cause);
             }
-            // The engine tries again by itself.
-            SessionEvent::Glare { .. } => {}
+            // Until the pause is over the session is what it was, also for an offer of the other side.
+            SessionEvent::Glare { .. } => self.media.offer_refused(self.state.held_locally),
+            SessionEvent::GlareOver => {
+                if let Some(wish) = self.wish.clone().filter(|_| self.state.phase == Phase::Established) {
+                    self.reoffer(wish, cause);
+                }
+            }
             SessionEvent::Rejected { status, reason, .. } => self.last_status = Some((status.code(), reason)),
             // The CANCEL of a re-INVITE ends only that.
             SessionEvent::Canceled { .. } if self.established.is_some() => {}

@@ -16,6 +16,7 @@ mod journal_lines;
 mod lab;
 mod mcp;
 mod net;
+mod offers;
 mod phones;
 mod scenario_exercise;
 mod scenarios;

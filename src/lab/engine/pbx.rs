@@ -222,6 +222,7 @@ impl Engine {
             SessionEvent::Reoffered { offer, .. } => self.reoffered(now, id, offer.as_deref()),
             SessionEvent::Modified { answer, .. } => self.modified(now, id, answer.as_deref()),
             SessionEvent::ModifyFailed { status, reason } => self.modify_failed(now, id, status, &reason),
+            SessionEvent::GlareOver => self.offer_again(now, id),
             SessionEvent::Refer { request, message } => self.referred(now, id, request, &message),
             SessionEvent::Info { request, message } | SessionEvent::Message { request, message } => {
                 self.pass_in_dialog(now, id, request, message);

@@ -49,12 +49,16 @@ impl Engine {
 
     /// Answers a re-INVITE without offer: with what we last described; the ACK brings the answer.
     fn describe_again(&mut self, now: Instant, id: SessionId) {
-        let again = self.legs.get_mut(&id).and_then(|leg| {
-            let sent = leg.talk.sent.clone()?;
-            Some(leg.talk.write(sent, leg.media.address().ip(), leg.media.id()))
-        });
+        let again = self.described_again(id);
         let status = if again.is_some() { StatusCode::OK } else { StatusCode::SERVER_INTERNAL_ERROR };
         self.respond(now, id, status, again, Vec::new());
+    }
+
+    /// Returns what we last described to a leg.
+    fn described_again(&mut self, id: SessionId) -> Option<Body> {
+        let leg = self.legs.get_mut(&id)?;
+        let sent = leg.talk.sent.clone()?;
+        Some(leg.talk.write(sent, leg.media.address().ip(), leg.media.id()))
     }
 
     /// Sends a re-INVITE whose answer is for `after`.
@@ -100,6 +104,15 @@ impl Engine {
             Some(After::Speak) => self.robot_answered(now, id, &answer),
             Some(After::Admit(newcomer)) => self.admitted(now, id, newcomer),
             None => {}
+        }
+    }
+
+    /// Offers what we last described once more, after our re-INVITE had met the leg's own.
+    pub(super) fn offer_again(&mut self, now: Instant, id: SessionId) {
+        let again = self.described_again(id).ok_or(SessionError::Unknown);
+        if let Err(error) = again.and_then(|body| self.agent.reinvite(now, id, body)) {
+            tracing::debug!(%error, "the leg cannot be offered anything now");
+            self.modify_failed(now, id, StatusCode::REQUEST_PENDING, "");
         }
     }
 

@@ -74,6 +74,10 @@ impl State {
                 Output::Transmit(transmit) => {
                     self.signaling.send(&transmit.flow, transmit.bytes()).unwrap();
                 }
+                Output::Event(Event::Session { id, event: SessionEvent::GlareOver }) => {
+                    let body = self.offer();
+                    self.agent.reinvite(now(), id, body).unwrap();
+                }
                 Output::Event(event) => self.events.push(event),
                 Output::Timeout(next) => {
                     self.deadline = next.map(|(at, _)| at);

@@ -155,7 +155,7 @@ impl UserAgent {
             Reason::AckMissing => self.ack_missing(now, id),
             Reason::RepeatProvisional => self.repeat_provisional(now, id),
             Reason::CancelLimit => self.cancel_expired(id),
-            Reason::Glare => self.retry_reinvite(now, id),
+            Reason::Glare => self.glare_over(now, id),
             Reason::TimerA
             | Reason::TimerB
             | Reason::TimerD

@@ -76,11 +76,14 @@ pub enum SessionEvent {
         /// Reason phrase.
         reason: String,
     },
-    /// Both sides sent a re-INVITE at once (491); ours is tried again by itself.
+    /// Both sides sent a re-INVITE at once (491). Ours is refused and its offer forgotten; `GlareOver` follows.
     Glare {
-        /// When.
+        /// When, at the earliest: the peer's own re-INVITE goes first.
         retry_in: Duration,
     },
+    /// The pause after [`Self::Glare`] is over: offer again with [`reinvite`](crate::user_agent::UserAgent::reinvite),
+    /// with a description that fits to what the peer may have changed meanwhile (RFC 3264 §8), or give up.
+    GlareOver,
     /// A REFER in the dialog; must be answered with [`reply`](crate::user_agent::UserAgent::reply).
     Refer {
         /// The handle for the reply.

@@ -126,7 +126,7 @@ impl UserAgent {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.state = SessionState::Ending;
         session.ending = Some(end);
-        session.glare = None;
+        session.glare = false;
         session.answer = None;
         let pending = session.server.take();
         let credentials = session.credentials.clone();
@@ -217,7 +217,7 @@ impl UserAgent {
         }
         session.state = SessionState::Ended;
         session.answer = None;
-        session.glare = None;
+        session.glare = false;
         self.timers.stop_all(Owner::Session(id));
         self.session_event(id, SessionEvent::Ended { by, cause, status, reason_header });
         self.drop_finished(id);

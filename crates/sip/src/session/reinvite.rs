@@ -7,10 +7,10 @@ use crate::user_agent::{Body, Outgoing, Owner, RequestFailure, SessionId, User, 
 use std::time::{Duration, Instant};
 
 impl UserAgent {
-    /// Sends a re-INVITE with an offer. After 491 it is sent again by itself.
+    /// Sends a re-INVITE with an offer. After 491 the offer is the caller's to make again, at [`SessionEvent::GlareOver`].
     ///
     /// # Errors
-    /// When the session is not established, or another INVITE or an ACK is pending in it.
+    /// When the session is not established, another INVITE or an ACK is pending in it, or glare has not passed.
     pub fn reinvite(&mut self, now: Instant, id: SessionId, offer: Body) -> Result<(), SessionError> {
         let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
         let state = session.state;
@@ -18,7 +18,7 @@ impl UserAgent {
             || session.reinvite.is_some()
             || session.answer.is_some()
             || session.owed_ack.is_some()
-            || session.glare.is_some();
+            || session.glare;
         if state == SessionState::Answered || pending {
             return Err(SessionError::Pending);
         }
@@ -61,7 +61,7 @@ impl UserAgent {
             Ok(response) if response.status().is_some_and(StatusCode::is_success) => {
                 self.reinvite_accepted(id, outgoing, response);
             }
-            Ok(response) => self.reinvite_refused(now, id, outgoing, response),
+            Ok(response) => self.reinvite_refused(now, id, response),
             Err(failure) => {
                 let cause = match failure {
                     RequestFailure::Timeout => EndCause::Timeout(Reason::TimerB),
@@ -93,51 +93,47 @@ impl UserAgent {
         }
     }
 
-    fn reinvite_refused(&mut self, now: Instant, id: SessionId, outgoing: u64, response: &Message) {
+    fn reinvite_refused(&mut self, now: Instant, id: SessionId, response: &Message) {
         let Some(status) = response.status() else { return };
-        let offer = self.outgoing.get(&outgoing).and_then(|outgoing| outgoing.draft.body.clone());
         self.clear_reinvite(id);
         let Some(session) = self.sessions.get_mut(&id).filter(|session| session.is_established()) else {
             return;
         };
-        match (status, offer) {
-            (StatusCode::REQUEST_PENDING, Some(offer)) => {
+        match status {
+            StatusCode::REQUEST_PENDING => {
                 // §14.1: who made the Call-ID waits longer, so that the two do not meet again.
                 let (from, to) = match session.direction {
                     Direction::Outbound => (Duration::from_millis(2_100), Duration::from_secs(4)),
                     Direction::Inbound => (Duration::ZERO, Duration::from_secs(2)),
                 };
-                session.glare = Some(offer);
+                session.glare = true;
                 let retry_in = self.ids.between(from, to);
                 self.arm(now, Owner::Session(id), Reason::Glare, retry_in);
                 self.session_event(id, SessionEvent::Glare { retry_in });
             }
-            (StatusCode::CALL_DOES_NOT_EXIST, _) => {
+            StatusCode::CALL_DOES_NOT_EXIST => {
                 let cause = EndCause::DialogGone(status);
                 self.end_session(id, Party::Remote, cause, Some(status), None);
             }
-            (StatusCode::REQUEST_TIMEOUT, _) => {
+            StatusCode::REQUEST_TIMEOUT => {
                 self.lose_dialog(now, id, EndCause::DialogGone(status), Party::Remote);
             }
-            (status, _) => {
+            _ => {
                 let reason = super::invite::phrase(response);
                 self.session_event(id, SessionEvent::ModifyFailed { status, reason });
             }
         }
     }
 
-    pub(crate) fn retry_reinvite(&mut self, now: Instant, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(offer) = session.glare.take() else { return };
+    pub(crate) fn glare_over(&mut self, now: Instant, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.glare) else { return };
         if session.server.is_some() || session.answer.is_some() {
             // The peer's own re-INVITE is still open; wait for it once more.
-            session.glare = Some(offer);
             self.arm(now, Owner::Session(id), Reason::Glare, self.config.timers.t1);
             return;
         }
-        if let Err(_unroutable) = self.send_reinvite(now, id, offer) {
-            self.lose_dialog(now, id, EndCause::Unsent(RequestFailure::NoDestination), Party::Local);
-        }
+        session.glare = false;
+        self.session_event(id, SessionEvent::GlareOver);
     }
 
     fn clear_reinvite(&mut self, id: SessionId) {

@@ -4,7 +4,7 @@ use super::{EndCause, Party};
 use crate::auth::Credentials;
 use crate::dialog::{DialogKey, DialogRecord};
 use crate::message::Message;
-use crate::user_agent::{Body, Flow, NamedHeaders, SessionId};
+use crate::user_agent::{Flow, NamedHeaders, SessionId};
 use std::fmt;
 use std::time::Duration;
 
@@ -126,8 +126,8 @@ pub(crate) struct Session {
     pub(crate) bye_after_ack: Option<NamedHeaders>,
     /// Our re-INVITE while its transaction is open.
     pub(crate) reinvite: Option<u64>,
-    /// The body of a re-INVITE that met another one and waits for its next try.
-    pub(crate) glare: Option<Body>,
+    /// A re-INVITE of ours met the peer's, and the pause before the next is not over.
+    pub(crate) glare: bool,
     /// What to report when our BYE is over.
     pub(crate) ending: Option<(Party, EndCause)>,
     /// Requests and transactions that still refer to this session.
@@ -160,7 +160,7 @@ impl Session {
             answer: None,
             bye_after_ack: None,
             reinvite: None,
-            glare: None,
+            glare: false,
             ending: None,
             open: 0,
         }

@@ -122,6 +122,10 @@ impl Script for UasScript {
                     let (id, answer) = (*id, self.reoffer.clone());
                     finish(desk.agent, desk.now, id, answer);
                 }
+                SessionEvent::GlareOver => {
+                    // The peer may have been faster once more.
+                    let _pending = desk.agent.reinvite(desk.now, *id, Body::sdp(super::SDP));
+                }
                 SessionEvent::Refer { request, message }
                 | SessionEvent::Notify { request, message }
                 | SessionEvent::Info { request, message }
