@@ -172,16 +172,24 @@ pub struct UpdatePhone {
     pub auto_answer: Option<bool>,
     /// New codecs; an empty list means all again. Running calls are re-offered.
     pub codecs: Option<Vec<String>>,
-    /// New password; the phone registers again.
+    /// New password, for running calls too; a registered phone registers again.
     pub password: Option<Secret<String>>,
-    /// New realm; the phone registers again.
+    /// New realm, for running calls too; a registered phone registers again.
     pub realm: Option<String>,
-    /// New value of the setting; the phone registers again.
+    /// New value of the setting; a registered phone registers again.
     pub srtp: Option<bool>,
     /// New value of the setting, running calls included.
     pub recording_enabled: Option<bool>,
     /// New value of the setting, running calls included.
     pub capture_enabled: Option<bool>,
+}
+
+impl UpdatePhone {
+    /// Says whether a registered phone registers again.
+    #[must_use]
+    pub const fn reregisters(&self) -> bool {
+        self.password.is_some() || self.realm.is_some() || self.srtp.is_some()
+    }
 }
 
 /// A sound to play.

@@ -176,13 +176,16 @@ impl Shell {
         };
         let seq = self.append_call(call, incoming, cause);
         self.enter(call, session, sip_call_id, true, permit);
-        if let Some(credentials) = self.credentials() {
-            // A proxy may challenge our BYE or re-INVITE although the call is not ours.
-            let given = self.agent.set_session_credentials(session, credentials);
-            self.note_refusal(given);
-        }
+        // A proxy may challenge our BYE or re-INVITE although the call is not ours.
+        self.give_credentials(session);
         let beginning = Beginning::Inbound { offer, auto_answer: self.spec.auto_answer };
         self.spawn_call(call, beginning, media, &Cause::Event { seq }).await;
+    }
+
+    /// Gives a session the credentials that the phone has now.
+    pub(super) fn give_credentials(&mut self, session: SessionId) {
+        let given = self.agent.set_session_credentials(session, self.credentials());
+        self.note_refusal(given);
     }
 
     /// Remembers a call.

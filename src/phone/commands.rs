@@ -366,9 +366,7 @@ impl Shell {
         let now = Instant::now().into_std();
         match (self.binding, self.aor(), self.credentials()) {
             (Some(Binding { id, .. }), _, credentials) => {
-                if let Some(credentials) = credentials {
-                    self.agent.set_credentials(id, credentials);
-                }
+                self.agent.set_credentials(id, credentials);
                 self.agent.refresh(now, id);
             }
             (None, Some(aor), credentials) => {
@@ -403,7 +401,7 @@ impl Shell {
     }
 
     fn update(&mut self, update: UpdatePhone, cause: &Cause) {
-        let again = update.password.is_some() || update.realm.is_some() || update.srtp.is_some();
+        let again = update.reregisters();
         let codecs = update.codecs.clone();
         let spec = &mut self.spec;
         spec.auto_answer = update.auto_answer.unwrap_or(spec.auto_answer);
@@ -429,7 +427,12 @@ impl Shell {
             }
         }
         if again {
-            self.register(cause);
+            let sessions: Vec<_> = self.sessions.keys().copied().collect();
+            sessions.into_iter().for_each(|session| self.give_credentials(session));
+            // A phone that was added without registering, or has left, does not come to the registrar by this.
+            if self.binding.is_some_and(|binding| !binding.leaving || binding.again) {
+                self.register(cause);
+            }
         }
     }
 

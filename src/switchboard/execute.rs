@@ -9,6 +9,7 @@ use crate::{
     id::{CallId, PhoneId, Seq},
     phone::{Dangling, PhoneArguments, PhoneMessage, Registrar},
     secret::Secret,
+    view::PhoneView,
 };
 
 /// An actor answers a command within this; DNS is part of it.
@@ -83,10 +84,11 @@ impl Switchboard {
         })?;
         let password = update.password.clone();
         let before = self.inner.journal.head();
-        let again = update.password.is_some() || update.realm.is_some() || update.srtp.is_some();
+        let again = update.reregisters();
         let outcome = self.to_phone(&phone, Command::UpdatePhone(update), cause).await?;
         self.remember(&phone, password);
-        if again {
+        let asked = |view: std::sync::Arc<PhoneView>| view.registration.seq > before;
+        if again && self.inner.views.phone(&phone).is_some_and(asked) {
             self.registration_outcome(&phone, before).await;
         }
         Ok(outcome)

@@ -8,6 +8,7 @@
 )]
 
 mod contract;
+mod credentials;
 mod durability;
 mod edges;
 mod journal;

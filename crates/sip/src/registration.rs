@@ -158,10 +158,10 @@ impl UserAgent {
         self.register_again(now, id, Again::Remove);
     }
 
-    /// Replaces the credentials; they count from the next REGISTER on.
-    pub fn set_credentials(&mut self, id: RegistrationId, credentials: Credentials) {
+    /// Replaces the credentials, or takes them away; they count from the next REGISTER on.
+    pub fn set_credentials(&mut self, id: RegistrationId, credentials: Option<Credentials>) {
         if let Some(state) = self.registrations.get_mut(&id) {
-            state.what.credentials = Some(credentials);
+            state.what.credentials = credentials;
             self.wallet.forget(Owner::Registration(id));
         }
     }

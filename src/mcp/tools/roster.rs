@@ -251,11 +251,11 @@ arguments! {
         auto_answer: Option<bool>,
         /// New codecs; an empty list allows all again. Running calls get a re-INVITE.
         codecs: Option<Vec<String>>,
-        /// New password; registers again.
+        /// New password, for running calls too; a registered phone registers again.
         password: Option<String>,
-        /// New realm; registers again.
+        /// New realm, for running calls too; a registered phone registers again.
         realm: Option<String>,
-        /// Require SRTP; registers again.
+        /// Require SRTP; a registered phone registers again.
         srtp: Option<bool>,
         /// Record calls, running ones included.
         recording_enabled: Option<bool>,
@@ -269,7 +269,6 @@ async fn update_phone(services: Arc<Services>, given: UpdatePhoneArguments, cont
         return Reply::compat_error(words::phone_not_in_roster(&given.phone_id), &[]);
     };
     let calls = services.views.active_calls(&phone.id);
-    let reregistered = given.password.is_some() || given.realm.is_some() || given.srtp.is_some();
     let (codecs, recording) = (given.codecs.clone(), given.recording_enabled);
     let before = services.journal.head();
     let update = UpdatePhone {
@@ -282,13 +281,16 @@ async fn update_phone(services: Arc<Services>, given: UpdatePhoneArguments, cont
         recording_enabled: given.recording_enabled,
         capture_enabled: given.capture_enabled,
     };
+    let again = update.reregisters();
     let outcome = match services.execute.execute(Command::UpdatePhone(update), context.cause).await {
         Ok(outcome) => outcome,
         Err(rejection) => {
             return Reply::compat_rejection(&rejection, &[("phone_id", given.phone_id.into())]);
         }
     };
-    if reregistered && phone.spec.register {
+    let asked = |view: Arc<PhoneView>| view.registration.seq > before;
+    let reregistered = again && services.views.phone(&phone.id).is_some_and(asked);
+    if reregistered {
         services.registrations_settled(std::slice::from_ref(&phone.id), before, REGISTRATION_WAIT).await;
     }
     let view = services.views.phone(&phone.id).unwrap_or(phone);

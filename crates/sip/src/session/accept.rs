@@ -41,17 +41,20 @@ impl UserAgent {
         self.session_event(id, SessionEvent::Incoming { invite: message.clone(), flow, offer, replaces });
     }
 
-    /// Gives the credentials that answer challenges to requests in an inbound session.
+    /// Replaces the credentials that answer challenges to requests in a session, or takes them away; they count from
+    /// the next request on.
     ///
     /// # Errors
     /// When the session is unknown.
     pub fn set_session_credentials(
         &mut self,
         id: SessionId,
-        credentials: crate::auth::Credentials,
+        credentials: Option<crate::auth::Credentials>,
     ) -> Result<(), SessionError> {
         let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
-        session.credentials = Some(credentials);
+        session.credentials = credentials;
+        // What was remembered may be of a realm that the new ones are not for.
+        self.wallet.forget(Owner::Session(id));
         Ok(())
     }
 

@@ -63,7 +63,7 @@ fn a_wrong_password_fails_once_and_is_not_tried_again() {
     );
     assert_eq!(cast::requests(&pair, Side::A, &Method::Register).len(), 2);
     pair.act(Side::A, |agent, now| {
-        agent.set_credentials(id, Credentials::new("alice", "secret"));
+        agent.set_credentials(id, Some(Credentials::new("alice", "secret")));
         agent.refresh(now, id);
     });
     pair.drive_for(Duration::from_secs(1)).unwrap();
