@@ -101,7 +101,8 @@ fn sipp(rate: u32) -> bool {
 /// Runs our caller for one step, in a runtime of its own.
 fn offhook(rate: u32) -> bool {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let clean = runtime.block_on(calls(rate));
+    // A task among the others, as the programs that use phones are; the thread outside would have to be woken for each call.
+    let clean = runtime.block_on(runtime.spawn(calls(rate))).unwrap();
     runtime.shutdown_timeout(Duration::from_secs(1));
     clean
 }

@@ -41,7 +41,10 @@ impl Store {
     pub(in crate::journal) fn insert(&mut self, events: &[Arc<Envelope>]) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
         {
-            let sql = format!("INSERT INTO events ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+            // FAIL, as in the trigger: ABORT would copy every page aside that a row touches, to take one row back. A failure
+            // takes the whole transaction back.
+            let sql =
+                format!("INSERT OR FAIL INTO events ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
             let mut statement = transaction.prepare_cached(&sql)?;
             for envelope in events {
                 let cause = serde_json::to_string(&envelope.cause).unwrap_or_default();
