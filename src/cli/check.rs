@@ -69,8 +69,11 @@ pub(crate) async fn run(args: CheckArgs, output: &mut Output) -> io::Result<Exit
     if args.json {
         output.json(&serde_json::json!({ "files": files.len(), "errors": errors, "warnings": warnings }))?;
     } else {
-        let noun = if files.len() == 1 { "file" } else { "files" };
-        output.line(format_args!("{} {noun}: {errors} errors, {warnings} warnings", files.len()))?;
+        let count =
+            |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+        let (files, errors, warnings) =
+            (count(files.len(), "file"), count(errors, "error"), count(warnings, "warning"));
+        output.line(format_args!("{files}: {errors}, {warnings}"))?;
     }
     Ok(if errors == 0 { Exit::Passed } else { Exit::Invalid })
 }

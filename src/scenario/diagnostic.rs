@@ -179,18 +179,22 @@ impl Diagnostic {
     }
 }
 
-/// Returns the candidate nearest to `given`, when it is near enough to be a slip.
+/// Returns the candidate nearest to `given`, when it is near enough to be a slip, else the first of which it is a word.
 #[must_use]
 pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let lower = given.to_lowercase();
     let length = given.chars().count();
     let allowed = if length < 3 { 0 } else { (length / 3).clamp(1, 4) };
-    candidates
-        .into_iter()
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let slip = candidates
+        .iter()
         .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate.to_owned())
+        .map(|(_, candidate)| candidate);
+    let has_word =
+        |candidate: &&&str| length >= 3 && candidate.split(['_', '-', '.']).any(|word| word == lower);
+    slip.or_else(|| candidates.iter().find(has_word)).map(|candidate| (*candidate).to_owned())
 }
 
 /// Returns the optimal string alignment distance: insertions, deletions, replacements and swaps of neighbors.
@@ -229,6 +233,8 @@ mod tests {
             ("mkae_call", Some("make_call")),
             ("hangpu", Some("hangup")),
             ("elephant", None),
+            ("call", Some("make_call")),
+            ("all", None),
         ] {
             assert_eq!(nearest(given, ["make_call", "hangup", "hold"]).as_deref(), expected, "{given}");
         }
