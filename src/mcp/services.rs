@@ -75,8 +75,11 @@ impl Services {
             // A reader that fell behind goes on at the oldest event; only the deadline ends the wait.
             let Ok(next) = next else { return };
             let Ok(envelope) = next else { continue };
+            // The end of a predecessor, whose name the phone took over, says nothing about it.
+            let of_this_life =
+                |phone: &PhoneId| self.views.phone(phone).is_none_or(|view| envelope.seq > view.first);
             if settles(&envelope.event) {
-                open.retain(|phone| envelope.subject.phone.as_ref() != Some(*phone));
+                open.retain(|phone| envelope.subject.phone.as_ref() != Some(*phone) || !of_this_life(phone));
             }
         }
     }

@@ -66,6 +66,8 @@ pub struct PhoneView {
     pub last_failure: Option<String>,
     /// Rank by time of addition; a replaced phone moves to the end.
     pub order: u64,
+    /// Position of the fact that added it; what is before it belongs to a predecessor of the same name.
+    pub first: Seq,
     /// When it was added.
     pub added_at: Timestamp,
     /// When it was dropped; such a phone is history.
@@ -104,7 +106,7 @@ impl Phones {
         phones
     }
 
-    fn add(&mut self, id: &PhoneId, spec: &PhoneSpec, at: Timestamp) {
+    fn add(&mut self, id: &PhoneId, spec: &PhoneSpec, envelope: &Envelope) {
         self.added = self.added.saturating_add(1);
         let phone = PhoneView {
             id: id.clone(),
@@ -114,7 +116,8 @@ impl Phones {
             restarts: 0,
             last_failure: None,
             order: self.added,
-            added_at: at,
+            first: envelope.seq,
+            added_at: envelope.at,
             dropped_at: None,
         };
         self.by_id.insert(id.clone(), Arc::new(phone));
@@ -143,7 +146,7 @@ impl Fold for Phones {
         };
         let Some(id) = &envelope.subject.phone else { return };
         if let PhoneEvent::Added { spec } = event {
-            return self.add(id, spec, envelope.at);
+            return self.add(id, spec, envelope);
         }
         if let Some(phone) = self.by_id.get_mut(id) {
             phone_fact(Arc::make_mut(phone), event, envelope);

@@ -48,6 +48,16 @@ async fn a_refused_registration_is_still_an_added_phone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_successor_is_waited_for_and_not_taken_for_its_predecessor() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    client.add_phone("a").await;
+    let again = json!({ "phone_id": "a", "domain": "pbx.test", "username": "a", "password": "slow" });
+    let added = client.call("add_phone", again).await;
+    assert_eq!((&added["is_registered"], &added["status_code"]), (&json!(true), &json!(200)), "{added}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_phone_that_does_not_register_is_not_waited_for() {
     let world = World::new();
     let mut client = world.client(PhoneTools::Auto, LEGACY).await;

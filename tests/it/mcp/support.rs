@@ -68,10 +68,20 @@ impl Exchange {
 
     fn add(&self, add: offhook::command::AddPhone) {
         let (phone, register) = (add.phone, add.spec.register);
-        let wrong = add.password.reveal() == "wrong";
+        let (wrong, slow) = (add.password.reveal() == "wrong", add.password.reveal() == "slow");
+        if self.views.phone(&phone).is_some() {
+            self.on_phone(&phone, PhoneEvent::Dropped {});
+        }
         self.on_phone(&phone, PhoneEvent::Added { spec: add.spec });
         self.on_phone(&phone, PhoneEvent::Bound { local: "127.0.0.1:5061".into() });
-        if register {
+        if register && slow {
+            let (journal, subject) = (self.journal.clone(), Subject::phone(phone));
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(400)).await;
+                let registered = PhoneEvent::Registered { status: 200, reason: "OK".into(), expires_s: 300 };
+                journal.append(subject, Cause::Network, registered);
+            });
+        } else if register {
             self.register(&phone, wrong);
         }
     }
