@@ -22,7 +22,11 @@ pub(super) fn run(shared: &Shared, mut store: Store, lock: File) {
         }
         group.clear();
     }
-    drop((store, lock));
+    if let Err(error) = store.finish() {
+        // Nothing is lost: the log beside the file holds it.
+        tracing::warn!(%error, "journal keeps its log");
+    }
+    drop(lock);
     shared.writer_ended(None);
 }
 

@@ -37,6 +37,12 @@ impl Store {
         Ok(Self { connection: schema::open(file)? })
     }
 
+    /// Brings everything into the one file and onto the disk, so that what is left behind can be copied as it is.
+    pub(in crate::journal) fn finish(self) -> rusqlite::Result<()> {
+        // A reader in the middle of something keeps its part of the log alive; the next start reads it from there.
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+
     /// Writes a group: all of it is durable when this returns, or none of it is there.
     pub(in crate::journal) fn insert(&mut self, events: &[Arc<Envelope>]) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;

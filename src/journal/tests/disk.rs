@@ -146,6 +146,21 @@ fn after_close_events_stay_in_memory_and_flush_says_so() {
 }
 
 #[test]
+fn a_closed_journal_is_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    lines(&journal, 0, 3);
+    journal.close().unwrap();
+    // The handle that still reads keeps its connection; what counts is that the log beside the file is empty.
+    let log = std::fs::metadata(folder.path().join("journal.db-wal")).map_or(0, |log| log.len());
+    assert_eq!(log, 0);
+    std::fs::copy(folder.path().join("journal.db"), folder.path().join("copy.db")).unwrap();
+    let copy = rusqlite::Connection::open(folder.path().join("copy.db")).unwrap();
+    let count: u32 = copy.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 3);
+}
+
+#[test]
 fn stored_events_can_be_neither_changed_nor_removed_nor_slipped_in() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
