@@ -96,6 +96,7 @@ fn main() {
         let started = Instant::now();
         let mut server = Server::start(&folder);
         server.initialize();
+        // Before the server ends, which takes its own time.
         started.elapsed()
     });
     report("initialize_from_start", starts.collect());
@@ -109,17 +110,45 @@ fn main() {
         });
         server.call("add_phone", arguments);
     }
-    let calls = (0..CALLS).map(|_| {
-        let started = Instant::now();
-        server.call("list_phones", json!({}));
-        started.elapsed()
+    for (tool, arguments) in [
+        ("list_phones", json!({})),
+        ("get_phone", json!({ "phone_id": "p1" })),
+        ("server_status", json!({})),
+        ("query_events", json!({})),
+        ("p1_get_call_history", json!({})),
+    ] {
+        let times = (0..CALLS).map(|_| timed(|| drop(server.call(tool, arguments.clone()))));
+        report(tool, times.collect());
+    }
+    report("pipe_alone", pipe_alone());
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let started = Instant::now();
+    work();
+    started.elapsed()
+}
+
+/// What the pipes and the machine's scheduler take of each figure: the same way through a program that only copies.
+fn pipe_alone() -> Vec<Duration> {
+    let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut output) = (cat.stdin.take().unwrap(), BufReader::new(cat.stdout.take().unwrap()));
+    let times = (0..CALLS).map(|_| {
+        timed(|| {
+            input.write_all(b"{}\n").unwrap();
+            assert!(output.read_line(&mut String::new()).unwrap() > 0);
+        })
     });
-    report("list_phones", calls.collect());
+    let times = times.collect();
+    drop(input);
+    cat.wait().unwrap();
+    times
 }
 
 fn report(name: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let ms = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1000.0);
     println!("bench: mcp_latency/{name}/median = {:.2} ms", ms(times.get(times.len() / 2)));
+    println!("bench: mcp_latency/{name}/99th = {:.2} ms", ms(times.get(times.len() * 99 / 100)));
     println!("bench: mcp_latency/{name}/max = {:.2} ms", ms(times.last()));
 }
