@@ -85,6 +85,8 @@ pub(crate) struct PhoneArguments {
     /// Distinguishes the lives of one phone, so that no identifier is used twice.
     pub(crate) life: u64,
     pub(crate) cause: Cause,
+    /// It was dropped already: this life only ends the calls that dangle.
+    pub(crate) closing: bool,
 }
 
 /// What a phone's actor can be told.
@@ -102,6 +104,13 @@ pub(crate) enum PhoneMessage {
         cause: Cause,
         /// Where the answer goes.
         reply: Reply,
+    },
+    /// The phone is dropped: it ends its calls and its binding, then itself.
+    Close {
+        /// Whether calls are ended on the wire.
+        hang_up: bool,
+        /// Why, for the journal.
+        cause: Cause,
     },
     /// A name in a command has been resolved.
     Resolved {
@@ -200,8 +209,8 @@ pub(crate) struct Shell {
     pub(super) sessions: HashMap<SessionId, CallId>,
     pub(super) requests: HashMap<RequestId, Purpose>,
     pub(super) refused: u64,
-    /// Who waits for the end; the phone is closing as soon as somebody does.
-    pub(super) closing: Vec<Reply>,
+    /// The phone is on its way out.
+    pub(super) closing: bool,
     /// The time for closing is over: nothing waits for the wire any more.
     pub(super) out_of_time: bool,
     deadline: Option<(Instant, AbortHandle)>,
@@ -223,10 +232,13 @@ impl Actor for PhoneActor {
         let local = phone.local.to_string();
         phone.append(PhoneEvent::Bound { local }, &start.cause);
         phone.recover(&start.dangling);
-        if phone.spec.register {
+        if start.closing {
+            phone.begin_closing();
+        } else if phone.spec.register {
             phone.register(&start.cause);
         }
         phone.drain(&start.cause).await;
+        phone.close_when_quiet().await;
         Ok(phone)
     }
 
@@ -313,7 +325,7 @@ impl Shell {
             sessions: HashMap::new(),
             requests: HashMap::new(),
             refused: 0,
-            closing: Vec::new(),
+            closing: false,
             out_of_time: false,
             deadline: None,
             calls_made: 0,
@@ -327,6 +339,7 @@ impl Shell {
             PhoneMessage::Arrival(arrival) => self.arrival(arrival),
             PhoneMessage::Deadline => self.deadline_passed(),
             PhoneMessage::Command { command, cause, reply } => self.command(command, cause, reply).await,
+            PhoneMessage::Close { hang_up, cause } => self.close(hang_up, cause),
             PhoneMessage::Resolved { asked, destination } => self.resolved(asked, destination).await,
             PhoneMessage::FromCall(request) => self.perform(request),
             PhoneMessage::CloseNow => self.close_now(),

@@ -151,7 +151,7 @@ impl Shell {
         cause: &Cause,
     ) {
         let now = Instant::now().into_std();
-        let busy = !self.closing.is_empty() || self.live_calls() >= self.shared.limits.calls_per_phone;
+        let busy = self.closing || self.live_calls() >= self.shared.limits.calls_per_phone;
         let permit = if busy { None } else { self.shared.call_permit() };
         let opened = match permit {
             None => Err(std::io::Error::other("no further call is taken")),

@@ -44,7 +44,7 @@ enum What {
 
 impl Shell {
     pub(super) async fn command(&mut self, command: Command, cause: Cause, reply: Reply) -> Cause {
-        if !self.closing.is_empty() && !ends(&command) {
+        if self.closing && !ends(&command) {
             answer(reply, Err(self.closing_down()));
             return cause;
         }
@@ -56,10 +56,6 @@ impl Shell {
             }
             Command::SendMessage { to, body, content_type, .. } => {
                 return self.towards(&to, What::Message { body, content_type }, cause, reply).await;
-            }
-            Command::DropPhone { hang_up, .. } => {
-                self.close(hang_up, &cause, reply);
-                return cause;
             }
             Command::Register { .. } => {
                 self.register(&cause);
@@ -85,6 +81,7 @@ impl Shell {
                 return self.attended_transfer(&call, target, cause, reply);
             }
             Command::AddPhone(_)
+            | Command::DropPhone { .. }
             | Command::AnswerCall { .. }
             | Command::RejectCall { .. }
             | Command::HangUp { .. }
@@ -256,7 +253,7 @@ impl Shell {
         let Asked { uri, what, cause, reply } = asked;
         let done = match (destination, what) {
             // It may have begun to close while a name was being resolved.
-            _ if !self.closing.is_empty() => Err(self.closing_down()),
+            _ if self.closing => Err(self.closing_down()),
             (Err(problem), _) => Err(Rejection::new(Code::Unavailable, problem)),
             (Ok(destination), What::Call { headers }) => {
                 self.place_call(uri, destination, headers, &cause).await.map(|call| self.outcome(Some(call)))
@@ -437,32 +434,30 @@ impl Shell {
     }
 
     /// Begins the end: calls, binding, then the actor itself.
-    fn close(&mut self, hang_up: bool, cause: &Cause, reply: Reply) {
-        let first = self.closing.is_empty();
-        self.closing.push(reply);
-        if !first {
-            return;
-        }
-        self.append(PhoneEvent::Dropped {}, cause);
+    pub(super) fn close(&mut self, hang_up: bool, cause: Cause) -> Cause {
+        self.append(PhoneEvent::Dropped {}, &cause);
         match hang_up {
-            true => drop(self.hang_up_all(cause)),
-            false => self.drop_calls(cause),
+            true => drop(self.hang_up_all(&cause)),
+            false => self.drop_calls(&cause),
         }
         match self.binding {
-            Some(Binding { held: true, .. }) => self.unregister(cause),
+            Some(Binding { held: true, .. }) => self.unregister(&cause),
             // The registrar never took the binding, so there is nothing to take back and nobody to wait for.
             Some(Binding { held: false, .. }) | None => self.binding = None,
         }
+        self.begin_closing();
+        cause
+    }
+
+    /// From now on nothing new begins, and what is left has so much time.
+    pub(super) fn begin_closing(&mut self) {
+        self.closing = true;
         self.me.send_after(CLOSING, || PhoneMessage::CloseNow);
     }
 
     /// Ends the actor as soon as nothing of it is left on the wire.
     pub(super) async fn close_when_quiet(&mut self) {
-        if !self.closing.is_empty()
-            && self.calls.is_empty()
-            && self.binding.is_none()
-            && self.requests.is_empty()
-        {
+        if self.closing && self.calls.is_empty() && self.binding.is_none() && self.requests.is_empty() {
             self.closed().await;
         }
     }
@@ -485,16 +480,13 @@ impl Shell {
                 signaling.close().await;
             }
         }
-        for reply in std::mem::take(&mut self.closing) {
-            answer(reply, Ok(self.outcome(None)));
-        }
         self.me.stop(None);
     }
 }
 
 /// Says whether a command is for the end, which a closing phone still takes.
 const fn ends(command: &Command) -> bool {
-    matches!(command, Command::DropPhone { .. } | Command::HangUp { .. } | Command::HangUpAll { .. })
+    matches!(command, Command::HangUp { .. } | Command::HangUpAll { .. })
 }
 
 /// Answers; an asker that has given up wants nothing.

@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use super::{Switchboard, call_actor::ask, restart, supervisor::RootMessage};
 use crate::{
     command::{AddPhone, CallSelector, Code, Command, Execute, Outcome, Rejection, UpdatePhone},
-    event::{Cause, EndCause, Event, PhoneEvent, PhoneSpec, Subject},
+    event::{Cause, Event, PhoneEvent, PhoneSpec, Subject},
     id::{CallId, PhoneId, Seq},
     phone::{Dangling, PhoneArguments, PhoneMessage, Registrar},
     secret::Secret,
@@ -30,7 +30,7 @@ impl Switchboard {
         match command {
             Command::AddPhone(add) => self.add_phone(add, cause).await,
             Command::DropPhone { phone, hang_up } => {
-                self.known(&phone)?;
+                let _turn = self.inner.turns.take(&phone).await;
                 let outcome = self.drop_phone(phone.clone(), hang_up, cause).await;
                 if let Some(Err(error)) = self.with_credentials(|credentials| credentials.remove(&phone)) {
                     tracing::warn!(phone = %phone, %error, "password cannot be removed");
@@ -83,10 +83,12 @@ impl Switchboard {
             Rejection::new(Code::InvalidArgument, "phone_id is required — multiple phones registered")
         })?;
         let password = update.password.clone();
-        let before = self.inner.journal.head();
         let again = update.reregisters();
+        let turn = self.inner.turns.take(&phone).await;
+        let before = self.inner.journal.head();
         let outcome = self.to_phone(&phone, Command::UpdatePhone(update), cause).await?;
         self.remember(&phone, password);
+        drop(turn);
         let asked = |view: std::sync::Arc<PhoneView>| view.registration.seq > before;
         if again && self.inner.views.phone(&phone).is_some_and(asked) {
             self.registration_outcome(&phone, before).await;
@@ -95,46 +97,53 @@ impl Switchboard {
     }
 
     async fn add_phone(&self, add: AddPhone, cause: Cause) -> Result<Outcome, Rejection> {
-        let AddPhone { phone, spec, password } = add;
-        if spec.srtp {
+        if add.spec.srtp {
             return Err(Rejection::new(
                 Code::InvalidArgument,
                 "srtp is not built yet: leave it out or give false",
             ));
         }
+        let (phone, registers) = (add.phone.clone(), add.spec.register);
+        let turn = self.inner.turns.take(&phone).await;
+        let before = self.replace(add, cause).await?;
+        drop(turn);
+        if registers {
+            self.registration_outcome(&phone, before).await;
+        }
+        Ok(Outcome { seq: self.inner.journal.head(), call: None, calls: Vec::new() })
+    }
+
+    /// Starts a phone in the place of whatever has its name, and returns the position before its first fact.
+    ///
+    /// Only one at a time for a name, or two would run under it.
+    async fn replace(&self, add: AddPhone, cause: Cause) -> Result<Seq, Rejection> {
+        let AddPhone { phone, spec, password } = add;
         // What cannot work is refused before a predecessor of the same name is touched.
         let limit = self.inner.shared.limits.phones;
-        let known = self.inner.directory.get(&phone).is_some();
-        if !known && self.inner.directory.all().len() >= limit {
+        let known = self.inner.views.phone(&phone).is_some();
+        if !known && self.inner.views.phones().len() >= limit {
             return Err(Rejection::new(Code::LimitReached, format!("there are {limit} phones already")));
         }
         let registrar = Registrar::find(&*self.inner.shared.network, &spec).await?;
         if known {
             match self.drop_phone(phone.clone(), true, cause.clone()).await {
-                // A predecessor that is ending already is as good as dropped.
-                Err(rejection) if matches!(rejection.code, Code::Unavailable | Code::NotFound) => {}
+                Err(rejection) if rejection.code == Code::NotFound => {}
                 outcome => drop(outcome?),
             }
         }
         let before = self.inner.journal.head();
-        let registers = spec.register;
         let kept = self.with_credentials(|credentials| credentials.set(phone.clone(), password.clone()));
         kept.unwrap_or(Ok(())).map_err(|error| {
             Rejection::new(Code::Unavailable, format!("the password cannot be kept: {error}"))
         })?;
-        // A predecessor that failed, and was not started again yet, may have left calls.
-        let dangling = restart::dangling(&self.inner.views, &self.inner.journal, &phone, EndCause::Crashed);
         let added = PhoneEvent::Added { spec: spec.clone() };
         self.inner.journal.append(Subject::phone(phone.clone()), cause.clone(), added);
-        let arguments = self.arguments(phone.clone(), spec, password, registrar, dangling, cause.clone());
+        let arguments = self.arguments(phone.clone(), spec, password, registrar, Vec::new(), cause.clone());
         if let Err(rejection) = self.start_phone(arguments).await {
             self.inner.journal.append(Subject::phone(phone), cause, PhoneEvent::Dropped {});
             return Err(rejection);
         }
-        if registers {
-            self.registration_outcome(&phone, before).await;
-        }
-        Ok(Outcome { seq: self.inner.journal.head(), call: None, calls: Vec::new() })
+        Ok(before)
     }
 
     /// Starts a phone that the journal already knows.
@@ -163,7 +172,18 @@ impl Switchboard {
         // The head never repeats on one journal, so neither do the identifiers that a life makes.
         let life = self.inner.journal.head().0;
         let last_port = restart::last_port(&self.inner.views, &id).filter(|_| !dangling.is_empty());
-        PhoneArguments { id, spec, password, registrar, shared, dangling, last_port, life, cause }
+        PhoneArguments {
+            id,
+            spec,
+            password,
+            registrar,
+            shared,
+            dangling,
+            last_port,
+            life,
+            cause,
+            closing: false,
+        }
     }
 
     async fn start_phone(&self, arguments: PhoneArguments) -> Result<Outcome, Rejection> {
@@ -191,12 +211,7 @@ impl Switchboard {
         hang_up: bool,
         cause: Cause,
     ) -> Result<Outcome, Rejection> {
-        let actor = self.known(&phone)?;
-        let command = Command::DropPhone { phone: phone.clone(), hang_up };
-        let dropped = ask(&actor, ANSWER, |reply| PhoneMessage::Command { command, cause, reply }).await;
-        // Gone for everybody now; the root hears of it a moment later.
-        self.inner.directory.remove(actor.get_id());
-        dropped
+        ask(&self.inner.root, ANSWER, |reply| RootMessage::Drop { phone, hang_up, cause, reply }).await
     }
 
     async fn to_phone(&self, phone: &PhoneId, command: Command, cause: Cause) -> Result<Outcome, Rejection> {
@@ -205,10 +220,7 @@ impl Switchboard {
     }
 
     fn known(&self, phone: &PhoneId) -> Result<ractor::ActorRef<PhoneMessage>, Rejection> {
-        self.inner.directory.get(phone).ok_or_else(|| {
-            Rejection::new(Code::NotFound, format!("Phone '{phone}' not found — add_phone first"))
-                .or_try(&["add_phone", "list_phones"])
-        })
+        self.inner.directory.get(phone).ok_or_else(|| not_found(phone))
     }
 
     /// Returns the phone that a command is for.
@@ -295,4 +307,10 @@ impl Switchboard {
             tracing::info!(phone = %phone, "the registrar has not answered yet");
         }
     }
+}
+
+/// Refuses a command for a phone that is not there.
+pub(super) fn not_found(phone: &PhoneId) -> Rejection {
+    Rejection::new(Code::NotFound, format!("Phone '{phone}' not found — add_phone first"))
+        .or_try(&["add_phone", "list_phones"])
 }

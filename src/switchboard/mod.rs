@@ -13,6 +13,7 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod turns;
 
 pub use options::{Options, StartError};
 pub use tree::{ShutdownError, Switchboard};

@@ -5,13 +5,13 @@ use std::{collections::HashMap, time::Duration};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::time::Instant;
 
-use super::directory::Directory;
+use super::{directory::Directory, execute::not_found, restart};
 use crate::{
     call::Reply,
     command::{Code, Outcome, Rejection},
-    event::{Cause, EndCause, PhoneEvent, PhoneSpec, Subject},
+    event::{CallEvent, Cause, EndCause, Party, PhoneEvent, PhoneSpec, Subject},
     id::PhoneId,
-    phone::{PhoneActor, PhoneArguments, Shared},
+    phone::{Dangling, PhoneActor, PhoneArguments, PhoneMessage, Shared},
     secret::Secret,
     view::Views,
 };
@@ -37,6 +37,17 @@ pub(super) enum RootMessage {
         /// With what.
         arguments: Box<PhoneArguments>,
         /// Where the answer goes.
+        reply: Reply,
+    },
+    /// Drop a phone, whether it runs or waits for its restart.
+    Drop {
+        /// Which phone.
+        phone: PhoneId,
+        /// Whether its calls are ended on the wire.
+        hang_up: bool,
+        /// Why, for the journal.
+        cause: Cause,
+        /// Where the answer goes, once nothing of the phone is left.
         reply: Reply,
     },
     /// The pause after a failure is over.
@@ -66,6 +77,27 @@ struct Kept {
     arguments: PhoneArguments,
     started: Instant,
     failures: u32,
+    /// Set once somebody has asked for its end; it is not started again then.
+    ending: Option<Ending>,
+}
+
+/// A phone on its way out.
+struct Ending {
+    hang_up: bool,
+    cause: Cause,
+    /// Who waits for it.
+    askers: Vec<Reply>,
+    /// It failed before its calls were ended, and lives once more to end them.
+    last_life: bool,
+}
+
+impl Ending {
+    fn answer(self, result: &Result<Outcome, Rejection>) {
+        for asker in self.askers {
+            // Nobody waits when the surface gave up.
+            drop(asker.send(result.clone()));
+        }
+    }
 }
 
 /// The root's state.
@@ -99,6 +131,10 @@ impl Actor for Root {
                 // Nobody waits when the surface gave up; the phone is up all the same.
                 drop(reply.send(started));
             }
+            RootMessage::Drop { phone, hang_up, cause, reply } => {
+                let ending = Ending { hang_up, cause, askers: vec![reply], last_life: false };
+                root.drop_phone(&me, phone, ending);
+            }
             RootMessage::Again { phone, actor } => root.again(&me, &phone, actor).await,
             RootMessage::Remember { phone, spec, password } => {
                 if let Some(kept) = root.phones.get_mut(&phone) {
@@ -120,10 +156,7 @@ impl Actor for Root {
             SupervisionEvent::ActorFailed(actor, error) => {
                 root.failed(&me, actor.get_id(), &error.to_string());
             }
-            SupervisionEvent::ActorTerminated(actor, _, _) => {
-                root.arguments.directory.remove(actor.get_id());
-                root.phones.retain(|_, kept| kept.actor != actor.get_id());
-            }
+            SupervisionEvent::ActorTerminated(actor, _, _) => root.ended(actor.get_id()),
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
         Ok(())
@@ -138,28 +171,155 @@ impl RootState {
         failures: u32,
     ) -> Result<Outcome, Rejection> {
         let (id, kept) = (arguments.id.clone(), arguments.clone());
+        let actor = Self::spawn(me, arguments).await?;
+        let kept =
+            Kept { actor: actor.get_id(), arguments: kept, started: Instant::now(), failures, ending: None };
+        self.phones.insert(id.clone(), kept);
+        self.arguments.directory.enter(id, actor);
+        Ok(self.outcome())
+    }
+
+    async fn spawn(
+        me: &ActorRef<RootMessage>,
+        arguments: PhoneArguments,
+    ) -> Result<ActorRef<PhoneMessage>, Rejection> {
+        let id = arguments.id.clone();
         let spawned = Actor::spawn_linked(None, PhoneActor, arguments, me.get_cell()).await;
-        let (actor, _) = spawned.map_err(|error| {
+        spawned.map(|(actor, _)| actor).map_err(|error| {
             let why = match error {
                 ractor::SpawnErr::StartupFailed(cause) => cause.to_string(),
                 other @ (ractor::SpawnErr::ActorAlreadyStarted
                 | ractor::SpawnErr::ActorAlreadyRegistered(_)) => other.to_string(),
             };
             Rejection::new(Code::Unavailable, format!("phone '{id}' cannot start: {why}"))
-        })?;
-        let kept = Kept { actor: actor.get_id(), arguments: kept, started: Instant::now(), failures };
-        self.phones.insert(id.clone(), kept);
-        self.arguments.directory.enter(id, actor);
-        Ok(Outcome { seq: self.arguments.shared.journal.head(), call: None, calls: Vec::new() })
+        })
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome { seq: self.arguments.shared.journal.head(), call: None, calls: Vec::new() }
+    }
+
+    fn append(&self, phone: &PhoneId, cause: Cause, event: PhoneEvent) {
+        self.arguments.shared.journal.append(Subject::phone(phone.clone()), cause, event);
+    }
+
+    fn dangling(&self, phone: &PhoneId) -> Vec<Dangling> {
+        let Shared { journal, .. } = &self.arguments.shared;
+        restart::dangling(&self.arguments.views, journal, phone, EndCause::Crashed)
+    }
+
+    fn phone_of(&self, actor: ActorId) -> Option<PhoneId> {
+        self.phones.iter().find_map(|(id, kept)| (kept.actor == actor).then(|| id.clone()))
+    }
+
+    /// Sees to it that a phone ends, whatever becomes of its actor meanwhile.
+    fn drop_phone(&mut self, me: &ActorRef<RootMessage>, phone: PhoneId, ending: Ending) {
+        let Some(kept) = self.phones.get_mut(&phone) else {
+            return match self.arguments.views.phone(&phone) {
+                // It could not be taken up when the process started.
+                Some(_) => self.forget(&phone, ending),
+                None => ending.answer(&Err(not_found(&phone))),
+            };
+        };
+        if let Some(begun) = &mut kept.ending {
+            return begun.askers.extend(ending.askers);
+        }
+        let close = PhoneMessage::Close { hang_up: ending.hang_up, cause: ending.cause.clone() };
+        kept.ending = Some(ending);
+        match self.arguments.directory.get(&phone) {
+            // One that fails before it hears this is reported to us.
+            Some(actor) => drop(actor.cast(close)),
+            None => self.finish(me, phone),
+        }
+    }
+
+    /// Ends a phone that does not run: its calls on the wire, if that was asked for, in one last life.
+    fn finish(&mut self, me: &ActorRef<RootMessage>, phone: PhoneId) {
+        let Some(kept) = self.phones.get(&phone) else { return };
+        let Some(ending) = &kept.ending else { return };
+        self.append_dropped(&phone, ending);
+        if ending.hang_up && !ending.last_life && !self.dangling(&phone).is_empty() {
+            let actor = kept.actor;
+            // The sockets of the life that failed are free a moment later.
+            me.send_after(FIRST_PAUSE, move || RootMessage::Again { phone, actor });
+        } else if let Some(Kept { ending: Some(ending), .. }) = self.phones.remove(&phone) {
+            self.forget(&phone, ending);
+        }
+    }
+
+    /// Starts a dropped phone once more, only to end the calls that it left.
+    async fn end_calls(
+        &mut self,
+        me: &ActorRef<RootMessage>,
+        phone: &PhoneId,
+        arguments: PhoneArguments,
+        ending: Ending,
+    ) {
+        let arguments = PhoneArguments {
+            dangling: self.dangling(phone),
+            closing: true,
+            life: arguments.life + 1,
+            cause: Cause::Start,
+            ..arguments
+        };
+        match Self::spawn(me, arguments.clone()).await {
+            Ok(actor) => {
+                let ending = Some(Ending { last_life: true, ..ending });
+                let (actor, started) = (actor.get_id(), Instant::now());
+                self.phones.insert(phone.clone(), Kept { actor, arguments, started, failures: 0, ending });
+            }
+            Err(rejection) => {
+                tracing::error!(phone = %phone, error = %rejection, "calls cannot be ended on the wire");
+                self.forget(phone, ending);
+            }
+        }
+    }
+
+    /// Nothing runs and nothing will: what is left of a phone ends in the journal, and who waits is answered.
+    fn forget(&self, phone: &PhoneId, ending: Ending) {
+        self.append_dropped(phone, &ending);
+        for left in self.dangling(phone) {
+            let ended = CallEvent::Ended {
+                by: Party::Local,
+                cause: left.why,
+                status: None,
+                reason: "the phone was dropped after a failure".to_owned(),
+                duration_ms: 0,
+            };
+            let subject = Subject::call(phone.clone(), left.call);
+            self.arguments.shared.journal.append(subject, ending.cause.clone(), ended);
+        }
+        ending.answer(&Ok(self.outcome()));
+    }
+
+    /// Says that the phone is gone, unless it said so itself before it failed.
+    fn append_dropped(&self, phone: &PhoneId, ending: &Ending) {
+        if self.arguments.views.phone(phone).is_some() {
+            self.append(phone, ending.cause.clone(), PhoneEvent::Dropped {});
+        }
+    }
+
+    /// A phone has ended in order.
+    fn ended(&mut self, actor: ActorId) {
+        self.arguments.directory.remove(actor);
+        let Some(kept) = self.phone_of(actor).and_then(|phone| self.phones.remove(&phone)) else { return };
+        if let Some(ending) = kept.ending {
+            ending.answer(&Ok(self.outcome()));
+        }
     }
 
     /// A phone has failed: says so, and arranges its next life.
     fn failed(&mut self, me: &ActorRef<RootMessage>, actor: ActorId, error: &str) {
-        let Some(phone) = self.arguments.directory.remove(actor) else { return };
+        self.arguments.directory.remove(actor);
+        let Some(phone) = self.phone_of(actor) else { return };
         tracing::error!(phone = %phone, error, "phone failed");
-        let crashed = PhoneEvent::Crashed { reason: error.to_owned() };
-        self.arguments.shared.journal.append(Subject::phone(phone.clone()), Cause::Start, crashed);
+        let last_port = restart::last_port(&self.arguments.views, &phone);
+        self.append(&phone, Cause::Start, PhoneEvent::Crashed { reason: error.to_owned() });
         let Some(kept) = self.phones.get_mut(&phone) else { return };
+        kept.arguments.last_port = last_port.or(kept.arguments.last_port);
+        if kept.ending.is_some() {
+            return self.finish(me, phone);
+        }
         kept.failures = if kept.started.elapsed() > HEALTHY { 0 } else { kept.failures };
         let pause = FIRST_PAUSE.saturating_mul(1 << kept.failures.min(16)).min(LAST_PAUSE);
         kept.failures += 1;
@@ -172,19 +332,14 @@ impl RootState {
         if !self.phones.get(phone).is_some_and(failed) {
             return;
         }
-        let Some(kept) = self.phones.remove(phone) else { return };
+        let Some(mut kept) = self.phones.remove(phone) else { return };
+        if let Some(ending) = kept.ending.take() {
+            return self.end_calls(me, phone, kept.arguments, ending).await;
+        }
         let attempt = kept.failures;
-        let restarted = PhoneEvent::Restarted { attempt };
-        self.arguments.shared.journal.append(Subject::phone(phone.clone()), Cause::Start, restarted);
-        let dangling = super::restart::dangling(
-            &self.arguments.views,
-            &self.arguments.shared.journal,
-            phone,
-            EndCause::Crashed,
-        );
+        self.append(phone, Cause::Start, PhoneEvent::Restarted { attempt });
         let arguments = PhoneArguments {
-            dangling,
-            last_port: super::restart::last_port(&self.arguments.views, phone),
+            dangling: self.dangling(phone),
             life: kept.arguments.life + 1,
             cause: Cause::Start,
             ..kept.arguments.clone()

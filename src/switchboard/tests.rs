@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Options, Switchboard};
 use crate::{
-    command::{AddPhone, CallSelector, Command, Execute},
+    command::{AddPhone, CallSelector, Code, Command, Execute, Outcome, Rejection},
     event::{CallEvent, Cause, EndCause, Envelope, Event, PhoneSpec, Surface},
     id::{CallId, PhoneId, Seq},
     journal::Journal,
@@ -24,8 +24,22 @@ async fn board(network: &sim::Network, journal: Journal) -> Switchboard {
 }
 
 async fn phone(board: &Switchboard, name: &str, local_port: u16) -> PhoneId {
-    let id: PhoneId = name.parse().unwrap();
-    let spec = PhoneSpec {
+    add(board, name, local_port).await.unwrap()
+}
+
+async fn add(board: &Switchboard, name: &str, local_port: u16) -> Result<PhoneId, Rejection> {
+    add_spec(board, spec(name, local_port)).await
+}
+
+async fn add_spec(board: &Switchboard, spec: PhoneSpec) -> Result<PhoneId, Rejection> {
+    let id: PhoneId = spec.username.parse().unwrap();
+    let add = AddPhone { phone: id.clone(), spec, password: Secret::new("x".into()) };
+    board.execute(Command::AddPhone(add), Cause::command(Surface::Library)).await.map(|_| id)
+}
+
+/// Settings of a phone that answers by itself.
+fn spec(name: &str, local_port: u16) -> PhoneSpec {
+    PhoneSpec {
         domain: "127.0.0.1:5060".into(),
         username: name.into(),
         realm: None,
@@ -38,10 +52,24 @@ async fn phone(board: &Switchboard, name: &str, local_port: u16) -> PhoneId {
         register: false,
         recording_enabled: false,
         capture_enabled: false,
-    };
-    let add = AddPhone { phone: id.clone(), spec, password: Secret::new("x".into()) };
-    board.execute(Command::AddPhone(add), Cause::command(Surface::Library)).await.unwrap();
-    id
+    }
+}
+
+async fn drop_phone(board: &Switchboard, phone: &PhoneId, hang_up: bool) -> Result<Outcome, Rejection> {
+    let gone = Command::DropPhone { phone: phone.clone(), hang_up };
+    board.execute(gone, Cause::command(Surface::Library)).await
+}
+
+/// Lets a phone's actor fail.
+fn fail(board: &Switchboard, phone: &PhoneId) {
+    board.inner.directory.get(phone).unwrap().cast(PhoneMessage::Fail(None)).unwrap();
+}
+
+/// Returns the facts about one phone itself, in order, without those about its registration.
+fn life(board: &Switchboard, phone: &PhoneId) -> Vec<&'static str> {
+    let all = board.journal().query(&crate::journal::Query::default()).unwrap();
+    let own = all.iter().filter(|e| e.subject.phone.as_ref() == Some(phone));
+    own.map(|e| e.event.kind()).filter(|kind| kind.starts_with("phone.")).collect()
 }
 
 async fn call(board: &Switchboard, from: &PhoneId, port: u16) -> CallId {
@@ -110,13 +138,44 @@ async fn a_phone_that_fails_comes_back_and_ends_what_it_left() {
     let left = call(&board, &a, 5062).await;
     let remote = board.views().active_calls(&b)[0].id;
 
-    board.inner.directory.get(&a).unwrap().cast(PhoneMessage::Fail(None)).unwrap();
+    fail(&board, &a);
     seen(&board, |e| e.event.kind() == "phone.restarted").await;
     seen(&board, |e| ended_by(e, left, EndCause::Crashed)).await;
     seen(&board, |e| ended_by(e, remote, EndCause::Normal)).await;
     // It works again, with identifiers of its own.
     call(&board, &a, 5062).await;
     board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_comes_back_has_the_port_that_others_know() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let a = phone(&board, "a", 0).await;
+    let bound = || board.views().phone(&a).unwrap().bound.clone().unwrap();
+    let before = bound();
+    fail(&board, &a);
+    seen(&board, |e| e.event.kind() == "phone.restarted").await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(bound(), before);
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_waits_for_its_restart_ends_its_calls_at_shutdown() {
+    let network = sim::Network::new(1);
+    let theirs = board(&network, Journal::in_memory(wall())).await;
+    let b = phone(&theirs, "b", 5062).await;
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let a = phone(&board, "a", 5061).await;
+    let left = call(&board, &a, 5062).await;
+    fail(&board, &a);
+    seen(&board, |e| e.event.kind() == "phone.crashed").await;
+    board.shutdown().await.unwrap();
+    assert!(board.views().call(left).unwrap().end.is_some(), "{}", story(board.journal()));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(theirs.views().active_calls(&b).is_empty());
+    theirs.shutdown().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +186,7 @@ async fn a_phone_that_replaces_a_failed_one_ends_its_calls_and_comes_back_itself
     let left = call(&board, &a, 5062).await;
     let remote = board.views().active_calls(&b)[0].id;
 
-    board.inner.directory.get(&a).unwrap().cast(PhoneMessage::Fail(None)).unwrap();
+    fail(&board, &a);
     seen(&board, |e| e.event.kind() == "phone.crashed").await;
     // Added again during the pause before the restart.
     phone(&board, "a", 5061).await;
@@ -137,7 +196,7 @@ async fn a_phone_that_replaces_a_failed_one_ends_its_calls_and_comes_back_itself
     let restarts = || story(board.journal()).matches("phone.restarted").count();
     assert_eq!(restarts(), 0, "the replaced one stays gone");
 
-    board.inner.directory.get(&a).unwrap().cast(PhoneMessage::Fail(None)).unwrap();
+    fail(&board, &a);
     seen(&board, |e| e.event.kind() == "phone.restarted").await;
     call(&board, &a, 5062).await;
     board.shutdown().await.unwrap();
@@ -150,12 +209,11 @@ async fn a_call_left_behind_ends_in_the_journal_although_its_phone_is_dropped_be
     let (a, b) = (phone(&board, "a", 5061).await, phone(&board, "b", 5062).await);
     let left = call(&board, &a, 5062).await;
     network.set_filter(|_| sim::Fate::Lost);
-    board.inner.directory.get(&a).unwrap().cast(PhoneMessage::Fail(None)).unwrap();
+    fail(&board, &a);
     seen(&board, |e| e.event.kind() == "phone.restarted").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     for phone in [a, b] {
-        let gone = Command::DropPhone { phone, hang_up: true };
-        board.execute(gone, Cause::command(Surface::Library)).await.unwrap();
+        drop_phone(&board, &phone, true).await.unwrap();
     }
     seen(&board, |e| ended_by(e, left, EndCause::Crashed)).await;
     assert_eq!(board.views().all_active_calls().len(), 0, "{}", story(board.journal()));
@@ -193,12 +251,145 @@ async fn a_name_can_be_used_again_at_once() {
     let board = board(&network, Journal::in_memory(wall())).await;
     for _ in 0..300 {
         let a = phone(&board, "a", 5061).await;
-        let gone = Command::DropPhone { phone: a, hang_up: true };
-        board.execute(gone, Cause::command(Surface::Library)).await.unwrap();
+        drop_phone(&board, &a, true).await.unwrap();
     }
     // Replacing needs no drop.
     phone(&board, "a", 5061).await;
     phone(&board, "a", 5061).await;
     assert_eq!(board.views().phones().len(), 1);
     board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_phones_added_at_once_under_one_name_only_the_later_runs() {
+    // One port of its own each; the same port for both.
+    for ports in [[5061, 5062], [5061, 5061]] {
+        let network = sim::Network::new(1);
+        let board = board(&network, Journal::in_memory(wall())).await;
+        let (first, second) = tokio::join!(add(&board, "a", ports[0]), add(&board, "a", ports[1]));
+        let a = first.unwrap();
+        second.unwrap();
+        let replaced = ["phone.added", "phone.bound", "phone.dropped", "phone.added", "phone.bound"];
+        assert_eq!(life(&board, &a), replaced, "{}", story(board.journal()));
+        assert_eq!(board.views().phone(&a).unwrap().spec.local_port, ports[1]);
+        drop_phone(&board, &a, true).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(network.sockets(), 0, "an actor runs that nobody knows");
+        board.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_can_be_dropped_in_the_pause_before_its_restart() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let (a, b) = (phone(&board, "a", 5061).await, phone(&board, "b", 5062).await);
+    let left = call(&board, &a, 5062).await;
+    let remote = board.views().active_calls(&b)[0].id;
+    fail(&board, &a);
+    seen(&board, |e| e.event.kind() == "phone.crashed").await;
+
+    drop_phone(&board, &a, true).await.unwrap();
+    seen(&board, |e| ended_by(e, left, EndCause::Crashed)).await;
+    // The other side saw an ordinary BYE.
+    seen(&board, |e| ended_by(e, remote, EndCause::Normal)).await;
+    stays_dropped(&board, &a).await;
+    assert_eq!(network.sockets(), 2, "the datagram and the stream socket of b");
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_rings_is_refused_when_its_phone_is_dropped_in_its_pause() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let a = add_spec(&board, PhoneSpec { auto_answer: false, ..spec("a", 5061) }).await.unwrap();
+    let b = phone(&board, "b", 5062).await;
+    let place = Command::PlaceCall { phone: b, target: "sip:a@127.0.0.1:5061".into(), headers: [].into() };
+    let waiting = board.execute(place, Cause::command(Surface::Library)).await.unwrap().call.unwrap();
+    seen(&board, |e| e.event.kind() == "call.incoming").await;
+    fail(&board, &a);
+    seen(&board, |e| e.event.kind() == "phone.crashed").await;
+    drop_phone(&board, &a, true).await.unwrap();
+    seen(&board, |e| ended_by(e, waiting, EndCause::Rejected)).await;
+    stays_dropped(&board, &a).await;
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_dropped_in_its_pause_without_hanging_up_says_nothing_on_the_wire() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let (a, b) = (phone(&board, "a", 5061).await, phone(&board, "b", 5062).await);
+    let left = call(&board, &a, 5062).await;
+    fail(&board, &a);
+    seen(&board, |e| e.event.kind() == "phone.crashed").await;
+    drop_phone(&board, &a, false).await.unwrap();
+    seen(&board, |e| ended_by(e, left, EndCause::Crashed)).await;
+    stays_dropped(&board, &a).await;
+    assert_eq!(board.views().active_calls(&b).len(), 1);
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_dropped_in_its_pause_is_gone_although_its_port_is_taken() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let (a, _) = (phone(&board, "a", 5061).await, phone(&board, "b", 5062).await);
+    let left = call(&board, &a, 5062).await;
+    fail(&board, &a);
+    seen(&board, |e| e.event.kind() == "phone.crashed").await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    phone(&board, "c", 5061).await;
+    drop_phone(&board, &a, true).await.unwrap();
+    seen(&board, |e| ended_by(e, left, EndCause::Crashed)).await;
+    stays_dropped(&board, &a).await;
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_fails_while_it_closes_stays_gone_and_the_drop_is_answered() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let (a, b) = (phone(&board, "a", 5061).await, phone(&board, "b", 5062).await);
+    let left = call(&board, &a, 5062).await;
+    let remote = board.views().active_calls(&b)[0].id;
+    // Nobody answers the BYE, so the closing takes its time.
+    network.set_filter(|_| sim::Fate::Lost);
+    let failing = async {
+        seen(&board, |e| e.event.kind() == "phone.dropped").await;
+        network.set_filter(|_| sim::Fate::Arrives);
+        fail(&board, &a);
+    };
+    let (dropped, ()) = tokio::join!(drop_phone(&board, &a, true), failing);
+    dropped.unwrap();
+    seen(&board, |e| ended_by(e, remote, EndCause::Normal)).await;
+    assert!(board.views().call(left).unwrap().end.is_some(), "{}", story(board.journal()));
+    stays_dropped(&board, &a).await;
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_fails_before_it_hears_of_its_drop_is_dropped_all_the_same() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let (a, b) = (phone(&board, "a", 5061).await, phone(&board, "b", 5062).await);
+    let left = call(&board, &a, 5062).await;
+    let remote = board.views().active_calls(&b)[0].id;
+    fail(&board, &a);
+    drop_phone(&board, &a, true).await.unwrap();
+    seen(&board, |e| ended_by(e, left, EndCause::Crashed)).await;
+    seen(&board, |e| ended_by(e, remote, EndCause::Normal)).await;
+    stays_dropped(&board, &a).await;
+    board.shutdown().await.unwrap();
+}
+
+/// Waits longer than any pause before a restart: the phone was dropped once and nothing of it follows.
+async fn stays_dropped(board: &Switchboard, phone: &PhoneId) {
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let life = life(board, phone);
+    let count = |kind| life.iter().filter(|known| **known == kind).count();
+    assert_eq!((count("phone.dropped"), count("phone.restarted")), (1, 0), "{}", story(board.journal()));
+    assert!(board.views().phone(phone).is_none());
+    assert!(board.views().active_calls(phone).is_empty());
+    assert_eq!(drop_phone(board, phone, true).await.unwrap_err().code, Code::NotFound);
 }

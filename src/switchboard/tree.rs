@@ -12,6 +12,7 @@ use super::{
     Options, StartError,
     directory::Directory,
     supervisor::{Root, RootArguments, RootMessage},
+    turns::Turns,
 };
 use crate::{
     call::{MediaHub, MediaLoad},
@@ -33,6 +34,7 @@ pub(super) struct Inner {
     pub(super) journal: Journal,
     pub(super) views: Views,
     pub(super) directory: Directory,
+    pub(super) turns: Turns,
     pub(super) root: ActorRef<RootMessage>,
     pub(super) shared: Shared,
     pub(super) credentials: Option<Mutex<Credentials>>,
@@ -75,6 +77,7 @@ impl Switchboard {
             journal: options.journal,
             views,
             directory,
+            turns: Turns::default(),
             root,
             shared,
             credentials: options.credentials.map(Mutex::new),
@@ -127,8 +130,9 @@ impl Switchboard {
     /// The journal could not be written to its end.
     pub async fn shutdown(&self) -> Result<(), ShutdownError> {
         let mut closing = tokio::task::JoinSet::new();
-        for phone in self.inner.directory.all() {
-            let switchboard = self.clone();
+        // Those too that wait for their restart: their calls are still up on the other side.
+        for phone in self.inner.views.phones() {
+            let (switchboard, phone) = (self.clone(), phone.id.clone());
             closing.spawn(async move { switchboard.drop_phone(phone, true, Cause::Start).await });
         }
         while let Some(closed) = closing.join_next().await {

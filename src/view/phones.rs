@@ -157,7 +157,8 @@ impl Fold for Phones {
 fn phone_fact(phone: &mut PhoneView, event: &PhoneEvent, envelope: &Envelope) {
     match event {
         PhoneEvent::Updated { spec } => phone.spec = spec.clone(),
-        PhoneEvent::Bound { local } => phone.bound = Some(local.clone()),
+        // A dropped phone that failed lives once more to end its calls; it stays history.
+        PhoneEvent::Bound { local } => phone.bound = phone.dropped_at.is_none().then(|| local.clone()),
         PhoneEvent::Dropped {} => {
             phone.dropped_at = Some(envelope.at);
             phone.bound = None;
