@@ -151,13 +151,17 @@ pub(in crate::mcp) fn call_info(
     local_contact: &str,
     now: Timestamp,
 ) -> Map<String, Value> {
+    // A call that waits for an answer has been told 100 Trying.
+    let unanswered = (call.phase == Phase::Incoming).then_some((100, "Trying"));
+    let told = call.status.map(|status| (status, call.reason.as_deref().unwrap_or_default()));
+    let (status, reason) = told.or(unanswered).unwrap_or_default();
     let mut info = object([
         ("phone_id", call.phone.as_str().into()),
         ("state", state(call.phase).into()),
         ("state_text", state(call.phase).into()),
         ("remote_uri", call.remote.as_str().into()),
-        ("last_status", call.status.unwrap_or(0).into()),
-        ("last_status_text", call.reason.as_deref().unwrap_or_default().into()),
+        ("last_status", status.into()),
+        ("last_status_text", reason.into()),
         ("duration", duration_s(call, now).into()),
         ("codec", call.codec.as_deref().unwrap_or_default().into()),
         ("recording_file", json!(recording)),

@@ -85,6 +85,8 @@ impl CallMemory {
         } else if let CallEvent::Incoming { remote, .. } = event {
             call.direction = Direction::Inbound;
             call.remote.clone_from(remote);
+            // The older form tells of a call as 100 goes out.
+            (call.status, call.status_text) = (100, "Trying".to_owned());
         }
         let status = if let CallEvent::Ringing { status, reason, .. }
         | CallEvent::Answered { status, reason, .. }
@@ -202,6 +204,27 @@ mod tests {
             })
         );
         assert_eq!(seen(&mut memory, CallEvent::Trying {}), None);
+    }
+
+    #[test]
+    fn an_incoming_call_has_been_answered_with_100() {
+        let mut memory = CallMemory::default();
+        let incoming = CallEvent::Incoming {
+            remote: "<sip:x@h>".into(),
+            local: "<sip:a@h>".into(),
+            sip_call_id: "x".into(),
+            contact: None,
+        };
+        let data = seen(&mut memory, incoming).unwrap().data;
+        assert_eq!((&data["last_status"], &data["last_status_text"]), (&json!(100), &json!("Trying")));
+        let ended = CallEvent::Ended {
+            by: Party::Remote,
+            cause: crate::event::EndCause::Canceled,
+            status: Some(487),
+            reason: "Request Terminated".into(),
+            duration_ms: 0,
+        };
+        assert_eq!(seen(&mut memory, ended).unwrap().data["last_status"], 487);
     }
 
     #[test]

@@ -58,6 +58,19 @@ async fn both_names_do_the_same_in_every_mode() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_incoming_call_that_waits_has_the_status_100() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    client.add_phone("a").await;
+    world.exchange.ring(&"a".parse().unwrap(), "<sip:x@h>");
+    let info = client.call("a_get_call_info", json!({})).await;
+    assert_eq!(
+        (&info["state"], &info["last_status"], &info["last_status_text"]),
+        (&json!("INCOMING"), &json!(100), &json!("Trying"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn call_information_has_the_published_keys() {
     let world = World::new();
     let mut client = connected(&world).await;
