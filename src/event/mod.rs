@@ -15,7 +15,7 @@ pub use call::{CallEvent, Change, DialogIdentity, Direction, EndCause, Party};
 pub use envelope::{Cause, Envelope, Subject, Surface};
 pub use media::{DigitMethod, MediaDirection, MediaEvent, MediaStatistics};
 pub use phone::{PhoneEvent, PhoneSpec, Transport};
-pub use run::{RunEvent, Verdict};
+pub use run::{Ending, RunEvent, Verdict};
 pub use sip::{RawMessage, SipEvent, SipSummary};
 pub use system::SystemEvent;
 pub(crate) use upcast::former_kinds;

@@ -25,6 +25,30 @@ pub enum Verdict {
     Error,
 }
 
+/// What brought a run to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The main list was done or failed.
+    StepsDone,
+    /// An entry of `stop_on` matched.
+    StopMatched,
+    /// There was nothing to stop on, so it took its full time.
+    FullDuration,
+    /// The time was over before.
+    TimedOut,
+    /// Something happened that must never happen.
+    Forbidden,
+    /// The environment was not ready.
+    NotReady,
+    /// It was not run, on purpose.
+    Skipped,
+    /// Someone stopped it.
+    Canceled,
+    /// Our own failure.
+    Broken,
+}
+
 events! {
     /// Facts about a run.
     RunEvent {
@@ -113,6 +137,9 @@ events! {
             reason: String,
             /// How long it took, milliseconds.
             elapsed_ms: u64,
+            /// What brought it to its end; absent in journals of the first version.
+            #[serde(default)]
+            ending: Option<Ending>,
         },
     }
 }

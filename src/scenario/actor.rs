@@ -170,6 +170,7 @@ impl Guard {
             verdict: Verdict::Error,
             reason: "the runner broke".to_owned(),
             elapsed_ms: 0,
+            ending: Some(Ending::Broken),
         };
         self.journal.append(Subject::run(self.run), cause, event);
     }

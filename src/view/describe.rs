@@ -172,7 +172,7 @@ fn run(event: &RunEvent) -> String {
         RunEvent::ExpectationFailed { expectation, instead, .. } => {
             format!("{expectation}; instead: {instead}")
         }
-        RunEvent::Finished { verdict: outcome, reason, elapsed_ms } => {
+        RunEvent::Finished { verdict: outcome, reason, elapsed_ms, ending: _ } => {
             format!("{}: {reason}, after {}", verdict(*outcome), seconds(*elapsed_ms))
         }
     }

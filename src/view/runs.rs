@@ -113,7 +113,7 @@ fn run_fact(run: &mut RunView, event: &RunEvent) {
         RunEvent::ActionFailed { .. } => run.actions_failed = run.actions_failed.saturating_add(1),
         RunEvent::ExpectationMet { .. } => run.met = run.met.saturating_add(1),
         RunEvent::ExpectationFailed { .. } => run.failed = run.failed.saturating_add(1),
-        RunEvent::Finished { verdict, reason, elapsed_ms } => {
+        RunEvent::Finished { verdict, reason, elapsed_ms, ending: _ } => {
             run.verdict = Some(*verdict);
             run.reason = Some(reason.clone());
             run.elapsed_ms = Some(*elapsed_ms);

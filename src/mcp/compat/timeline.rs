@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::rows;
 use crate::{
-    event::{Envelope, Event, MediaEvent, RunEvent, Verdict},
+    event::{Ending, Envelope, Event, MediaEvent, RunEvent, Verdict},
     id::RunId,
     mcp::{runs::Validation, services::Services},
-    scenario::dialect::CallMemory,
+    scenario::dialect::{CallMemory, status, stop_reason},
 };
 
 /// Folds the events of a run into its result.
@@ -22,7 +22,15 @@ pub(in crate::mcp) struct RunResult {
     errors: Vec<Value>,
     phones: Vec<String>,
     recordings: BTreeMap<String, String>,
-    finished: Option<(Verdict, String, u64)>,
+    finished: Option<Finished>,
+}
+
+/// How the run ended.
+struct Finished {
+    verdict: Verdict,
+    reason: String,
+    elapsed_ms: u64,
+    ending: Option<Ending>,
 }
 
 /// What an entry is about, before its time and owner are added.
@@ -138,9 +146,11 @@ impl RunResult {
                 );
                 vec![Entry::mark("expectation.failed", data)]
             }
-            RunEvent::Finished { verdict, reason, elapsed_ms } => {
-                self.finished = Some((*verdict, reason.clone(), *elapsed_ms));
-                let data = json!({ "status": status(*verdict, reason), "reason": reason });
+            RunEvent::Finished { verdict, reason, elapsed_ms, ending } => {
+                let (verdict, elapsed_ms, ending) = (*verdict, *elapsed_ms, *ending);
+                self.finished = Some(Finished { verdict, reason: reason.clone(), elapsed_ms, ending });
+                let data =
+                    json!({ "status": status(verdict, ending), "reason": stop_reason(ending, reason) });
                 vec![Entry::event("scenario.stopped", data.clone()), Entry::mark("scenario.stopped", data)]
             }
         }
@@ -150,16 +160,21 @@ impl RunResult {
     pub(in crate::mcp) fn finish(self, services: &Services) -> Value {
         let artifacts: Map<String, Value> =
             self.phones.iter().map(|phone| (phone.clone(), self.artifact(phone, services))).collect();
-        let (verdict, reason, elapsed_ms) =
-            self.finished.unwrap_or((Verdict::Error, "the run ended without a verdict".into(), 0));
+        let Finished { verdict, reason, elapsed_ms, ending } = self.finished.unwrap_or(Finished {
+            verdict: Verdict::Error,
+            reason: "the run ended without a verdict".into(),
+            elapsed_ms: 0,
+            ending: None,
+        });
         json!({
-            "status": status(verdict, &reason),
-            "reason": reason,
+            "status": status(verdict, ending),
+            "reason": stop_reason(ending, &reason),
             "elapsed_ms": elapsed_ms,
             "timeline": self.timeline,
             "errors": self.errors,
             "artifacts": artifacts,
             "verdict": verdict,
+            "verdict_reason": reason,
             "run_id": self.run,
         })
     }
@@ -194,17 +209,6 @@ pub(in crate::mcp) fn refused(validation: &Validation) -> Value {
         "artifacts": {},
         "verdict": Verdict::Error,
     })
-}
-
-/// The word for how a run ended: a stop condition or the full duration is `ok`, whatever the hooks did.
-fn status(verdict: Verdict, reason: &str) -> &'static str {
-    match verdict {
-        _ if reason.starts_with("timeout after") => "timeout",
-        _ if reason == "stop_on matched" || reason.starts_with("full duration") => "ok",
-        Verdict::Passed | Verdict::Flaky | Verdict::Skipped => "ok",
-        Verdict::Failed => "failed",
-        Verdict::Blocked | Verdict::Error => "error",
-    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit a double's 53 bits")]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::{
-    event::{CallEvent, Direction, Envelope, Event, MediaEvent, PhoneEvent, RunEvent, Verdict},
+    event::{CallEvent, Direction, Ending, Envelope, Event, MediaEvent, PhoneEvent, RunEvent, Verdict},
     id::CallId,
 };
 
@@ -155,14 +155,40 @@ fn run(event: &RunEvent) -> Option<Value> {
     if let RunEvent::Started { name, .. } = event {
         return Some(json!({ "name": name }));
     }
-    if let RunEvent::Finished { verdict, reason, .. } = event {
-        let status = match verdict {
-            Verdict::Passed | Verdict::Flaky => "ok",
-            Verdict::Failed | Verdict::Skipped | Verdict::Blocked | Verdict::Error => "error",
-        };
-        return Some(json!({ "status": status, "reason": reason }));
+    if let RunEvent::Finished { verdict, reason, ending, .. } = event {
+        return Some(json!({ "status": status(*verdict, *ending), "reason": stop_reason(*ending, reason) }));
     }
     None
+}
+
+/// Returns the older form's word for how a run stopped: one that stopped as it was told to is `ok`, whatever failed in it.
+#[must_use]
+pub const fn status(verdict: Verdict, ending: Option<Ending>) -> &'static str {
+    match (verdict, ending) {
+        (Verdict::Passed | Verdict::Flaky | Verdict::Skipped, _)
+        | (_, Some(Ending::StopMatched | Ending::FullDuration)) => "ok",
+        (_, Some(Ending::TimedOut)) => "timeout",
+        (Verdict::Failed | Verdict::Blocked | Verdict::Error, _) => "error",
+    }
+}
+
+/// Returns why a run stopped; `reason` is why it has its verdict.
+#[must_use]
+pub const fn stop_reason(ending: Option<Ending>, reason: &str) -> &str {
+    match ending {
+        Some(Ending::StopMatched) => "stop_on matched",
+        Some(Ending::FullDuration) => "full duration (no stop_on defined)",
+        Some(
+            Ending::StepsDone
+            | Ending::TimedOut
+            | Ending::Forbidden
+            | Ending::NotReady
+            | Ending::Skipped
+            | Ending::Canceled
+            | Ending::Broken,
+        )
+        | None => reason,
+    }
 }
 
 #[cfg(test)]

@@ -14,14 +14,14 @@ use super::{
     lists::{List, ListId},
     provision::Provisioning,
     seen::{Fit, Seen},
-    summary::{Ending, Evidence, Failure, Held, RunSummary, verdict},
+    summary::{Evidence, Failure, Held, RunSummary, verdict},
     teardown::Teardown,
     watch::{Look, Progress, Watch},
     world::{Names, Setup},
 };
 use crate::{
     command::{Command, Outcome, Rejection},
-    event::{Cause, Envelope, Event, RunEvent, Subject},
+    event::{Cause, Ending, Envelope, Event, RunEvent, Subject},
     id::{PhoneId, Seq},
 };
 
@@ -464,7 +464,9 @@ impl Machine {
         let (verdict, reason) = verdict(&evidence);
         let cause = self.setup.cause.clone();
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        self.append(None, cause, RunEvent::Finished { verdict, reason: reason.clone(), elapsed_ms });
+        let finished =
+            RunEvent::Finished { verdict, reason: reason.clone(), elapsed_ms, ending: Some(ending) };
+        self.append(None, cause, finished);
         let idle = self.scenario.hooks.iter().zip(&self.hooks).filter(|(_, state)| !state.fired);
         let summary = RunSummary {
             run: self.setup.run,

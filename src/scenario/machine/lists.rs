@@ -17,12 +17,12 @@ use super::{
     commands::{Context, Prepared, Whom},
     engine::{Machine, Phase, Purpose},
     seen::Seen,
-    summary::{Ending, Failure, Held},
+    summary::{Failure, Held},
     watch::{Look, Progress, Watch},
 };
 use crate::{
     command::{Outcome, Rejection},
-    event::{RunEvent, Subject},
+    event::{Ending, RunEvent, Subject},
     id::{CallId, PhoneId, Seq},
 };
 

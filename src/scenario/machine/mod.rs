@@ -14,8 +14,10 @@ mod watch;
 mod world;
 
 pub use engine::{Machine, Output, StepId};
-pub use summary::{Ending, Failure, Held, RunSummary};
+pub use summary::{Failure, Held, RunSummary};
 pub use world::{ExistingPhone, Setup};
+
+pub use crate::event::Ending;
 
 #[cfg(test)]
 mod tests;

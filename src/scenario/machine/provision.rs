@@ -9,12 +9,11 @@ use std::{
 use super::{
     super::model::{PhoneDeclaration, PhoneSettings, Provision, RegistrationMode},
     engine::{Machine, Phase, Purpose},
-    summary::Ending,
     world::Address,
 };
 use crate::{
     command::{AddPhone, Command, Outcome, Rejection},
-    event::{Envelope, Event, PhoneEvent, PhoneSpec},
+    event::{Ending, Envelope, Event, PhoneEvent, PhoneSpec},
     id::PhoneId,
     secret::Secret,
 };

@@ -4,32 +4,9 @@ use std::time::Duration;
 
 use super::super::diagnostic::Position;
 use crate::{
-    event::Verdict,
+    event::{Ending, Verdict},
     id::{CallId, RunId, Seq},
 };
-
-/// What brought a run to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The main list was done or failed.
-    StepsDone,
-    /// An entry of `stop_on` matched.
-    StopMatched,
-    /// There was nothing to stop on, so it took its full time.
-    FullDuration,
-    /// The time was over before.
-    TimedOut,
-    /// Something happened that must never happen.
-    Forbidden,
-    /// The environment was not ready.
-    NotReady,
-    /// It was not run, on purpose.
-    Skipped,
-    /// Someone stopped it.
-    Canceled,
-    /// Our own failure.
-    Broken,
-}
 
 /// Something that did not hold or did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]

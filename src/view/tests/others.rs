@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    event::{EndCause, Party, RunEvent, Verdict},
+    event::{EndCause, Ending, Party, RunEvent, Verdict},
     id::RunId,
 };
 
@@ -57,7 +57,12 @@ fn a_run_is_counted_and_its_timeline_has_its_phones_events_only() {
     given.placed(b(), 2, "of another phone");
     given.sip(a(), true, "INVITE", None, "inside");
     says(RunEvent::ExpectationMet { expectation: "rings".into(), at: None, by: None });
-    says(RunEvent::Finished { verdict: Verdict::Passed, reason: "all held".into(), elapsed_ms: 12 });
+    says(RunEvent::Finished {
+        verdict: Verdict::Passed,
+        reason: "all held".into(),
+        elapsed_ms: 12,
+        ending: Some(Ending::StepsDone),
+    });
     given.placed(a(), 3, "after");
 
     let view = given.views.run(run).unwrap();

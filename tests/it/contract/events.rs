@@ -6,9 +6,9 @@ use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path};
 
 use offhook::{
     event::{
-        CallEvent, Cause, Change, DialogIdentity, DigitMethod, EndCause, Envelope, Event, MediaDirection,
-        MediaEvent, MediaStatistics, Party, PhoneEvent, PhoneSpec, RawMessage, RunEvent, SipEvent,
-        SipSummary, Subject, Surface, SystemEvent, Transport, Verdict,
+        CallEvent, Cause, Change, DialogIdentity, DigitMethod, EndCause, Ending, Envelope, Event,
+        MediaDirection, MediaEvent, MediaStatistics, Party, PhoneEvent, PhoneSpec, RawMessage, RunEvent,
+        SipEvent, SipSummary, Subject, Surface, SystemEvent, Transport, Verdict,
     },
     id::{CallId, PhoneId, RunId, Seq},
     journal::{Journal, Query, import, replay},
@@ -238,6 +238,7 @@ fn run_events() -> Vec<RunEvent> {
             verdict: Verdict::Failed,
             reason: s("1 of 2 expectations failed"),
             elapsed_ms: 5100,
+            ending: Some(Ending::StepsDone),
         },
     ]
 }

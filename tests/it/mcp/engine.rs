@@ -99,3 +99,36 @@ async fn a_run_that_nothing_stops_ends_with_its_time_and_leaves_no_call() {
     assert_ne!(result["verdict"], "passed");
     assert!(world.exchange.views.all_active_calls().is_empty(), "the run hangs up what it placed");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_status_says_how_a_run_stopped_in_the_published_words_and_the_verdict_stands_beside_it() {
+    let world = world();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    client.add_phone("a").await;
+    client.add_phone("b").await;
+
+    let mut endless = call();
+    endless.as_object_mut().unwrap().remove("stop_on");
+    let mut broken_hook = call();
+    broken_hook["hooks"][0]["then"] = json!(["answer", { "hangup": { "call_id": 99 } }]);
+    let unmet =
+        json!({ "phones": ["a"], "steps": [{ "expect": { "event": "call.established", "within": "1s" } }] });
+    let met = json!({ "phones": ["a"], "steps": [
+        { "make_call": { "phone": "a", "to": "sip:b@pbx.test" } }, { "expect": "call.placed" }
+    ] });
+    for (document, status, reason, verdict) in [
+        (endless, "ok", "full duration (no stop_on defined)", "failed"),
+        (broken_hook, "ok", "stop_on matched", "failed"),
+        (unmet, "error", "expected call.established", "failed"),
+        (met, "ok", "the expectation held", "passed"),
+    ] {
+        let result = client.call("run_scenario", json!({ "scenario": document })).await;
+        assert_eq!((&result["status"], &result["verdict"]), (&json!(status), &json!(verdict)), "{result}");
+        assert!(result["reason"].as_str().unwrap().starts_with(reason), "{result}");
+        assert!(result["verdict_reason"].is_string(), "{result}");
+        let marks = result["timeline"].as_array().unwrap().iter();
+        let stopped: Vec<&Value> = marks.filter(|entry| entry["type"] == "scenario.stopped").collect();
+        assert!(stopped.iter().all(|entry| entry["data"]["status"] == status), "{stopped:?}");
+        assert_eq!(stopped.len(), 2);
+    }
+}

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use offhook::{
-    event::{CallEvent, Cause, RunEvent, Subject, Verdict},
+    event::{CallEvent, Cause, Ending, RunEvent, Subject, Verdict},
     id::{CallId, RunId},
     journal::Journal,
     mcp::{NotStarted, PhoneTools, Runs, StartedRun, Validation},
@@ -58,9 +58,13 @@ impl Runs for Script {
                 };
                 journal.append(call, Cause::Run { run, hook: hook.clone() }, placed);
                 let time = timeout.unwrap_or(planned).min(planned);
-                let (verdict, reason) = tokio::select! {
-                    () = tokio::time::sleep(time) => (Verdict::Passed, if time < planned { format!("timeout after {}ms", time.as_millis()) } else { "stop_on matched".into() }),
-                    () = canceled.cancelled() => (Verdict::Error, "canceled".to_owned()),
+                let (verdict, reason, ending) = tokio::select! {
+                    () = tokio::time::sleep(time) => if time < planned {
+                        (Verdict::Failed, format!("timeout after {}ms", time.as_millis()), Ending::TimedOut)
+                    } else {
+                        (Verdict::Passed, "stop_on matched".into(), Ending::StopMatched)
+                    },
+                    () = canceled.cancelled() => (Verdict::Error, "canceled".to_owned(), Ending::Canceled),
                 };
                 of_run(RunEvent::ActionFailed {
                     action: "hangup".into(),
@@ -69,7 +73,7 @@ impl Runs for Script {
                     at,
                     error: "no call".into(),
                 });
-                of_run(RunEvent::Finished { verdict, reason, elapsed_ms: 1234 });
+                of_run(RunEvent::Finished { verdict, reason, elapsed_ms: 1234, ending: Some(ending) });
             };
             let task = tokio::spawn(finished);
             let finished = Box::pin(async move { task.await.unwrap() });
@@ -100,7 +104,17 @@ async fn a_run_answers_with_the_published_result() {
     let result = client.call("run_scenario", json!({ "scenario": { "name": "demo", "seconds": 2 } })).await;
     assert_eq!(
         keys(&result),
-        ["status", "reason", "elapsed_ms", "timeline", "errors", "artifacts", "verdict", "run_id"]
+        [
+            "status",
+            "reason",
+            "elapsed_ms",
+            "timeline",
+            "errors",
+            "artifacts",
+            "verdict",
+            "verdict_reason",
+            "run_id"
+        ]
     );
     assert_eq!((&result["status"], &result["reason"]), (&json!("ok"), &json!("stop_on matched")));
     assert_eq!((&result["verdict"], &result["elapsed_ms"]), (&json!("passed"), &json!(1234)));
