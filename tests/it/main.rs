@@ -15,6 +15,7 @@ mod journal;
 mod journal_exercise;
 mod journal_lines;
 mod lab;
+mod ladders;
 mod mcp;
 mod net;
 mod offers;

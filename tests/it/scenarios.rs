@@ -23,7 +23,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn shipped() -> Vec<PathBuf> {
+pub(crate) fn shipped() -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(root().join("scenarios"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -34,13 +34,13 @@ fn shipped() -> Vec<PathBuf> {
 }
 
 /// A lab and a switchboard on one simulated network.
-struct World {
+pub(crate) struct World {
     lab: Lab,
-    board: Switchboard,
+    pub(crate) board: Switchboard,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let network = sim::Network::new(3);
         let bind = "10.0.0.1:5060".parse().unwrap();
         let options = LabOptions { bind, seed: Some(7), ..LabOptions::default() };
@@ -66,7 +66,7 @@ impl World {
         scenario::start(reading.scenario.unwrap(), context).await.unwrap()
     }
 
-    async fn run(&self, text: &str) -> RunSummary {
+    pub(crate) async fn run(&self, text: &str) -> RunSummary {
         self.start(text).await.wait().await
     }
 
