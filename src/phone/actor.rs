@@ -121,6 +121,8 @@ pub(crate) enum PhoneMessage {
     },
     /// A call wants signaling.
     FromCall(ToPhone),
+    /// The time that a closing phone gives its first REGISTER is over.
+    RegistrarSilent,
     /// The time that a closing phone is given is over.
     CloseNow,
     /// Fails on purpose, or lets this call fail, for the tests of supervision.
@@ -172,7 +174,7 @@ pub(super) struct Binding {
     pub(super) id: RegistrationId,
     /// Whether the registrar has taken it, as far as we know.
     pub(super) held: bool,
-    /// It is being removed.
+    /// It is being removed, or will be as soon as the registrar takes it.
     pub(super) leaving: bool,
     /// Somebody asked to register while it was being removed.
     pub(super) again: bool,
@@ -342,6 +344,7 @@ impl Shell {
             PhoneMessage::Close { hang_up, cause } => self.close(hang_up, cause),
             PhoneMessage::Resolved { asked, destination } => self.resolved(asked, destination).await,
             PhoneMessage::FromCall(request) => self.perform(request),
+            PhoneMessage::RegistrarSilent => self.registrar_silent(),
             PhoneMessage::CloseNow => self.close_now(),
             #[cfg(test)]
             PhoneMessage::Fail(None) => panic!("asked to"),

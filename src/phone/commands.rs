@@ -27,6 +27,9 @@ const EXPIRES: Duration = Duration::from_secs(300);
 /// How long a phone may take to end its calls and its binding before it is gone.
 const CLOSING: Duration = Duration::from_secs(2);
 
+/// How long a closing phone waits for a registrar that has never accepted it, and so may not be there at all.
+const FIRST_ANSWER: Duration = Duration::from_secs(1);
+
 /// A command whose target may need DNS.
 #[derive(Debug)]
 pub(crate) struct Asked {
@@ -440,10 +443,14 @@ impl Shell {
             true => drop(self.hang_up_all(&cause)),
             false => self.drop_calls(&cause),
         }
-        match self.binding {
+        match &mut self.binding {
             Some(Binding { held: true, .. }) => self.unregister(&cause),
-            // The registrar never took the binding, so there is nothing to take back and nobody to wait for.
-            Some(Binding { held: false, .. }) | None => self.binding = None,
+            // The registrar may yet take it; only then is there something to take back.
+            Some(binding) if self.agent.is_registering(binding.id) => {
+                (binding.leaving, binding.again) = (true, false);
+                self.me.send_after(FIRST_ANSWER, || PhoneMessage::RegistrarSilent);
+            }
+            Some(_) | None => self.binding = None,
         }
         self.begin_closing();
         cause
@@ -460,6 +467,12 @@ impl Shell {
         if self.closing && self.calls.is_empty() && self.binding.is_none() && self.requests.is_empty() {
             self.closed().await;
         }
+    }
+
+    /// The first REGISTER has no outcome: nobody waits for one any more.
+    pub(super) fn registrar_silent(&mut self) -> Cause {
+        self.binding.take_if(|binding| !binding.held);
+        Cause::Timer { reason: "the registrar has not answered".to_owned() }
     }
 
     /// The time is over: what is still up ends without the wire; the calls write their ends first.

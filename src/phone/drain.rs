@@ -78,6 +78,9 @@ impl Shell {
             RegistrationEvent::Registered { expires, status, reason, .. } => {
                 if let Some(binding) = &mut self.binding {
                     binding.held = true;
+                    if binding.leaving {
+                        self.agent.unregister(Instant::now().into_std(), binding.id);
+                    }
                 }
                 tracing::info!(phone = %self.id, expires_s = expires.as_secs(), "registered");
                 let registered =

@@ -7,6 +7,7 @@
     reason = "a failed precondition of a test fails the test"
 )]
 
+mod closing;
 mod contract;
 mod credentials;
 mod durability;

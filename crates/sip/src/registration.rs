@@ -166,6 +166,11 @@ impl UserAgent {
         }
     }
 
+    /// Tells whether a REGISTER waits for its outcome.
+    pub fn is_registering(&self, id: RegistrationId) -> bool {
+        self.registrations.get(&id).is_some_and(|state| state.outgoing.is_some())
+    }
+
     fn register_again(&mut self, now: Instant, id: RegistrationId, again: Again) {
         let Some(state) = self.registrations.get_mut(&id) else { return };
         if state.outgoing.is_some() {
