@@ -86,6 +86,8 @@ pub(crate) struct Shell {
     pub(super) answer: Option<Vec<u8>>,
     /// Our 2xx carries the offer and the ACK will carry the answer.
     pub(super) awaiting_answer_in_ack: bool,
+    /// To tag of the provisional response whose early answer is in use; forks have different ones.
+    pub(super) early_answer_of: Option<String>,
     pub(super) established: Option<Instant>,
     /// Status of the refusal that we sent or got.
     pub(super) last_status: Option<(u16, String)>,
@@ -134,6 +136,7 @@ impl Actor for CallActor {
             offer,
             answer: None,
             awaiting_answer_in_ack: false,
+            early_answer_of: None,
             established: None,
             last_status: None,
             info: InfoDigits::default(),

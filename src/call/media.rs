@@ -46,6 +46,8 @@ pub(crate) struct CallMedia {
 pub(crate) struct Agreed {
     /// Media begins with this description.
     pub(crate) first: bool,
+    /// Media goes elsewhere or in another way than before.
+    pub(crate) moved: bool,
     /// Direction before, ours.
     pub(crate) before: MediaDirection,
     /// Direction now, ours.
@@ -156,8 +158,10 @@ impl CallMedia {
     }
 
     fn agree(&mut self, plan: MediaPlan) -> Agreed {
+        let way = |plan: &MediaPlan| (plan.remote, plan.codec, plan.direction);
         let agreed = Agreed {
             first: self.plan.is_none(),
+            moved: self.plan.as_ref().is_some_and(|before| way(before) != way(&plan)),
             before: self.plan.as_ref().map_or(MediaDirection::Sendrecv, |plan| from_sdp(plan.direction)),
             now: from_sdp(plan.direction),
         };
@@ -176,6 +180,15 @@ impl CallMedia {
     pub(crate) fn started(&self) -> Option<MediaEvent> {
         self.plan.as_ref().map(|plan| MediaEvent::Started {
             local: self.leg.local().to_string(),
+            remote: plan.remote.map(|remote| remote.to_string()),
+            codec: plan.codec.name().to_owned(),
+            direction: from_sdp(plan.direction),
+        })
+    }
+
+    /// Returns the fact that media goes another way than it began.
+    pub(crate) fn moved(&self) -> Option<MediaEvent> {
+        self.plan.as_ref().map(|plan| MediaEvent::Changed {
             remote: plan.remote.map(|remote| remote.to_string()),
             codec: plan.codec.name().to_owned(),
             direction: from_sdp(plan.direction),

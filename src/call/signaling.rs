@@ -50,12 +50,16 @@ impl Shell {
             // The phone made this call out of it.
             SessionEvent::Incoming { .. } => {}
             SessionEvent::Trying => self.append(CallEvent::Trying {}, cause),
-            SessionEvent::Provisional { status, reason, sdp, .. } => {
+            SessionEvent::Provisional { status, reason, sdp, early, .. } => {
                 let early_media = sdp.is_some();
                 self.append(CallEvent::Ringing { status: status.code(), reason, early_media }, cause);
-                if let Some(Err(error)) = sdp.map(|sdp| self.take_answer(&sdp, true, cause)) {
+                match sdp.map(|sdp| self.take_answer(&sdp, true, cause)) {
+                    Some(Ok(_)) => self.early_answer_of = Some(early.remote_tag),
                     // The final answer may still be a good one.
-                    tracing::warn!(call = %self.id, %error, "early answer cannot be used");
+                    Some(Err(error)) => {
+                        tracing::warn!(call = %self.id, %error, "early answer cannot be used");
+                    }
+                    None => {}
                 }
             }
             SessionEvent::Answered { message, sdp } => self.answered(&message, sdp, cause),
@@ -97,7 +101,13 @@ impl Shell {
         match sdp.map(|sdp| self.take_answer(&sdp, false, cause)) {
             Some(Err(error)) => return self.end_for_media(error.to_string(), cause),
             Some(Ok(_)) => {}
-            None => self.media.settle(),
+            // An early answer of this dialog stands, reliable or not; a session without any is none (§13.2.1).
+            None if self.early_answer_of.take().is_some_and(|tag| to_tag(message) == Some(tag)) => {
+                self.media.settle();
+            }
+            None => {
+                return self.end_for_media("the 2xx holds no session description".to_owned(), cause);
+            }
         }
         let contact = contact_of(message);
         self.established(contact, cause);
@@ -139,8 +149,15 @@ impl Shell {
     /// Puts the other side's answer to work; `None` when it is the one in use.
     fn take_answer(&mut self, sdp: &[u8], early: bool, cause: &Cause) -> Result<Option<Agreed>, MediaError> {
         let agreed = self.media.take_answer(sdp, early)?;
-        if agreed.is_some_and(|agreed| agreed.first) {
-            self.media_began(cause);
+        match agreed {
+            Some(Agreed { first: true, .. }) => self.media_began(cause),
+            // Later changes are told by `call.modified`.
+            Some(Agreed { moved: true, .. }) if self.established.is_none() => {
+                if let Some(moved) = self.media.moved() {
+                    self.append(moved, cause);
+                }
+            }
+            Some(_) | None => {}
         }
         Ok(agreed)
     }
@@ -322,6 +339,10 @@ impl Shell {
         // A recording may have been asked for before there was media.
         self.set_recording(false, cause);
     }
+}
+
+fn to_tag(message: &Message) -> Option<String> {
+    message.to().ok()?.tag().map(str::to_owned)
 }
 
 fn contact_of(message: &Message) -> Option<String> {

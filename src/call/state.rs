@@ -324,7 +324,8 @@ impl CallState {
             MediaEvent::RecordingStopped { .. } | MediaEvent::RecordingFailed { .. } => {
                 self.recording = None;
             }
-            MediaEvent::FirstPacket { .. }
+            MediaEvent::Changed { .. }
+            | MediaEvent::FirstPacket { .. }
             | MediaEvent::SourceChanged { .. }
             | MediaEvent::ReceptionStopped { .. }
             | MediaEvent::ReceptionResumed {}

@@ -80,6 +80,16 @@ events! {
             /// Direction of our media.
             direction: MediaDirection,
         },
+        /// Another description than the first was agreed before the call was established: early media gave way to
+        /// the final answer, or to another fork. A re-INVITE is told by `call.modified`.
+        "media.changed" => Changed {
+            /// The other side's RTP address now; absent when it gave none.
+            remote: Option<String>,
+            /// Codec name, such as `PCMU`.
+            codec: String,
+            /// Direction of our media.
+            direction: MediaDirection,
+        },
         /// The first RTP packet arrived.
         "media.first_packet" => FirstPacket {
             /// Where it came from.

@@ -101,6 +101,10 @@ fn media(event: &MediaEvent) -> String {
             let remote = remote.as_deref().unwrap_or("nowhere yet");
             format!("{codec} {}, {local} with {remote}", media_direction(*direction))
         }
+        MediaEvent::Changed { remote, codec, direction } => {
+            let remote = remote.as_deref().unwrap_or("nowhere yet");
+            format!("{codec} {}, now with {remote}", media_direction(*direction))
+        }
         MediaEvent::FirstPacket { source, payload_type, .. } => {
             format!("from {source}, payload type {payload_type}")
         }

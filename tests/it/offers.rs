@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use offhook::{
     command::Command,
-    event::{CallEvent, Party},
+    event::{CallEvent, EndCause, Event, MediaDirection, MediaEvent, Party},
+    id::{CallId, PhoneId},
+    net::Network,
 };
 
 use crate::support::{
     World, on,
     peer::{EVENTS, Peer, header, tag, version},
+    tone,
 };
 
 #[tokio::test(start_paused = true)]
@@ -73,5 +76,100 @@ async fn codecs_that_met_a_reinvite_are_not_in_use_before_they_are_agreed() {
     peer.request("BYE", 3, &to, "");
     world.next(&a, "call.ended").await;
     drop(peer);
+    world.end().await;
+}
+
+/// A call of ours that has reached the peer.
+async fn calling(world: &World) -> (PhoneId, CallId, Peer, String) {
+    let a = world.phone("a", 5061).await;
+    let peer = Peer::new(&world.network, 5070, 5061);
+    let call = world.call(&a, "sip:peer@127.0.0.1:5070").await;
+    let invite = peer.next("INVITE").await;
+    (a, call, peer, invite)
+}
+
+/// Takes the BYE of a call that could not agree on media, and returns the end of the call.
+async fn refused_for_media(world: &mut World, a: &PhoneId, peer: &Peer) -> String {
+    peer.next("ACK").await;
+    let bye = peer.next("BYE").await;
+    peer.answer(&bye, "200 OK", "", "");
+    let ended = world.next(a, "call.ended").await;
+    let Event::Call(CallEvent::Ended { by, cause, reason, .. }) = &ended.event else { panic!() };
+    assert_eq!((*by, *cause), (Party::Local, EndCause::MediaRefused));
+    assert!(!world.story().contains("call.established"), "{}", world.story());
+    reason.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_description_is_no_session() {
+    let mut world = World::new().await;
+    let (a, _, peer, invite) = calling(&world).await;
+    peer.answer(&invite, "180 Ringing", "", "");
+    peer.answer(&invite, "200 OK", "", "");
+    let reason = refused_for_media(&mut world, &a, &peer).await;
+    assert_eq!(reason, "the 2xx holds no session description");
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_early_answer_stands_when_the_final_one_holds_none() {
+    let mut world = World::new().await;
+    let (a, call, peer, invite) = calling(&world).await;
+    peer.answer(&invite, "183 Session Progress", "", EVENTS);
+    world.next(&a, "media.started").await;
+    peer.answer(&invite, "200 OK", "", "");
+    peer.next("ACK").await;
+    world.next(&a, "call.established").await;
+    world.run(Command::HangUp { call: on(call) }).await.unwrap();
+    let bye = peer.next("BYE").await;
+    peer.answer(&bye, "200 OK", "", "");
+    let ended = world.next(&a, "call.ended").await;
+    assert!(matches!(ended.event, Event::Call(CallEvent::Ended { cause: EndCause::Normal, .. })));
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_early_answer_of_another_fork_does_not_stand() {
+    let mut world = World::new().await;
+    let (a, _, peer, invite) = calling(&world).await;
+    let other = format!("To: {}", header(&invite, "To"));
+    peer.answer(&invite.replace(&other, &format!("{other};tag=fork")), "183 Session Progress", "", EVENTS);
+    world.next(&a, "media.started").await;
+    peer.answer(&invite, "200 OK", "", "");
+    refused_for_media(&mut world, &a, &peer).await;
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn media_follows_the_final_answer_and_the_journal_says_so() {
+    let mut world = World::new().await;
+    let (a, call, peer, invite) = calling(&world).await;
+    peer.answer(&invite, "183 Session Progress", "", EVENTS);
+    world.next(&a, "media.started").await;
+    // The same once more is no news.
+    peer.answer(&invite, "180 Ringing", "", EVENTS);
+    let elsewhere = EVENTS.replace("m=audio 9000", "m=audio 9200");
+    let rtp = world.network.bind_datagram("127.0.0.1:9200".parse().unwrap()).unwrap();
+    peer.answer(&invite, "200 OK", "", &elsewhere);
+    let changed = world.next(&a, "media.changed").await;
+    let remote = Some("127.0.0.1:9200".to_owned());
+    let direction = MediaDirection::Sendrecv;
+    assert_eq!(changed.event, MediaEvent::Changed { remote, codec: "PCMU".into(), direction }.into());
+    world.next(&a, "call.established").await;
+    assert_eq!(world.story().matches("media.changed").count(), 1, "{}", world.story());
+    let view = world.board.views().call(call).unwrap();
+    assert_eq!(view.media_remote.as_deref(), Some("127.0.0.1:9200"));
+    world.run(Command::Play { call: on(call), sound: tone(440.0), repeat: false }).await.unwrap();
+    let packet = tokio::time::timeout(Duration::from_secs(1), rtp.receive(&mut [0; 1024])).await;
+    assert!(packet.is_ok(), "RTP goes to the final answer's port");
+
+    world.run(Command::HangUp { call: on(call) }).await.unwrap();
+    let bye = peer.next("BYE").await;
+    peer.answer(&bye, "200 OK", "", "");
+    world.next(&a, "call.ended").await;
+    drop((peer, rtp));
     world.end().await;
 }

@@ -288,6 +288,11 @@ impl CallView {
                 self.codec = Some(codec.clone());
                 self.media_direction = Some(*direction);
             }
+            MediaEvent::Changed { remote, codec, direction } => {
+                self.media_remote.clone_from(remote);
+                self.codec = Some(codec.clone());
+                self.media_direction = Some(*direction);
+            }
             MediaEvent::FirstPacket { source, .. } | MediaEvent::SourceChanged { source } => {
                 self.media_remote = Some(source.clone());
             }

@@ -172,6 +172,11 @@ fn media_events() -> Vec<MediaEvent> {
         MediaEvent::DigitsCut { digits: s("#") },
         MediaEvent::DigitsFinished { digits: s("12") },
         MediaEvent::Stopped { statistics: MediaStatistics { mos: Some(4.25), ..statistics() } },
+        MediaEvent::Changed {
+            remote: Some(s("192.0.2.9:4006")),
+            codec: s("PCMU"),
+            direction: MediaDirection::Recvonly,
+        },
     ]
 }
 
