@@ -16,6 +16,9 @@ use super::{
 };
 use crate::event::{CallEvent, Cause, Change, DigitMethod, EndCause, MediaDirection, MediaEvent, Party};
 
+/// What a call says whose answer came too late.
+const OVERTAKEN: &str = "the caller canceled before our answer had left";
+
 impl Shell {
     /// Sends an answer of ours, provisional or final.
     pub(super) fn answer(&mut self, status: u16, cause: &Cause) {
@@ -79,7 +82,12 @@ impl Shell {
             SessionEvent::Rejected { status, reason, .. } => self.last_status = Some((status.code(), reason)),
             // The CANCEL of a re-INVITE ends only that.
             SessionEvent::Canceled { .. } if self.established.is_some() => {}
-            SessionEvent::Canceled { .. } => self.last_status = Some((487, "Request Terminated".to_owned())),
+            SessionEvent::Canceled { .. } => {
+                // We had decided to answer while the CANCEL was on its way to us: our 2xx has no INVITE to go to.
+                let overtaken = self.state.phase == Phase::Answered;
+                let reason = if overtaken { OVERTAKEN } else { "Request Terminated" };
+                self.last_status = Some((487, reason.to_owned()));
+            }
             SessionEvent::SurplusAnswer { .. } => {}
             SessionEvent::Refer { request, message } => self.refer_received(request, &message, cause),
             SessionEvent::Notify { request, message } => self.notified(request, &message, cause),

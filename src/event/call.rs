@@ -126,7 +126,8 @@ events! {
             /// Whether it carries a session description, so that media may flow before the answer.
             early_media: bool,
         },
-        /// A 2xx to the INVITE: sent by us (inbound) or received (outbound).
+        /// A 2xx to the INVITE: decided by us (inbound) or received (outbound). Ours does not leave when a CANCEL was
+        /// faster; the call then ends as canceled, without `call.established`, and its reason says so.
         "call.answered" => Answered {
             /// Who answered.
             by: Party,

@@ -10,6 +10,7 @@
 mod closing;
 mod contract;
 mod credentials;
+mod crossing;
 mod durability;
 mod edges;
 mod journal;

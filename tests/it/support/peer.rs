@@ -68,6 +68,16 @@ impl Peer {
         ));
     }
 
+    /// Cancels the first INVITE of [`Self::request`]: with its branch, as RFC 3261 §9.1 wants.
+    pub(crate) fn cancel(&self) {
+        let (own, phone) = (self.socket.local(), self.phone);
+        self.send(&format!(
+            "CANCEL sip:a@{phone} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bKINVITE1\r\nMax-Forwards: 70\r\n\
+             From: <sip:peer@{own}>;tag=peer\r\nTo: <sip:a@{phone}>\r\nCall-ID: from-peer\r\nCSeq: 1 CANCEL\r\n\
+             Content-Length: 0\r\n\r\n"
+        ));
+    }
+
     /// Sends a request of the dialog in which the peer is the caller; `to_tag` is empty for the first INVITE.
     pub(crate) fn request(&self, method: &str, cseq: u32, to_tag: &str, sdp: &str) {
         let (own, phone) = (self.socket.local(), self.phone);

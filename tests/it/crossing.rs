@@ -1,0 +1,92 @@
+//! Our 200 and the caller's CANCEL cross (RFC 3261 §9.2): the call is up or it is not, and the journal knows which.
+
+use std::time::Duration;
+
+use offhook::{
+    command::Command,
+    event::{CallEvent, EndCause, Event, Party, SipEvent},
+    id::{CallId, PhoneId},
+    journal::Query,
+};
+
+use crate::support::{
+    World, on,
+    peer::{EVENTS, Peer, header, tag},
+};
+
+async fn ringing(world: &mut World) -> (PhoneId, CallId, Peer) {
+    let a = world.phone("a", 5061).await;
+    let peer = Peer::new(&world.network, 5070, 5061);
+    peer.request("INVITE", 1, "", EVENTS);
+    let call = world.next(&a, "call.incoming").await.subject.call.unwrap();
+    (a, call, peer)
+}
+
+/// How often our side sent this status to the INVITE.
+fn sent(world: &World, wanted: u16) -> usize {
+    let all = world.board.journal().query(&Query::default()).unwrap();
+    let is = |event: &Event| {
+        matches!(event, Event::Sip(SipEvent::Sent { summary, .. })
+            if summary.status == Some(wanted) && summary.method.as_deref() == Some("INVITE"))
+    };
+    all.iter().filter(|envelope| is(&envelope.event)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_crosses_the_200_changes_nothing_and_the_caller_hangs_up() {
+    let mut world = World::new().await;
+    let (a, call, peer) = ringing(&mut world).await;
+    world.run(Command::AnswerCall { call: on(call), status: 200 }).await.unwrap();
+    peer.cancel();
+    let ok = peer.next("SIP/2.0 200").await;
+    assert_eq!(header(&ok, "CSeq"), "1 INVITE");
+    let canceled = peer.next("SIP/2.0 200").await;
+    assert_eq!(header(&canceled, "CSeq"), "1 CANCEL");
+    let to = tag(&header(&ok, "To"));
+    assert_eq!(tag(&header(&canceled, "To")), to);
+    peer.request("ACK", 1, &to, "");
+    world.next(&a, "call.established").await;
+    peer.request("BYE", 2, &to, "");
+    let ended = world.next(&a, "call.ended").await;
+    let Event::Call(CallEvent::Ended { by, cause, .. }) = &ended.event else { panic!() };
+    assert_eq!((*by, *cause), (Party::Remote, EndCause::Normal));
+    assert_eq!((sent(&world, 487), world.story().contains("call.answered")), (0, true));
+    drop(peer);
+    world.end().await;
+}
+
+/// The caller cancels a moment before we answer; returns whether we had decided to, and the reason of the end.
+async fn overtaken(turns: usize) -> (bool, String) {
+    let mut world = World::new().await;
+    let (a, call, peer) = ringing(&mut world).await;
+    peer.cancel();
+    // The CANCEL arrives in this very instant; what is left to vary is who gets to run first.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    for _ in 0..turns {
+        tokio::task::yield_now().await;
+    }
+    // Refused when the call is known to be over.
+    let answered = world.run(Command::AnswerCall { call: on(call), status: 200 }).await.is_ok();
+    let ended = world.next(&a, "call.ended").await;
+    let Event::Call(CallEvent::Ended { by, cause, status, reason, .. }) = &ended.event else { panic!() };
+    assert_eq!((*by, *cause, *status), (Party::Remote, EndCause::Canceled, Some(487)));
+    assert_eq!((sent(&world, 200), sent(&world, 487)), (0, 1), "{}", world.story());
+    peer.request("ACK", 1, &tag(&header(&peer.next("SIP/2.0 487").await, "To")), "");
+    let reason = reason.clone();
+    drop(peer);
+    world.end().await;
+    (answered, reason)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_a_cancel_overtook_never_left_and_the_end_says_so() {
+    let mut met = 0;
+    for turns in 0..4 {
+        let (answered, reason) = overtaken(turns).await;
+        let expected =
+            if answered { "the caller canceled before our answer had left" } else { "Request Terminated" };
+        assert_eq!(reason, expected, "{turns}");
+        met += usize::from(answered);
+    }
+    assert!(met > 0, "no answer met the CANCEL");
+}
