@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     CallCommand, CallMedia, CallMessage, Reply, Request, ToPhone,
+    codecs::is_available,
     info::InfoDigits,
     patience::Patience,
     recording::RecordingPlace,
@@ -220,8 +221,7 @@ impl Shell {
     fn prepare(&self, command: &CallCommand) -> Result<(), Rejection> {
         match command {
             CallCommand::SetCodecs { codecs } => {
-                let unknown =
-                    codecs.iter().find(|name| offhook_media::codec::Codec::from_name(name).is_none());
+                let unknown = codecs.iter().find(|name| !is_available(name));
                 match unknown {
                     Some(name) => Err(Rejection::new(
                         Code::InvalidArgument,

@@ -196,19 +196,11 @@ impl CallMedia {
     }
 }
 
-/// Returns what a phone with this codec list can do; names that we do not know are left out, and a list without any
-/// that we know means all.
+/// Returns what a phone with this codec list can do: all without a list, else what we have of it, in its order.
 fn capabilities(codecs: Option<&[String]>) -> Capabilities {
-    let known: Vec<CodecSpec> = codecs
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|name| Codec::from_name(name))
-        .map(CodecSpec::of)
-        .collect();
-    match known.is_empty() {
-        true => Capabilities::default(),
-        false => Capabilities { codecs: known, ..Capabilities::default() },
-    }
+    let Some(names) = codecs.filter(|names| !names.is_empty()) else { return Capabilities::default() };
+    let codecs = names.iter().filter_map(|name| Codec::from_name(name)).map(CodecSpec::of).collect();
+    Capabilities { codecs, ..Capabilities::default() }
 }
 
 const fn from_sdp(direction: Direction) -> MediaDirection {

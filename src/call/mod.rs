@@ -3,6 +3,7 @@
 //! A call sends SIP only through [`ToPhone`], so it can name nothing else of the phone.
 
 mod actor;
+mod codecs;
 mod info;
 mod media;
 mod media_task;
@@ -13,6 +14,7 @@ mod sound;
 mod state;
 
 pub(crate) use actor::{Beginning, CallActor, CallArguments, CallSettings};
+pub(crate) use codecs::unavailable_codecs;
 pub(crate) use media::CallMedia;
 pub use media_task::{MediaHub, MediaLoad};
 pub(crate) use state::CallCommand;

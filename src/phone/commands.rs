@@ -15,7 +15,7 @@ use super::{
     target::{immediate, resolve, target_uri},
 };
 use crate::{
-    call::{Beginning, CallCommand, CallMessage, Reply},
+    call::{Beginning, CallCommand, CallMessage, Reply, unavailable_codecs},
     command::{CallSelector, Code, Command, Outcome, Rejection, UpdatePhone},
     event::{CallEvent, Cause, PhoneEvent},
     id::CallId,
@@ -68,10 +68,7 @@ impl Shell {
                 self.unregister(&cause);
                 Ok(self.outcome(None))
             }
-            Command::UpdatePhone(update) => {
-                self.update(update, &cause);
-                Ok(self.outcome(None))
-            }
+            Command::UpdatePhone(update) => self.update(update, &cause).map(|()| self.outcome(None)),
             Command::HangUpAll { .. } => Ok(self.hang_up_all(&cause)),
             Command::Conference { .. } => Err(Rejection::new(
                 Code::Unavailable,
@@ -400,9 +397,11 @@ impl Shell {
         }
     }
 
-    fn update(&mut self, update: UpdatePhone, cause: &Cause) {
+    fn update(&mut self, update: UpdatePhone, cause: &Cause) -> Result<(), Rejection> {
+        let unavailable = unavailable_codecs(update.codecs.as_deref().unwrap_or_default())?;
         let again = update.reregisters();
-        let codecs = update.codecs.clone();
+        let mut codecs = update.codecs.clone().unwrap_or_default();
+        codecs.retain(|name| !unavailable.contains(name));
         let spec = &mut self.spec;
         spec.auto_answer = update.auto_answer.unwrap_or(spec.auto_answer);
         spec.recording_enabled = update.recording_enabled.unwrap_or(spec.recording_enabled);
@@ -421,9 +420,9 @@ impl Shell {
                 let (settings, cause) = (settings.clone(), cause.clone());
                 drop(actor.cast(CallMessage::Settings { settings, cause }));
             }
-            if let Some(codecs) = codecs.clone().filter(|codecs| !codecs.is_empty()) {
+            if !codecs.is_empty() {
                 let (reply, _) = tokio::sync::oneshot::channel();
-                self.forward(*call, CallCommand::SetCodecs { codecs }, cause, reply);
+                self.forward(*call, CallCommand::SetCodecs { codecs: codecs.clone() }, cause, reply);
             }
         }
         if again {
@@ -434,6 +433,7 @@ impl Shell {
                 self.register(cause);
             }
         }
+        Ok(())
     }
 
     /// Begins the end: calls, binding, then the actor itself.

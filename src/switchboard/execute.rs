@@ -4,6 +4,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use super::{Switchboard, call_actor::ask, restart, supervisor::RootMessage};
 use crate::{
+    call::unavailable_codecs,
     command::{AddPhone, CallSelector, Code, Command, Execute, Outcome, Rejection, UpdatePhone},
     event::{Cause, Event, PhoneEvent, PhoneSpec, Subject},
     id::{CallId, PhoneId, Seq},
@@ -119,6 +120,7 @@ impl Switchboard {
     async fn replace(&self, add: AddPhone, cause: Cause) -> Result<Seq, Rejection> {
         let AddPhone { phone, spec, password } = add;
         // What cannot work is refused before a predecessor of the same name is touched.
+        unavailable_codecs(spec.codecs.as_deref().unwrap_or_default())?;
         let limit = self.inner.shared.limits.phones;
         let known = self.inner.views.phone(&phone).is_some();
         if !known && self.inner.views.phones().len() >= limit {

@@ -8,6 +8,7 @@
 )]
 
 mod closing;
+mod codecs;
 mod contract;
 mod credentials;
 mod crossing;

@@ -4,6 +4,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    call,
     event::{MediaStatistics, PhoneSpec, Transport},
     view::{CallView, Phase, PhoneView, Registration, RegistrationView},
 };
@@ -110,8 +111,17 @@ pub(in crate::mcp) fn phone_added(phone: &PhoneView, tools: usize) -> Map<String
         ("capture_enabled", spec.capture_enabled.into()),
         ("tools_registered", tools.into()),
     ]);
+    added.extend(unavailable_codecs(spec));
     added.extend(registration(&phone.registration));
     added
+}
+
+/// The names in a phone's codec list that are left out of its offers; nothing when there are none.
+pub(in crate::mcp) fn unavailable_codecs(spec: &PhoneSpec) -> Option<(String, Value)> {
+    // A phone never gets a list of which nothing is available.
+    let unavailable =
+        call::unavailable_codecs(spec.codecs.as_deref().unwrap_or_default()).unwrap_or_default();
+    (!unavailable.is_empty()).then(|| ("codecs_unavailable".to_owned(), json!(unavailable)))
 }
 
 /// The state of a call as the compatible surface spells it.

@@ -102,7 +102,7 @@ arguments! {
         transport: String = "udp",
         /// Local SIP port; 0 chooses one.
         local_port: u16 = 0u16,
-        /// Codecs to offer and accept; all by default.
+        /// Codecs to offer and accept, in order; all by default. Names that are not available are left out and listed.
         codecs: Option<Vec<String>>,
         /// Answer incoming calls at once.
         auto_answer: bool = false,
@@ -302,6 +302,7 @@ async fn update_phone(services: Arc<Services>, given: UpdatePhoneArguments, cont
         ("recording_enabled", view.spec.recording_enabled.into()),
         ("capture_enabled", view.spec.capture_enabled.into()),
     ]);
+    object.extend(codecs.is_some().then(|| rows::unavailable_codecs(&view.spec)).flatten());
     object.extend(rows::registration(&view.registration));
     if recording.is_some() {
         let ids: Vec<u64> = calls.iter().map(|call| call.id.0).collect();

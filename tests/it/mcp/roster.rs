@@ -169,6 +169,21 @@ async fn unknown_phones_are_named_in_the_words_that_clients_know() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn codecs_that_are_not_available_are_listed() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    let phone = json!({ "phone_id": "a", "domain": "pbx.test", "username": "a", "password": "p",
+                        "codecs": ["opus", "PCMA", "G722"] });
+    let added = client.call("add_phone", phone).await;
+    assert_eq!(added["codecs_unavailable"], json!(["opus", "G722"]));
+    for (codecs, unavailable) in [(json!(["G729", "PCMU"]), json!(["G729"])), (json!(["PCMU"]), Value::Null)]
+    {
+        let updated = client.call("update_phone", json!({ "phone_id": "a", "codecs": codecs })).await;
+        assert_eq!(updated["codecs_unavailable"], unavailable);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn update_phone_echoes_only_what_was_asked_for() {
     let world = World::new();
     let mut client = world.client(PhoneTools::Auto, LEGACY).await;

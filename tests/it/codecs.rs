@@ -1,0 +1,88 @@
+//! Codec lists with names that nobody has: some are left out and reported, none at all is refused.
+
+use offhook::{
+    command::{AddPhone, Code, Command, Rejection, UpdatePhone},
+    event::PhoneSpec,
+    id::PhoneId,
+    secret::Secret,
+};
+
+use crate::support::{
+    World,
+    peer::{EVENTS, Peer},
+    spec,
+};
+
+fn names(list: &[&str]) -> Option<Vec<String>> {
+    Some(list.iter().map(|&name| name.to_owned()).collect())
+}
+
+async fn add(world: &World, codecs: &[&str]) -> Result<PhoneId, Rejection> {
+    let phone: PhoneId = "a".parse().unwrap();
+    let spec =
+        PhoneSpec { local_port: 5061, register: false, codecs: names(codecs), ..spec("127.0.0.1:5060", "a") };
+    let password = Secret::new("x".into());
+    world.run(Command::AddPhone(AddPhone { phone: phone.clone(), spec, password })).await.map(|_| phone)
+}
+
+/// Places a call, and returns the INVITE and whom it reached.
+async fn offered(world: &World, phone: &PhoneId) -> (String, Peer) {
+    let peer = Peer::new(&world.network, 5070, 5061);
+    world.call(phone, "sip:peer@127.0.0.1:5070").await;
+    (peer.next("INVITE").await, peer)
+}
+
+async fn hang_up(world: &mut World, phone: &PhoneId, peer: Peer) {
+    world.run(Command::HangUpAll { phone: Some(phone.clone()) }).await.unwrap();
+    let bye = peer.next("BYE").await;
+    peer.answer(&bye, "200 OK", "", "");
+    world.next(phone, "call.ended").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_without_any_codec_that_exists_is_refused_by_name() {
+    let world = World::new().await;
+    let kept = add(&world, &["PCMA"]).await.unwrap();
+    for refused in [
+        add(&world, &["opus", "G722"]).await.unwrap_err(),
+        world
+            .run(Command::UpdatePhone(UpdatePhone {
+                phone: Some(kept.clone()),
+                codecs: names(&["opus", "G722"]),
+                auto_answer: Some(true),
+                ..UpdatePhone::default()
+            }))
+            .await
+            .unwrap_err(),
+    ] {
+        assert_eq!(refused.code, Code::InvalidArgument);
+        assert_eq!(refused.sentence, "no codec of 'opus', 'G722' is available: use PCMA or PCMU");
+    }
+    // Neither the predecessor nor any of its settings was touched.
+    let view = world.board.views().phone(&kept).unwrap();
+    assert_eq!((view.spec.codecs.clone(), view.spec.auto_answer), (names(&["PCMA"]), false));
+    assert_eq!(view.dropped_at, None);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_codec_that_does_not_exist_is_left_out_of_a_list() {
+    let mut world = World::new().await;
+    let a = add(&world, &["opus", "pcma"]).await.unwrap();
+    let (invite, peer) = offered(&world, &a).await;
+    assert!(invite.contains("RTP/AVP 8 120\r\n"), "{invite}");
+    peer.answer(&invite, "200 OK", "", &EVENTS.replace("RTP/AVP 0", "RTP/AVP 8"));
+    peer.next("ACK").await;
+    world.next(&a, "call.established").await;
+
+    // A running call is offered what exists of the new list.
+    let codecs = names(&["G722", "PCMU"]);
+    let update = UpdatePhone { phone: Some(a.clone()), codecs, ..UpdatePhone::default() };
+    world.run(Command::UpdatePhone(update)).await.unwrap();
+    let again = peer.next("INVITE").await;
+    assert!(again.contains("RTP/AVP 0 120\r\n"), "{again}");
+    peer.answer(&again, "200 OK", "", EVENTS);
+    peer.next("ACK").await;
+    hang_up(&mut world, &a, peer).await;
+    world.end().await;
+}
