@@ -1,5 +1,6 @@
 //! The journal's file: one table, append-only by trigger, readable by `sqlite3` and by other processes.
 
+mod checkpoint;
 mod read;
 mod schema;
 mod wire;

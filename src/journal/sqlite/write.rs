@@ -9,6 +9,7 @@ use std::{
 use rusqlite::{Connection, params};
 
 use super::{
+    checkpoint::Checkpoints,
     schema,
     wire::{COLUMNS, data_text, integer, nanoseconds},
 };
@@ -17,6 +18,7 @@ use crate::{event::Envelope, id::PhoneId, journal::JournalError};
 /// The writing end of a journal's file; there is one per folder.
 pub(in crate::journal) struct Store {
     connection: Connection,
+    checkpoints: Checkpoints,
 }
 
 /// Takes a folder for this process, creating it when needed; dropping the file gives it back.
@@ -34,11 +36,12 @@ pub(in crate::journal) fn lock(folder: &Path) -> Result<File, JournalError> {
 impl Store {
     /// Opens or makes the file.
     pub(in crate::journal) fn open(file: &Path) -> Result<Self, JournalError> {
-        Ok(Self { connection: schema::open(file)? })
+        Ok(Self { connection: schema::open(file)?, checkpoints: Checkpoints::start(file)? })
     }
 
     /// Brings everything into the one file and onto the disk, so that what is left behind can be copied as it is.
     pub(in crate::journal) fn finish(self) -> rusqlite::Result<()> {
+        self.checkpoints.end();
         // A reader in the middle of something keeps its part of the log alive; the next start reads it from there.
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
@@ -66,6 +69,8 @@ impl Store {
                 ])?;
             }
         }
-        transaction.commit()
+        transaction.commit()?;
+        self.checkpoints.wrote(events.len());
+        Ok(())
     }
 }

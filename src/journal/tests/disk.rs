@@ -146,16 +146,32 @@ fn after_close_events_stay_in_memory_and_flush_says_so() {
 }
 
 #[test]
+fn the_log_is_brought_into_the_database_while_the_journal_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    lines(&journal, 0, 12_000);
+    journal.flush_blocking().unwrap();
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    // Only a checkpoint makes the database grow; it runs beside the writer.
+    while fs::metadata(folder.path().join("journal.db")).unwrap().len() < 500_000 {
+        assert!(std::time::Instant::now() < patience, "no checkpoint");
+        std::thread::yield_now();
+    }
+    journal.close().unwrap();
+    assert_eq!(seqs(&journal.query(&Query::default()).unwrap()).len(), 12_000);
+}
+
+#[test]
 fn a_closed_journal_is_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
     lines(&journal, 0, 3);
     journal.close().unwrap();
     // The handle that still reads keeps its connection; what counts is that the log beside the file is empty.
-    let log = std::fs::metadata(folder.path().join("journal.db-wal")).map_or(0, |log| log.len());
+    let log = fs::metadata(folder.path().join("journal.db-wal")).map_or(0, |log| log.len());
     assert_eq!(log, 0);
-    std::fs::copy(folder.path().join("journal.db"), folder.path().join("copy.db")).unwrap();
-    let copy = rusqlite::Connection::open(folder.path().join("copy.db")).unwrap();
+    fs::copy(folder.path().join("journal.db"), folder.path().join("copy.db")).unwrap();
+    let copy = Connection::open(folder.path().join("copy.db")).unwrap();
     let count: u32 = copy.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap();
     assert_eq!(count, 3);
 }
