@@ -39,8 +39,11 @@ struct Callee(Child);
 impl Callee {
     fn start() -> Self {
         let port = CALLEE.rsplit_once(':').map(|(_, port)| port).unwrap();
+        // Its usual 64 KB hold a hundredth of a second of messages, and it pauses longer than that when its first calls are
+        // four seconds old; then both callers would be judged by how they share that pause.
         let child = Process::new("sipp")
             .args(["-sn", "uas", "-i", "127.0.0.1", "-p", port, "-mp", "46000", "-nostdin"])
+            .args(["-buff_size", "1048576"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -147,7 +150,7 @@ async fn calls(rate: u32) -> bool {
     board.execute(Command::AddPhone(add), cause.clone()).await.unwrap();
     let (started, spent) = (Instant::now(), processor_time());
     let watcher = tokio::spawn(hang_up_when_up(board.clone(), rate * STEP.as_secs() as u32));
-    let mut clock = tokio::time::interval(Duration::from_millis(10));
+    let mut clock = tokio::time::interval(Duration::from_millis(1));
     let mut placed = 0;
     while placed < rate * STEP.as_secs() as u32 {
         clock.tick().await;
