@@ -199,8 +199,13 @@ impl CallMedia {
 /// Returns what a phone with this codec list can do: all without a list, else what we have of it, in its order.
 fn capabilities(codecs: Option<&[String]>) -> Capabilities {
     let Some(names) = codecs.filter(|names| !names.is_empty()) else { return Capabilities::default() };
-    let codecs = names.iter().filter_map(|name| Codec::from_name(name)).map(CodecSpec::of).collect();
-    Capabilities { codecs, ..Capabilities::default() }
+    let codecs: Vec<CodecSpec> =
+        names.iter().filter_map(|name| Codec::from_name(name)).map(CodecSpec::of).collect();
+    match codecs.as_slice() {
+        // Only a phone of an old journal can have such a list; an offer without codecs would be none.
+        [] => Capabilities::default(),
+        _ => Capabilities { codecs, ..Capabilities::default() },
+    }
 }
 
 const fn from_sdp(direction: Direction) -> MediaDirection {

@@ -23,6 +23,8 @@ pub(crate) struct Dangling {
     pub(crate) direction: Direction,
     /// The dialog, if it got that far.
     pub(crate) dialog: Option<DialogIdentity>,
+    /// Whether the ACK has come, so that the other side has our 200 for sure.
+    pub(crate) established: bool,
     /// The INVITE as it was sent or received last.
     pub(crate) invite: Option<SipEvent>,
     /// What ended the earlier life.
@@ -35,6 +37,12 @@ impl Shell {
         for left in dangling {
             let confirmed = left.dialog.as_ref().filter(|dialog| dialog.confirmed);
             let request = match (confirmed, left.direction) {
+                (Some(dialog), Direction::Inbound) if !left.established => {
+                    // Our 200 may not have left. Then the caller still waits, and no BYE ends an early dialog (RFC 3261 §15);
+                    // one that has the 200 takes no other final response (RFC 6026 §8.4).
+                    self.refuse(left);
+                    self.end_dialog(dialog)
+                }
                 (Some(dialog), _) => self.end_dialog(dialog),
                 (None, Direction::Outbound) => self.cancel(left),
                 (None, Direction::Inbound) => {

@@ -18,10 +18,10 @@ pub(super) fn dangling(views: &Views, journal: &Journal, phone: &PhoneId, why: E
             Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Run(_) | Event::System(_) => None,
         }
     };
-    // Journals of the first version say only by the call's answer that its dialog is complete.
+    // Journals of the first version say only by the call itself that its dialog is complete.
     let complete = |call: &CallView| {
         let dialog = call.dialog.clone()?;
-        Some(DialogIdentity { confirmed: dialog.confirmed || call.answered_at.is_some(), ..dialog })
+        Some(DialogIdentity { confirmed: dialog.confirmed || call.established_at.is_some(), ..dialog })
     };
     let of_phone = views.dangling().into_iter().filter(|left| left.call.phone == *phone);
     of_phone
@@ -29,6 +29,7 @@ pub(super) fn dangling(views: &Views, journal: &Journal, phone: &PhoneId, why: E
             call: left.call.id,
             direction: left.call.direction,
             dialog: complete(&left.call),
+            established: left.call.established_at.is_some(),
             invite: message(left.invite_sent).or_else(|| message(left.invite_received)),
             why,
         })

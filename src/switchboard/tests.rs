@@ -244,6 +244,38 @@ async fn a_process_that_dies_leaves_calls_that_the_next_one_ends() {
     theirs.shutdown().await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_caller_whom_our_200_never_reached_is_refused_by_the_next_process() {
+    let network = sim::Network::new(1);
+    let theirs = board(&network, Journal::in_memory(wall())).await;
+    let b = phone(&theirs, "b", 5062).await;
+    let journal = Journal::in_memory(wall());
+    let first = board(&network, journal.clone()).await;
+    phone(&first, "a", 5061).await;
+    // The answer is a fact already, but it does not leave any more.
+    network.set_filter(|datagram| {
+        let answer = datagram.bytes.starts_with(b"SIP/2.0 200") && datagram.from.port() == 5061;
+        if answer { sim::Fate::Lost } else { sim::Fate::Arrives }
+    });
+    let place =
+        Command::PlaceCall { phone: b.clone(), target: "sip:a@127.0.0.1:5061".into(), headers: [].into() };
+    theirs.execute(place, Cause::command(Surface::Library)).await.unwrap();
+    seen(&first, |e| e.event.kind() == "call.answered").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    first.inner.root.kill();
+    drop(first);
+    // Sockets close when their tasks are next scheduled.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    network.set_filter(|_| sim::Fate::Arrives);
+
+    let second = board(&network, journal).await;
+    let ended = seen(&theirs, |e| e.event.kind() == "call.ended").await;
+    let Event::Call(CallEvent::Ended { cause, status, .. }) = &ended.event else { panic!("{ended:?}") };
+    assert_eq!((cause, status), (&EndCause::Rejected, &Some(480)));
+    second.shutdown().await.unwrap();
+    theirs.shutdown().await.unwrap();
+}
+
 // Two threads and real time: with one thread the actors happen to run in the harmless order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_can_be_used_again_at_once() {
