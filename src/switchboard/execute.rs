@@ -74,7 +74,12 @@ impl Switchboard {
         let mut calls = Vec::new();
         for phone in self.inner.directory.all() {
             let command = Command::HangUpAll { phone: Some(phone.clone()) };
-            calls.extend(self.to_phone(&phone, command, cause.clone()).await?.calls);
+            match self.to_phone(&phone, command, cause.clone()).await {
+                Ok(outcome) => calls.extend(outcome.calls),
+                // It has ended meanwhile; its calls have, too, or its next life ends them.
+                Err(rejection) if matches!(rejection.code, Code::NotFound | Code::Unavailable) => {}
+                Err(rejection) => return Err(rejection),
+            }
         }
         Ok(Outcome { seq: self.inner.journal.head(), call: None, calls })
     }

@@ -276,6 +276,21 @@ async fn a_caller_whom_our_200_never_reached_is_refused_by_the_next_process() {
     theirs.shutdown().await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_ends_meanwhile_does_not_keep_others_from_hanging_up() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let (a, b) = (phone(&board, "a", 5061).await, phone(&board, "b", 5062).await);
+    let c = phone(&board, "c", 5063).await;
+    let up = [call(&board, &b, 5063).await, board.views().active_calls(&c)[0].id];
+    fail(&board, &a);
+    let all = Command::HangUpAll { phone: None };
+    let outcome = board.execute(all, Cause::command(Surface::Library)).await.unwrap();
+    assert_eq!(outcome.calls, up);
+    seen(&board, |e| ended_by(e, up[0], EndCause::Normal)).await;
+    board.shutdown().await.unwrap();
+}
+
 // Two threads and real time: with one thread the actors happen to run in the harmless order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_can_be_used_again_at_once() {
