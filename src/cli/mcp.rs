@@ -12,11 +12,13 @@ use crate::{
     config::PbxProfile,
     lab::{Lab, LabOptions},
     mcp::{McpServer, PhoneTools, ScenarioEngine, Services},
+    phone::CLOSING,
     switchboard::Switchboard,
 };
 
-/// How long phones may take to close after the client is gone.
-const SHUTDOWN: Duration = Duration::from_secs(2);
+/// How long phones may take to close after the client is gone: the time that each has, again for one that fails meanwhile,
+/// and a second for writing the ends of its calls down.
+const SHUTDOWN: Duration = Duration::from_secs(2 * CLOSING.as_secs() + 1);
 
 /// Arguments of `offhook mcp`.
 #[derive(Debug, Args)]

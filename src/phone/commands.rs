@@ -25,7 +25,7 @@ use crate::{
 const EXPIRES: Duration = Duration::from_secs(300);
 
 /// How long a phone may take to end its calls and its binding before it is gone.
-const CLOSING: Duration = Duration::from_secs(2);
+pub(crate) const CLOSING: Duration = Duration::from_secs(2);
 
 /// How long a closing phone waits for a registrar that has never accepted it, and so may not be there at all.
 const FIRST_ANSWER: Duration = Duration::from_secs(1);

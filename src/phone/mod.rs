@@ -9,6 +9,7 @@ mod recovery;
 mod target;
 
 pub(crate) use actor::{PhoneActor, PhoneArguments, PhoneMessage, Shared};
+pub(crate) use commands::CLOSING;
 pub(crate) use outbox::Outbox;
 pub(crate) use recovery::Dangling;
 pub use target::{Registrar, ResolveError};

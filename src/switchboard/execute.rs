@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// An actor answers a command within this; DNS is part of it.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
 
 impl Execute for Switchboard {
     fn execute(
@@ -31,12 +31,13 @@ impl Switchboard {
         match command {
             Command::AddPhone(add) => self.add_phone(add, cause).await,
             Command::DropPhone { phone, hang_up } => {
-                let _turn = self.inner.turns.take(&phone).await;
-                let outcome = self.drop_phone(phone.clone(), hang_up, cause).await;
-                if let Some(Err(error)) = self.with_credentials(|credentials| credentials.remove(&phone)) {
-                    tracing::warn!(phone = %phone, %error, "password cannot be removed");
-                }
-                outcome
+                let (switchboard, id) = (self.clone(), phone.clone());
+                self.in_turn(&phone, async move {
+                    let outcome = switchboard.drop_phone(id.clone(), hang_up, cause).await;
+                    switchboard.forget_password(&id);
+                    outcome
+                })
+                .await
             }
             Command::HangUpAll { phone: None } => self.hang_up_everywhere(cause).await,
             Command::Register { phone } => {
@@ -70,6 +71,23 @@ impl Switchboard {
         }
     }
 
+    /// Waits for the turn of a name, then works on its phone. Who asked may give up meanwhile: the turn lasts until the
+    /// work is done.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        phone: &PhoneId,
+        work: impl Future<Output = Result<T, Rejection>> + Send + 'static,
+    ) -> Result<T, Rejection> {
+        let turn = self.inner.turns.take(phone).await;
+        let done = tokio::spawn(async move {
+            let result = work.await;
+            drop(turn);
+            result
+        });
+        let failed = |error: tokio::task::JoinError| Rejection::new(Code::Unavailable, error.to_string());
+        done.await.unwrap_or_else(|error| Err(failed(error)))
+    }
+
     async fn hang_up_everywhere(&self, cause: Cause) -> Result<Outcome, Rejection> {
         let mut calls = Vec::new();
         for phone in self.inner.directory.all() {
@@ -90,11 +108,15 @@ impl Switchboard {
         })?;
         let password = update.password.clone();
         let again = update.reregisters();
-        let turn = self.inner.turns.take(&phone).await;
-        let before = self.inner.journal.head();
-        let outcome = self.to_phone(&phone, Command::UpdatePhone(update), cause).await?;
-        self.remember(&phone, password);
-        drop(turn);
+        let (switchboard, id) = (self.clone(), phone.clone());
+        let (before, outcome) = self
+            .in_turn(&phone, async move {
+                let before = switchboard.inner.journal.head();
+                let outcome = switchboard.to_phone(&id, Command::UpdatePhone(update), cause).await?;
+                switchboard.remember(&id, password);
+                Ok((before, outcome))
+            })
+            .await?;
         let asked = |view: std::sync::Arc<PhoneView>| view.registration.seq > before;
         if again && self.inner.views.phone(&phone).is_some_and(asked) {
             self.registration_outcome(&phone, before).await;
@@ -110,9 +132,8 @@ impl Switchboard {
             ));
         }
         let (phone, registers) = (add.phone.clone(), add.spec.register);
-        let turn = self.inner.turns.take(&phone).await;
-        let before = self.replace(add, cause).await?;
-        drop(turn);
+        let switchboard = self.clone();
+        let before = self.in_turn(&phone, async move { switchboard.replace(add, cause).await }).await?;
         if registers {
             self.registration_outcome(&phone, before).await;
         }
@@ -132,11 +153,10 @@ impl Switchboard {
             return Err(Rejection::new(Code::LimitReached, format!("there are {limit} phones already")));
         }
         let registrar = Registrar::find(&*self.inner.shared.network, &spec).await?;
-        if known {
-            match self.drop_phone(phone.clone(), true, cause.clone()).await {
-                Err(rejection) if rejection.code == Code::NotFound => {}
-                outcome => drop(outcome?),
-            }
+        // Also when nobody knows it any more: it may still be ending its calls.
+        match self.drop_phone(phone.clone(), true, cause.clone()).await {
+            Err(rejection) if rejection.code == Code::NotFound => {}
+            outcome => drop(outcome?),
         }
         let before = self.inner.journal.head();
         let kept = self.with_credentials(|credentials| credentials.set(phone.clone(), password.clone()));
@@ -166,6 +186,20 @@ impl Switchboard {
         self.start_phone(self.arguments(phone, spec, password, registrar, dangling, cause)).await
     }
 
+    /// Starts a phone that an earlier process dropped, to end its calls, and waits until nothing of it is left.
+    pub(super) async fn launch_to_end_calls(
+        &self,
+        phone: PhoneId,
+        spec: PhoneSpec,
+        password: Secret<String>,
+        dangling: Vec<Dangling>,
+    ) -> Result<Outcome, Rejection> {
+        let registrar = Registrar::find(&*self.inner.shared.network, &spec).await?;
+        let arguments = self.arguments(phone, spec, password, registrar, dangling, Cause::Start);
+        let arguments = Box::new(arguments);
+        ask(&self.inner.root, ANSWER, |reply| RootMessage::EndCalls { arguments, reply }).await
+    }
+
     fn arguments(
         &self,
         id: PhoneId,
@@ -178,7 +212,10 @@ impl Switchboard {
         let shared = self.inner.shared.clone();
         // The head never repeats on one journal, so neither do the identifiers that a life makes.
         let life = self.inner.journal.head().0;
-        let last_port = restart::last_port(&self.inner.views, &id).filter(|_| !dangling.is_empty());
+        let last_port = match dangling.is_empty() {
+            true => None,
+            false => restart::last_port(&self.inner.journal, &id),
+        };
         PhoneArguments {
             id,
             spec,
@@ -210,6 +247,13 @@ impl Switchboard {
         let changed = RootMessage::Remember { phone: phone.clone(), spec: view.spec.clone(), password };
         // The root outlives every phone.
         drop(self.inner.root.cast(changed));
+    }
+
+    /// Forgets the password of a phone that is gone.
+    pub(super) fn forget_password(&self, phone: &PhoneId) {
+        if let Some(Err(error)) = self.with_credentials(|credentials| credentials.remove(phone)) {
+            tracing::warn!(phone = %phone, %error, "password cannot be removed");
+        }
     }
 
     pub(super) async fn drop_phone(

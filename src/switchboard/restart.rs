@@ -1,8 +1,11 @@
 //! Taking up what an earlier process left: its phones, their registrations, the calls that dangle.
 
+use std::{net::SocketAddr, sync::Arc};
+
 use super::Switchboard;
 use crate::{
-    event::{Cause, DialogIdentity, EndCause, Event, PhoneEvent, SipEvent, Subject},
+    command::Rejection,
+    event::{Cause, DialogIdentity, EndCause, Envelope, Event, PhoneEvent, PhoneSpec, SipEvent, Subject},
     id::{PhoneId, Seq},
     journal::{Journal, Query},
     phone::Dangling,
@@ -37,64 +40,94 @@ pub(super) fn dangling(views: &Views, journal: &Journal, phone: &PhoneId, why: E
 }
 
 /// Returns the port on which a phone received SIP before.
-pub(super) fn last_port(views: &Views, phone: &PhoneId) -> Option<u16> {
-    let bound = views.phone(phone)?.bound.clone()?;
-    bound.parse::<std::net::SocketAddr>().ok().map(|address| address.port())
+pub(super) fn last_port(journal: &Journal, phone: &PhoneId) -> Option<u16> {
+    let bound = newest(journal, phone, "phone.bound")?;
+    let Event::Phone(PhoneEvent::Bound { local }) = &bound.event else { return None };
+    local.parse::<SocketAddr>().ok().map(|address| address.port())
+}
+
+fn newest(journal: &Journal, phone: &PhoneId, kind: &str) -> Option<Arc<Envelope>> {
+    let wanted = Query {
+        phone: Some(phone.clone()),
+        kinds: vec![kind.into()],
+        newest_first: true,
+        limit: Some(1),
+        ..Query::default()
+    };
+    journal.query(&wanted).ok()?.pop()
+}
+
+/// Returns where the other side of a call was, without asking DNS.
+fn remote(left: &Dangling) -> Option<String> {
+    let of_invite = || match &left.invite {
+        Some(SipEvent::Sent { remote, .. } | SipEvent::Received { remote, .. }) => Some(remote.clone()),
+        Some(SipEvent::Refused { .. } | SipEvent::Anomaly { .. }) | None => None,
+    };
+    left.dialog.as_ref().map(|dialog| dialog.remote.clone()).or_else(of_invite)
 }
 
 impl Switchboard {
-    /// Starts the phones that the journal knows; one that a run created is only closed in order.
+    /// Starts the phones that the journal knows. One that a run created, or that was dropped and had not ended its calls
+    /// yet, only ends them; the start does not wait for that.
     pub(super) async fn take_up(&self) {
-        let phones = self.inner.views.phones();
-        for phone in phones {
-            let password = self
-                .with_credentials(|credentials| credentials.get(&phone.id).cloned())
-                .flatten()
-                .unwrap_or_else(|| Secret::new(String::new()));
-            let of_run = self.belongs_to_a_run(&phone);
-            if let Err(rejection) = self.revive(&phone, password, of_run).await {
-                tracing::warn!(phone = %phone.id, error = %rejection, "phone cannot be taken up again");
-                let reason = rejection.sentence;
-                let failed = PhoneEvent::RegistrationFailed { status: None, reason, retry_in_ms: None };
-                self.inner.journal.append(Subject::phone(phone.id.clone()), Cause::Start, failed);
+        let (journal, views) = (&self.inner.journal, &self.inner.views);
+        let mut gone = Vec::new();
+        for phone in views.phones_ever() {
+            if phone.dropped_at.is_some() && views.active_calls(&phone.id).is_empty() {
+                continue;
             }
-            if of_run {
-                let (switchboard, id) = (self.clone(), phone.id.clone());
-                // Ending it on the wire may take a while; the new process need not wait.
-                tokio::spawn(async move {
-                    if let Err(rejection) = switchboard.drop_phone(id, true, Cause::Start).await {
-                        tracing::warn!(error = %rejection, "phone of an earlier run did not close in order");
-                    }
-                });
+            let dangling = dangling(views, journal, &phone.id, EndCause::ProcessRestarted);
+            if phone.dropped_at.is_none() && self.belongs_to_a_run(&phone) {
+                journal.append(Subject::phone(phone.id.clone()), Cause::Start, PhoneEvent::Dropped {});
+                gone.push((phone, dangling));
+            } else if phone.dropped_at.is_none() {
+                self.revive(&phone, dangling).await;
+            } else {
+                gone.push((phone, dangling));
             }
+        }
+        // Only now, so that none takes the port of a phone that stays.
+        for (phone, dangling) in gone {
+            let (switchboard, turn) = (self.clone(), self.inner.turns.take(&phone.id).await);
+            tokio::spawn(async move {
+                if let Err(rejection) = switchboard.end_calls(&phone, dangling).await {
+                    tracing::warn!(phone = %phone.id, error = %rejection, "calls cannot be ended on the wire");
+                }
+                drop(turn);
+            });
         }
     }
 
-    async fn revive(
-        &self,
-        phone: &PhoneView,
-        password: Secret<String>,
-        of_run: bool,
-    ) -> Result<(), crate::command::Rejection> {
-        let why = EndCause::ProcessRestarted;
-        let dangling = dangling(&self.inner.views, &self.inner.journal, &phone.id, why);
-        let mut spec = phone.spec.clone();
-        // A run's phone is about to go; registering it again would only be undone.
-        spec.register = spec.register && !of_run;
-        self.launch(phone.id.clone(), spec, password, dangling, Cause::Start).await.map(|_| ())
+    async fn revive(&self, phone: &PhoneView, dangling: Vec<Dangling>) {
+        let (id, spec, password) = (phone.id.clone(), phone.spec.clone(), self.password(&phone.id));
+        if let Err(rejection) = self.launch(id, spec, password, dangling, Cause::Start).await {
+            tracing::warn!(phone = %phone.id, error = %rejection, "phone cannot be taken up again");
+            let reason = rejection.sentence;
+            let failed = PhoneEvent::RegistrationFailed { status: None, reason, retry_in_ms: None };
+            self.inner.journal.append(Subject::phone(phone.id.clone()), Cause::Start, failed);
+        }
+    }
+
+    /// Ends the calls of a dropped phone on the wire and forgets its password; one that cannot be ended dangles on.
+    async fn end_calls(&self, phone: &PhoneView, dangling: Vec<Dangling>) -> Result<(), Rejection> {
+        if !dangling.is_empty() {
+            let (id, password) = (phone.id.clone(), self.password(&phone.id));
+            // Its domain may have no address any more, and its port another owner: where its calls are is enough.
+            let domain = dangling.iter().find_map(remote).unwrap_or_else(|| phone.spec.domain.clone());
+            let spec = PhoneSpec { domain, local_port: 0, ..phone.spec.clone() };
+            self.launch_to_end_calls(id, spec, password, dangling).await?;
+        }
+        self.forget_password(&phone.id);
+        Ok(())
+    }
+
+    fn password(&self, phone: &PhoneId) -> Secret<String> {
+        let kept = self.with_credentials(|credentials| credentials.get(phone).cloned());
+        kept.flatten().unwrap_or_else(|| Secret::new(String::new()))
     }
 
     fn belongs_to_a_run(&self, phone: &PhoneView) -> bool {
-        let added = Query {
-            phone: Some(phone.id.clone()),
-            kinds: vec!["phone.added".into()],
-            newest_first: true,
-            limit: Some(1),
-            ..Query::default()
-        };
-        self.inner
-            .journal
-            .query(&added)
-            .is_ok_and(|found| found.iter().any(|added| matches!(added.cause, Cause::Run { .. })))
+        newest(&self.inner.journal, &phone.id, "phone.added")
+            .is_some_and(|added| matches!(added.cause, Cause::Run { .. }))
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{directory::Directory, execute::not_found, restart};
 use crate::{
@@ -50,6 +50,18 @@ pub(super) enum RootMessage {
         /// Where the answer goes, once nothing of the phone is left.
         reply: Reply,
     },
+    /// Start a phone that an earlier process dropped, only to end the calls that it left.
+    EndCalls {
+        /// With what.
+        arguments: Box<PhoneArguments>,
+        /// Where the answer goes, once nothing of the phone is left.
+        reply: Reply,
+    },
+    /// Drop all phones that there are, and start none any more.
+    CloseAll {
+        /// Where their names go, each with the answer to its drop.
+        reply: oneshot::Sender<Vec<Closing>>,
+    },
     /// The pause after a failure is over.
     Again {
         /// Which phone.
@@ -66,6 +78,12 @@ pub(super) enum RootMessage {
         /// Its password, if that changed.
         password: Option<Secret<String>>,
     },
+}
+
+/// A phone of which somebody waits until nothing is left.
+pub(super) struct Closing {
+    pub(super) phone: PhoneId,
+    pub(super) closed: oneshot::Receiver<Result<Outcome, Rejection>>,
 }
 
 /// The root of the tree.
@@ -104,6 +122,8 @@ impl Ending {
 pub(super) struct RootState {
     arguments: RootArguments,
     phones: HashMap<PhoneId, Kept>,
+    /// The process is about to end: nothing new begins.
+    closing: bool,
 }
 
 impl Actor for Root {
@@ -116,7 +136,7 @@ impl Actor for Root {
         _me: ActorRef<RootMessage>,
         arguments: RootArguments,
     ) -> Result<RootState, ActorProcessingErr> {
-        Ok(RootState { arguments, phones: HashMap::new() })
+        Ok(RootState { arguments, phones: HashMap::new(), closing: false })
     }
 
     async fn handle(
@@ -127,13 +147,23 @@ impl Actor for Root {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             RootMessage::Start { arguments, reply } => {
-                let started = root.start(&me, *arguments, 0).await;
+                let started = match root.closing {
+                    true => Err(shutting_down()),
+                    false => root.start(&me, *arguments, 0).await,
+                };
                 // Nobody waits when the surface gave up; the phone is up all the same.
                 drop(reply.send(started));
             }
             RootMessage::Drop { phone, hang_up, cause, reply } => {
                 let ending = Ending { hang_up, cause, askers: vec![reply], last_life: false };
                 root.drop_phone(&me, phone, ending);
+            }
+            RootMessage::EndCalls { arguments, reply } => {
+                root.end_calls_of_earlier(&me, *arguments, reply).await;
+            }
+            RootMessage::CloseAll { reply } => {
+                // Nobody waits when the time for the shutdown is over.
+                drop(reply.send(root.close_all(&me)));
             }
             RootMessage::Again { phone, actor } => root.again(&me, &phone, actor).await,
             RootMessage::Remember { phone, spec, password } => {
@@ -216,7 +246,7 @@ impl RootState {
     fn drop_phone(&mut self, me: &ActorRef<RootMessage>, phone: PhoneId, ending: Ending) {
         let Some(kept) = self.phones.get_mut(&phone) else {
             return match self.arguments.views.phone(&phone) {
-                // It could not be taken up when the process started.
+                // It could not be taken up when the process started; who drops it wants to see no more of it.
                 Some(_) => self.forget(&phone, ending),
                 None => ending.answer(&Err(not_found(&phone))),
             };
@@ -233,6 +263,19 @@ impl RootState {
         }
     }
 
+    /// Drops every phone that is held; one that could not be taken up stays in the journal for the next start.
+    fn close_all(&mut self, me: &ActorRef<RootMessage>) -> Vec<Closing> {
+        self.closing = true;
+        let phones: Vec<PhoneId> = self.phones.keys().cloned().collect();
+        let close = |phone: PhoneId| {
+            let (reply, closed) = oneshot::channel();
+            let ending = Ending { hang_up: true, cause: Cause::Start, askers: vec![reply], last_life: false };
+            self.drop_phone(me, phone.clone(), ending);
+            Closing { phone, closed }
+        };
+        phones.into_iter().map(close).collect()
+    }
+
     /// Ends a phone that does not run: its calls on the wire, if that was asked for, in one last life.
     fn finish(&mut self, me: &ActorRef<RootMessage>, phone: PhoneId) {
         let Some(kept) = self.phones.get(&phone) else { return };
@@ -247,7 +290,7 @@ impl RootState {
         }
     }
 
-    /// Starts a dropped phone once more, only to end the calls that it left.
+    /// Starts a phone that failed after its drop once more, only to end the calls that it left.
     async fn end_calls(
         &mut self,
         me: &ActorRef<RootMessage>,
@@ -257,21 +300,47 @@ impl RootState {
     ) {
         let arguments = PhoneArguments {
             dangling: self.dangling(phone),
-            closing: true,
             life: arguments.life + 1,
             cause: Cause::Start,
             ..arguments
         };
+        if let Err((rejection, ending)) = self.last_life(me, arguments, ending).await {
+            tracing::error!(phone = %phone, error = %rejection, "calls cannot be ended on the wire");
+            self.forget(phone, ending);
+        }
+    }
+
+    /// The same for a phone of an earlier process. What cannot be ended now is left to the next start.
+    async fn end_calls_of_earlier(
+        &mut self,
+        me: &ActorRef<RootMessage>,
+        arguments: PhoneArguments,
+        reply: Reply,
+    ) {
+        let ending = Ending { hang_up: true, cause: Cause::Start, askers: vec![reply], last_life: true };
+        if self.closing {
+            return ending.answer(&Err(shutting_down()));
+        }
+        if let Err((rejection, ending)) = self.last_life(me, arguments, ending).await {
+            ending.answer(&Err(rejection));
+        }
+    }
+
+    async fn last_life(
+        &mut self,
+        me: &ActorRef<RootMessage>,
+        arguments: PhoneArguments,
+        ending: Ending,
+    ) -> Result<(), (Rejection, Ending)> {
+        let (phone, arguments) = (arguments.id.clone(), PhoneArguments { closing: true, ..arguments });
         match Self::spawn(me, arguments.clone()).await {
             Ok(actor) => {
                 let ending = Some(Ending { last_life: true, ..ending });
                 let (actor, started) = (actor.get_id(), Instant::now());
-                self.phones.insert(phone.clone(), Kept { actor, arguments, started, failures: 0, ending });
+                self.phones.insert(phone, Kept { actor, arguments, started, failures: 0, ending });
+                Ok(())
             }
-            Err(rejection) => {
-                tracing::error!(phone = %phone, error = %rejection, "calls cannot be ended on the wire");
-                self.forget(phone, ending);
-            }
+            Err(rejection) => Err((rejection, ending)),
         }
     }
 
@@ -313,9 +382,9 @@ impl RootState {
         self.arguments.directory.remove(actor);
         let Some(phone) = self.phone_of(actor) else { return };
         tracing::error!(phone = %phone, error, "phone failed");
-        let last_port = restart::last_port(&self.arguments.views, &phone);
         self.append(&phone, Cause::Start, PhoneEvent::Crashed { reason: error.to_owned() });
         let Some(kept) = self.phones.get_mut(&phone) else { return };
+        let last_port = restart::last_port(&self.arguments.shared.journal, &phone);
         kept.arguments.last_port = last_port.or(kept.arguments.last_port);
         if kept.ending.is_some() {
             return self.finish(me, phone);
@@ -352,4 +421,8 @@ impl RootState {
             me.send_after(pause, move || RootMessage::Again { phone, actor });
         }
     }
+}
+
+fn shutting_down() -> Rejection {
+    Rejection::new(Code::Unavailable, "the process is about to end")
 }

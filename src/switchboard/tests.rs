@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::{Options, Switchboard};
 use crate::{
     command::{AddPhone, CallSelector, Code, Command, Execute, Outcome, Rejection},
-    event::{CallEvent, Cause, EndCause, Envelope, Event, PhoneSpec, Surface},
-    id::{CallId, PhoneId, Seq},
+    event::{CallEvent, Cause, EndCause, Envelope, Event, PhoneEvent, PhoneSpec, Subject, Surface},
+    id::{CallId, PhoneId, RunId, Seq},
     journal::Journal,
     phone::PhoneMessage,
     secret::Secret,
@@ -276,6 +276,154 @@ async fn a_caller_whom_our_200_never_reached_is_refused_by_the_next_process() {
     theirs.shutdown().await.unwrap();
 }
 
+/// A process that dies while its phone `a` closes: `b` of the other board has not heard of the end of their call.
+async fn dies_while_a_phone_closes(network: &sim::Network, journal: &Journal) -> (PhoneId, CallId) {
+    let first = board(network, journal.clone()).await;
+    let a = phone(&first, "a", 5061).await;
+    let left = call(&first, &a, 5062).await;
+    network.set_filter(|_| sim::Fate::Lost);
+    let dying = async {
+        seen(&first, |e| e.event.kind() == "phone.dropped").await;
+        first.inner.root.kill();
+    };
+    tokio::select! {
+        _ = drop_phone(&first, &a, true) => panic!("nobody has answered the BYE"),
+        () = dying => {}
+    }
+    drop(first);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    network.set_filter(|_| sim::Fate::Arrives);
+    (a, left)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_dies_while_a_phone_closes_leaves_calls_that_the_next_one_ends() {
+    let network = sim::Network::new(1);
+    let theirs = board(&network, Journal::in_memory(wall())).await;
+    let b = phone(&theirs, "b", 5062).await;
+    let journal = Journal::in_memory(wall());
+    let (a, left) = dies_while_a_phone_closes(&network, &journal).await;
+
+    let since = tokio::time::Instant::now();
+    let second = board(&network, journal).await;
+    assert_eq!(since.elapsed(), Duration::ZERO, "the start waits for nobody");
+    assert!(second.views().phones().is_empty(), "a dropped phone stays dropped");
+    seen(&second, |e| ended_by(e, left, EndCause::ProcessRestarted)).await;
+    // The other side saw an ordinary BYE.
+    let remote = seen(&theirs, |e| e.event.kind() == "call.ended").await;
+    assert!(matches!(&remote.event, Event::Call(CallEvent::Ended { cause: EndCause::Normal, .. })));
+    assert!(theirs.views().active_calls(&b).is_empty());
+    assert!(second.views().dangling().is_empty());
+    stays_dropped(&second, &a).await;
+    assert_eq!(story(second.journal()).matches("call.ended").count(), 1, "{}", story(second.journal()));
+    assert_eq!(network.sockets(), 2, "the datagram and the stream socket of b");
+    second.shutdown().await.unwrap();
+    theirs.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_phone_whose_port_and_registrar_are_gone_ends_its_calls_after_a_restart() {
+    let network = sim::Network::new(1);
+    let theirs = board(&network, Journal::in_memory(wall())).await;
+    let b = phone(&theirs, "b", 5062).await;
+    let journal = Journal::in_memory(wall());
+    let (a, left) = dies_while_a_phone_closes(&network, &journal).await;
+    phone(&theirs, "c", 5061).await;
+    // As if its name were no longer known.
+    let spec = PhoneSpec { domain: "nowhere.invalid".into(), ..spec("a", 5061) };
+    journal.append(Subject::phone(a.clone()), Cause::Start, PhoneEvent::Updated { spec });
+
+    let second = board(&network, journal).await;
+    seen(&second, |e| ended_by(e, left, EndCause::ProcessRestarted)).await;
+    assert!(theirs.views().active_calls(&b).is_empty(), "{}", story(second.journal()));
+    second.shutdown().await.unwrap();
+    theirs.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_of_an_earlier_run_ends_its_calls_before_its_name_is_used_again() {
+    let network = sim::Network::new(1);
+    let theirs = board(&network, Journal::in_memory(wall())).await;
+    phone(&theirs, "b", 5062).await;
+    let journal = Journal::in_memory(wall());
+    let first = board(&network, journal.clone()).await;
+    let added =
+        AddPhone { phone: "a".parse().unwrap(), spec: spec("a", 5061), password: Secret::new("x".into()) };
+    let cause = Cause::Run { run: RunId(0), hook: "setup".into() };
+    first.execute(Command::AddPhone(added), cause).await.unwrap();
+    let a: PhoneId = "a".parse().unwrap();
+    let left = call(&first, &a, 5062).await;
+    first.inner.root.kill();
+    drop(first);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    // Nobody answers the BYE, so the end takes its time.
+    network.set_filter(|_| sim::Fate::Lost);
+    let second = board(&network, journal).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    phone(&second, "a", 5063).await;
+    assert!(second.views().call(left).unwrap().end.is_some(), "{}", story(second.journal()));
+    assert_eq!(network.sockets(), 6, "two of b, two of its call, two of the new a");
+    let replaced =
+        ["phone.added", "phone.bound", "phone.dropped", "phone.bound", "phone.added", "phone.bound"];
+    assert_eq!(life(&second, &a), replaced);
+    second.shutdown().await.unwrap();
+    theirs.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_phones_on_their_way_out() {
+    for fails in [false, true] {
+        let network = sim::Network::new(1);
+        let theirs = board(&network, Journal::in_memory(wall())).await;
+        let b = phone(&theirs, "b", 5062).await;
+        let board = board(&network, Journal::in_memory(wall())).await;
+        let a = phone(&board, "a", 5061).await;
+        call(&board, &a, 5062).await;
+        network.set_filter(|_| sim::Fate::Lost);
+        let (closing, phone) = (board.clone(), a.clone());
+        let closing = tokio::spawn(async move { drop_phone(&closing, &phone, true).await });
+        seen(&board, |e| e.event.kind() == "phone.dropped").await;
+        if fails {
+            fail(&board, &a);
+            seen(&board, |e| e.event.kind() == "phone.crashed").await;
+        }
+        network.set_filter(|_| sim::Fate::Arrives);
+        board.shutdown().await.unwrap();
+        assert!(board.views().dangling().is_empty(), "{}", story(board.journal()));
+        closing.await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(theirs.views().active_calls(&b).is_empty());
+        theirs.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_could_not_be_taken_up_is_left_to_the_next_start() {
+    let network = sim::Network::new(1);
+    let theirs = board(&network, Journal::in_memory(wall())).await;
+    phone(&theirs, "b", 5062).await;
+    let journal = Journal::in_memory(wall());
+    let first = board(&network, journal.clone()).await;
+    let a = phone(&first, "a", 5061).await;
+    let left = call(&first, &a, 5062).await;
+    first.inner.root.kill();
+    drop(first);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let c = phone(&theirs, "c", 5061).await;
+
+    let second = board(&network, journal.clone()).await;
+    second.shutdown().await.unwrap();
+    assert!(second.views().phone(&a).is_some(), "{}", story(second.journal()));
+    assert!(second.views().call(left).unwrap().end.is_none(), "nothing was on the wire");
+
+    drop_phone(&theirs, &c, true).await.unwrap();
+    let third = board(&network, journal).await;
+    seen(&third, |e| ended_by(e, left, EndCause::ProcessRestarted)).await;
+    third.shutdown().await.unwrap();
+    theirs.shutdown().await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_phone_that_ends_meanwhile_does_not_keep_others_from_hanging_up() {
     let network = sim::Network::new(1);
@@ -289,6 +437,31 @@ async fn a_phone_that_ends_meanwhile_does_not_keep_others_from_hanging_up() {
     assert_eq!(outcome.calls, up);
     seen(&board, |e| ended_by(e, up[0], EndCause::Normal)).await;
     board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_add_waits_for_a_phone_that_still_closes_although_nobody_waits_for_its_drop() {
+    // The surface gave up; the time for an answer was over, and with it the turn.
+    for turn_is_over in [false, true] {
+        let network = sim::Network::new(1);
+        let board = board(&network, Journal::in_memory(wall())).await;
+        let (a, _) = (phone(&board, "a", 5061).await, phone(&board, "b", 5062).await);
+        let left = call(&board, &a, 5062).await;
+        network.set_filter(|_| sim::Fate::Lost);
+        let dropped = async {
+            match turn_is_over {
+                false => drop_phone(&board, &a, true).await,
+                true => board.drop_phone(a.clone(), true, Cause::Start).await,
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_millis(100), dropped).await.is_err());
+        phone(&board, "a", 5063).await;
+        assert!(board.views().call(left).unwrap().end.is_some(), "{}", story(board.journal()));
+        assert_eq!(network.sockets(), 6, "two of b, two of its call, two of the new a");
+        let replaced = ["phone.added", "phone.bound", "phone.dropped", "phone.added", "phone.bound"];
+        assert_eq!(life(&board, &a), replaced);
+        board.shutdown().await.unwrap();
+    }
 }
 
 // Two threads and real time: with one thread the actors happen to run in the harmless order.
