@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use offhook::net::{
@@ -134,6 +134,55 @@ async fn a_peer_that_does_not_read_fills_a_bounded_queue() {
     let large = vec![b'x'; 1 << 20];
     let refused = (0..400).find_map(|_| a.send(&there, &large).err()).expect("the queue is bounded");
     assert_eq!(refused.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[tokio::test]
+async fn what_was_sent_leaves_before_a_close_also_on_a_stream_that_is_not_open_yet() {
+    let (a, _at_a) = open(8);
+    let (b, mut at_b) = open(8);
+    for _ in 0..200 {
+        a.send(&flow(Transport::Tcp, &a, b.local()), OPTIONS).unwrap();
+    }
+    a.close().await;
+    for nth in 0..200 {
+        assert!(matches!(next(&mut at_b).await, Arrival::Message { .. }), "message {nth}");
+    }
+    assert!(matches!(next(&mut at_b).await, Arrival::Closed { .. }));
+}
+
+#[tokio::test]
+async fn what_was_sent_leaves_before_a_close_on_streams_of_either_direction() {
+    let (a, mut at_a) = open(8);
+    let (b, mut at_b) = open(8);
+    a.send(&flow(Transport::Tcp, &a, b.local()), OPTIONS).unwrap();
+    let Arrival::Message { flow: back, .. } = next(&mut at_b).await else { panic!("not a message") };
+    b.send(&back, OPTIONS).unwrap();
+    b.close().await;
+    assert!(matches!(next(&mut at_a).await, Arrival::Message { .. }), "an accepted stream");
+
+    let (c, mut at_c) = open(8);
+    let there = flow(Transport::Tcp, &a, c.local());
+    a.send(&there, OPTIONS).unwrap();
+    assert!(matches!(next(&mut at_c).await, Arrival::Message { .. }));
+    a.send(&there, OPTIONS).unwrap();
+    a.close().await;
+    assert!(matches!(next(&mut at_c).await, Arrival::Message { .. }), "an opened stream");
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_holds_a_close_for_a_moment_only() {
+    let (a, _at_a) = open(8);
+    let listener = TcpListener::bind(ANY_PORT).await.unwrap();
+    let there = flow(Transport::Tcp, &a, listener.local_addr().unwrap());
+    let large = vec![b'x'; 1 << 20];
+    for _ in 0..20 {
+        a.send(&there, &large).unwrap();
+    }
+    let (local, since) = (a.local(), Instant::now());
+    a.close().await;
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    std::net::UdpSocket::bind(local).unwrap();
+    TcpListener::bind(local).await.unwrap();
 }
 
 #[tokio::test]

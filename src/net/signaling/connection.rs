@@ -22,6 +22,7 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{Arrival, Deliver};
 use crate::net::{
@@ -54,6 +55,8 @@ pub(super) struct Connections {
     deliver: Deliver,
     admission: Admission,
     open: Mutex<Open>,
+    /// Nothing more will be given to `send`: every stream ends once it has written what is queued.
+    pub(super) closing: CancellationToken,
 }
 
 #[derive(Default)]
@@ -65,7 +68,7 @@ struct Open {
 
 impl Connections {
     pub(super) fn new(network: Arc<dyn Network>, deliver: Deliver, admission: Admission) -> Self {
-        Self { network, deliver, admission, open: Mutex::default() }
+        Self { network, deliver, admission, open: Mutex::default(), closing: CancellationToken::new() }
     }
 
     /// Returns how many streams are open or being opened.
@@ -133,7 +136,7 @@ impl Connections {
         let (pong, pongs) = mpsc::channel(1);
         let ended = tokio::select! {
             read = self.read(reader, flow, framer(DEFAULT_LIMIT), pong) => read,
-            written = write(writer, waiting, pongs) => written,
+            written = write(writer, waiting, pongs, &self.closing) => written,
         };
         self.end(flow, serial, ended);
     }
@@ -187,10 +190,12 @@ impl Connections {
     }
 }
 
+/// Writes what is queued; ends well when the queue is empty and the user agent closes.
 async fn write(
     mut writer: tokio::io::WriteHalf<BoxedStream>,
     mut waiting: mpsc::Receiver<Vec<u8>>,
     mut pongs: mpsc::Receiver<()>,
+    closing: &CancellationToken,
 ) -> io::Result<()> {
     // The queue ends when a newer connection to this peer takes its place in the table; reading goes on.
     let mut fed = true;
@@ -205,18 +210,24 @@ async fn write(
                 fed = false;
                 continue;
             },
-            else => return std::future::pending().await,
+            // The queue then gives what it still holds, and ends.
+            () = closing.cancelled(), if fed && !waiting.is_closed() => {
+                waiting.close();
+                continue;
+            },
+            () = closing.cancelled(), if !fed => return Ok(()),
         };
         timeout(WRITE_LIMIT, writer.write_all(bytes)).await.map_err(|_| io::ErrorKind::TimedOut)??;
     }
 }
 
-/// Accepts connections for ever; ends, with all of them, by being aborted.
+/// Accepts connections until the user agent closes, then waits for the end of all of them.
 pub(super) async fn accept(mut listener: Box<dyn StreamListener>, connections: Arc<Connections>) {
     let local = listener.local();
     let mut carried = JoinSet::new();
     loop {
-        let accepted = poll_fn(|cx| listener.poll_accept(cx)).await;
+        let accept = poll_fn(|cx| listener.poll_accept(cx));
+        let Some(accepted) = connections.closing.run_until_cancelled(accept).await else { break };
         while carried.try_join_next().is_some() {}
         match accepted {
             Ok((stream, remote)) if carried.len() < MOST_ACCEPTED => {
@@ -238,4 +249,6 @@ pub(super) async fn accept(mut listener: Box<dyn StreamListener>, connections: A
             }
         }
     }
+    drop(listener);
+    while carried.join_next().await.is_some() {}
 }

@@ -10,10 +10,11 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use offhook_sip::framing::FramingError;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 use super::{
     Flow, Transport,
@@ -24,6 +25,8 @@ use connection::Connections;
 
 /// Attempts to find a port that is free for datagrams and streams alike.
 const PORT_ATTEMPTS: usize = 32;
+/// How long closing waits for peers to take what is queued for their streams.
+const LAST_WRITES: Duration = Duration::from_millis(250);
 
 /// What [`Signaling::open`] needs to know.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +100,11 @@ impl Signaling {
         let local = datagram.local();
         let connections = Arc::new(Connections::new(network, Arc::clone(&deliver), admission.clone()));
         let mut tasks = JoinSet::new();
-        tasks.spawn(datagram::read(Arc::clone(&datagram), deliver, admission.clone()));
+        let read = datagram::read(Arc::clone(&datagram), deliver, admission.clone());
+        let closing = connections.closing.clone();
+        tasks.spawn(async move {
+            closing.run_until_cancelled(read).await;
+        });
         if let Some(listener) = listener {
             tasks.spawn(connection::accept(listener, Arc::clone(&connections)));
         }
@@ -128,8 +135,15 @@ impl Signaling {
     }
 
     /// Closes the sockets; the port is free when this returns.
+    ///
+    /// What was given to [`send`](Self::send) is written before; peers have 250 ms to take it.
     pub async fn close(self) {
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        self.connections.closing.cancel();
+        let written = async { while tasks.join_next().await.is_some() {} };
+        if timeout(LAST_WRITES, written).await.is_err() {
+            tracing::debug!(local = %self.local, "closed before a peer took everything");
+        }
         tasks.shutdown().await;
     }
 
