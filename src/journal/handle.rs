@@ -96,7 +96,7 @@ impl Journal {
         state.head = seq;
         // The time is taken under the lock, so that it never runs backwards along the journal.
         let at = self.inner.wall.now();
-        let wake_writer = state.push(Arc::new(Envelope { seq, at, subject, cause, event }));
+        let wake_writer = shared.push(&mut state, Arc::new(Envelope { seq, at, subject, cause, event }));
         drop(state);
         if wake_writer {
             shared.wake_writer();
@@ -107,12 +107,13 @@ impl Journal {
 
     /// Appends an event of another journal with its own position, which must be after the newest here.
     pub(super) fn append_copy(&self, envelope: Envelope) {
-        let mut state = self.inner.shared.lock();
+        let shared = &self.inner.shared;
+        let mut state = shared.lock();
         state.head = envelope.seq;
         let event = redact::event(envelope.event);
-        state.push(Arc::new(Envelope { event, ..envelope }));
+        shared.push(&mut state, Arc::new(Envelope { event, ..envelope }));
         drop(state);
-        self.inner.shared.more.send_replace(());
+        shared.more.send_replace(());
     }
 
     /// Returns the position of the newest event; 0 in an empty journal.
@@ -203,10 +204,9 @@ impl Disk {
     fn end(&self, shared: &Shared) {
         shared.end_writer();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer
-            && writer.join().is_err()
-        {
-            shared.writer_ended(Some("the writer failed"));
+        if let Some(writer) = writer {
+            // However it ended, it has said so itself.
+            drop(writer.join());
         }
     }
 }

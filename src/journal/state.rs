@@ -49,8 +49,7 @@ pub(super) struct Shared {
 }
 
 impl State {
-    /// Shows an event to the folds and keeps it; returns whether the writer must be woken.
-    pub(super) fn push(&mut self, envelope: Arc<Envelope>) -> bool {
+    fn push(&mut self, envelope: Arc<Envelope>) -> bool {
         for fold in &mut self.folds {
             fold.apply(&envelope);
         }
@@ -107,6 +106,16 @@ impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // A fold that panicked leaves the journal itself whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows an event to the folds and keeps it; returns whether the writer must be woken.
+    pub(super) fn push(&self, state: &mut State, envelope: Arc<Envelope>) -> bool {
+        let was_writing = state.health.writing;
+        let wake = state.push(envelope);
+        if was_writing && !state.health.writing {
+            self.publish(state);
+        }
+        wake
     }
 
     /// Wakes the writer.
@@ -199,10 +208,12 @@ impl Shared {
     fn change_health(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
-        let health = state.health.clone();
-        // Still under the lock, so that two changes cannot be published in the wrong order.
-        self.health.send_replace(health);
-        drop(state);
+        self.publish(&state);
+    }
+
+    /// Tells those who wait for the disk; under the lock, so that two changes cannot be published in the wrong order.
+    fn publish(&self, state: &State) {
+        self.health.send_replace(state.health.clone());
         self.settled.notify_all();
     }
 }

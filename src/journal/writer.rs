@@ -12,11 +12,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Writes until it is asked to end; gives the folder back then.
 pub(super) fn run(shared: &Shared, mut store: Store, lock: File) {
+    let mut ending = Ending { shared, because: Some("the writer failed") };
     let mut group = Vec::new();
     while shared.next_group(&mut group) {
         for part in group.chunks(TRANSACTION) {
             if !write(shared, &mut store, part, group.len()) {
-                shared.writer_ended(Some("the disk refused for too long"));
+                ending.because = Some("the disk refused for too long");
                 return;
             }
         }
@@ -27,7 +28,20 @@ pub(super) fn run(shared: &Shared, mut store: Store, lock: File) {
         tracing::warn!(%error, "journal keeps its log");
     }
     drop(lock);
-    shared.writer_ended(None);
+    ending.because = None;
+}
+
+/// Publishes the end of the writer, also one by a panic: nobody waits for a thread that is gone.
+pub(super) struct Ending<'a> {
+    pub(super) shared: &'a Shared,
+    /// Why nothing more is written; absent when that was asked for.
+    pub(super) because: Option<&'static str>,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.shared.writer_ended(self.because);
+    }
 }
 
 /// Writes one transaction, again and again while there is hope.

@@ -2,6 +2,7 @@
 
 mod append;
 mod disk;
+mod ending;
 mod lines;
 mod memory;
 mod redaction;
