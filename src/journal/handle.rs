@@ -153,6 +153,11 @@ impl Journal {
         }
     }
 
+    /// Tells whether [`settled`](Self::settled) would return at once.
+    pub(crate) fn is_settled(&self, seq: Seq) -> bool {
+        self.inner.disk.is_none() || is_settled(self.inner.shared.lock().health(), seq)
+    }
+
     /// Tells whether what is appended goes to a disk.
     #[must_use]
     pub fn is_on_disk(&self) -> bool {

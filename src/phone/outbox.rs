@@ -2,13 +2,17 @@
 //!
 //! An INVITE or ACK that left before its call was on disk could not be taken back by the next process: after `kill -9` the
 //! other side would keep a call that nobody here knows. No actor waits; one task sends for all phones, in the order in
-//! which they drained.
+//! which they drained. A disk that hangs delays messages by a second at most: late facts are better than a phone that
+//! has gone silent.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use offhook_sip::user_agent::Transmit;
 use ractor::ActorRef;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use super::PhoneMessage;
 use crate::{
@@ -19,6 +23,8 @@ use crate::{
 
 /// Drains that may wait at a time. A disk that falls this far behind costs messages, which SIP repeats, not memory.
 const MOST_WAITING: usize = 65_536;
+/// How long messages wait for a disk that says nothing: well under the 32 s after which a transaction is over.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The way from the phones to their sockets; clones share it.
 #[derive(Clone, Debug)]
@@ -54,14 +60,15 @@ impl Outbox {
         Self { queue }
     }
 
-    /// Sends a parcel as soon as its facts are on disk; never waits.
+    /// Sends a parcel as soon as its facts are on disk, or the disk has had its time; never waits.
+    ///
+    /// A parcel for which there is no room is lost as on the wire: nothing is wrong with its flow, and SIP repeats it.
     pub(super) fn post(&self, parcel: Parcel) {
         match &self.queue {
             None => parcel.send(),
             Some(queue) => {
-                if let Err(refused) = queue.try_send(Step::Send(parcel)) {
-                    let Step::Send(parcel) = refused.into_inner() else { return };
-                    parcel.give_back();
+                if queue.try_send(Step::Send(parcel)).is_err() {
+                    tracing::warn!("messages dropped: too many wait for the disk");
                 }
             }
         }
@@ -80,10 +87,11 @@ impl Outbox {
 }
 
 async fn send_all(journal: Journal, mut steps: mpsc::Receiver<Step>) {
+    let mut disk = Disk { journal, behind: None };
     while let Some(step) = steps.recv().await {
         match step {
             Step::Send(parcel) => {
-                journal.settled(parcel.after).await;
+                disk.wait_for(parcel.after).await;
                 parcel.send();
             }
             // Nobody may be waiting any more.
@@ -92,23 +100,39 @@ async fn send_all(journal: Journal, mut steps: mpsc::Receiver<Step>) {
     }
 }
 
+/// The disk, as those who wait for it see it.
+struct Disk {
+    journal: Journal,
+    /// The fact that was waited for in vain: until the disk has it, nobody waits again.
+    behind: Option<Seq>,
+}
+
+impl Disk {
+    /// Waits until the disk holds `seq` or has failed, but not for a disk that hangs.
+    async fn wait_for(&mut self, seq: Seq) {
+        if self.behind.is_some_and(|behind| !self.journal.is_settled(behind)) {
+            return;
+        }
+        self.behind = None;
+        if timeout(PATIENCE, self.journal.settled(seq)).await.is_err() {
+            tracing::warn!(
+                after = %seq,
+                "the disk hangs: messages leave before the journal holds their facts; a process killed now may leave \
+                 calls up that its successor does not know"
+            );
+            self.behind = Some(seq);
+        }
+    }
+}
+
 impl Parcel {
     fn send(self) {
         for transmit in &self.transmits {
             if let Err(error) = self.signaling.send(&transmit.flow, transmit.bytes()) {
-                self.failed(transmit, error);
+                let failed = Arrival::Failed { flow: transmit.flow, error };
+                // A phone that is gone repeats nothing.
+                drop(self.phone.cast(PhoneMessage::Arrival(failed)));
             }
         }
-    }
-
-    fn give_back(self) {
-        for transmit in &self.transmits {
-            self.failed(transmit, std::io::ErrorKind::WouldBlock.into());
-        }
-    }
-
-    fn failed(&self, transmit: &Transmit, error: std::io::Error) {
-        // A phone that is gone repeats nothing.
-        drop(self.phone.cast(PhoneMessage::Arrival(Arrival::Failed { flow: transmit.flow, error })));
     }
 }

@@ -1,6 +1,11 @@
 //! Facts are on disk before messages are on the wire (docs/decisions/0009): real sockets, a real database, real time.
 
-use std::{net::UdpSocket, path::Path, sync::Arc};
+use std::{
+    net::UdpSocket,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use offhook::{
     command::{AddPhone, Command, Execute},
@@ -88,5 +93,35 @@ async fn a_200_leaves_after_the_facts_that_end_its_call() {
     peer.request("ACK", 1, &to, "");
     peer.request("BYE", 2, &to, "");
     peer.next("SIP/2.0 200").await;
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_disk_that_hangs_holds_messages_back_for_a_second_and_only_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (board, peer, port) = beside_a_peer(folder.path()).await;
+    let invited = async |user: &str| {
+        let since = Instant::now();
+        let target = format!("sip:{user}@127.0.0.1:{port}");
+        execute(&board, Command::PlaceCall { phone: "a".parse().unwrap(), target, headers: [].into() }).await;
+        let invite = peer.next(&format!("INVITE sip:{user}@")).await;
+        let took = since.elapsed();
+        peer.answer(&invite, "486 Busy Here", "", "");
+        took
+    };
+    // Who waits for this lock hears nothing for five seconds: a disk that hangs without an error.
+    let hold = Connection::open(folder.path().join("journal.db")).unwrap();
+    hold.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let first = invited("first").await;
+    assert!((900..3000).contains(&first.as_millis()), "{first:?}");
+    let second = invited("second").await;
+    assert!(second < Duration::from_millis(500), "{second:?}");
+    assert_eq!(board.journal().health().failure, None);
+    hold.execute_batch("ROLLBACK").unwrap();
+
+    board.journal().flush().await.unwrap();
+    invited("third").await;
+    let successor = Successor::of(folder.path());
+    assert_eq!(successor.knows("sip.sent", "INVITE sip:third@"), 1, "facts come first again");
     board.shutdown().await.unwrap();
 }
