@@ -4,8 +4,9 @@
 
 use std::{
     path::Path,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rusqlite::Connection;
@@ -15,6 +16,8 @@ use crate::journal::JournalError;
 
 /// Events after which the log is worth a checkpoint: some six megabytes.
 const EVENTS: usize = 4_000;
+/// Pause before the rest of a log is looked at again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// The thread, as its writer sees it.
 pub(super) struct Checkpoints {
@@ -56,11 +59,33 @@ impl Checkpoints {
     }
 }
 
+/// Checkpoints when asked, and goes on until the writer can start the log from its beginning.
 fn run(connection: &Connection, asked: &Receiver<()>) {
     while asked.recv().is_ok() {
-        // Passive: takes what it can without making anybody wait; the rest comes next time.
-        if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        let mut before = 0;
+        while let Some(log) = pass(connection, before) {
+            before = log;
+            match asked.recv_timeout(AGAIN) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+/// Takes what it can without making anybody wait; returns the pages of the log while some of them are left to take.
+///
+/// The writer may add to the log during a pass, of which the pass says nothing: only a log that is no longer than
+/// `before`, at the last pass, was taken whole, or has been started again.
+fn pass(connection: &Connection, before: i64) -> Option<i64> {
+    let row = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+    });
+    match row {
+        Ok((busy, log, taken)) => (busy || taken < log || log > before).then_some(log),
+        Err(error) => {
             tracing::warn!(%error, "no checkpoint of the journal");
+            None
         }
     }
 }

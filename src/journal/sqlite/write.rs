@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, TryLockError},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use rusqlite::{Connection, params};
@@ -14,6 +15,9 @@ use super::{
     wire::{COLUMNS, data_text, integer, nanoseconds},
 };
 use crate::{event::Envelope, id::PhoneId, journal::JournalError};
+
+/// How long the end of a journal waits for a reader in the middle of something.
+const READERS: Duration = Duration::from_millis(200);
 
 /// The writing end of a journal's file; there is one per folder.
 pub(in crate::journal) struct Store {
@@ -43,6 +47,7 @@ impl Store {
     pub(in crate::journal) fn finish(self) -> rusqlite::Result<()> {
         self.checkpoints.end();
         // A reader in the middle of something keeps its part of the log alive; the next start reads it from there.
+        self.connection.busy_timeout(READERS)?;
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 

@@ -1,6 +1,10 @@
 //! The journal on disk.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use rusqlite::Connection;
 
@@ -151,14 +155,48 @@ fn the_log_is_brought_into_the_database_while_the_journal_is_open() {
     let journal = open(folder.path());
     lines(&journal, 0, 12_000);
     journal.flush_blocking().unwrap();
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let patience = Instant::now() + Duration::from_secs(20);
     // Only a checkpoint makes the database grow; it runs beside the writer.
     while fs::metadata(folder.path().join("journal.db")).unwrap().len() < 500_000 {
-        assert!(std::time::Instant::now() < patience, "no checkpoint");
+        assert!(Instant::now() < patience, "no checkpoint");
         std::thread::yield_now();
     }
     journal.close().unwrap();
     assert_eq!(seqs(&journal.query(&Query::default()).unwrap()).len(), 12_000);
+}
+
+#[test]
+fn a_log_that_a_reader_kept_is_brought_in_once_the_reader_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    let size = || fs::metadata(folder.path().join("journal.db")).unwrap().len();
+    let reader = raw(folder.path());
+    reader.execute_batch("BEGIN; SELECT * FROM events").unwrap();
+    // The last checkpoint is asked for well before the last event is written.
+    lines(&journal, 0, 15_000);
+    journal.flush_blocking().unwrap();
+    assert!(size() < 500_000, "the reader does not hold the log: {}", size());
+    reader.execute_batch("COMMIT").unwrap();
+    let patience = Instant::now() + Duration::from_secs(10);
+    while size() < 500_000 {
+        assert!(Instant::now() < patience, "no further checkpoint");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_reader_in_the_middle_of_something_does_not_hold_a_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    lines(&journal, 0, 3);
+    journal.flush_blocking().unwrap();
+    let reader = raw(folder.path());
+    let mut rows = reader.prepare("SELECT seq FROM events").unwrap();
+    let mut rows = rows.query([]).unwrap();
+    rows.next().unwrap().unwrap();
+    let since = Instant::now();
+    journal.close().unwrap();
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
 }
 
 #[test]
