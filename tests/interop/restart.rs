@@ -191,3 +191,27 @@ fn whenever_kill_9_comes_during_a_set_up_the_next_start_leaves_no_channel() {
         second.end();
     }
 }
+
+/// The drop of a phone is a fact before its call is ended on the wire; `kill -9` comes in between, or a little later.
+#[test]
+fn whenever_kill_9_comes_while_a_phone_is_dropped_the_next_start_leaves_no_channel() {
+    const EXTENSIONS: [&str; 2] = ["PJSIP/6009", "PJSIP/6010"];
+    let before = channels(EXTENSIONS);
+    for after_us in [0, 300, 600, 1_000, 1_500, 2_000, 3_000, 5_000] {
+        let data = tempfile::tempdir().unwrap();
+        let (mut first, domain) = start_with_phones(data.path(), [("up", "6009"), ("idle", "6010")], false);
+        first.call("up_make_call", &json!({ "dest_uri": format!("sip:600@{domain}") }));
+        first.wait("call.established", "up");
+        let arguments = json!({ "name": "drop_phone", "arguments": { "phone_id": "up" } });
+        first.write(&json!({ "jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": arguments }));
+        #[expect(clippy::disallowed_methods, reason = "the moment of the kill is what this test varies")]
+        std::thread::sleep(Duration::from_micros(after_us));
+        first.kill();
+
+        let mut second = Program::start(data.path());
+        second.wait("phone.registered", "idle");
+        let left = until_channels(EXTENSIONS, &before, 0, Duration::from_secs(5));
+        assert!(left.is_empty(), "killed after {after_us} us: {left:?}");
+        second.end();
+    }
+}
