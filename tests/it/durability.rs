@@ -1,7 +1,7 @@
 //! Facts are on disk before messages are on the wire (docs/decisions/0009): real sockets, a real database, real time.
 
 use std::{
-    net::UdpSocket,
+    net::{TcpListener, UdpSocket},
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -38,8 +38,13 @@ impl Successor {
     }
 }
 
+/// A port that is free for datagrams and streams alike, as a phone needs it.
 fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let free = |_| {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        TcpListener::bind(socket.local_addr().unwrap()).ok()?.local_addr().ok()
+    };
+    (0..100).find_map(free).expect("a free port").port()
 }
 
 async fn execute(board: &Switchboard, command: Command) {
