@@ -91,30 +91,48 @@ impl Program {
     }
 }
 
-/// Asks Asterisk for its channels of some extensions.
-fn channels(of: [&str; 2]) -> Vec<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", lab_port("OFFHOOK_LAB_AMI_PORT", 5138))).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let login = "Action: Login\r\nUsername: offhook\r\nSecret: offhook-lab\r\nEvents: off\r\n\r\n";
-    stream.write_all(format!("{login}Action: CoreShowChannels\r\n\r\n").as_bytes()).unwrap();
-    let lines = BufReader::new(stream).lines().map(Result::unwrap);
-    lines
-        .take_while(|line| !line.starts_with("Event: CoreShowChannelsComplete"))
-        .filter_map(|line| line.strip_prefix("Channel: ").map(str::to_owned))
-        .filter(|channel| of.iter().any(|extension| channel.contains(extension)))
-        .collect()
-}
+/// A manager session on the lab Asterisk; one for all questions, because each closed connection occupies a port for a
+/// minute.
+struct Manager(BufReader<TcpStream>);
 
-/// Asks until there are `wanted` channels besides those that were there `before`.
-fn until_channels(of: [&str; 2], before: &[String], wanted: usize, within: Duration) -> Vec<String> {
-    let started = Instant::now();
-    loop {
-        let mut found = channels(of);
-        found.retain(|channel| !before.contains(channel));
-        if found.len() == wanted || started.elapsed() > within {
-            return found;
+impl Manager {
+    fn log_in() -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", lab_port("OFFHOOK_LAB_AMI_PORT", 5138))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut manager = Self(BufReader::new(stream));
+        manager.ask("Login\r\nUsername: offhook\r\nSecret: offhook-lab\r\nEvents: off");
+        manager
+    }
+
+    fn ask(&mut self, action: &str) {
+        self.0.get_mut().write_all(format!("Action: {action}\r\n\r\n").as_bytes()).unwrap();
+    }
+
+    /// Asks for the channels of some extensions.
+    fn channels(&mut self, of: [&str; 2]) -> Vec<String> {
+        self.ask("CoreShowChannels");
+        let mut found = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.0.read_line(&mut line).unwrap() > 0, "Asterisk closed the manager session");
+            if line.starts_with("Event: CoreShowChannelsComplete") {
+                return found;
+            }
+            let channel = line.strip_prefix("Channel: ").map(|channel| channel.trim().to_owned());
+            found.extend(channel.filter(|channel| of.iter().any(|extension| channel.contains(extension))));
         }
-        std::thread::yield_now();
+    }
+
+    /// Asks until there are `wanted` channels besides those that were there `before`.
+    fn until(&mut self, of: [&str; 2], before: &[String], wanted: usize, within: Duration) -> Vec<String> {
+        let started = Instant::now();
+        loop {
+            let mut found = self.channels(of);
+            found.retain(|channel| !before.contains(channel));
+            if found.len() == wanted || started.elapsed() > within {
+                return found;
+            }
+        }
     }
 }
 
@@ -140,20 +158,21 @@ fn after_kill_9_in_mid_call_the_next_start_leaves_no_channel_and_registers_again
     const EXTENSIONS: [&str; 2] = ["PJSIP/6007", "PJSIP/6008"];
     let data = tempfile::tempdir().unwrap();
     // What another program left on a shared lab is not ours to judge.
-    let before = channels(EXTENSIONS);
+    let mut asterisk = Manager::log_in();
+    let before = asterisk.channels(EXTENSIONS);
     let (mut first, domain) = start_with_phones(data.path(), [("up", "6007"), ("ringing", "6008")], false);
     // One call is up (echo), the other only rings (nobody ever answers).
     first.call("up_make_call", &json!({ "dest_uri": format!("sip:600@{domain}") }));
     first.call("ringing_make_call", &json!({ "dest_uri": format!("sip:605@{domain}") }));
     first.wait("call.ringing", "ringing");
     first.wait("call.established", "up");
-    let up = until_channels(EXTENSIONS, &before, 2, Duration::from_secs(5));
+    let up = asterisk.until(EXTENSIONS, &before, 2, Duration::from_secs(5));
     assert_eq!(up.len(), 2, "{up:?}");
     first.kill();
-    assert_eq!(until_channels(EXTENSIONS, &before, 2, Duration::ZERO), up, "Asterisk does not know yet");
+    assert_eq!(asterisk.until(EXTENSIONS, &before, 2, Duration::ZERO), up, "Asterisk does not know yet");
 
     let mut second = Program::start(data.path());
-    let left = until_channels(EXTENSIONS, &before, 0, Duration::from_secs(5));
+    let left = asterisk.until(EXTENSIONS, &before, 0, Duration::from_secs(5));
     assert!(left.is_empty(), "{left:?}");
     for phone in ["up", "ringing"] {
         second.wait("phone.registered", phone);
@@ -169,7 +188,8 @@ fn after_kill_9_in_mid_call_the_next_start_leaves_no_channel_and_registers_again
 #[test]
 fn whenever_kill_9_comes_during_a_set_up_the_next_start_leaves_no_channel() {
     const EXTENSIONS: [&str; 2] = ["PJSIP/6009", "PJSIP/6010"];
-    let before = channels(EXTENSIONS);
+    let mut asterisk = Manager::log_in();
+    let before = asterisk.channels(EXTENSIONS);
     for after_ms in (0..12).chain([15, 20, 30, 50]) {
         let data = tempfile::tempdir().unwrap();
         let (mut first, domain) =
@@ -186,7 +206,7 @@ fn whenever_kill_9_comes_during_a_set_up_the_next_start_leaves_no_channel() {
         }
         // An answer that was never acknowledged comes again after half a second (RFC 3261 §13.3.1.4, T1), then after one,
         // then after two; the new process acknowledges it and hangs up.
-        let left = until_channels(EXTENSIONS, &before, 0, Duration::from_secs(5));
+        let left = asterisk.until(EXTENSIONS, &before, 0, Duration::from_secs(5));
         assert!(left.is_empty(), "killed after {after_ms} ms: {left:?}");
         second.end();
     }
@@ -196,7 +216,8 @@ fn whenever_kill_9_comes_during_a_set_up_the_next_start_leaves_no_channel() {
 #[test]
 fn whenever_kill_9_comes_while_a_phone_is_dropped_the_next_start_leaves_no_channel() {
     const EXTENSIONS: [&str; 2] = ["PJSIP/6009", "PJSIP/6010"];
-    let before = channels(EXTENSIONS);
+    let mut asterisk = Manager::log_in();
+    let before = asterisk.channels(EXTENSIONS);
     for after_us in [0, 300, 600, 1_000, 1_500, 2_000, 3_000, 5_000] {
         let data = tempfile::tempdir().unwrap();
         let (mut first, domain) = start_with_phones(data.path(), [("up", "6009"), ("idle", "6010")], false);
@@ -210,7 +231,7 @@ fn whenever_kill_9_comes_while_a_phone_is_dropped_the_next_start_leaves_no_chann
 
         let mut second = Program::start(data.path());
         second.wait("phone.registered", "idle");
-        let left = until_channels(EXTENSIONS, &before, 0, Duration::from_secs(5));
+        let left = asterisk.until(EXTENSIONS, &before, 0, Duration::from_secs(5));
         assert!(left.is_empty(), "killed after {after_us} us: {left:?}");
         second.end();
     }
