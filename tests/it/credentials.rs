@@ -15,7 +15,7 @@ use offhook_sip::{
 
 use crate::support::{
     World, on,
-    peer::{EVENTS, Peer, header, tag},
+    peer::{EVENTS, Peer, header},
     spec,
 };
 
@@ -75,12 +75,7 @@ async fn a_running_call_answers_no_challenge_of_a_realm_that_is_no_longer_the_ph
     let mut world = World::new().await;
     let a = world.phone("a", 5061).await;
     let peer = Peer::new(&world.network, 5070, 5061);
-    peer.request("INVITE", 1, "", EVENTS);
-    let call = world.next(&a, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::AnswerCall { call: on(call), status: 200 }).await.unwrap();
-    let to = tag(&header(&peer.next("SIP/2.0 200").await, "To"));
-    peer.request("ACK", 1, &to, "");
-    world.next(&a, "call.established").await;
+    let (call, _) = world.called_by(&peer, &a).await;
 
     let realm = Some("other".to_owned());
     world.run(Command::UpdatePhone(UpdatePhone { realm, ..update(&a) })).await.unwrap();

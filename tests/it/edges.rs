@@ -225,12 +225,7 @@ async fn a_bye_that_is_challenged_in_an_inbound_call_is_sent_again_with_credenti
     let mut world = World::new().await;
     let a = world.phone("a", 5061).await;
     let peer = Peer::new(&world.network, 5070, 5061);
-    peer.request("INVITE", 1, "", EVENTS);
-    let inbound = world.next(&a, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::AnswerCall { call: on(inbound), status: 200 }).await.unwrap();
-    let ok = peer.next("SIP/2.0 200").await;
-    peer.request("ACK", 1, &tag(&header(&ok, "To")), "");
-    world.next(&a, "call.established").await;
+    let (inbound, _) = world.called_by(&peer, &a).await;
     world.run(Command::HangUp { call: on(inbound) }).await.unwrap();
     let bye = peer.next("BYE").await;
     let challenge = "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n";
@@ -248,13 +243,7 @@ async fn a_hold_that_cannot_be_sent_fails_at_once_and_works_later() {
     let mut world = World::new().await;
     let a = world.phone("a", 5061).await;
     let peer = Peer::new(&world.network, 5070, 5061);
-    peer.request("INVITE", 1, "", EVENTS);
-    let call = world.next(&a, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::AnswerCall { call: on(call), status: 200 }).await.unwrap();
-    let ok = peer.next("SIP/2.0 200").await;
-    let to = tag(&header(&ok, "To"));
-    peer.request("ACK", 1, &to, "");
-    world.next(&a, "call.established").await;
+    let (call, to) = world.called_by(&peer, &a).await;
     // The peer's re-INVITE has our answer, which it has not acknowledged.
     peer.request("INVITE", 2, &to, EVENTS);
     peer.next("SIP/2.0 200").await;

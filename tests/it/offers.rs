@@ -11,7 +11,7 @@ use offhook::{
 
 use crate::support::{
     World, on,
-    peer::{EVENTS, Peer, header, tag, version},
+    peer::{EVENTS, Peer, header, version},
     tone,
 };
 
@@ -20,12 +20,7 @@ async fn a_hold_that_met_a_reinvite_is_offered_afresh_when_the_pause_is_over() {
     let mut world = World::new().await;
     let a = world.phone("a", 5061).await;
     let peer = Peer::new(&world.network, 5070, 5061);
-    peer.request("INVITE", 1, "", EVENTS);
-    let call = world.next(&a, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::AnswerCall { call: on(call), status: 200 }).await.unwrap();
-    let to = tag(&header(&peer.next("SIP/2.0 200").await, "To"));
-    peer.request("ACK", 1, &to, "");
-    world.next(&a, "call.established").await;
+    let (call, to) = world.called_by(&peer, &a).await;
 
     world.run(Command::Hold { call: on(call) }).await.unwrap();
     let met = peer.next("INVITE").await;
@@ -56,12 +51,7 @@ async fn codecs_that_met_a_reinvite_are_not_in_use_before_they_are_agreed() {
     let mut world = World::new().await;
     let a = world.phone("a", 5061).await;
     let peer = Peer::new(&world.network, 5070, 5061);
-    peer.request("INVITE", 1, "", EVENTS);
-    let call = world.next(&a, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::AnswerCall { call: on(call), status: 200 }).await.unwrap();
-    let to = tag(&header(&peer.next("SIP/2.0 200").await, "To"));
-    peer.request("ACK", 1, &to, "");
-    world.next(&a, "call.established").await;
+    let (call, to) = world.called_by(&peer, &a).await;
 
     world.run(Command::SetCodecs { call: on(call), codecs: vec!["PCMA".into()] }).await.unwrap();
     let met = peer.next("INVITE").await;

@@ -67,6 +67,17 @@ impl World {
         self.run(command).await.unwrap().call.unwrap()
     }
 
+    /// Lets a peer call a phone, which answers; returns the call and the phone's tag in it.
+    pub(crate) async fn called_by(&mut self, peer: &peer::Peer, phone: &PhoneId) -> (CallId, String) {
+        peer.request("INVITE", 1, "", peer::EVENTS);
+        let call = self.next(phone, "call.incoming").await.subject.call.unwrap();
+        self.run(Command::AnswerCall { call: on(call), status: 200 }).await.unwrap();
+        let to = peer::tag(&peer::header(&peer.next("SIP/2.0 200").await, "To"));
+        peer.request("ACK", 1, &to, "");
+        self.next(phone, "call.established").await;
+        (call, to)
+    }
+
     /// Waits for the next event of a kind on a phone.
     pub(crate) async fn next(&mut self, phone: &PhoneId, kind: &str) -> Arc<Envelope> {
         self.next_within(phone, kind, Duration::from_secs(60)).await
