@@ -46,7 +46,8 @@ pub struct SipSummary {
 events! {
     /// Facts about SIP messages.
     SipEvent {
-        /// A message is handed to the network; where that fails, `sip.anomaly` says so next.
+        /// A message is to leave: at once, or one to two milliseconds later when the journal is on disk, which has it first
+        /// (docs/decisions/0009). Where the network refuses it, `sip.anomaly` says so.
         "sip.sent" => Sent {
             /// `udp` or `tcp`.
             transport: String,
