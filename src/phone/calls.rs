@@ -4,15 +4,12 @@ use offhook_sip::{
     dialog::DialogRecord,
     message::{HeaderName, Message, NameAddr, StatusCode},
     session::{SessionEvent, SessionState},
-    user_agent::{Body, RequestId, SessionId},
+    user_agent::{Body, CSEQ_JUMP, RequestId, SessionId},
 };
 use ractor::ActorId;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-use super::{
-    actor::{CallEntry, Shell},
-    recovery::CSEQ_JUMP,
-};
+use super::actor::{CallEntry, Shell};
 use crate::{
     call::{Beginning, CallMedia, CallMessage, CallSettings, Request, ToPhone},
     event::{CallEvent, Cause, DialogIdentity, EndCause, Event, Party, Subject},

@@ -13,9 +13,6 @@ use crate::{
     id::CallId,
 };
 
-/// How far ahead the CSeq goes, so that requests which the journal did not get to see are passed over.
-pub(super) const CSEQ_JUMP: u32 = 100;
-
 /// A call that the journal says is up although nobody holds it.
 #[derive(Clone, Debug)]
 pub(crate) struct Dangling {
@@ -74,7 +71,7 @@ impl Shell {
             local_uri: dialog.local_uri.clone(),
             remote_tag: dialog.remote_tag.clone(),
             remote_uri: dialog.remote_uri.clone(),
-            local_cseq: dialog.local_cseq.saturating_add(CSEQ_JUMP),
+            local_cseq: dialog.local_cseq,
             remote_cseq: dialog.remote_cseq,
             route_set: dialog.route_set.clone(),
             remote_target: dialog.remote_target.clone(),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Options, Switchboard};
 use crate::{
     command::{AddPhone, CallSelector, Code, Command, Execute, Outcome, Rejection},
-    event::{CallEvent, Cause, EndCause, Envelope, Event, PhoneEvent, PhoneSpec, Subject, Surface},
+    event::{CallEvent, Cause, EndCause, Envelope, Event, PhoneEvent, PhoneSpec, SipEvent, Subject, Surface},
     id::{CallId, PhoneId, RunId, Seq},
     journal::Journal,
     phone::PhoneMessage,
@@ -144,6 +144,29 @@ async fn a_phone_that_fails_comes_back_and_ends_what_it_left() {
     seen(&board, |e| ended_by(e, remote, EndCause::Normal)).await;
     // It works again, with identifiers of its own.
     call(&board, &a, 5062).await;
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bye_of_a_phone_that_comes_back_jumps_ahead_of_the_journal_once() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let (a, _b) = (phone(&board, "a", 5061).await, phone(&board, "b", 5062).await);
+    let left = call(&board, &a, 5062).await;
+    fail(&board, &a);
+    seen(&board, |e| ended_by(e, left, EndCause::Crashed)).await;
+    let all = board.journal().query(&crate::journal::Query::default()).unwrap();
+    let of_a = all.iter().filter(|e| e.subject.phone.as_ref() == Some(&a));
+    let journaled = of_a.clone().find_map(|e| {
+        let Event::Call(CallEvent::Dialog { dialog }) = &e.event else { return None };
+        Some(dialog.local_cseq)
+    });
+    let bye = of_a.clone().find_map(|e| {
+        let Event::Sip(SipEvent::Sent { summary, .. }) = &e.event else { return None };
+        summary.cseq.filter(|_| summary.method.as_deref() == Some("BYE"))
+    });
+    // The engine's CSEQ_JUMP.
+    assert_eq!(bye, journaled.map(|cseq| cseq + 100));
     board.shutdown().await.unwrap();
 }
 

@@ -23,6 +23,7 @@ pub use event::{Anomaly, Event, IncomingId, Output, RegistrationId, RequestFailu
 pub use flow::{Destination, Flow, Input, Transmit, TransmitKind, Transport};
 pub use incoming::ReplyError;
 pub(crate) use outgoing::{Outgoing, User};
+pub use recorded::CSEQ_JUMP;
 pub use request::OutOfDialog;
 pub use write::{Body, NamedHeaders};
 pub(crate) use write::{ContactForm, Draft, Reply};

@@ -12,11 +12,13 @@ use crate::transaction::{ClientInvite, ClientKey, ClientOther, Reason, ServerKey
 use std::net::SocketAddr;
 use std::time::Instant;
 
-/// How far the CSeq jumps ahead of a journaled record, which may lag behind what was really sent.
-const CSEQ_JUMP: u32 = 64;
+/// How far the CSeq jumps ahead of a journaled record, which may lag behind what was really sent: a record that lags
+/// further must not be kept.
+pub const CSEQ_JUMP: u32 = 100;
 
 impl UserAgent {
-    /// Sends BYE in a dialog of an earlier process; the outcome comes as [`Event::Response`].
+    /// Sends BYE in a dialog of an earlier process, [`CSEQ_JUMP`] ahead of the record; the outcome comes as
+    /// [`Event::Response`].
     pub fn end_dialog(
         &mut self,
         now: Instant,
