@@ -4,7 +4,7 @@
 //! what the last process or actor left behind in `recovery`.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         Arc,
@@ -13,6 +13,7 @@ use std::{
 };
 
 use offhook_sip::{
+    Index,
     auth::Credentials,
     message::{Message, NameAddr, Uri},
     user_agent::{Config, Destination, Input, RegistrationId, RequestId, SessionId, UserAgent},
@@ -205,11 +206,11 @@ pub(crate) struct Shell {
     /// Calls in the order of their beginning.
     pub(super) calls: BTreeMap<CallId, CallEntry>,
     /// The same calls by their Call-ID header, and those that ended a moment ago.
-    pub(super) sip_call_ids: HashMap<String, CallId>,
+    pub(super) sip_call_ids: Index<String, CallId>,
     /// Calls that have ended, while their last messages may still be repeated.
     pub(super) lingering: VecDeque<(Instant, String, CallId)>,
-    pub(super) sessions: HashMap<SessionId, CallId>,
-    pub(super) requests: HashMap<RequestId, Purpose>,
+    pub(super) sessions: BTreeMap<SessionId, CallId>,
+    pub(super) requests: BTreeMap<RequestId, Purpose>,
     pub(super) refused: u64,
     /// The phone is on its way out.
     pub(super) closing: bool,
@@ -322,10 +323,10 @@ impl Shell {
             agent: UserAgent::new(config),
             binding: None,
             calls: BTreeMap::new(),
-            sip_call_ids: HashMap::new(),
+            sip_call_ids: Index::new(),
             lingering: VecDeque::new(),
-            sessions: HashMap::new(),
-            requests: HashMap::new(),
+            sessions: BTreeMap::new(),
+            requests: BTreeMap::new(),
             refused: 0,
             closing: false,
             out_of_time: false,

@@ -15,6 +15,7 @@ pub mod auth;
 pub mod dialog;
 pub mod framing;
 mod ids;
+mod index;
 /// A message is read as it came:
 ///
 /// ```
@@ -62,3 +63,4 @@ pub mod transaction;
 pub mod user_agent;
 
 pub use ids::Ids;
+pub use index::Index;

@@ -7,6 +7,7 @@ mod dependencies;
 mod exceptions;
 mod index;
 mod layers;
+mod order;
 mod shape;
 mod source;
 #[cfg(test)]
@@ -51,6 +52,7 @@ fn in_files(files: &[Source]) -> Vec<Complaint> {
         let mut found = text::check(file);
         if file.is_rust() {
             found.extend(layers::check(file));
+            found.extend(order::check(file));
             found.extend(shape::check(file));
         }
         found

@@ -93,6 +93,18 @@ fn who_links_a_child_says_what_happens_when_it_ends() {
 }
 
 #[test]
+fn what_must_be_deterministic_walks_no_hash_table() {
+    let text = "//! p\nuse std::collections::{BTreeMap, HashMap};\n";
+    for path in ["src/phone/actor.rs", "crates/sip/src/user_agent/engine.rs", "crates/media/src/jitter.rs"] {
+        assert_eq!(said(path, text), ["order 2"], "{path}");
+    }
+    assert_eq!(said("src/phone/calls.rs", "//! p\nlet seen = HashSet::new();\n"), ["order 2"]);
+    assert!(said("src/journal/state.rs", text).is_empty());
+    assert!(said("crates/sip/src/index.rs", text).is_empty());
+    assert!(said("src/phone/calls.rs", "//! p\n#[cfg(test)]\nmod tests {\n    use HashMap;\n}\n").is_empty());
+}
+
+#[test]
 fn a_file_that_no_mod_line_leads_to_is_found() {
     let files = [Source::new("tests/it/main.rs", "//! m\nmod a;\n"), Source::new("tests/it/b.rs", "//! b\n")];
     let found = in_files(&files);

@@ -4,8 +4,9 @@
 
 use super::digest::{self, Algorithm, Inputs, Qop};
 use crate::ids::Ids;
+use crate::index::Index;
 use crate::message::AuthParams;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// What the server knows about a user.
@@ -50,7 +51,7 @@ pub struct Challenger {
     /// How long a nonce may be used.
     pub lifetime: Duration,
     ids: Ids,
-    nonces: HashMap<String, Nonce>,
+    nonces: Index<String, Nonce>,
     order: VecDeque<String>,
 }
 
@@ -72,7 +73,7 @@ impl Challenger {
             qop: Some(Qop::Auth),
             lifetime: Duration::from_secs(300),
             ids: Ids::new(seed),
-            nonces: HashMap::new(),
+            nonces: Index::new(),
             order: VecDeque::new(),
         }
     }

@@ -8,8 +8,7 @@ use super::Credentials;
 use super::digest::{self, Challenge, Target};
 use crate::ids::Ids;
 use crate::message::{HeaderName, Message};
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::collections::BTreeMap;
 
 /// One remembered challenge.
 #[derive(Debug, Clone)]
@@ -23,7 +22,7 @@ struct Entry {
 /// Challenges by owner.
 #[derive(Debug)]
 pub(crate) struct Wallet<O> {
-    entries: HashMap<O, Vec<Entry>>,
+    entries: BTreeMap<O, Vec<Entry>>,
 }
 
 /// What one request has answered so far.
@@ -61,9 +60,9 @@ impl Attempts {
     }
 }
 
-impl<O: Copy + Eq + Hash> Wallet<O> {
+impl<O: Copy + Ord> Wallet<O> {
     pub(crate) fn new() -> Self {
-        Self { entries: HashMap::new() }
+        Self { entries: BTreeMap::new() }
     }
 
     /// Takes the challenges of a 401 or 407; true when the request is worth sending again.

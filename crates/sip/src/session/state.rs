@@ -222,9 +222,7 @@ impl crate::user_agent::UserAgent {
     /// Returns the handles of all sessions that are not over, oldest first.
     pub fn session_ids(&self) -> Vec<SessionId> {
         let alive = self.sessions.iter().filter(|(_, session)| session.state != SessionState::Ended);
-        let mut ids: Vec<SessionId> = alive.map(|(&id, _)| id).collect();
-        ids.sort_unstable();
-        ids
+        alive.map(|(&id, _)| id).collect()
     }
 
     /// Finds the session that owns a dialog, for example the one that a Replaces header names.

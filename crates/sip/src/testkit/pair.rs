@@ -4,7 +4,7 @@ use super::script::{Desk, Later, Script};
 use crate::ids::Ids;
 use crate::message::Message;
 use crate::user_agent::{Config, Event, Flow, Input, Output, Transmit, Transport, UserAgent};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ pub struct Network {
     /// Time from one peer to the other.
     pub latency: Duration,
     /// Faults by datagram number, counted from 0 over both directions, retransmissions included.
-    pub faults: HashMap<usize, Fault>,
+    pub faults: BTreeMap<usize, Fault>,
     /// Losses in a thousand.
     pub loss: u64,
     /// Repeats in a thousand.
@@ -64,7 +64,7 @@ impl Default for Network {
     fn default() -> Self {
         Self {
             latency: Duration::from_millis(10),
-            faults: HashMap::new(),
+            faults: BTreeMap::new(),
             loss: 0,
             duplication: 0,
             jitter: Duration::ZERO,

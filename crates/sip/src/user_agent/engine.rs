@@ -7,6 +7,7 @@ use super::incoming::ServerTransaction;
 use super::outgoing::Outgoing;
 use crate::auth::Wallet;
 use crate::ids::Ids;
+use crate::index::Index;
 use crate::message::Message;
 use crate::registration::RegistrationState;
 use crate::session::Session;
@@ -14,7 +15,7 @@ use crate::transaction::{
     ClientInput, ClientInvite, ClientInviteState, ClientKey, ClientOther, ClientOtherState, MergeKey, Notice,
     Reason, ServerKey, Step, TimerTable, Timers, Transmission,
 };
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// Who a deadline or a set of remembered challenges belongs to.
@@ -70,15 +71,15 @@ pub struct UserAgent {
     pub(crate) ids: Ids,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) timers: TimerTable<Owner>,
-    pub(crate) clients: HashMap<u64, ClientTransaction>,
-    pub(crate) client_keys: HashMap<ClientKey, u64>,
-    pub(crate) servers: HashMap<u64, ServerTransaction>,
-    pub(crate) server_keys: HashMap<ServerKey, u64>,
-    pub(crate) merges: HashMap<MergeKey, u64>,
-    pub(crate) outgoing: HashMap<u64, Outgoing>,
-    pub(crate) sessions: HashMap<SessionId, Session>,
-    pub(crate) tags: HashMap<String, SessionId>,
-    pub(crate) registrations: HashMap<RegistrationId, RegistrationState>,
+    pub(crate) clients: BTreeMap<u64, ClientTransaction>,
+    pub(crate) client_keys: Index<ClientKey, u64>,
+    pub(crate) servers: BTreeMap<u64, ServerTransaction>,
+    pub(crate) server_keys: Index<ServerKey, u64>,
+    pub(crate) merges: Index<MergeKey, u64>,
+    pub(crate) outgoing: BTreeMap<u64, Outgoing>,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) tags: Index<String, SessionId>,
+    pub(crate) registrations: BTreeMap<RegistrationId, RegistrationState>,
     pub(crate) wallet: Wallet<Owner>,
     pub(crate) last_id: u64,
 }
@@ -91,15 +92,15 @@ impl UserAgent {
             config,
             outputs: VecDeque::new(),
             timers: TimerTable::new(),
-            clients: HashMap::new(),
-            client_keys: HashMap::new(),
-            servers: HashMap::new(),
-            server_keys: HashMap::new(),
-            merges: HashMap::new(),
-            outgoing: HashMap::new(),
-            sessions: HashMap::new(),
-            tags: HashMap::new(),
-            registrations: HashMap::new(),
+            clients: BTreeMap::new(),
+            client_keys: Index::new(),
+            servers: BTreeMap::new(),
+            server_keys: Index::new(),
+            merges: Index::new(),
+            outgoing: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            tags: Index::new(),
+            registrations: BTreeMap::new(),
             wallet: Wallet::new(),
             last_id: 0,
         }
@@ -150,8 +151,8 @@ impl UserAgent {
         let servers = self.servers.keys().map(|id| format!("server {id}"));
         let outgoing = self.outgoing.keys().map(|id| format!("request {id}"));
         let sessions = self.sessions.keys().map(|id| format!("{id}"));
-        let tags = self.tags.keys().map(|tag| format!("tag {tag}"));
-        let merges = self.merges.keys().map(|key| format!("{key:?}"));
+        let tags = (!self.tags.is_empty()).then(|| format!("{} tags", self.tags.len()));
+        let merges = (!self.merges.is_empty()).then(|| format!("{} merges", self.merges.len()));
         let timers = self.timers.pending().map(|(owner, reason, _)| format!("{reason:?} of {owner:?}"));
         clients
             .chain(servers)
@@ -208,13 +209,10 @@ impl UserAgent {
 
     fn transport_failed(&mut self, now: Instant, flow: Flow) {
         let path = |other: &Flow| other.transport == flow.transport && other.remote == flow.remote;
-        let mut clients: Vec<u64> =
+        let clients: Vec<u64> =
             self.clients.iter().filter(|(_, client)| path(&client.flow)).map(|(&id, _)| id).collect();
-        let mut servers: Vec<u64> =
+        let servers: Vec<u64> =
             self.servers.iter().filter(|(_, server)| path(&server.flow)).map(|(&id, _)| id).collect();
-        // The order of a hash map must not decide what happens first.
-        clients.sort_unstable();
-        servers.sort_unstable();
         for id in clients {
             self.drive_client(now, id, ClientInput::TransportFailed, None);
         }

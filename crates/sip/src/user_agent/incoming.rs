@@ -138,9 +138,9 @@ impl UserAgent {
             (ServerMachine::Other(machine), step)
         };
         let merge = MergeKey::of(request);
-        if let Some(merge) = &merge {
+        if let Some(merge) = merge.clone() {
             // A copy by another path must not take the place of the one that is being answered.
-            self.merges.entry(merge.clone()).or_insert(id);
+            self.merges.insert_if_absent(merge, id);
         }
         let server = ServerTransaction {
             machine,

@@ -8,7 +8,7 @@ use offhook_sip::registration::RegistrationEvent;
 use offhook_sip::session::{EndCause, Party, SessionEvent};
 use offhook_sip::testkit::{Fault, Final, Network, Pair, SDP, Side, UasScript, ladder};
 use offhook_sip::user_agent::Body;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A flow: plays it to the end and says in words how it ended.
@@ -160,7 +160,7 @@ const FLOWS: [(&str, Flow); 8] = [
 ];
 
 fn with_fault(number: usize, fault: Fault) -> Network {
-    Network { faults: HashMap::from([(number, fault)]), ..Network::default() }
+    Network { faults: BTreeMap::from([(number, fault)]), ..Network::default() }
 }
 
 fn sweep(fault: Fault) -> usize {

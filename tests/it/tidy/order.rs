@@ -1,0 +1,26 @@
+//! Hash tables are not walked where their order could reach the wire or the journal: it differs between two runs.
+
+use super::Complaint;
+use super::source::Source;
+
+const RULE: &str = "order";
+
+/// Where the same inputs must give the same outputs.
+const DETERMINISTIC: [&str; 3] = ["crates/sip/src/", "crates/media/src/", "src/phone/"];
+/// The one table that offers no way to walk it.
+const INDEX: &str = "crates/sip/src/index.rs";
+
+pub(super) fn check(file: &Source) -> Vec<Complaint> {
+    let bound = DETERMINISTIC.iter().any(|folder| file.path.starts_with(folder));
+    if !bound || file.path == INDEX || file.name() == "tests.rs" {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for (line, code) in file.code() {
+        for table in ["HashMap", "HashSet"].into_iter().filter(|table| code.contains(table)) {
+            let text = format!("{table} has no order: use a BTreeMap, or offhook_sip::Index to look up only");
+            found.push(Complaint::new(&file.path, line, RULE, text));
+        }
+    }
+    found
+}
