@@ -21,6 +21,8 @@ pub mod journal;
 pub mod net;
 pub mod view;
 
+pub mod media;
+
 pub mod call;
 pub mod lab;
 pub mod report;

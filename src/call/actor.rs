@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use offhook_media::session::Fact;
+use offhook_media::session::{Fact, SendDigitsError};
 use ractor::{Actor, ActorProcessingErr, ActorRef, DerivedActorRef};
 use tokio::time::Instant;
 
@@ -275,7 +275,9 @@ impl Shell {
                 let to = replaces.as_ref().unwrap_or(to).clone();
                 self.ask(Request::Refer { to }, cause);
             }
-            CallCommand::StopPlaying => self.media.leg.session(|session, _| session.stop()),
+            CallCommand::StopPlaying => {
+                self.media.leg.session(|session, _| session.stop());
+            }
             CallCommand::SendDigits { digits, duration } if !self.knows_events() => {
                 self.send_digits_by_info(digits, duration.unwrap_or(DIGIT), cause);
             }
@@ -309,6 +311,7 @@ impl Shell {
         self.media
             .leg
             .session(|session, _| session.send_digits(method, &digits, duration.unwrap_or(DIGIT), DIGIT_GAP))
+            .unwrap_or(Err(SendDigitsError::NotSending))
             .map_err(|error| Rejection::new(Code::WrongState, format!("digits cannot be sent: {error}")))
     }
 

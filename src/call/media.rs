@@ -6,12 +6,12 @@ use offhook_media::{
     codec::Codec,
     negotiate::{Capabilities, CodecSpec, MediaPlan, NegotiationError, Negotiator},
     sdp::{Direction, SdpError, SessionDescription},
-    session::{Detectors, SessionConfig},
+    session::{Detectors, MediaSession, SessionConfig},
 };
 
-use super::media_task::{LegHandle, MediaHub};
 use crate::{
     event::{MediaDirection, MediaEvent},
+    media::{LegHandle, MediaHub},
     net::Network,
 };
 
@@ -72,7 +72,8 @@ impl CallMedia {
             detectors: Detectors { tone: true, inband_dtmf: false, silence: true },
             ..SessionConfig::default()
         };
-        let leg = hub.open(network, ip, config)?;
+        let leg = hub.open(network, ip)?;
+        leg.speak(|now| MediaSession::new(config, now));
         let local = leg.local();
         let negotiator = Negotiator::new(capabilities(codecs), seed >> 32, local.ip(), local.port());
         Ok(Self { leg, negotiator, before_early: None, before_codecs: None, plan: None })
@@ -166,8 +167,8 @@ impl CallMedia {
             now: from_sdp(plan.direction),
         };
         self.leg.session(|session, now| session.set_plan(now, plan.clone()));
-        self.plan = Some(plan);
         self.leg.start();
+        self.plan = Some(plan);
         agreed
     }
 

@@ -6,7 +6,6 @@ mod actor;
 mod codecs;
 mod info;
 mod media;
-mod media_task;
 mod patience;
 mod recording;
 mod signaling;
@@ -16,7 +15,6 @@ mod state;
 pub(crate) use actor::{Beginning, CallActor, CallArguments, CallSettings};
 pub(crate) use codecs::unavailable_codecs;
 pub(crate) use media::CallMedia;
-pub use media_task::{MediaHub, MediaLoad};
 pub(crate) use state::CallCommand;
 
 use offhook_sip::{session::SessionEvent, user_agent::IncomingId};

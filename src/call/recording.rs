@@ -1,76 +1,15 @@
 //! A call's recording: opened with media or on demand, closed with either.
 //!
-//! Two channels of 16-bit PCM at 8 kHz: left what was received, right what was sent, so that each direction can be
-//! measured on its own. A segment that is closed gets its description beside it.
+//! A segment that is closed gets its description beside it.
 
-use std::{
-    fs::File,
-    io::BufWriter,
-    path::{Path, PathBuf},
-};
-
-use offhook_media::{
-    audio::{RecordingLayout, WavError, WavRecorder},
-    session::RecordFrame,
-};
+use std::path::Path;
 
 use super::actor::Shell;
 use crate::{
     artifact::{RecordingName, Recordings},
     event::{Cause, MediaEvent},
+    media::{Recorder, RecordingError},
 };
-
-/// Takes frames on the media clock and writes them to a file.
-pub(crate) struct Recorder {
-    writer: WavRecorder<BufWriter<File>>,
-    path: PathBuf,
-    /// The first failure to write; later frames are dropped and the closing says so.
-    failure: Option<WavError>,
-}
-
-impl std::fmt::Debug for Recorder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recorder").field("path", &self.path).finish_non_exhaustive()
-    }
-}
-
-impl Recorder {
-    /// Creates the file and the folders above it.
-    fn create(path: &Path) -> Result<Self, RecordingError> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let writer = WavRecorder::new(BufWriter::new(File::create(path)?), RecordingLayout::Stereo)?;
-        Ok(Self { writer, path: path.to_owned(), failure: None })
-    }
-
-    /// Takes 20 ms of both directions.
-    pub(crate) fn write(&mut self, frame: &RecordFrame) {
-        if self.failure.is_none() {
-            self.failure = self.writer.write(&frame.received, &frame.sent).err();
-        }
-    }
-
-    /// Completes the file and returns its length in milliseconds.
-    fn close(self) -> Result<u64, RecordingError> {
-        let duration_ms = self.writer.frames() * 20;
-        match self.failure {
-            Some(error) => Err(error.into()),
-            None => Ok(self.writer.finish().map(|()| duration_ms)?),
-        }
-    }
-}
-
-/// A recording cannot be written.
-#[derive(Debug, thiserror::Error)]
-enum RecordingError {
-    /// The folder or the file cannot be made.
-    #[error(transparent)]
-    File(#[from] std::io::Error),
-    /// The medium failed later.
-    #[error(transparent)]
-    Write(#[from] WavError),
-}
 
 impl Shell {
     /// Starts or ends the recording; says so when it cannot.
@@ -96,7 +35,7 @@ impl Shell {
 
     fn stop_recording(&mut self, cause: &Cause) {
         let Some(recorder) = self.media.leg.record(None) else { return };
-        let path = recorder.path.clone();
+        let path = recorder.path().to_owned();
         match recorder.close() {
             Ok(duration_ms) => {
                 let path = path.display().to_string();

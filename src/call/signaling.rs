@@ -333,8 +333,7 @@ impl Shell {
     /// Ends recording and media and appends the final figures.
     pub(super) fn close_media(&mut self, cause: &Cause) {
         self.cut_info_digits(cause);
-        if self.state.media {
-            let (stats, said) = self.media.leg.close();
+        if let Some((stats, said)) = self.media.leg.close().filter(|_| self.state.media) {
             for fact in said {
                 // The last figures are those of the end.
                 if !matches!(fact, Fact::Statistics(_)) {

@@ -27,12 +27,13 @@ use tokio::{
 
 use super::{Dangling, Outbox, Registrar, commands::Asked};
 use crate::{
-    call::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, MediaHub, Reply, ToPhone},
+    call::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, Reply, ToPhone},
     command::{Command, Outcome},
     config::Limits,
     event::{Cause, EndCause, Event, PhoneEvent, PhoneSpec, SipEvent, SipSummary, Subject},
     id::{CallId, PhoneId},
     journal::Journal,
+    media::MediaHub,
     net::{Arrival, Network, Signaling, SignalingOptions},
     secret::Secret,
 };

@@ -16,10 +16,10 @@ use super::{
     turns::Turns,
 };
 use crate::{
-    call::{MediaHub, MediaLoad},
     config::Credentials,
     event::{Cause, Subject, SystemEvent},
     journal::{Journal, JournalError},
+    media::{MediaHub, MediaLoad},
     net::Network,
     phone::{Outbox, Shared},
     view::Views,

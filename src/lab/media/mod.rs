@@ -1,11 +1,8 @@
-//! Media of the lab: ports, relays, and the voices of the test numbers.
-//!
-//! One task reads the two sockets of a leg; a relayed packet leaves from there at once, without a timer. One clock
-//! drives every voice. RFC 3550 packets are not changed in a relay, so SSRC, sequence and RTCP stay end to end.
+//! Media of the lab: ports, relays, and the voices of the test numbers, on the legs and the clock of `media`.
 
-mod clock;
 mod leg;
 mod prompt;
 
-pub(super) use leg::{Media, MediaFact, MediaLeg, Target};
+pub(super) use crate::media::Target;
+pub(super) use leg::{Media, MediaFact, MediaLeg};
 pub(super) use prompt::{announcement, beep};

@@ -1,0 +1,152 @@
+//! The clock: each worker owns one of 20 ms and ticks every voice that is assigned to it; it stands still without any.
+
+use std::{
+    io,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::Notify,
+    task::AbortHandle,
+    time::{Instant, MissedTickBehavior},
+};
+
+use super::leg::{Leg, LegHandle, guard};
+use crate::net::Network;
+
+/// Packets are sent and played at this pace.
+const TICK: Duration = Duration::from_millis(20);
+
+/// The media workers of a process or of a lab; legs are spread over them.
+#[derive(Debug)]
+pub struct MediaHub {
+    workers: Vec<Arc<Worker>>,
+    next: AtomicUsize,
+    open: Arc<AtomicUsize>,
+    tasks: Vec<AbortHandle>,
+}
+
+/// How well a hub keeps its pace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MediaLoad {
+    /// Legs being driven now.
+    pub legs: usize,
+    /// Ticks since the start.
+    pub ticks: u64,
+    /// Ticks that ended more than 20 ms after their time, so that a packet was late by more than that.
+    pub late_ticks: u64,
+    /// The largest such delay, microseconds.
+    pub worst_delay_us: u64,
+}
+
+/// One clock and the voices on it.
+#[derive(Debug, Default)]
+pub(super) struct Worker {
+    legs: Mutex<Vec<Weak<Leg>>>,
+    more: Notify,
+    ticks: AtomicU64,
+    late_ticks: AtomicU64,
+    worst_delay_us: AtomicU64,
+}
+
+impl MediaHub {
+    /// Starts `workers` workers; must be called inside a tokio runtime.
+    #[must_use]
+    pub fn start(workers: usize) -> Self {
+        let workers: Vec<_> = (0..workers.max(1)).map(|_| Arc::new(Worker::default())).collect();
+        let tasks =
+            workers.iter().map(|worker| tokio::spawn(Arc::clone(worker).run()).abort_handle()).collect();
+        Self { workers, next: AtomicUsize::new(0), open: Arc::default(), tasks }
+    }
+
+    /// Returns how well the pace is kept.
+    #[must_use]
+    pub fn load(&self) -> MediaLoad {
+        self.workers.iter().fold(MediaLoad::default(), |sum, worker| MediaLoad {
+            legs: sum.legs + guard(&worker.legs).iter().filter(|leg| leg.strong_count() > 0).count(),
+            ticks: sum.ticks + worker.ticks.load(Ordering::Relaxed),
+            late_ticks: sum.late_ticks + worker.late_ticks.load(Ordering::Relaxed),
+            worst_delay_us: sum.worst_delay_us.max(worker.worst_delay_us.load(Ordering::Relaxed)),
+        })
+    }
+
+    /// Returns how many legs are open, quiet ones and relays included.
+    pub(crate) fn open_legs(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Opens a leg's sockets at `ip`; it stays quiet until [`LegHandle::start`].
+    ///
+    /// # Errors
+    /// No port pair is free.
+    pub(crate) fn open(&self, network: &dyn Network, ip: IpAddr) -> io::Result<LegHandle> {
+        let (rtp, rtcp) = network.bind_media(ip)?;
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let worker = self.workers.get(turn % self.workers.len().max(1)).cloned();
+        Ok(LegHandle::new(Leg::new(rtp, rtcp, Arc::clone(&self.open)), worker))
+    }
+}
+
+impl Drop for MediaHub {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Worker {
+    /// Ticks for `leg` while it lives and has a voice.
+    pub(super) fn add(&self, leg: &Arc<Leg>) {
+        let mut legs = guard(&self.legs);
+        if !legs.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(leg))) {
+            legs.push(Arc::downgrade(leg));
+            drop(legs);
+            self.more.notify_one();
+        }
+    }
+
+    async fn run(self: Arc<Self>) {
+        loop {
+            // Nothing to drive: sleep without a timer.
+            while guard(&self.legs).is_empty() {
+                self.more.notified().await;
+            }
+            let mut clock = tokio::time::interval(TICK);
+            clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            loop {
+                let due = clock.tick().await;
+                if !self.tick(due) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Drives every leg once; returns whether any is left.
+    fn tick(&self, due: Instant) -> bool {
+        let legs: Vec<Arc<Leg>> = guard(&self.legs).iter().filter_map(Weak::upgrade).collect();
+        // The scheduled time, not the actual one: packets keep their spacing when the worker wakes late.
+        let silent: Vec<&Arc<Leg>> = legs.iter().filter(|leg| !leg.tick(due.into_std())).collect();
+        let gone = |leg: &Weak<Leg>| {
+            leg.strong_count() == 0
+                || silent.iter().any(|silent| std::ptr::eq(leg.as_ptr(), Arc::as_ptr(silent)))
+        };
+        let left = {
+            let mut legs = guard(&self.legs);
+            legs.retain(|leg| !gone(leg));
+            !legs.is_empty()
+        };
+        let delay = due.elapsed();
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+        self.worst_delay_us
+            .fetch_max(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        if delay > TICK {
+            self.late_ticks.fetch_add(1, Ordering::Relaxed);
+        }
+        left
+    }
+}

@@ -1,0 +1,14 @@
+//! Media on the wire: the clock, the legs on it, and what happens to what they receive.
+//!
+//! Phones and the lab use the same legs. A leg is two sockets and either a voice (`offhook_media`'s session, driven by
+//! the clock) or a relay (what arrives leaves by another leg at once). Facts leave through a closure; packets never do.
+
+mod hub;
+mod leg;
+mod recorder;
+mod relay;
+
+pub use hub::{MediaHub, MediaLoad};
+pub(crate) use leg::LegHandle;
+pub(crate) use recorder::{Recorder, RecordingError};
+pub(crate) use relay::Target;
