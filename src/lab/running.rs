@@ -73,7 +73,7 @@ impl Lab {
                 tracing::warn!("the lab is behind and lost word of a connection");
             }
         };
-        let sockets = SignalingOptions { local: options.bind, tcp: true, permits: PERMITS };
+        let sockets = SignalingOptions { local: options.bind, tcp: true, permits: PERMITS, phone: None };
         let address = options.bind;
         let signaling = Signaling::open(Arc::clone(&network), sockets, deliver)
             .map_err(|source| LabError::Listen { address, source })?;

@@ -8,6 +8,7 @@ pub(crate) mod media_ports;
 mod network;
 mod signaling;
 mod system;
+mod tap;
 
 pub use admission::{Admission, Permit};
 pub use network::{
@@ -17,3 +18,4 @@ pub use offhook_sip::user_agent::{Flow, Transport};
 pub use signaling::{Arrival, Signaling, SignalingOptions};
 pub(crate) use system::literal;
 pub use system::{SystemNetwork, SystemOptions};
+pub use tap::{Attached, Sighting, Tap, Taps, Traffic, Way};

@@ -11,6 +11,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::Taps;
+
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -58,6 +60,9 @@ pub trait Network: Send + Sync + 'static {
     /// # Errors
     /// There is no route.
     fn local_ip_towards(&self, remote: SocketAddr) -> io::Result<IpAddr>;
+
+    /// Returns the taps to which everything is shown that passes the sockets of this network.
+    fn taps(&self) -> &Taps;
 }
 
 /// A bound datagram socket; closed when its last handle is dropped.

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{
+    Taps,
     media_ports::{MediaPorts, PortPair},
     network::{BoxFuture, BoxedStream, DatagramPair, DatagramSocket, Network, StreamListener},
 };
@@ -43,6 +44,7 @@ impl Default for SystemOptions {
 #[derive(Clone, Debug)]
 pub struct SystemNetwork {
     ports: MediaPorts,
+    taps: Taps,
 }
 
 impl SystemNetwork {
@@ -50,7 +52,8 @@ impl SystemNetwork {
     #[must_use]
     pub fn new(options: SystemOptions) -> Self {
         // Two programs on one machine should not begin at the same port.
-        Self { ports: MediaPorts::new(options.media_ports, u64::from(std::process::id())) }
+        let ports = MediaPorts::new(options.media_ports, u64::from(std::process::id()));
+        Self { ports, taps: Taps::default() }
     }
 
     /// Returns how many RTP/RTCP port pairs are free.
@@ -154,6 +157,10 @@ impl Network for SystemNetwork {
         let probe = std::net::UdpSocket::bind((any, 0))?;
         probe.connect(remote)?;
         Ok(probe.local_addr()?.ip())
+    }
+
+    fn taps(&self) -> &Taps {
+        &self.taps
     }
 }
 

@@ -293,11 +293,13 @@ impl Shell {
             local: SocketAddr::new(ip, start.spec.local_port),
             tcp: true,
             permits: shared.limits.waiting_messages_per_phone,
+            phone: Some(start.id.clone()),
         };
         let open = |port| {
             let (network, deliver) = (Arc::clone(&shared.network), deliver.clone());
             let local = SocketAddr::new(ip, port);
-            Signaling::open(network, SignalingOptions { local, ..options }, move |arrival| {
+            let options = SignalingOptions { local, ..options.clone() };
+            Signaling::open(network, options, move |arrival| {
                 // A phone that is gone wants nothing; its permit is freed by the drop.
                 drop(deliver.cast(PhoneMessage::Arrival(arrival)));
             })

@@ -16,7 +16,7 @@ use super::{
     stream::{self, Door},
 };
 use crate::net::{
-    self, BoxFuture, BoxedStream, DatagramPair, DatagramSocket, StreamListener, Transport, literal,
+    self, BoxFuture, BoxedStream, DatagramPair, DatagramSocket, StreamListener, Taps, Transport, literal,
     media_ports::MediaPorts,
 };
 
@@ -45,6 +45,7 @@ pub struct Host {
 pub(super) struct Wires {
     started: Instant,
     ports: MediaPorts,
+    taps: Taps,
     state: Mutex<State>,
 }
 
@@ -68,8 +69,8 @@ impl Network {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let state = State { random: seed, next_port: *EPHEMERAL.start(), ..State::default() };
-        let wires =
-            Wires { started: Instant::now(), ports: MediaPorts::new(MEDIA, 0), state: Mutex::new(state) };
+        let (ports, taps) = (MediaPorts::new(MEDIA, 0), Taps::default());
+        let wires = Wires { started: Instant::now(), ports, taps, state: Mutex::new(state) };
         Self { wires: Arc::new(wires) }
     }
 
@@ -327,6 +328,10 @@ impl net::Network for Host {
     fn local_ip_towards(&self, _remote: SocketAddr) -> io::Result<IpAddr> {
         Ok(self.ip)
     }
+
+    fn taps(&self) -> &Taps {
+        &self.network.wires.taps
+    }
 }
 
 impl net::Network for Network {
@@ -355,6 +360,10 @@ impl net::Network for Network {
 
     fn local_ip_towards(&self, remote: SocketAddr) -> io::Result<IpAddr> {
         self.local_host().local_ip_towards(remote)
+    }
+
+    fn taps(&self) -> &Taps {
+        &self.wires.taps
     }
 }
 

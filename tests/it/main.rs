@@ -27,4 +27,5 @@ mod scenario_exercise;
 mod scenarios;
 mod secrets;
 mod support;
+mod taps;
 mod tidy;

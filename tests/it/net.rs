@@ -26,7 +26,7 @@ From: <sip:a@a>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nConte
 
 fn open(permits: usize) -> (Signaling, mpsc::Receiver<Arrival>) {
     let (arrived, arrivals) = mpsc::channel(64);
-    let options = SignalingOptions { local: ANY_PORT, tcp: true, permits };
+    let options = SignalingOptions { local: ANY_PORT, tcp: true, permits, phone: None };
     let deliver = move |arrival| arrived.try_send(arrival).unwrap();
     (Signaling::open(Arc::new(SystemNetwork::default()), options, deliver).unwrap(), arrivals)
 }

@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Arrival, Deliver};
+use super::{Arrival, Deliver, Witness};
 use crate::net::{
     Flow, Transport,
     admission::Admission,
@@ -45,6 +45,8 @@ const CHUNK: usize = 16 << 10;
 
 /// Answer to a keep-alive, RFC 5626 §3.5.1.
 const PONG: &[u8] = b"\r\n";
+/// The keep-alive that it answers.
+const PING: &[u8] = b"\r\n\r\n";
 
 type Queue = mpsc::Sender<Vec<u8>>;
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -54,6 +56,7 @@ pub(super) struct Connections {
     network: Arc<dyn Network>,
     deliver: Deliver,
     admission: Admission,
+    witness: Witness,
     open: Mutex<Open>,
     /// Nothing more will be given to `send`: every stream ends once it has written what is queued.
     pub(super) closing: CancellationToken,
@@ -67,8 +70,20 @@ struct Open {
 }
 
 impl Connections {
-    pub(super) fn new(network: Arc<dyn Network>, deliver: Deliver, admission: Admission) -> Self {
-        Self { network, deliver, admission, open: Mutex::default(), closing: CancellationToken::new() }
+    pub(super) fn new(
+        network: Arc<dyn Network>,
+        deliver: Deliver,
+        admission: Admission,
+        witness: Witness,
+    ) -> Self {
+        Self {
+            network,
+            deliver,
+            admission,
+            witness,
+            open: Mutex::default(),
+            closing: CancellationToken::new(),
+        }
     }
 
     /// Returns how many streams are open or being opened.
@@ -136,7 +151,7 @@ impl Connections {
         let (pong, pongs) = mpsc::channel(1);
         let ended = tokio::select! {
             read = self.read(reader, flow, framer(DEFAULT_LIMIT), pong) => read,
-            written = write(writer, waiting, pongs, &self.closing) => written,
+            written = self.write(writer, flow, waiting, pongs) => written,
         };
         self.end(flow, serial, ended);
     }
@@ -155,24 +170,63 @@ impl Connections {
                 let cut = framer.buffered() > 0;
                 return if cut { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) };
             }
-            framer.push(chunk.get(..length).unwrap_or_default());
+            let read = chunk.get(..length).unwrap_or_default();
+            framer.push(read);
             loop {
                 match framer.poll_frame() {
                     Ok(None) => break,
-                    Ok(Some(Frame::Pong)) => {}
+                    Ok(Some(Frame::Pong)) => self.witness.received(&flow, PONG),
                     // One pong waiting to be written answers every ping before it.
-                    Ok(Some(Frame::Ping)) => drop(pong.try_send(())),
+                    Ok(Some(Frame::Ping)) => {
+                        self.witness.received(&flow, PING);
+                        let _one_waits_already = pong.try_send(());
+                    }
                     Ok(Some(Frame::Message(message))) => {
+                        self.witness.received(&flow, message.bytes());
                         // A stream can be slowed down, so nothing is refused here.
                         let Some(permit) = self.admission.wait().await else { return Ok(()) };
                         (self.deliver)(Arrival::Message { flow, bytes: message.bytes().to_vec(), permit });
                     }
                     Err(error) => {
+                        self.witness.received(&flow, read);
                         (self.deliver)(Arrival::Unframeable { flow, error });
                         return Err(io::ErrorKind::InvalidData.into());
                     }
                 }
             }
+        }
+    }
+
+    /// Writes what is queued; ends well when the queue is empty and the user agent closes.
+    async fn write(
+        &self,
+        mut writer: tokio::io::WriteHalf<BoxedStream>,
+        flow: Flow,
+        mut waiting: mpsc::Receiver<Vec<u8>>,
+        mut pongs: mpsc::Receiver<()>,
+    ) -> io::Result<()> {
+        // The queue ends when a newer connection to this peer takes its place in the table; reading goes on.
+        let mut fed = true;
+        loop {
+            let message;
+            let bytes: &[u8] = tokio::select! {
+                Some(()) = pongs.recv() => PONG,
+                next = waiting.recv(), if fed => if let Some(next) = next {
+                    message = next;
+                    &message
+                } else {
+                    fed = false;
+                    continue;
+                },
+                // The queue then gives what it still holds, and ends.
+                () = self.closing.cancelled(), if fed && !waiting.is_closed() => {
+                    waiting.close();
+                    continue;
+                },
+                () = self.closing.cancelled(), if !fed => return Ok(()),
+            };
+            timeout(WRITE_LIMIT, writer.write_all(bytes)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            self.witness.sent(&flow, bytes);
         }
     }
 
@@ -187,37 +241,6 @@ impl Connections {
             Ok(()) => Arrival::Closed { flow },
             Err(error) => Arrival::Failed { flow, error },
         });
-    }
-}
-
-/// Writes what is queued; ends well when the queue is empty and the user agent closes.
-async fn write(
-    mut writer: tokio::io::WriteHalf<BoxedStream>,
-    mut waiting: mpsc::Receiver<Vec<u8>>,
-    mut pongs: mpsc::Receiver<()>,
-    closing: &CancellationToken,
-) -> io::Result<()> {
-    // The queue ends when a newer connection to this peer takes its place in the table; reading goes on.
-    let mut fed = true;
-    loop {
-        let message;
-        let bytes: &[u8] = tokio::select! {
-            Some(()) = pongs.recv() => PONG,
-            next = waiting.recv(), if fed => if let Some(next) = next {
-                message = next;
-                &message
-            } else {
-                fed = false;
-                continue;
-            },
-            // The queue then gives what it still holds, and ends.
-            () = closing.cancelled(), if fed && !waiting.is_closed() => {
-                waiting.close();
-                continue;
-            },
-            () = closing.cancelled(), if !fed => return Ok(()),
-        };
-        timeout(WRITE_LIMIT, writer.write_all(bytes)).await.map_err(|_| io::ErrorKind::TimedOut)??;
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Arrival, Deliver};
+use super::{Arrival, Deliver, Witness};
 use crate::net::{Flow, Transport, admission::Admission, network::DatagramSocket};
 
 /// Largest UDP payload.
@@ -24,7 +24,12 @@ thread_local! {
 }
 
 /// Delivers datagrams for ever; ends by being aborted.
-pub(super) async fn read(socket: Arc<dyn DatagramSocket>, deliver: Deliver, admission: Admission) {
+pub(super) async fn read(
+    socket: Arc<dyn DatagramSocket>,
+    deliver: Deliver,
+    admission: Admission,
+    witness: Witness,
+) {
     let local = socket.local();
     loop {
         let (bytes, remote) = match receive(&*socket).await {
@@ -38,12 +43,13 @@ pub(super) async fn read(socket: Arc<dyn DatagramSocket>, deliver: Deliver, admi
                 continue;
             }
         };
+        let flow = Flow { transport: Transport::Udp, local, remote };
+        witness.received(&flow, &bytes);
         if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             // A keep-alive of the peer: it has done its work on the way here.
             continue;
         }
         if let Some(permit) = admission.admit() {
-            let flow = Flow { transport: Transport::Udp, local, remote };
             deliver(Arrival::Message { flow, bytes, permit });
         }
     }

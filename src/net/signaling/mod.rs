@@ -14,13 +14,17 @@ use std::{
 };
 
 use offhook_sip::framing::FramingError;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use super::{
-    Flow, Transport,
+    Flow, Sighting, Taps, Traffic, Transport, Way,
     admission::{Admission, Permit},
     network::{DatagramSocket, Network, StreamListener},
 };
+use crate::id::PhoneId;
 use connection::Connections;
 
 /// Attempts to find a port that is free for datagrams and streams alike.
@@ -29,7 +33,7 @@ const PORT_ATTEMPTS: usize = 32;
 const LAST_WRITES: Duration = Duration::from_millis(250);
 
 /// What [`Signaling::open`] needs to know.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct SignalingOptions {
     /// Where to listen; port 0 takes one that is free for both transports.
     pub local: SocketAddr,
@@ -37,6 +41,8 @@ pub struct SignalingOptions {
     pub tcp: bool,
     /// How many delivered messages may be unhandled at a time.
     pub permits: usize,
+    /// Whose sockets these are, for taps; none for the lab.
+    pub phone: Option<PhoneId>,
 }
 
 /// What came in.
@@ -77,6 +83,7 @@ pub struct Signaling {
     local: SocketAddr,
     datagram: Arc<dyn DatagramSocket>,
     admission: Admission,
+    witness: Witness,
     connections: Arc<Connections>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -94,13 +101,15 @@ impl Signaling {
         options: SignalingOptions,
         deliver: impl Fn(Arrival) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let (datagram, listener) = bind(&*network, options)?;
+        let (datagram, listener) = bind(&*network, &options)?;
+        let witness = Witness { taps: network.taps().clone(), phone: options.phone };
         let deliver: Deliver = Arc::new(deliver);
         let admission = Admission::new(options.permits);
         let local = datagram.local();
-        let connections = Arc::new(Connections::new(network, Arc::clone(&deliver), admission.clone()));
+        let connections =
+            Arc::new(Connections::new(network, Arc::clone(&deliver), admission.clone(), witness.clone()));
         let mut tasks = JoinSet::new();
-        let read = datagram::read(Arc::clone(&datagram), deliver, admission.clone());
+        let read = datagram::read(Arc::clone(&datagram), deliver, admission.clone(), witness.clone());
         let closing = connections.closing.clone();
         tasks.spawn(async move {
             closing.run_until_cancelled(read).await;
@@ -108,7 +117,7 @@ impl Signaling {
         if let Some(listener) = listener {
             tasks.spawn(connection::accept(listener, Arc::clone(&connections)));
         }
-        Ok(Self { local, datagram, admission, connections, tasks: Mutex::new(tasks) })
+        Ok(Self { local, datagram, admission, witness, connections, tasks: Mutex::new(tasks) })
     }
 
     /// Returns the bound address, the same for both transports.
@@ -125,7 +134,11 @@ impl Signaling {
     /// The network refused it at once; [`io::ErrorKind::WouldBlock`] when the queue to that peer is full.
     pub fn send(&self, flow: &Flow, bytes: &[u8]) -> io::Result<()> {
         match flow.transport {
-            Transport::Udp => self.datagram.try_send(bytes, flow.remote).map(|_| ()),
+            Transport::Udp => {
+                self.datagram.try_send(bytes, flow.remote)?;
+                self.witness.sent(flow, bytes);
+                Ok(())
+            }
             Transport::Tcp => self.connections.send(flow, bytes, |task| {
                 let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
                 while tasks.try_join_next().is_some() {}
@@ -162,7 +175,36 @@ impl Signaling {
 
 type Bound = (Arc<dyn DatagramSocket>, Option<Box<dyn StreamListener>>);
 
-fn bind(network: &dyn Network, options: SignalingOptions) -> io::Result<Bound> {
+/// Shows the taps what passes the sockets of one user agent.
+#[derive(Clone)]
+struct Witness {
+    taps: Taps,
+    phone: Option<PhoneId>,
+}
+
+impl Witness {
+    fn sent(&self, flow: &Flow, bytes: &[u8]) {
+        self.saw(Way::Sent, flow, bytes);
+    }
+
+    fn received(&self, flow: &Flow, bytes: &[u8]) {
+        self.saw(Way::Received, flow, bytes);
+    }
+
+    fn saw(&self, way: Way, flow: &Flow, bytes: &[u8]) {
+        self.taps.show(|| Sighting {
+            way,
+            traffic: Traffic::Sip(flow.transport),
+            local: flow.local,
+            remote: flow.remote,
+            at: Instant::now().into_std(),
+            phone: self.phone.as_ref(),
+            bytes,
+        });
+    }
+}
+
+fn bind(network: &dyn Network, options: &SignalingOptions) -> io::Result<Bound> {
     let attempts = if options.local.port() == 0 { PORT_ATTEMPTS } else { 1 };
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..attempts {

@@ -186,7 +186,8 @@ pub(super) struct Setup<'a> {
 impl Phone {
     pub(super) fn new(network: Arc<dyn Network>, setup: &Setup<'_>) -> Self {
         let (arrived, arrivals) = mpsc::channel(256);
-        let options = SignalingOptions { local: SocketAddr::new(setup.ip, 0), tcp: true, permits: 128 };
+        let local = SocketAddr::new(setup.ip, 0);
+        let options = SignalingOptions { local, tcp: true, permits: 128, phone: None };
         let deliver = move |arrival| arrived.try_send(arrival).unwrap();
         let signaling = Arc::new(Signaling::open(Arc::clone(&network), options, deliver).unwrap());
         let (rtp, rtcp) = network.bind_media(setup.ip).unwrap();
