@@ -106,25 +106,6 @@ pub struct MediaDescription {
 }
 
 impl MediaDescription {
-    /// Returns the values of the attributes called `name`, in order.
-    ///
-    /// A flag attribute has an empty value.
-    pub fn attributes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        attributes(&self.lines, name)
-    }
-
-    /// Returns the connection of this section alone.
-    #[must_use]
-    pub fn connection(&self) -> Option<Connection> {
-        connection(&self.lines)
-    }
-
-    /// Returns the direction attribute of this section alone.
-    #[must_use]
-    pub fn direction(&self) -> Option<Direction> {
-        direction(&self.lines)
-    }
-
     /// Returns the mapping of a dynamic or explicitly described payload type.
     #[must_use]
     pub fn rtpmap(&self, payload_type: u8) -> Option<RtpMap> {
@@ -185,17 +166,6 @@ pub struct SessionDescription {
 }
 
 impl SessionDescription {
-    /// Returns the values of the session attributes called `name`, in order.
-    pub fn attributes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        attributes(&self.lines, name)
-    }
-
-    /// Returns the session-level connection.
-    #[must_use]
-    pub fn connection(&self) -> Option<Connection> {
-        connection(&self.lines)
-    }
-
     /// Returns where `media` shall go: its own connection, else that of the session.
     #[must_use]
     pub fn connection_of(&self, media: &MediaDescription) -> Option<Connection> {
@@ -205,21 +175,44 @@ impl SessionDescription {
     /// Returns the direction of `media`: its own, else that of the session, else `sendrecv`.
     #[must_use]
     pub fn direction_of(&self, media: &MediaDescription) -> Direction {
-        media.direction().or_else(|| direction(&self.lines)).unwrap_or(Direction::SendRecv)
+        media.direction().or_else(|| self.direction()).unwrap_or(Direction::SendRecv)
     }
 }
 
-fn attributes<'a>(lines: &'a [Line], name: &'a str) -> impl Iterator<Item = &'a str> {
-    lines.iter().filter(|line| line.kind == 'a').filter_map(move |line| {
-        let (key, value) = line.value.split_once(':').unwrap_or((&line.value, ""));
-        (key == name).then_some(value)
-    })
+/// What the session and each of its media sections say in the same words.
+pub trait Described {
+    /// Returns the lines of this level alone.
+    fn lines(&self) -> &[Line];
+
+    /// Returns the values of the attributes called `name`, in order.
+    ///
+    /// A flag attribute has an empty value.
+    fn attributes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.lines().iter().filter(|line| line.kind == 'a').filter_map(move |line| {
+            let (key, value) = line.value.split_once(':').unwrap_or((&line.value, ""));
+            (key == name).then_some(value)
+        })
+    }
+
+    /// Returns the connection of this level alone.
+    fn connection(&self) -> Option<Connection> {
+        self.lines().iter().filter(|line| line.kind == 'c').find_map(|line| Connection::parse(&line.value))
+    }
+
+    /// Returns the direction attribute of this level alone.
+    fn direction(&self) -> Option<Direction> {
+        self.lines().iter().filter(|line| line.kind == 'a').find_map(|line| Direction::from_name(&line.value))
+    }
 }
 
-fn connection(lines: &[Line]) -> Option<Connection> {
-    lines.iter().filter(|line| line.kind == 'c').find_map(|line| Connection::parse(&line.value))
+impl Described for SessionDescription {
+    fn lines(&self) -> &[Line] {
+        &self.lines
+    }
 }
 
-fn direction(lines: &[Line]) -> Option<Direction> {
-    lines.iter().filter(|line| line.kind == 'a').find_map(|line| Direction::from_name(&line.value))
+impl Described for MediaDescription {
+    fn lines(&self) -> &[Line] {
+        &self.lines
+    }
 }

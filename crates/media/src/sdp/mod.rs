@@ -12,5 +12,7 @@ mod tests;
 mod write;
 
 pub use attribute::{Direction, Fmtp, RtcpAddress, RtpMap};
-pub use description::{Connection, ConnectionHost, Line, MediaDescription, Origin, SessionDescription};
+pub use description::{
+    Connection, ConnectionHost, Described, Line, MediaDescription, Origin, SessionDescription,
+};
 pub use parse::SdpError;
