@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use offhook_seed::Seed;
 use tokio::time::Instant;
 
 use super::{
@@ -51,7 +52,7 @@ pub(super) struct Wires {
 
 #[derive(Default)]
 struct State {
-    random: u64,
+    luck: Seed,
     next_port: u16,
     count: u64,
     mailboxes: HashMap<SocketAddr, Arc<Mailbox>>,
@@ -68,7 +69,7 @@ impl Network {
     /// Returns an empty network; equal seeds and equal inputs give equal outcomes. Needs a tokio runtime.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let state = State { random: seed, next_port: *EPHEMERAL.start(), ..State::default() };
+        let state = State { luck: Seed::new(seed), next_port: *EPHEMERAL.start(), ..State::default() };
         let (ports, taps) = (MediaPorts::new(MEDIA, 0), Taps::default());
         let wires = Wires { started: Instant::now(), ports, taps, state: Mutex::new(state) };
         Self { wires: Arc::new(wires) }
@@ -145,7 +146,7 @@ impl Wires {
         };
         let late = if let Fate::Late(late) = fate { late } else { Duration::ZERO };
         let delays: Vec<Duration> =
-            (0..copies).map(|_| link.latency + late + link.jitter.mul_f64(state.chance())).collect();
+            (0..copies).map(|_| link.latency + late + link.jitter.mul_f64(state.luck.next_unit())).collect();
         state.note(Crossing {
             at: now - self.started,
             transport: Transport::Udp,
@@ -193,25 +194,9 @@ impl Wires {
 }
 
 impl State {
-    /// Returns the next number of a splitmix sequence.
-    fn next(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Returns a number from 0 up to, not including, 1.
-    fn chance(&mut self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
-        let bits = (self.next() >> 11) as f64;
-        bits / 9_007_199_254_740_992.0
-    }
-
     fn fate(&mut self, link: Link, datagram: &Datagram<'_>) -> Fate {
         // Both numbers are drawn always, so that one link's rule does not shift the luck of the others.
-        let (loss, duplication) = (self.chance(), self.chance());
+        let (loss, duplication) = (self.luck.next_unit(), self.luck.next_unit());
         if loss < link.loss {
             return Fate::Lost;
         }

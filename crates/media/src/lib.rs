@@ -17,7 +17,6 @@ pub mod quality;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
-pub mod seed;
 pub mod session;
 #[cfg(test)]
 mod testkit;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::seed::Seed;
+use offhook_seed::Seed;
 
 /// Returns the instant that a test calls zero.
 #[expect(clippy::disallowed_methods, reason = "the one source of time for unit tests")]

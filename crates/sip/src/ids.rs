@@ -1,9 +1,11 @@
 //! Identifiers the engine invents: branches, tags, Call-IDs, cnonces, and the random waits of RFC 3261.
 //!
-//! Everything comes from one injected seed (SplitMix64), so two runs with the same seed and the same inputs
+//! Everything comes from one injected seed, so two runs with the same seed and the same inputs
 //! send the same bytes. Not a cryptographic generator: the shell chooses the seed.
 
 use std::time::Duration;
+
+use offhook_seed::{Seed, scramble};
 
 /// The cookie that every RFC 3261 branch starts with (§8.1.1.7).
 pub(crate) const MAGIC_COOKIE: &str = "z9hG4bK";
@@ -11,20 +13,19 @@ pub(crate) const MAGIC_COOKIE: &str = "z9hG4bK";
 /// Seeded source of identifiers and random waits.
 #[derive(Debug, Clone)]
 pub struct Ids {
-    state: u64,
+    seed: Seed,
 }
 
 impl Ids {
     /// Starts the sequence that belongs to `seed`.
     pub const fn new(seed: u64) -> Self {
         // Neighboring seeds must not give overlapping sequences, hence one scramble before use.
-        Self { state: mix(seed ^ 0x6f66_6668_6f6f_6b21) }
+        Self { seed: Seed::new(scramble(seed ^ 0x6f66_6668_6f6f_6b21)) }
     }
 
     /// Returns the next 64 random bits.
     pub const fn next_u64(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.state)
+        self.seed.next_u64()
     }
 
     /// Returns a Via branch with the RFC 3261 cookie.
@@ -60,12 +61,6 @@ impl Ids {
         let steps = to.saturating_sub(from).as_millis() / 10;
         from.saturating_add(Duration::from_millis(self.below(steps as u64).saturating_mul(10)))
     }
-}
-
-const fn mix(value: u64) -> u64 {
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
+use offhook_seed::Seed;
+
 use crate::message::{Host, Scheme, TransportName, Uri};
 
 /// Why a URI leads nowhere.
@@ -101,7 +103,7 @@ pub struct NextHop {
     /// What to look up if no SRV record is found.
     fallback: Option<Work>,
     found: Vec<Target>,
-    random: u64,
+    random: Seed,
 }
 
 impl NextHop {
@@ -140,7 +142,7 @@ impl NextHop {
             work: VecDeque::new(),
             fallback: None,
             found: Vec::new(),
-            random,
+            random: Seed::new(random),
         };
         hop.begin(&host, chosen, uri.port());
         Ok(hop)
@@ -269,7 +271,7 @@ impl NextHop {
             let priority = first.priority;
             let peers = servers.iter().take_while(|server| server.priority == priority);
             let total: u64 = peers.map(|server| u64::from(server.weight)).sum();
-            let draw = self.draw() % (total + 1);
+            let draw = self.random.next_u64() % (total + 1);
             let mut sum = 0;
             let chosen = servers.iter().position(|server| {
                 sum += u64::from(server.weight);
@@ -278,15 +280,6 @@ impl NextHop {
             ordered.push(servers.remove(chosen.unwrap_or(0)));
         }
         ordered
-    }
-
-    /// Steele's splitmix64: one injected number gives as many draws as there are records.
-    fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 

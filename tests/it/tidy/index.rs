@@ -4,10 +4,11 @@ use super::Complaint;
 use super::source::Source;
 
 /// Folders of Rust modules that start at a crate root.
-const MODULE_TREES: [&str; 8] = [
+const MODULE_TREES: [&str; 9] = [
     "src/",
     "tests/it/",
     "tests/interop/",
+    "crates/seed/src/",
     "crates/sip/src/",
     "crates/sip/tests/it/",
     "crates/media/src/",

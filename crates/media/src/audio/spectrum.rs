@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn silence_has_no_tone_and_noise_a_bad_one() {
         assert_eq!(dominant_tone(&[0; 4096]), None);
-        let mut seed = crate::seed::Seed::new(5);
+        let mut seed = offhook_seed::Seed::new(5);
         let noise: Vec<i16> = (0..8000).map(|_| (seed.next_u16() as i16) / 8).collect();
         assert!(dominant_tone(&noise).unwrap().snr_db < 0.0);
     }

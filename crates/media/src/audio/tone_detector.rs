@@ -145,8 +145,8 @@ mod tests {
     use super::*;
     use crate::audio::{FRAME_SAMPLES, Tone, ToneGenerator};
     use crate::codec::{alaw_decode, alaw_encode};
-    use crate::seed::Seed;
     use crate::testkit::speech;
+    use offhook_seed::Seed;
 
     fn changes(audio: &[i16]) -> Vec<ToneChange> {
         let mut detector = ToneDetector::new();

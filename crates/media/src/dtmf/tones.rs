@@ -148,8 +148,8 @@ mod tests {
     use crate::audio::{Tone, ToneGenerator};
     use crate::codec::{ulaw_decode, ulaw_encode};
     use crate::dtmf::InbandSender;
-    use crate::seed::Seed;
     use crate::testkit::speech;
+    use offhook_seed::Seed;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 

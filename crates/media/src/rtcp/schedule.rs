@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::seed::Seed;
+use offhook_seed::Seed;
 
 /// Shortest mean interval.
 const MINIMUM: Duration = Duration::from_secs(5);

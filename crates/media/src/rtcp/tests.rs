@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::seed::Seed;
 use crate::testkit::epoch;
+use offhook_seed::Seed;
 
 fn block() -> ReportBlock {
     ReportBlock {

@@ -4,7 +4,7 @@
 //! timestamp follows the ticks of the session whether something is sent or not.
 
 use super::packet::RtpPacket;
-use crate::seed::Seed;
+use offhook_seed::Seed;
 
 /// Numbers the packets of one source.
 #[derive(Debug, Clone)]

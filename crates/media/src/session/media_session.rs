@@ -17,7 +17,7 @@ use crate::dtmf::{EventReceiver, EventSender, InbandSender};
 use crate::jitter::Playout;
 use crate::negotiate::MediaPlan;
 use crate::rtp::{Receiver, Sender};
-use crate::seed::Seed;
+use offhook_seed::Seed;
 
 /// Duration of a tick.
 pub(super) const TICK: Duration = Duration::from_millis(20);

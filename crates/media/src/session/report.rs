@@ -12,7 +12,7 @@ use crate::rtcp::{
     Bye, NtpTime, ReceiverReport, ReportBlock, RtcpPacket, Schedule, SenderReport, SourceDescription,
     parse_compound, round_trip, write_compound,
 };
-use crate::seed::Seed;
+use offhook_seed::Seed;
 
 /// Bytes a second of G.711 in 20 ms packets, with all headers.
 const STREAM_BANDWIDTH: f64 = 10_000.0;

@@ -8,8 +8,8 @@ use offhook_media::audio::Tone;
 use offhook_media::codec::Codec;
 use offhook_media::negotiate::MediaPlan;
 use offhook_media::rtp::{BurstHistogram, RtpPacket};
-use offhook_media::seed::Seed;
 use offhook_media::session::{MediaSession, Output, SessionConfig, Source, StreamStats};
+use offhook_seed::Seed;
 
 use crate::time::epoch;
 

@@ -8,7 +8,7 @@ use offhook_media::rtcp::{
     Bye, NtpTime, ReportBlock, RtcpPacket, SenderReport, SourceDescription, write_compound,
 };
 use offhook_media::rtp::RtpPacket;
-use offhook_media::seed::Seed;
+use offhook_seed::Seed;
 
 use crate::fuzz_checks;
 use crate::time::epoch;

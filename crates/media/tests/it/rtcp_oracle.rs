@@ -4,13 +4,14 @@ use offhook_media::rtcp::{
     Bye, NtpTime, ReceiverReport, ReportBlock, RtcpPacket, SenderReport, SourceDescription, SourceItem,
     parse_compound, write_compound,
 };
-use offhook_media::seed::Seed;
+use offhook_seed::Seed;
 use rtcp::goodbye::Goodbye;
 use rtcp::packet::Packet;
 use rtcp::reception_report::ReceptionReport;
 use rtcp::source_description::{
     SdesType, SourceDescription as TheirDescription, SourceDescriptionChunk, SourceDescriptionItem,
 };
+use webrtc_util::marshal::Marshal;
 
 type Peer = Box<dyn Packet + Send + Sync>;
 
@@ -132,7 +133,7 @@ fn we_read_what_the_peer_writes() {
     for round in 0..2000 {
         let packets: Vec<RtcpPacket> = (0..1 + round % 4).map(|_| ours(&mut seed)).collect();
         let bytes: Vec<u8> =
-            packets.iter().flat_map(|packet| theirs(packet).marshal().unwrap().to_vec()).collect();
+            packets.iter().flat_map(|packet| Marshal::marshal(&*theirs(packet)).unwrap().to_vec()).collect();
         assert_eq!(parse_compound(&bytes).unwrap(), packets);
     }
 }
