@@ -115,7 +115,7 @@ impl Events {
     fn query(&self, query: &Query) -> Result<(Vec<Arc<Envelope>>, Vec<Skipped>), JournalError> {
         match self {
             Self::Archive(archive) => archive.query(query),
-            Self::Lines(journal) => Ok((journal.query(query)?, Vec::new())),
+            Self::Lines(journal) => Ok((journal.query_blocking(query)?, Vec::new())),
         }
     }
 }
@@ -356,11 +356,11 @@ mod tests {
         (exit, results.text(), remarks.text())
     }
 
-    #[test]
-    fn an_event_is_one_line_with_time_subject_kind_and_essence() {
+    #[tokio::test]
+    async fn an_event_is_one_line_with_time_subject_kind_and_essence() {
         let folder = tempfile::tempdir().unwrap();
         let journal = journal(folder.path());
-        let mut first = (*journal.get(Seq(1)).unwrap()).clone();
+        let mut first = (*journal.get(Seq(1)).await.unwrap()).clone();
         first.at = "2026-01-02T03:04:05.678Z".parse().unwrap();
         assert_eq!(
             line(&first, &TimeZone::UTC),
@@ -385,7 +385,8 @@ mod tests {
         let (exit, json, remarks) = shown(folder.path(), &["--last", "2", "--json"]).await;
         assert_eq!((exit, remarks.as_str()), (Exit::Passed, ""));
         let read: Vec<Envelope> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(read, [2, 3].map(|seq| (*journal.get(Seq(seq)).unwrap()).clone()));
+        let kept = journal.get_many(&[Seq(2), Seq(3)]).await;
+        assert_eq!(read, kept.iter().map(|envelope| (**envelope).clone()).collect::<Vec<_>>());
         let file = folder.path().join("export.jsonl");
         std::fs::write(&file, json + "damaged\n").unwrap();
         let (exit, results, remarks) = shown(&file, &[]).await;

@@ -74,7 +74,7 @@ pub(crate) async fn run(args: McpArgs, output: &mut Output) -> io::Result<Exit> 
         Err(_) => {
             output.remark("offhook mcp: phones did not close in time")?;
             // What is known so far is kept; the next start ends what is left on the wire.
-            if let Err(error) = board.journal().close() {
+            if let Err(error) = board.journal().close().await {
                 output.remark(format_args!("offhook mcp: {error}"))?;
             }
         }

@@ -50,10 +50,37 @@ macro_rules! events {
             pub const fn kind(&self) -> &'static str {
                 match self { $( Self::$variant { .. } => $kind ),* }
             }
+
+            /// Returns the place of the kind among those of this subject.
+            pub(crate) const fn ordinal(&self) -> usize {
+                match self { $( Self::$variant { .. } => const { $crate::event::place(Self::KINDS, $kind) } ),* }
+            }
         }
     };
 }
 pub(crate) use events;
+
+/// Returns the place of a kind in a list of them; the length of the list when it is not there.
+pub(crate) const fn place(kinds: &[&str], kind: &str) -> usize {
+    let mut left = kinds;
+    while let Some((first, rest)) = left.split_first() {
+        if same(first.as_bytes(), kind.as_bytes()) {
+            break;
+        }
+        left = rest;
+    }
+    kinds.len() - left.len()
+}
+
+const fn same(mut one: &[u8], mut other: &[u8]) -> bool {
+    while let (Some((a, rest_of_one)), Some((b, rest_of_other))) = (one.split_first(), other.split_first()) {
+        if *a != *b {
+            return false;
+        }
+        (one, other) = (rest_of_one, rest_of_other);
+    }
+    one.is_empty() && other.is_empty()
+}
 
 /// Any fact; one variant per subject.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -103,6 +130,24 @@ impl Event {
             Self::Sip(event) => event.kind(),
             Self::Run(event) => event.kind(),
             Self::System(event) => event.kind(),
+        }
+    }
+
+    /// Returns the place of the kind in [`kinds`](Self::kinds).
+    #[must_use]
+    pub(crate) const fn ordinal(&self) -> usize {
+        const CALL: usize = PhoneEvent::KINDS.len();
+        const MEDIA: usize = CALL + CallEvent::KINDS.len();
+        const SIP: usize = MEDIA + MediaEvent::KINDS.len();
+        const RUN: usize = SIP + SipEvent::KINDS.len();
+        const SYSTEM: usize = RUN + RunEvent::KINDS.len();
+        match self {
+            Self::Phone(event) => event.ordinal(),
+            Self::Call(event) => CALL + event.ordinal(),
+            Self::Media(event) => MEDIA + event.ordinal(),
+            Self::Sip(event) => SIP + event.ordinal(),
+            Self::Run(event) => RUN + event.ordinal(),
+            Self::System(event) => SYSTEM + event.ordinal(),
         }
     }
 

@@ -7,10 +7,10 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{
-    Health, JournalError, Reader, redact,
+    Health, Interest, JournalError, Reader, redact,
     sqlite::{self, Source, Store},
     state::Shared,
     writer,
@@ -41,6 +41,8 @@ pub(super) struct Inner {
 
 pub(super) struct Disk {
     pub(super) source: Source,
+    /// Whose turn it is to wait for `source`.
+    pub(super) turn: Semaphore,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -81,7 +83,7 @@ impl Journal {
             .name("journal".to_owned())
             .spawn(move || writer::run(&of_writer, store, lock))
             .map_err(|source| JournalError::Folder { path: folder.to_owned(), source })?;
-        let disk = Disk { source, writer: Mutex::new(Some(writer)) };
+        let disk = Disk { source, turn: Semaphore::new(1), writer: Mutex::new(Some(writer)) };
         Ok(Self { inner: Arc::new(Inner { wall, shared, disk: Some(disk) }) })
     }
 
@@ -101,7 +103,6 @@ impl Journal {
         if wake_writer {
             shared.wake_writer();
         }
-        shared.more.send_replace(());
         seq
     }
 
@@ -113,7 +114,6 @@ impl Journal {
         let event = redact::event(envelope.event);
         shared.push(&mut state, Arc::new(Envelope { event, ..envelope }));
         drop(state);
-        shared.more.send_replace(());
     }
 
     /// Returns the position of the newest event; 0 in an empty journal.
@@ -125,7 +125,13 @@ impl Journal {
     /// Returns a cursor on everything after `after`.
     #[must_use]
     pub fn reader(&self, after: Seq) -> Reader {
-        Reader::new(self.clone(), after)
+        self.reader_of(after, Interest::everything())
+    }
+
+    /// Returns a cursor on what concerns it after `after`; nothing else wakes it.
+    #[must_use]
+    pub fn reader_of(&self, after: Seq, interest: Interest) -> Reader {
+        Reader::new(self.clone(), after, interest)
     }
 
     /// Waits until everything appended so far survives the death of the process; at once in a journal in memory.
@@ -180,7 +186,23 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError::NotDurable`] when the disk refuses.
-    pub fn close(&self) -> Result<(), JournalError> {
+    pub async fn close(&self) -> Result<(), JournalError> {
+        let journal = self.clone();
+        // The writer has its last group and a checkpoint before it, and nobody knows how slow the disk is.
+        match tokio::task::spawn_blocking(move || journal.close_blocking()).await {
+            Ok(closed) => closed,
+            Err(error) => {
+                let durable = self.health().durable.unwrap_or_default();
+                Err(JournalError::NotDurable { durable, because: error.to_string() })
+            }
+        }
+    }
+
+    /// Closes like [`close`](Self::close), blocking the thread.
+    ///
+    /// # Errors
+    /// [`JournalError::NotDurable`] when the disk refuses.
+    pub fn close_blocking(&self) -> Result<(), JournalError> {
         let target = self.head();
         let Some(disk) = &self.inner.disk else { return Ok(()) };
         disk.end(&self.inner.shared);
@@ -199,8 +221,12 @@ impl Journal {
         self.inner.wall
     }
 
-    pub(super) fn more(&self) -> watch::Receiver<()> {
-        self.inner.shared.more.subscribe()
+    pub(super) fn enter(&self, interest: Interest) -> (usize, Arc<Notify>) {
+        self.inner.shared.lock().watchers.enter(interest)
+    }
+
+    pub(super) fn leave(&self, place: usize) {
+        self.inner.shared.lock().watchers.leave(place);
     }
 }
 

@@ -82,13 +82,13 @@ pub fn export(journal: &Journal, query: &Query, mut output: impl Write) -> Resul
         Ok::<_, ExportError>(())
     };
     if query.newest_first || query.limit.is_some() {
-        journal.query(query)?.iter().try_for_each(|envelope| write(envelope))?;
+        journal.query_blocking(query)?.iter().try_for_each(|envelope| write(envelope))?;
     } else {
         // Page by page, so that a long journal does not have to fit into memory.
         let mut after = query.after.unwrap_or_default();
         loop {
             let page = Query { after: Some(after), limit: Some(PAGE), ..query.clone() };
-            let events = journal.query(&page)?;
+            let events = journal.query_blocking(&page)?;
             let Some(last) = events.last() else { break };
             after = last.seq;
             events.iter().try_for_each(|envelope| write(envelope))?;

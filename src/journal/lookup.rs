@@ -1,15 +1,32 @@
 //! Reading a journal: from memory what is there, from the file what is older.
+//!
+//! What waits for the file does so on a thread made for waiting, one at a time; memory is read in short stretches.
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::{Fold, Gone, Journal, JournalError, Query};
+use super::{Fold, Gone, Interest, Journal, JournalError, Query, sqlite::Source};
 use crate::{event::Envelope, id::Seq};
 
 /// Events taken from memory at a time: few enough to keep the lock short.
 const SCAN: usize = 1024;
 
+/// Events that a reader takes at a time.
+const TAKE: usize = 64;
+
 /// Events read from the file at a time.
 const PAGE: usize = 512;
+
+/// What a reader finds.
+pub(super) enum Found {
+    /// Everything was seen; whatever comes and concerns it wakes it.
+    Nothing,
+    /// The next events, and up to where there is no other.
+    Page { events: VecDeque<Arc<Envelope>>, seen: Seq },
+    /// The next events are in the file.
+    OnDisk,
+    /// They are nowhere.
+    Gone(Gone),
+}
 
 /// A stretch of events that are only in the file.
 struct Stored {
@@ -18,6 +35,21 @@ struct Stored {
     shown: Seq,
     /// Whether the stretch cannot be read any more.
     gone: bool,
+}
+
+/// A query on its way: what was found, and from where to look on.
+struct Search {
+    query: Query,
+    found: Vec<Arc<Envelope>>,
+    /// Forwards everything up to here is done, backwards everything from here on.
+    edge: Seq,
+    done: bool,
+}
+
+/// Where the next part of a search is.
+enum Part {
+    Memory,
+    File(Query),
 }
 
 impl Journal {
@@ -44,91 +76,155 @@ impl Journal {
     }
 
     /// Returns one event, if it is still kept.
-    #[must_use]
-    pub fn get(&self, seq: Seq) -> Option<Arc<Envelope>> {
-        {
+    pub async fn get(&self, seq: Seq) -> Option<Arc<Envelope>> {
+        self.get_many(&[seq]).await.pop()
+    }
+
+    /// Returns those of the events that are still kept, in the order asked for.
+    pub async fn get_many(&self, wanted: &[Seq]) -> Vec<Arc<Envelope>> {
+        let mut found: Vec<Option<Arc<Envelope>>> = Vec::with_capacity(wanted.len());
+        let mut older = Vec::new();
+        for stretch in wanted.chunks(SCAN) {
             let state = self.inner.shared.lock();
-            if seq > state.memory.complete_after() {
-                return state.memory.get(seq).cloned();
+            for seq in stretch {
+                let in_memory = *seq > state.memory.complete_after();
+                if !in_memory {
+                    older.push((found.len(), *seq));
+                }
+                found.push(in_memory.then(|| state.memory.get(*seq).cloned()).flatten());
             }
         }
-        let before = Seq(seq.0.saturating_add(1));
-        let one = Query { after: Some(Seq(seq.0.checked_sub(1)?)), before: Some(before), ..Query::default() };
-        self.stored(&one).ok()?.pop()
+        if !older.is_empty() && self.inner.disk.is_some() {
+            let stored = self.beside(move |source| {
+                let seqs: Vec<_> = older.iter().map(|(_, seq)| *seq).collect();
+                source.get_many(&seqs).map(|events| (older, events))
+            });
+            match stored.await {
+                Some(Ok((older, events))) => {
+                    for ((place, _), event) in older.into_iter().zip(events) {
+                        if let Some(slot) = found.get_mut(place) {
+                            *slot = event;
+                        }
+                    }
+                }
+                Some(Err(error)) => tracing::error!(%error, "journal cannot be read"),
+                None => {}
+            }
+        }
+        found.into_iter().flatten().collect()
     }
 
     /// Returns the selected events.
     ///
     /// # Errors
     /// [`JournalError`] when older events cannot be read back.
-    pub fn query(&self, query: &Query) -> Result<Vec<Arc<Envelope>>, JournalError> {
-        if query.newest_first { self.query_backwards(query) } else { self.query_forwards(query) }
-    }
-
-    fn query_forwards(&self, query: &Query) -> Result<Vec<Arc<Envelope>>, JournalError> {
-        let limit = query.limit.unwrap_or(usize::MAX);
-        let mut found = Vec::new();
-        let mut after = query.after.unwrap_or_default();
-        while found.len() < limit {
-            let (complete_after, page): (Seq, Vec<_>) = {
-                let state = self.inner.shared.lock();
-                (state.memory.complete_after(), state.memory.after(after, SCAN).cloned().collect())
-            };
-            if after < complete_after {
-                let end = Seq(complete_after.0.saturating_add(1));
-                let before = Some(query.before.map_or(end, |before| before.min(end)));
-                let limit = query.limit.map(|limit| limit.saturating_sub(found.len()));
-                found.extend(self.stored(&Query { after: Some(after), before, limit, ..query.clone() })?);
-                after = complete_after;
-                continue;
-            }
-            let Some(last) = page.last() else { break };
-            after = last.seq;
-            found.extend(page.into_iter().filter(|envelope| query.matches(envelope)));
-            if query.before.is_some_and(|before| after >= before) {
-                break;
-            }
-        }
-        found.truncate(limit);
-        Ok(found)
-    }
-
-    fn query_backwards(&self, query: &Query) -> Result<Vec<Arc<Envelope>>, JournalError> {
-        let limit = query.limit.unwrap_or(usize::MAX);
-        let mut found = Vec::new();
-        let mut before = query.before.unwrap_or(Seq(u64::MAX));
-        while found.len() < limit && query.after.is_none_or(|after| after < before) {
-            let page: Vec<_> = self.inner.shared.lock().memory.before(before, SCAN).cloned().collect();
-            let Some(last) = page.last() else {
-                let limit = query.limit.map(|limit| limit.saturating_sub(found.len()));
-                found.extend(self.stored(&Query { before: Some(before), limit, ..query.clone() })?);
-                break;
-            };
-            before = last.seq;
-            found.extend(page.into_iter().filter(|envelope| query.matches(envelope)));
-        }
-        found.truncate(limit);
-        Ok(found)
-    }
-
-    /// Returns the next events after `after`, at most about `limit`.
-    pub(super) fn page(&self, mut after: Seq, limit: usize) -> Result<VecDeque<Arc<Envelope>>, Gone> {
+    pub async fn query(&self, query: &Query) -> Result<Vec<Arc<Envelope>>, JournalError> {
+        let mut search = Search::new(query);
         loop {
-            {
-                let state = self.inner.shared.lock();
-                let complete_after = state.memory.complete_after();
-                if after >= complete_after {
-                    return Ok(state.memory.after(after, limit).cloned().collect());
-                }
-                if self.inner.disk.is_none() {
-                    return Err(Gone { oldest: Seq(complete_after.0.saturating_add(1)) });
+            match search.part(self) {
+                None => return Ok(search.end()),
+                // A long memory is looked through in turn with everything else that runs here.
+                Some(Part::Memory) => tokio::task::yield_now().await,
+                Some(Part::File(part)) => {
+                    let stored = self.beside(move |source| stored(source, &part)).await;
+                    search.found.extend(stored.transpose()?.unwrap_or_default());
                 }
             }
-            match self.stored_page(after) {
-                Some(page) if page.gone => return Err(Gone { oldest: Seq(page.shown.0.saturating_add(1)) }),
-                Some(page) if page.events.is_empty() => after = page.shown,
-                Some(page) => return Ok(page.events.into()),
-                None => {}
+        }
+    }
+
+    /// Returns the selected events, blocking the thread while older ones are read back.
+    ///
+    /// # Errors
+    /// [`JournalError`] when older events cannot be read back.
+    pub fn query_blocking(&self, query: &Query) -> Result<Vec<Arc<Envelope>>, JournalError> {
+        let mut search = Search::new(query);
+        loop {
+            match (search.part(self), &self.inner.disk) {
+                (None, _) => return Ok(search.end()),
+                (Some(Part::File(part)), Some(disk)) => search.found.extend(stored(&disk.source, &part)?),
+                (Some(Part::Memory | Part::File(_)), _) => {}
+            }
+        }
+    }
+
+    /// Looks for what a reader that has seen everything up to `seen` reads next; one that finds nothing is woken by what
+    /// concerns it from then on.
+    pub(super) fn look(&self, place: usize, seen: Seq, interest: &Interest) -> Found {
+        let mut state = self.inner.shared.lock();
+        if state.watchers.is_armed(place) {
+            return Found::Nothing;
+        }
+        let mut seen = state.watchers.first(place).map_or(seen, |first| seen.max(before(first)));
+        let complete_after = state.memory.complete_after();
+        if seen < complete_after {
+            return match self.inner.disk {
+                Some(_) => Found::OnDisk,
+                None => Found::Gone(Gone { oldest: after(complete_after) }),
+            };
+        }
+        let mut events = VecDeque::new();
+        for envelope in state.memory.after(seen, SCAN) {
+            seen = envelope.seq;
+            if interest.concerns(envelope) {
+                events.push_back(Arc::clone(envelope));
+                if events.len() == TAKE {
+                    break;
+                }
+            }
+        }
+        if events.is_empty() && seen >= state.head {
+            state.watchers.arm(place);
+            return Found::Nothing;
+        }
+        Found::Page { events, seen }
+    }
+
+    /// Reads the next stretch after `seen` from the file: what concerns a reader, and up to where there is no other.
+    pub(super) async fn stored_after(
+        &self,
+        seen: Seq,
+        interest: &Arc<Interest>,
+    ) -> Result<(VecDeque<Arc<Envelope>>, Seq), Gone> {
+        let (journal, interest) = (self.clone(), Arc::clone(interest));
+        let page = self.beside(move |_| {
+            let mut page = journal.stored_page(seen)?;
+            page.events.retain(|envelope| interest.concerns(envelope));
+            Some(page)
+        });
+        match page.await.flatten() {
+            Some(page) if page.gone => Err(Gone { oldest: after(page.shown) }),
+            Some(page) => Ok((page.events.into(), page.shown)),
+            // Memory reaches back to here by now.
+            None => Ok((VecDeque::new(), seen)),
+        }
+    }
+
+    /// Returns up to where a reader that has seen everything up to `seen` has nothing to read.
+    pub(super) fn position_of(&self, place: usize, seen: Seq) -> Seq {
+        let state = self.inner.shared.lock();
+        match state.watchers.first(place) {
+            _ if state.watchers.is_armed(place) => state.head,
+            Some(first) => seen.max(before(first)),
+            None => seen,
+        }
+    }
+
+    /// Does something with the file on a thread that may wait for it; nothing in a journal without one.
+    async fn beside<T: Send + 'static>(&self, work: impl FnOnce(&Source) -> T + Send + 'static) -> Option<T> {
+        let disk = self.inner.disk.as_ref()?;
+        // One at a time: there is one connection, and whoever waits for it shall not hold a thread.
+        let turn = disk.turn.acquire().await;
+        let journal = self.clone();
+        let done =
+            tokio::task::spawn_blocking(move || journal.inner.disk.as_ref().map(|disk| work(&disk.source)));
+        let done = done.await;
+        drop(turn);
+        match done {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(%error, "reading the journal failed");
+                None
             }
         }
     }
@@ -164,14 +260,83 @@ impl Journal {
             }
         })
     }
+}
 
-    /// Asks the file alone.
-    fn stored(&self, query: &Query) -> Result<Vec<Arc<Envelope>>, JournalError> {
-        let Some(disk) = &self.inner.disk else { return Ok(Vec::new()) };
-        let page = disk.source.select(query)?;
-        match page.damaged {
-            None => Ok(page.events),
-            Some((seq, source)) => Err(JournalError::Damaged { seq, source }),
-        }
+impl Search {
+    fn new(query: &Query) -> Self {
+        let (after, before) = (query.after.unwrap_or_default(), query.before.unwrap_or(Seq(u64::MAX)));
+        let edge = if query.newest_first { before } else { after };
+        Self { query: query.clone(), found: Vec::new(), edge, done: after >= before }
     }
+
+    /// Takes the next stretch of memory, or names the part of the file that comes next; none when all was looked at.
+    fn part(&mut self, journal: &Journal) -> Option<Part> {
+        if self.done || self.wanted() == Some(0) {
+            return None;
+        }
+        let state = journal.inner.shared.lock();
+        if self.query.newest_first {
+            let page: Vec<_> = state.memory.before(self.edge, SCAN).cloned().collect();
+            drop(state);
+            let Some(last) = page.last() else {
+                self.done = true;
+                return Some(Part::File(Query { before: Some(self.edge), ..self.rest() }));
+            };
+            self.edge = last.seq;
+            self.done = self.query.after.is_some_and(|after| after >= self.edge);
+            self.take(page);
+        } else {
+            let complete_after = state.memory.complete_after();
+            if self.edge < complete_after {
+                drop(state);
+                let end = after(complete_after);
+                let before = Some(self.query.before.map_or(end, |before| before.min(end)));
+                let part = Query { after: Some(self.edge), before, ..self.rest() };
+                self.edge = complete_after;
+                return Some(Part::File(part));
+            }
+            let page: Vec<_> = state.memory.after(self.edge, SCAN).cloned().collect();
+            drop(state);
+            let last = page.last()?;
+            self.edge = last.seq;
+            self.done = self.query.before.is_some_and(|before| self.edge >= before);
+            self.take(page);
+        }
+        Some(Part::Memory)
+    }
+
+    fn take(&mut self, page: Vec<Arc<Envelope>>) {
+        self.found.extend(page.into_iter().filter(|envelope| self.query.matches(envelope)));
+    }
+
+    /// Returns how many more are wanted; none when there is no limit.
+    fn wanted(&self) -> Option<usize> {
+        self.query.limit.map(|limit| limit.saturating_sub(self.found.len()))
+    }
+
+    fn rest(&self) -> Query {
+        Query { limit: self.wanted(), ..self.query.clone() }
+    }
+
+    fn end(mut self) -> Vec<Arc<Envelope>> {
+        self.found.truncate(self.query.limit.unwrap_or(usize::MAX));
+        self.found
+    }
+}
+
+/// Asks the file alone.
+fn stored(source: &Source, query: &Query) -> Result<Vec<Arc<Envelope>>, JournalError> {
+    let page = source.select(query)?;
+    match page.damaged {
+        None => Ok(page.events),
+        Some((seq, source)) => Err(JournalError::Damaged { seq, source }),
+    }
+}
+
+const fn after(seq: Seq) -> Seq {
+    Seq(seq.0.saturating_add(1))
+}
+
+const fn before(seq: Seq) -> Seq {
+    Seq(seq.0.saturating_sub(1))
 }

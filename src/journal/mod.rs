@@ -1,12 +1,13 @@
 //! The event log: append-only, ordered, replayable.
 //!
-//! `append` gives an event its place in memory and wakes the readers at once; one writer thread makes it durable
+//! `append` gives an event its place in memory and wakes the readers whom it may concern at once; one writer thread makes it durable
 //! within milliseconds. Readers pull from a cursor, so a burst loses nothing; folds run inside `append`, so a
 //! read after a reply is never behind the reply. Retention and compaction are left out: a data folder grows.
 
 mod error;
 mod fold;
 mod handle;
+mod interest;
 mod jsonl;
 mod lookup;
 mod memory;
@@ -21,9 +22,10 @@ mod writer;
 pub use error::{Gone, JournalError, RowFault};
 pub use fold::Fold;
 pub use handle::Journal;
+pub use interest::{About, Interest, Kinds};
 pub use jsonl::{BadLine, ExportError, Imported, LineFault, export, import, parse_line};
 pub use query::Query;
-pub use reader::Reader;
+pub use reader::{More, Reader};
 pub use redact::redact;
 pub use replay::{Archive, ReplayError, Replayed, Skipped, replay};
 pub use state::Health;

@@ -1,71 +1,113 @@
-//! A cursor on the journal: pulls, and is woken when there is more.
+//! A cursor on the journal: pulls, and is woken when there is more that concerns it.
 
 use std::{collections::VecDeque, sync::Arc};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
-use super::{Gone, Journal};
+use super::{Gone, Interest, Journal, lookup::Found};
 use crate::{event::Envelope, id::Seq};
 
-/// How many events are taken at a time: few enough to keep the journal's lock short.
-const PAGE: usize = 64;
-
-/// Reads every event after a position, in order, the past as well as what is yet to come.
+/// Reads the events after a position that concern it, in order, the past as well as what is yet to come.
 pub struct Reader {
     journal: Journal,
+    interest: Arc<Interest>,
+    /// Its place among the journal's readers.
+    place: usize,
+    more: Arc<Notify>,
     position: Seq,
+    /// Everything up to here is in `page`, was returned, or does not concern it.
+    seen: Seq,
     page: VecDeque<Arc<Envelope>>,
-    more: watch::Receiver<()>,
+}
+
+/// Waits, apart from a reader, for something to read.
+#[derive(Clone, Debug)]
+pub struct More(Arc<Notify>);
+
+impl More {
+    /// Waits until something that concerns the reader happened since it last found nothing to read.
+    pub async fn changed(&self) {
+        self.0.notified().await;
+    }
 }
 
 impl Reader {
-    pub(super) fn new(journal: Journal, after: Seq) -> Self {
-        let more = journal.more();
-        Self { journal, position: after, page: VecDeque::new(), more }
+    pub(super) fn new(journal: Journal, after: Seq, interest: Interest) -> Self {
+        let (place, more) = journal.enter(interest.clone());
+        Self {
+            journal,
+            interest: Arc::new(interest),
+            place,
+            more,
+            position: after,
+            seen: after,
+            page: VecDeque::new(),
+        }
     }
 
-    /// Returns the position of the last event returned.
+    /// Returns the position up to which everything that concerns it was returned.
     #[must_use]
-    pub const fn position(&self) -> Seq {
-        self.position
+    pub fn position(&self) -> Seq {
+        if self.page.is_empty() { self.journal.position_of(self.place, self.seen) } else { self.position }
     }
 
-    /// Waits for the next event; dropping the future loses nothing.
+    /// Returns what tells another task, which must be the only one that waits for this reader, that there is more.
+    #[must_use]
+    pub fn more(&self) -> More {
+        More(Arc::clone(&self.more))
+    }
+
+    /// Waits for the next event that concerns it; dropping the future loses nothing.
     ///
     /// # Errors
     /// [`Gone`] when events after the position are no longer kept; the reader then continues at the oldest kept.
     pub async fn next(&mut self) -> Result<Arc<Envelope>, Gone> {
         loop {
-            // Marked as seen before looking, so that an append in between wakes us again.
-            self.more.mark_unchanged();
-            if let Some(envelope) = self.try_next()? {
+            if let Some(envelope) = self.try_next().await? {
                 return Ok(envelope);
             }
-            if self.more.changed().await.is_err() {
-                // The sender lives in the journal that this reader holds: it cannot be gone.
-                std::future::pending::<()>().await;
+            // An append since then has left a permit behind, so that this returns at once.
+            self.more.notified().await;
+        }
+    }
+
+    /// Returns the next event that concerns it if it is there already; only events that are not in memory are waited for.
+    ///
+    /// # Errors
+    /// [`Gone`] when events after the position are no longer kept; the reader then continues at the oldest kept.
+    pub async fn try_next(&mut self) -> Result<Option<Arc<Envelope>>, Gone> {
+        loop {
+            if let Some(envelope) = self.page.pop_front() {
+                self.position = envelope.seq;
+                return Ok(Some(envelope));
+            }
+            match self.journal.look(self.place, self.seen, &self.interest) {
+                Found::Nothing => return Ok(None),
+                Found::Page { events, seen } => {
+                    self.page = events;
+                    self.seen = seen;
+                }
+                Found::Gone(gone) => return Err(self.skip(gone)),
+                Found::OnDisk => match self.journal.stored_after(self.seen, &self.interest).await {
+                    Ok((events, seen)) => {
+                        self.page = events;
+                        self.seen = seen;
+                    }
+                    Err(gone) => return Err(self.skip(gone)),
+                },
             }
         }
     }
 
-    /// Returns the next event if it is there already.
-    ///
-    /// # Errors
-    /// [`Gone`] when events after the position are no longer kept; the reader then continues at the oldest kept.
-    pub fn try_next(&mut self) -> Result<Option<Arc<Envelope>>, Gone> {
-        if self.page.is_empty() {
-            match self.journal.page(self.position, PAGE) {
-                Ok(page) => self.page = page,
-                Err(gone) => {
-                    self.position = Seq(gone.oldest.0.saturating_sub(1));
-                    return Err(gone);
-                }
-            }
-        }
-        let next = self.page.pop_front();
-        if let Some(envelope) = &next {
-            self.position = envelope.seq;
-        }
-        Ok(next)
+    fn skip(&mut self, gone: Gone) -> Gone {
+        self.seen = Seq(gone.oldest.0.saturating_sub(1));
+        self.position = self.seen;
+        gone
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.journal.leave(self.place);
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Fold, memory::Memory};
+use super::{Fold, interest::Watchers, memory::Memory};
 use crate::{event::Envelope, id::Seq};
 
 /// A group is written when it has this many events ...
@@ -33,6 +33,7 @@ pub(super) struct State {
     pub(super) head: Seq,
     pub(super) memory: Memory,
     pub(super) folds: Vec<Box<dyn Fold>>,
+    pub(super) watchers: Watchers,
     health: Health,
     pending: Vec<Arc<Envelope>>,
     flush: bool,
@@ -44,7 +45,6 @@ pub(super) struct Shared {
     state: Mutex<State>,
     work: Condvar,
     settled: Condvar,
-    pub(super) more: watch::Sender<()>,
     pub(super) health: watch::Sender<Health>,
 }
 
@@ -65,7 +65,8 @@ impl State {
             Some(durable) if self.health.writing => durable,
             Some(_) | None => envelope.seq,
         };
-        self.memory.push(envelope, durable);
+        self.memory.push(Arc::clone(&envelope), durable);
+        self.watchers.happened(&envelope);
         wake
     }
 
@@ -89,6 +90,7 @@ impl Shared {
             head,
             memory: Memory::new(capacity, head),
             folds: Vec::new(),
+            watchers: Watchers::new(),
             health: health.clone(),
             pending: Vec::new(),
             flush: false,
@@ -98,7 +100,6 @@ impl Shared {
             state: Mutex::new(state),
             work: Condvar::new(),
             settled: Condvar::new(),
-            more: watch::Sender::new(()),
             health: watch::Sender::new(health),
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     command::Execute,
     event::{Event, PhoneEvent},
     id::{PhoneId, Seq},
-    journal::Journal,
+    journal::{About, Interest, Journal, Kinds},
     view::Views,
 };
 
@@ -66,7 +66,11 @@ impl Services {
     pub(super) async fn registrations_settled(&self, phones: &[PhoneId], after: Seq, within: Duration) {
         let deadline = Instant::now() + within;
         let mut open: Vec<&PhoneId> = phones.iter().collect();
-        let mut reader = self.journal.reader(after);
+        let interest = Interest {
+            subjects: phones.iter().cloned().map(About::Phone).collect(),
+            kinds: Kinds::of(&SETTLING),
+        };
+        let mut reader = self.journal.reader_of(after, interest);
         while !open.is_empty() {
             let next = tokio::select! {
                 next = timeout_at(deadline, reader.next()) => next,
@@ -84,6 +88,9 @@ impl Services {
         }
     }
 }
+
+/// Kinds that [`settles`] looks at.
+const SETTLING: [&str; 1] = ["phone.*"];
 
 fn settles(event: &Event) -> bool {
     matches!(

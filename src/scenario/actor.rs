@@ -21,7 +21,7 @@ use crate::{
     config::PbxProfile,
     event::{Cause, RunEvent, Subject, Verdict},
     id::{PhoneId, RunId, Seq},
-    journal::{Gone, Journal, Query, Reader},
+    journal::{Gone, Journal, More, Query, Reader},
     view::Views,
 };
 
@@ -155,7 +155,7 @@ impl Guard {
             limit: Some(1),
             ..Query::default()
         };
-        if self.journal.query(&finished).is_ok_and(|found| !found.is_empty()) {
+        if self.journal.query(&finished).await.is_ok_and(|found| !found.is_empty()) {
             return;
         }
         tracing::error!(run = %self.run, "a runner broke");
@@ -215,9 +215,9 @@ impl Actor for RunActor {
         arguments: Arguments,
     ) -> Result<Shell, ActorProcessingErr> {
         let Arguments { scenario, context, after, finished } = arguments;
-        let mut shell = Shell::new(&me, scenario, context, after, finished);
+        let mut shell = Shell::new(&me, scenario, context, after, finished).await;
         shell.machine.start(now(), after);
-        shell.settle(&me);
+        shell.settle(&me).await;
         Ok(shell)
     }
 
@@ -228,14 +228,14 @@ impl Actor for RunActor {
         shell: &mut Shell,
     ) -> Result<(), ActorProcessingErr> {
         // Whatever comes, the machine first sees what happened before it.
-        shell.pull();
+        shell.pull().await;
         match message {
             Message::More => shell.pulled.notify_one(),
             Message::Outcome(step, outcome) => shell.machine.on_outcome(now(), step, outcome),
             Message::TimerFired => shell.machine.on_time(now()),
             Message::Cancel(reason) => shell.machine.cancel(now(), reason),
         }
-        shell.settle(&me);
+        shell.settle(&me).await;
         Ok(())
     }
 
@@ -248,7 +248,7 @@ impl Actor for RunActor {
 }
 
 impl Shell {
-    fn new(
+    async fn new(
         me: &ActorRef<Message>,
         scenario: Arc<Scenario>,
         context: Context,
@@ -264,17 +264,18 @@ impl Shell {
         };
         let mut machine = Machine::new(scenario, setup, context.journal.wall().now());
         for call in context.views.all_active_calls() {
-            match context.journal.query(&Query { before: Some(Seq(after.0 + 1)), ..Query::of_call(call.id) })
-            {
+            let earlier = Query { before: Some(Seq(after.0 + 1)), ..Query::of_call(call.id) };
+            match context.journal.query(&earlier).await {
                 Ok(events) => events.iter().for_each(|envelope| machine.prime(envelope)),
                 Err(error) => tracing::warn!(%error, "an earlier call cannot be read"),
             }
         }
         let pulled = Arc::new(Notify::new());
-        tokio::spawn(announce(context.journal.reader(after), me.clone(), Arc::clone(&pulled)));
+        let reader = context.journal.reader_of(after, machine.interest());
+        tokio::spawn(announce(reader.more(), me.clone(), Arc::clone(&pulled)));
         Self {
             machine,
-            reader: context.journal.reader(after),
+            reader,
             journal: context.journal,
             execute: context.execute,
             timer: None,
@@ -284,10 +285,10 @@ impl Shell {
     }
 
     /// Shows the machine every event that it has not seen; tells whether there was one.
-    fn pull(&mut self) -> bool {
+    async fn pull(&mut self) -> bool {
         let mut any = false;
         loop {
-            match self.reader.try_next() {
+            match self.reader.try_next().await {
                 Ok(Some(envelope)) => {
                     any = true;
                     self.machine.on_event(now(), &envelope);
@@ -296,20 +297,20 @@ impl Shell {
                 Err(Gone { oldest }) => {
                     let reason = format!("events before {oldest} are gone; the run fell behind the journal");
                     self.machine.break_off(now(), reason);
-                    self.reader = self.journal.reader(self.journal.head());
-                    return any;
+                    // It reads on, for the ends of what it started.
+                    any = true;
                 }
             }
         }
     }
 
     /// Does what the machine wants until it wants nothing more, then arms the timer.
-    fn settle(&mut self, me: &ActorRef<Message>) {
+    async fn settle(&mut self, me: &ActorRef<Message>) {
         loop {
             while let Some(output) = self.machine.poll_output() {
                 self.act(me, output);
             }
-            if !self.pull() {
+            if !self.pull().await {
                 break;
             }
         }
@@ -350,12 +351,9 @@ impl Shell {
 }
 
 /// Tells the actor that there is more, never twice before it has pulled.
-async fn announce(mut reader: Reader, me: ActorRef<Message>, pulled: Arc<Notify>) {
+async fn announce(more: More, me: ActorRef<Message>, pulled: Arc<Notify>) {
     loop {
-        if let Err(Gone { oldest }) = reader.next().await {
-            tracing::warn!(%oldest, "a run fell behind the journal");
-        }
-        while let Ok(Some(_)) = reader.try_next() {}
+        more.changed().await;
         if me.cast(Message::More).is_err() {
             return;
         }

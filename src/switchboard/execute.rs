@@ -8,6 +8,7 @@ use crate::{
     command::{AddPhone, CallSelector, Code, Command, Execute, Outcome, Rejection, UpdatePhone},
     event::{Cause, Event, PhoneEvent, PhoneSpec, Subject},
     id::{CallId, PhoneId, Seq},
+    journal::{About, Interest},
     phone::{Dangling, PhoneArguments, PhoneMessage, Registrar},
     secret::Secret,
     view::PhoneView,
@@ -214,7 +215,7 @@ impl Switchboard {
         let life = self.inner.journal.head().0;
         let last_port = match dangling.is_empty() {
             true => None,
-            false => restart::last_port(&self.inner.journal, &id),
+            false => restart::last_port(&self.inner.views, &id),
         };
         PhoneArguments {
             id,
@@ -335,7 +336,8 @@ impl Switchboard {
 
     /// Waits until the registrar has answered or the patience of a command is over.
     async fn registration_outcome(&self, phone: &PhoneId, after: Seq) {
-        let mut reader = self.inner.journal.reader(after);
+        let interest = Interest::of_kinds(&["phone.*"]).about(About::Phone(phone.clone()));
+        let mut reader = self.inner.journal.reader_of(after, interest);
         let answered = async {
             // A reader that fell behind has nothing to wait for.
             while let Ok(envelope) = reader.next().await {

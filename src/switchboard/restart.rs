@@ -1,60 +1,60 @@
 //! Taking up what an earlier process left: its phones, their registrations, the calls that dangle.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use super::Switchboard;
 use crate::{
     command::Rejection,
-    event::{Cause, DialogIdentity, EndCause, Envelope, Event, PhoneEvent, PhoneSpec, SipEvent, Subject},
+    event::{Cause, DialogIdentity, EndCause, Event, PhoneEvent, PhoneSpec, SipEvent, Subject},
     id::{PhoneId, Seq},
-    journal::{Journal, Query},
+    journal::Journal,
     phone::Dangling,
     secret::Secret,
     view::{CallView, PhoneView, Views},
 };
 
 /// Returns the calls of a phone that the journal says are up.
-pub(super) fn dangling(views: &Views, journal: &Journal, phone: &PhoneId, why: EndCause) -> Vec<Dangling> {
-    let message = |seq: Option<Seq>| -> Option<SipEvent> {
-        match &journal.get(seq?)?.event {
-            Event::Sip(event) => Some(event.clone()),
-            Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Run(_) | Event::System(_) => None,
-        }
-    };
+pub(super) async fn dangling(
+    views: &Views,
+    journal: &Journal,
+    phone: &PhoneId,
+    why: EndCause,
+) -> Vec<Dangling> {
     // Journals of the first version say only by the call itself that its dialog is complete.
     let complete = |call: &CallView| {
         let dialog = call.dialog.clone()?;
         Some(DialogIdentity { confirmed: dialog.confirmed || call.established_at.is_some(), ..dialog })
     };
-    let of_phone = views.dangling().into_iter().filter(|left| left.call.phone == *phone);
-    of_phone
-        .map(|left| Dangling {
+    let mut found = Vec::new();
+    for left in views.dangling().into_iter().filter(|left| left.call.phone == *phone) {
+        let sent = message(journal, left.invite_sent).await;
+        let invite = match sent {
+            Some(_) => sent,
+            None => message(journal, left.invite_received).await,
+        };
+        found.push(Dangling {
             call: left.call.id,
             direction: left.call.direction,
             dialog: complete(&left.call),
             established: left.call.established_at.is_some(),
-            invite: message(left.invite_sent).or_else(|| message(left.invite_received)),
+            invite,
             why,
-        })
-        .collect()
+        });
+    }
+    found
 }
 
-/// Returns the port on which a phone received SIP before.
-pub(super) fn last_port(journal: &Journal, phone: &PhoneId) -> Option<u16> {
-    let bound = newest(journal, phone, "phone.bound")?;
-    let Event::Phone(PhoneEvent::Bound { local }) = &bound.event else { return None };
-    local.parse::<SocketAddr>().ok().map(|address| address.port())
+async fn message(journal: &Journal, seq: Option<Seq>) -> Option<SipEvent> {
+    match &journal.get(seq?).await?.event {
+        Event::Sip(event) => Some(event.clone()),
+        Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Run(_) | Event::System(_) => None,
+    }
 }
 
-fn newest(journal: &Journal, phone: &PhoneId, kind: &str) -> Option<Arc<Envelope>> {
-    let wanted = Query {
-        phone: Some(phone.clone()),
-        kinds: vec![kind.into()],
-        newest_first: true,
-        limit: Some(1),
-        ..Query::default()
-    };
-    journal.query(&wanted).ok()?.pop()
+/// Returns the port on which a phone received SIP last.
+pub(super) fn last_port(views: &Views, phone: &PhoneId) -> Option<u16> {
+    let phone = views.phone_ever(phone)?;
+    phone.last_bound.as_deref()?.parse::<SocketAddr>().ok().map(|address| address.port())
 }
 
 /// Returns where the other side of a call was, without asking DNS.
@@ -76,8 +76,8 @@ impl Switchboard {
             if phone.dropped_at.is_some() && views.active_calls(&phone.id).is_empty() {
                 continue;
             }
-            let dangling = dangling(views, journal, &phone.id, EndCause::ProcessRestarted);
-            if phone.dropped_at.is_none() && self.belongs_to_a_run(&phone) {
+            let dangling = dangling(views, journal, &phone.id, EndCause::ProcessRestarted).await;
+            if phone.dropped_at.is_none() && phone.of_a_run {
                 journal.append(Subject::phone(phone.id.clone()), Cause::Start, PhoneEvent::Dropped {});
                 gone.push((phone, dangling));
             } else if phone.dropped_at.is_none() {
@@ -124,10 +124,5 @@ impl Switchboard {
     fn password(&self, phone: &PhoneId) -> Secret<String> {
         let kept = self.with_credentials(|credentials| credentials.get(phone).cloned());
         kept.flatten().unwrap_or_else(|| Secret::new(String::new()))
-    }
-
-    fn belongs_to_a_run(&self, phone: &PhoneView) -> bool {
-        newest(&self.inner.journal, &phone.id, "phone.added")
-            .is_some_and(|added| matches!(added.cause, Cause::Run { .. }))
     }
 }

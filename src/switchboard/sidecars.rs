@@ -5,19 +5,19 @@ use std::{net::SocketAddr, time::Duration};
 use crate::{
     artifact::Sidecar,
     event::{Envelope, Event, MediaEvent},
-    journal::{Gone, Journal},
+    journal::{Gone, Interest, Journal},
     view::Views,
 };
 
 /// Writes a sidecar for every recording that is finished from now on; ends by being aborted.
 pub(super) async fn describe_recordings(journal: Journal, views: Views) {
-    let mut reader = journal.reader(journal.head());
+    let finished = Interest::of_kinds(&["media.recording_stopped"]);
+    let mut reader = journal.reader_of(journal.head(), finished);
     loop {
         let envelope = match reader.next().await {
             Ok(envelope) => envelope,
             Err(Gone { oldest }) => {
                 tracing::warn!(%oldest, "recordings may be without description");
-                reader = journal.reader(journal.head());
                 continue;
             }
         };

@@ -233,9 +233,9 @@ impl RootState {
         self.arguments.shared.journal.append(Subject::phone(phone.clone()), cause, event);
     }
 
-    fn dangling(&self, phone: &PhoneId) -> Vec<Dangling> {
+    async fn dangling(&self, phone: &PhoneId) -> Vec<Dangling> {
         let Shared { journal, .. } = &self.arguments.shared;
-        restart::dangling(&self.arguments.views, journal, phone, EndCause::Crashed)
+        restart::dangling(&self.arguments.views, journal, phone, EndCause::Crashed).await
     }
 
     fn phone_of(&self, actor: ActorId) -> Option<PhoneId> {
@@ -281,7 +281,7 @@ impl RootState {
         let Some(kept) = self.phones.get(&phone) else { return };
         let Some(ending) = &kept.ending else { return };
         self.append_dropped(&phone, ending);
-        if ending.hang_up && !ending.last_life && !self.dangling(&phone).is_empty() {
+        if ending.hang_up && !ending.last_life && !self.arguments.views.active_calls(&phone).is_empty() {
             let actor = kept.actor;
             // The sockets of the life that failed are free a moment later.
             me.send_after(FIRST_PAUSE, move || RootMessage::Again { phone, actor });
@@ -299,7 +299,7 @@ impl RootState {
         ending: Ending,
     ) {
         let arguments = PhoneArguments {
-            dangling: self.dangling(phone),
+            dangling: self.dangling(phone).await,
             life: arguments.life + 1,
             cause: Cause::Start,
             ..arguments
@@ -347,15 +347,15 @@ impl RootState {
     /// Nothing runs and nothing will: what is left of a phone ends in the journal, and who waits is answered.
     fn forget(&self, phone: &PhoneId, ending: Ending) {
         self.append_dropped(phone, &ending);
-        for left in self.dangling(phone) {
+        for left in self.arguments.views.active_calls(phone) {
             let ended = CallEvent::Ended {
                 by: Party::Local,
-                cause: left.why,
+                cause: EndCause::Crashed,
                 status: None,
                 reason: "the phone was dropped after a failure".to_owned(),
                 duration_ms: 0,
             };
-            let subject = Subject::call(phone.clone(), left.call);
+            let subject = Subject::call(phone.clone(), left.id);
             self.arguments.shared.journal.append(subject, ending.cause.clone(), ended);
         }
         ending.answer(&Ok(self.outcome()));
@@ -384,7 +384,7 @@ impl RootState {
         tracing::error!(phone = %phone, error, "phone failed");
         self.append(&phone, Cause::Start, PhoneEvent::Crashed { reason: error.to_owned() });
         let Some(kept) = self.phones.get_mut(&phone) else { return };
-        let last_port = restart::last_port(&self.arguments.shared.journal, &phone);
+        let last_port = restart::last_port(&self.arguments.views, &phone);
         kept.arguments.last_port = last_port.or(kept.arguments.last_port);
         if kept.ending.is_some() {
             return self.finish(me, phone);
@@ -408,7 +408,7 @@ impl RootState {
         let attempt = kept.failures;
         self.append(phone, Cause::Start, PhoneEvent::Restarted { attempt });
         let arguments = PhoneArguments {
-            dangling: self.dangling(phone),
+            dangling: self.dangling(phone).await,
             life: kept.arguments.life + 1,
             cause: Cause::Start,
             ..kept.arguments.clone()

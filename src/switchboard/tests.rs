@@ -67,7 +67,7 @@ fn fail(board: &Switchboard, phone: &PhoneId) {
 
 /// Returns the facts about one phone itself, in order, without those about its registration.
 fn life(board: &Switchboard, phone: &PhoneId) -> Vec<&'static str> {
-    let all = board.journal().query(&crate::journal::Query::default()).unwrap();
+    let all = board.journal().query_blocking(&crate::journal::Query::default()).unwrap();
     let own = all.iter().filter(|e| e.subject.phone.as_ref() == Some(phone));
     own.map(|e| e.event.kind()).filter(|kind| kind.starts_with("phone.")).collect()
 }
@@ -96,7 +96,7 @@ async fn seen(board: &Switchboard, wanted: impl Fn(&Envelope) -> bool) -> Arc<En
 }
 
 fn story(journal: &Journal) -> String {
-    let all = journal.query(&crate::journal::Query::default()).unwrap();
+    let all = journal.query_blocking(&crate::journal::Query::default()).unwrap();
     let line =
         |e: &Arc<Envelope>| format!("{} {:?} {} {}", e.seq, e.subject.phone, e.event.kind(), e.event.data());
     all.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -155,7 +155,7 @@ async fn the_bye_of_a_phone_that_comes_back_jumps_ahead_of_the_journal_once() {
     let left = call(&board, &a, 5062).await;
     fail(&board, &a);
     seen(&board, |e| ended_by(e, left, EndCause::Crashed)).await;
-    let all = board.journal().query(&crate::journal::Query::default()).unwrap();
+    let all = board.journal().query_blocking(&crate::journal::Query::default()).unwrap();
     let of_a = all.iter().filter(|e| e.subject.phone.as_ref() == Some(&a));
     let journaled = of_a.clone().find_map(|e| {
         let Event::Call(CallEvent::Dialog { dialog }) = &e.event else { return None };

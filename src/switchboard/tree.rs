@@ -139,7 +139,7 @@ impl Switchboard {
         self.append_system(SystemEvent::Stopped {});
         self.inner.root.stop(None);
         self.inner.journal.flush().await?;
-        self.inner.journal.close()?;
+        self.inner.journal.close().await?;
         Ok(())
     }
 

@@ -81,6 +81,12 @@ impl Views {
         self.read(|folded| folded.phones.all())
     }
 
+    /// Returns a phone that exists or existed.
+    #[must_use]
+    pub fn phone_ever(&self, phone: &PhoneId) -> Option<Arc<PhoneView>> {
+        self.read(|folded| folded.phones.get(phone))
+    }
+
     /// Returns a call, running or ended.
     #[must_use]
     pub fn call(&self, call: CallId) -> Option<Arc<CallView>> {
@@ -195,12 +201,12 @@ impl Views {
     ///
     /// # Errors
     /// [`JournalError`] when older events cannot be read back.
-    pub fn timeline(&self, scope: Scope) -> Result<Vec<TimelineRow>, JournalError> {
+    pub async fn timeline(&self, scope: Scope) -> Result<Vec<TimelineRow>, JournalError> {
         let run = match scope {
             Scope::Run(run) => self.run(run),
             Scope::Call(_) => None,
         };
-        timeline::rows(&self.journal, scope, run.as_deref())
+        timeline::rows(&self.journal, scope, run.as_deref()).await
     }
 
     fn read<R>(&self, look: impl FnOnce(&Folded) -> R) -> R {

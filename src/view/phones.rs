@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 
 use crate::{
-    event::{Envelope, Event, PhoneEvent, PhoneSpec, SystemEvent},
+    event::{Cause, Envelope, Event, PhoneEvent, PhoneSpec, SystemEvent},
     id::{PhoneId, Seq},
     journal::Fold,
 };
@@ -58,6 +58,10 @@ pub struct PhoneView {
     pub spec: PhoneSpec,
     /// Address and port on which it receives SIP; absent while it has no socket.
     pub bound: Option<String>,
+    /// Address and port on which it received SIP last.
+    pub last_bound: Option<String>,
+    /// Whether a run added it.
+    pub of_a_run: bool,
     /// Its registration.
     pub registration: RegistrationView,
     /// Restarts after failures since it was added.
@@ -112,6 +116,8 @@ impl Phones {
             id: id.clone(),
             spec: spec.clone(),
             bound: None,
+            last_bound: self.by_id.get(id).and_then(|earlier| earlier.last_bound.clone()),
+            of_a_run: matches!(envelope.cause, Cause::Run { .. }),
             registration: RegistrationView::default(),
             restarts: 0,
             last_failure: None,
@@ -158,7 +164,10 @@ fn phone_fact(phone: &mut PhoneView, event: &PhoneEvent, envelope: &Envelope) {
     match event {
         PhoneEvent::Updated { spec } => phone.spec = spec.clone(),
         // A dropped phone that failed lives once more to end its calls; it stays history.
-        PhoneEvent::Bound { local } => phone.bound = phone.dropped_at.is_none().then(|| local.clone()),
+        PhoneEvent::Bound { local } => {
+            phone.bound = phone.dropped_at.is_none().then(|| local.clone());
+            phone.last_bound = Some(local.clone());
+        }
         PhoneEvent::Dropped {} => {
             phone.dropped_at = Some(envelope.at);
             phone.bound = None;

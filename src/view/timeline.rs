@@ -42,21 +42,21 @@ pub struct TimelineRow {
 }
 
 /// Makes the rows; a run that is no longer known has none.
-pub(super) fn rows(
+pub(super) async fn rows(
     journal: &Journal,
     scope: Scope,
     run: Option<&RunView>,
 ) -> Result<Vec<TimelineRow>, JournalError> {
     let events = match (scope, run) {
-        (Scope::Call(call), _) => journal.query(&Query::of_call(call))?,
+        (Scope::Call(call), _) => journal.query(&Query::of_call(call)).await?,
         (Scope::Run(_), None) => Vec::new(),
-        (Scope::Run(_), Some(run)) => events_of_run(journal, run)?,
+        (Scope::Run(_), Some(run)) => events_of_run(journal, run).await?,
     };
     let start = events.first().map(|first| first.at);
     Ok(events.iter().map(|envelope| row(envelope, start.unwrap_or(envelope.at))).collect())
 }
 
-fn events_of_run(journal: &Journal, run: &RunView) -> Result<Vec<Arc<Envelope>>, JournalError> {
+async fn events_of_run(journal: &Journal, run: &RunView) -> Result<Vec<Arc<Envelope>>, JournalError> {
     let over = run.verdict.map(|_| Seq(run.latest.0.saturating_add(1)));
     let query = Query { after: Some(Seq(run.first.0.saturating_sub(1))), before: over, ..Query::default() };
     let concerned = |envelope: &Arc<Envelope>| {
@@ -67,7 +67,7 @@ fn events_of_run(journal: &Journal, run: &RunView) -> Result<Vec<Arc<Envelope>>,
             None => subject.run == Some(run.id),
         }
     };
-    let mut events = journal.query(&query)?;
+    let mut events = journal.query(&query).await?;
     events.retain(concerned);
     Ok(events)
 }

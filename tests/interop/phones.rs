@@ -75,7 +75,7 @@ impl Bench {
     }
 
     fn story(&self) -> String {
-        let all = self.board.journal().query(&offhook::journal::Query::default()).unwrap();
+        let all = self.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();
         let line = |e: &Arc<Envelope>| serde_json::to_string(&**e).unwrap();
         all.iter().map(line).collect::<Vec<_>>().join("\n")
     }

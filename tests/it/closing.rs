@@ -55,7 +55,7 @@ async fn a_binding_that_is_accepted_after_the_drop_is_taken_back() {
     })
     .await;
     assert!((600..700).contains(&took.as_millis()), "{took:?}");
-    let story = world.board.journal().query(&offhook::journal::Query::default()).unwrap();
+    let story = world.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();
     let last = story.iter().rev().find(|envelope| matches!(envelope.event, Event::Phone(_))).unwrap();
     assert_eq!(last.event, PhoneEvent::Unregistered { status: Some(200) }.into(), "{}", world.story());
     drop(registrar);

@@ -24,7 +24,7 @@ async fn ringing(world: &mut World) -> (PhoneId, CallId, Peer) {
 
 /// How often our side sent this status to the INVITE.
 fn sent(world: &World, wanted: u16) -> usize {
-    let all = world.board.journal().query(&Query::default()).unwrap();
+    let all = world.board.journal().query_blocking(&Query::default()).unwrap();
     let is = |event: &Event| {
         matches!(event, Event::Sip(SipEvent::Sent { summary, .. })
             if summary.status == Some(wanted) && summary.method.as_deref() == Some("INVITE"))

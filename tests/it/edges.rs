@@ -82,7 +82,7 @@ async fn digits_under_way_are_cut_by_the_end() {
     let (a, call, peer) = talking(&mut world, EVENTS).await;
     world.run(digits(call, "123456789")).await.unwrap();
     hang_up(&mut world, &a, call, &peer).await;
-    let cut = world.board.journal().query(&offhook::journal::Query::default()).unwrap();
+    let cut = world.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();
     assert!(cut.iter().any(|e| e.event == MediaEvent::DigitsCut { digits: "123456789".into() }.into()));
     drop(peer);
     world.end().await;
@@ -340,7 +340,7 @@ async fn the_ack_of_a_refusal_still_belongs_to_its_call() {
     world.run(Command::RejectCall { call: on(inbound), status: 603 }).await.unwrap();
     world.next(&a, "call.ended").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let all = world.board.journal().query(&offhook::journal::Query::default()).unwrap();
+    let all = world.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();
     let ack = all.iter().find(|e| {
         e.event.kind() == "sip.received" && e.event.data().to_string().contains("\"method\":\"ACK\"")
     });

@@ -59,7 +59,7 @@ fn nothing_that_was_flushed_is_lost_when_the_process_is_killed() {
         child.wait().unwrap();
 
         let journal = Journal::open(folder.path(), Wall::system()).unwrap();
-        let found = journal.query(&Query::default()).unwrap();
+        let found = journal.query_blocking(&Query::default()).unwrap();
         assert!(journal.head() >= Seq(promised), "{} is missing up to {promised}", journal.head());
         for (envelope, expected) in found.iter().zip(1..) {
             assert_eq!(envelope.seq, Seq(expected));

@@ -26,7 +26,7 @@ async fn every_shipped_scenario_has_the_reviewed_ladder() {
         // A world of its own each, so that a new scenario moves no other ladder.
         let world = World::new().await;
         world.run(&text).await;
-        let events: Vec<Arc<Envelope>> = world.board.journal().query(&Query::default()).unwrap();
+        let events: Vec<Arc<Envelope>> = world.board.journal().query_blocking(&Query::default()).unwrap();
         let ladder = Ladder::draw(&events, &phones, Selection::WithoutRegistrations);
         insta::assert_snapshot!(path.file_stem().unwrap().to_str().unwrap(), ladder.text());
     }

@@ -32,14 +32,14 @@ impl Described {
     }
 
     /// Makes the report of a run whose events lie after `after`.
-    pub(super) fn report(
+    pub(super) async fn report(
         self,
         summary: RunSummary,
         journal: &Journal,
         after: Seq,
         kept: Option<&Path>,
     ) -> RunReport {
-        let events = self.events(journal, after, summary.run);
+        let events = self.events(journal, after, summary.run).await;
         let ladder = Ladder::draw(&events, &self.phones, Selection::WithoutRegistrations);
         let near = summary.failures.first().and_then(|failure| failure.by);
         let planes = self.planes(&events);
@@ -81,8 +81,8 @@ impl Described {
     }
 
     /// Returns what the run and its phones did.
-    fn events(&self, journal: &Journal, after: Seq, run: RunId) -> Vec<Arc<Envelope>> {
-        let all = journal.query(&Query { after: Some(after), ..Query::default() });
+    async fn events(&self, journal: &Journal, after: Seq, run: RunId) -> Vec<Arc<Envelope>> {
+        let all = journal.query(&Query { after: Some(after), ..Query::default() }).await;
         let all = all.unwrap_or_else(|error| {
             tracing::warn!(%error, "the run's events cannot be read");
             Vec::new()

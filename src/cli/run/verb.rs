@@ -184,13 +184,13 @@ async fn run_one(
             Ok(envelope) = reader.next() => show(&envelope, output)?,
         }
     };
-    while let Ok(Some(envelope)) = reader.try_next() {
+    while let Ok(Some(envelope)) = reader.try_next().await {
         show(&envelope, output)?;
     }
     if output.is_terminal() && !json {
         output.text("\r\x1b[2K")?;
     }
-    Ok(described.report(summary, session.journal(), after, session.kept()))
+    Ok(described.report(summary, session.journal(), after, session.kept()).await)
 }
 
 /// Returns an event as a line of `--json`: the journal's own form, marked as an event.

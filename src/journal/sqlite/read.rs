@@ -57,6 +57,30 @@ impl Source {
         self.rows(&sql, values).map_err(|source| JournalError::Sqlite { path: self.path.clone(), source })
     }
 
+    /// Returns one event a position asked for; what is not there or cannot be understood is absent.
+    pub(in crate::journal) fn get_many(
+        &self,
+        seqs: &[Seq],
+    ) -> Result<Vec<Option<Arc<Envelope>>>, JournalError> {
+        let failed = |source| JournalError::Sqlite { path: self.path.clone(), source };
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE seq = ?1");
+        let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+        let mut found = Vec::with_capacity(seqs.len());
+        for seq in seqs {
+            let mut rows = statement.query([integer(seq.0)]).map_err(failed)?;
+            let row = rows.next().map_err(failed)?.map(wire::read).transpose().map_err(failed)?;
+            found.push(row.and_then(|(seq, envelope)| match envelope {
+                Ok(envelope) => Some(Arc::new(envelope)),
+                Err(error) => {
+                    tracing::error!(%seq, %error, "a stored event cannot be understood");
+                    None
+                }
+            }));
+        }
+        Ok(found)
+    }
+
     fn rows(&self, sql: &str, values: Vec<Value>) -> rusqlite::Result<Page> {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let mut statement = connection.prepare_cached(sql)?;

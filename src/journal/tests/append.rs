@@ -63,19 +63,19 @@ async fn a_waiting_reader_wakes_and_a_canceled_wait_loses_nothing() {
     let writer = journal.clone();
     let (got, ()) = tokio::join!(reader.next(), async move { lines(&writer, 1, 1) });
     assert_eq!(got.unwrap().seq, Seq(2));
-    assert_eq!(reader.try_next().unwrap(), None);
+    assert_eq!(reader.try_next().await.unwrap(), None);
     assert_eq!(reader.position(), Seq(2));
 }
 
-#[test]
-fn a_reader_behind_a_full_memory_is_told_and_goes_on_at_the_oldest() {
+#[tokio::test]
+async fn a_reader_behind_a_full_memory_is_told_and_goes_on_at_the_oldest() {
     let journal = Journal::in_memory_with_capacity(Wall::system(), 3);
     lines(&journal, 0, 5);
     let mut reader = journal.reader(Seq(0));
-    assert_eq!(reader.try_next(), Err(Gone { oldest: Seq(3) }));
-    assert_eq!(reader.try_next().unwrap().unwrap().seq, Seq(3));
-    assert_eq!(journal.reader(Seq(2)).try_next().unwrap().unwrap().seq, Seq(3));
-    assert_eq!(journal.get(Seq(2)), None);
+    assert_eq!(reader.try_next().await, Err(Gone { oldest: Seq(3) }));
+    assert_eq!(reader.try_next().await.unwrap().unwrap().seq, Seq(3));
+    assert_eq!(journal.reader(Seq(2)).try_next().await.unwrap().unwrap().seq, Seq(3));
+    assert_eq!(journal.get(Seq(2)).await, None);
 }
 
 #[test]
@@ -86,18 +86,18 @@ fn time_never_runs_backwards_along_the_journal() {
             threads.spawn(|| lines(&journal, 0, 500));
         }
     });
-    let all = journal.query(&Query::default()).unwrap();
+    let all = journal.query_blocking(&Query::default()).unwrap();
     assert_eq!(all.len(), 2000);
     assert!(all.windows(2).all(|pair| pair[0].at <= pair[1].at));
     assert_eq!(seqs(&all), (1..=2000).collect::<Vec<_>>());
 }
 
-#[test]
-fn a_query_selects_by_subject_kind_place_and_text() {
+#[tokio::test]
+async fn a_query_selects_by_subject_kind_place_and_text() {
     let journal = with_lines(3);
     placed(&journal, 7);
     journal.append(Subject::system(), Cause::Start, SystemEvent::Stopped {});
-    let ask = |query: Query| seqs(&journal.query(&query).unwrap());
+    let ask = |query: Query| seqs(&journal.query_blocking(&query).unwrap());
     assert_eq!(ask(Query::of_call(CallId(7))), [4]);
     assert_eq!(ask(Query::of_phone("a".parse().unwrap())), [4]);
     assert_eq!(ask(Query { run: Some(RunId(1)), ..Query::default() }), [1, 2, 3]);
@@ -107,7 +107,7 @@ fn a_query_selects_by_subject_kind_place_and_text() {
     assert_eq!(ask(Query { limit: Some(2), ..Query::default() }), [1, 2]);
     assert_eq!(ask(Query { limit: Some(2), newest_first: true, ..Query::default() }), [5, 4]);
     assert_eq!(ask(Query { text: Some("b@example".into()), ..Query::default() }), [4]);
-    let placed_at = journal.get(Seq(4)).unwrap().at;
+    let placed_at = journal.get(Seq(4)).await.unwrap().at;
     assert!(ask(Query { since: Some(placed_at), ..Query::default() }).contains(&4));
     assert!(!ask(Query { until: Some(placed_at), ..Query::default() }).contains(&4));
 }
@@ -118,6 +118,9 @@ fn text_is_found_in_the_letters_of_the_message_not_of_its_json() {
     let message = "say \"hi\"\r\nthere".to_owned();
     journal.append(Subject::run(RunId(1)), Cause::Start, RunEvent::Log { message });
     for text in ["\"hi\"", "\r\nthere"] {
-        assert_eq!(journal.query(&Query { text: Some(text.into()), ..Query::default() }).unwrap().len(), 1);
+        assert_eq!(
+            journal.query_blocking(&Query { text: Some(text.into()), ..Query::default() }).unwrap().len(),
+            1
+        );
     }
 }

@@ -40,12 +40,12 @@ fn what_was_appended_is_there_after_a_restart() {
     let before = open(folder.path());
     lines(&before, 0, 1200);
     placed(&before, 3);
-    before.close().unwrap();
-    let written = before.query(&Query::default()).unwrap();
+    before.close_blocking().unwrap();
+    let written = before.query_blocking(&Query::default()).unwrap();
 
     let after = open(folder.path());
     assert_eq!(after.head(), Seq(1201));
-    assert_eq!(after.query(&Query::default()).unwrap(), written);
+    assert_eq!(after.query_blocking(&Query::default()).unwrap(), written);
     let seen = Count::default();
     after.attach(seen.clone());
     assert_eq!(*seen.0.lock().unwrap(), (1..=1201).collect::<Vec<_>>());
@@ -64,11 +64,11 @@ async fn a_reader_and_a_query_reach_back_to_the_file_without_a_seam() {
     for expected in 1..=1501 {
         assert_eq!(reader.next().await.unwrap().seq, Seq(expected));
     }
-    assert_eq!(reader.try_next().unwrap(), None);
-    assert_eq!(journal.get(Seq(2)).unwrap().seq, Seq(2));
-    assert_eq!(journal.get(Seq(0)), None);
-    assert_eq!(journal.get(Seq(1502)), None);
-    let ask = |query: Query| seqs(&journal.query(&query).unwrap());
+    assert_eq!(reader.try_next().await.unwrap(), None);
+    assert_eq!(journal.get(Seq(2)).await.unwrap().seq, Seq(2));
+    assert_eq!(journal.get(Seq(0)).await, None);
+    assert_eq!(journal.get(Seq(1502)).await, None);
+    let ask = |query: Query| seqs(&journal.query_blocking(&query).unwrap());
     assert_eq!(ask(Query::default()), (1..=1501).collect::<Vec<_>>());
     assert_eq!(ask(Query { newest_first: true, ..Query::default() }), (1..=1501).rev().collect::<Vec<_>>());
     assert_eq!(
@@ -81,8 +81,8 @@ async fn a_reader_and_a_query_reach_back_to_the_file_without_a_seam() {
     assert_eq!(ask(Query { newest_first: true, limit: Some(2), ..around }), [1500, 1499]);
 }
 
-#[test]
-fn the_file_answers_every_query_as_memory_does() {
+#[tokio::test]
+async fn the_file_answers_every_query_as_memory_does() {
     let folder = tempfile::tempdir().unwrap();
     let memory = Journal::in_memory(Wall::starting_at("2026-01-01T00:00:00Z".parse().unwrap()));
     let fill = |journal: &Journal| {
@@ -96,10 +96,10 @@ fn the_file_answers_every_query_as_memory_does() {
     {
         let journal = open(folder.path());
         fill(&journal);
-        journal.close().unwrap();
+        journal.close_blocking().unwrap();
     }
     let disk = open(folder.path());
-    let at = disk.get(Seq(4)).unwrap().at;
+    let at = disk.get(Seq(4)).await.unwrap().at;
     let queries = [
         Query::of_call(CallId(7)),
         Query::of_phone("a".parse().unwrap()),
@@ -111,13 +111,17 @@ fn the_file_answers_every_query_as_memory_does() {
         Query { text: Some("b@example".into()), kinds: vec!["call.*".into()], ..Query::default() },
     ];
     for query in queries {
-        assert_eq!(seqs(&disk.query(&query).unwrap()), seqs(&memory.query(&query).unwrap()), "{query:?}");
+        assert_eq!(
+            seqs(&disk.query_blocking(&query).unwrap()),
+            seqs(&memory.query_blocking(&query).unwrap()),
+            "{query:?}"
+        );
     }
-    let since = disk.query(&Query { since: Some(at), ..Query::default() }).unwrap();
+    let since = disk.query_blocking(&Query { since: Some(at), ..Query::default() }).unwrap();
     assert!(
         since.iter().all(|envelope| envelope.at >= at) && since.iter().any(|envelope| envelope.seq == Seq(4))
     );
-    let until = disk.query(&Query { until: Some(at), ..Query::default() }).unwrap();
+    let until = disk.query_blocking(&Query { until: Some(at), ..Query::default() }).unwrap();
     assert_eq!(since.len() + until.len(), 6);
 }
 
@@ -128,7 +132,7 @@ fn a_journal_in_use_is_refused_and_a_closed_one_is_free() {
     let refused = Journal::open(folder.path(), Wall::system()).unwrap_err();
     assert!(refused.to_string().ends_with("the journal is in use by another process"), "{refused}");
     lines(&first, 0, 10);
-    first.close().unwrap();
+    first.close_blocking().unwrap();
     let second = open(folder.path());
     assert_eq!(second.head(), Seq(10));
     drop(second);
@@ -140,10 +144,10 @@ fn after_close_events_stay_in_memory_and_flush_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
     lines(&journal, 0, 5);
-    journal.close().unwrap();
-    journal.close().unwrap();
+    journal.close_blocking().unwrap();
+    journal.close_blocking().unwrap();
     lines(&journal, 5, 1);
-    assert_eq!(seqs(&journal.query(&Query::default()).unwrap()), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(seqs(&journal.query_blocking(&Query::default()).unwrap()), [1, 2, 3, 4, 5, 6]);
     let refused = journal.flush_blocking().unwrap_err();
     assert_eq!(refused.to_string(), "events after 5 are not on disk: the journal is closed");
     assert_eq!((journal.health().durable, journal.health().writing), (Some(Seq(5)), false));
@@ -161,8 +165,8 @@ fn the_log_is_brought_into_the_database_while_the_journal_is_open() {
         assert!(Instant::now() < patience, "no checkpoint");
         std::thread::yield_now();
     }
-    journal.close().unwrap();
-    assert_eq!(seqs(&journal.query(&Query::default()).unwrap()).len(), 12_000);
+    journal.close_blocking().unwrap();
+    assert_eq!(seqs(&journal.query_blocking(&Query::default()).unwrap()).len(), 12_000);
 }
 
 #[test]
@@ -195,7 +199,7 @@ fn a_reader_in_the_middle_of_something_does_not_hold_a_close() {
     let mut rows = rows.query([]).unwrap();
     rows.next().unwrap().unwrap();
     let since = Instant::now();
-    journal.close().unwrap();
+    journal.close_blocking().unwrap();
     assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
 }
 
@@ -204,7 +208,7 @@ fn a_closed_journal_is_one_file() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
     lines(&journal, 0, 3);
-    journal.close().unwrap();
+    journal.close_blocking().unwrap();
     // The handle that still reads keeps its connection; what counts is that the log beside the file is empty.
     let log = fs::metadata(folder.path().join("journal.db-wal")).map_or(0, |log| log.len());
     assert_eq!(log, 0);
@@ -219,7 +223,7 @@ fn stored_events_can_be_neither_changed_nor_removed_nor_slipped_in() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
     lines(&journal, 0, 2);
-    journal.close().unwrap();
+    journal.close_blocking().unwrap();
     let raw = raw(folder.path());
     for sql in [
         "UPDATE events SET kind = 'x'",
@@ -232,12 +236,12 @@ fn stored_events_can_be_neither_changed_nor_removed_nor_slipped_in() {
     }
 }
 
-#[test]
-fn a_damaged_row_is_named_and_a_reader_is_told_and_goes_on_behind_it() {
+#[tokio::test]
+async fn a_damaged_row_is_named_and_a_reader_is_told_and_goes_on_behind_it() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
     lines(&journal, 0, 2);
-    journal.close().unwrap();
+    journal.close_blocking().unwrap();
     raw(folder.path())
         .execute_batch("INSERT INTO events VALUES (3, 0, 'A-1', NULL, NULL, 'run.log', '\"start\"', '{}')")
         .unwrap();
@@ -245,10 +249,10 @@ fn a_damaged_row_is_named_and_a_reader_is_told_and_goes_on_behind_it() {
     let journal = open(folder.path());
     lines(&journal, 3, 1);
     let mut reader = journal.reader(Seq(1));
-    assert_eq!(reader.try_next().unwrap().unwrap().seq, Seq(2));
-    assert_eq!(reader.try_next(), Err(Gone { oldest: Seq(4) }));
-    assert_eq!(reader.try_next().unwrap().unwrap().seq, Seq(4));
-    let error = journal.query(&Query::default()).unwrap_err().to_string();
+    assert_eq!(reader.try_next().await.unwrap().unwrap().seq, Seq(2));
+    assert_eq!(reader.try_next().await, Err(Gone { oldest: Seq(4) }));
+    assert_eq!(reader.try_next().await.unwrap().unwrap().seq, Seq(4));
+    let error = journal.query_blocking(&Query::default()).unwrap_err().to_string();
     assert!(error.starts_with("event 3: phone_id 'A-1' invalid"), "{error}");
     let seen = Count::default();
     journal.attach(seen.clone());
@@ -258,7 +262,7 @@ fn a_damaged_row_is_named_and_a_reader_is_told_and_goes_on_behind_it() {
 #[test]
 fn a_file_of_another_layout_or_no_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).close().unwrap();
+    open(folder.path()).close_blocking().unwrap();
     raw(folder.path()).execute_batch("PRAGMA user_version = 9").unwrap();
     let error = Journal::open(folder.path(), Wall::system()).unwrap_err().to_string();
     assert!(error.ends_with("the journal has layout 9, this program knows 1"), "{error}");
@@ -290,16 +294,16 @@ fn a_disk_failure_is_remembered_and_the_events_stay_in_memory() {
     assert_eq!(error, "events after 5 are not on disk: the journal is append-only");
     assert_eq!(journal.health().failure.as_deref(), Some("the journal is append-only"));
     assert_eq!(
-        seqs(&journal.query(&Query::default()).unwrap()),
+        seqs(&journal.query_blocking(&Query::default()).unwrap()),
         (1..=9).collect::<Vec<_>>(),
         "nothing is lost"
     );
-    let error = journal.close().unwrap_err();
+    let error = journal.close_blocking().unwrap_err();
     assert!(matches!(error, JournalError::NotDurable { durable: Seq(5), .. }), "{error}");
 }
 
-#[test]
-fn secrets_and_bytes_that_are_no_text_survive_the_file_as_they_should() {
+#[tokio::test]
+async fn secrets_and_bytes_that_are_no_text_survive_the_file_as_they_should() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
     let received = |message| SipEvent::Received {
@@ -316,9 +320,9 @@ fn secrets_and_bytes_that_are_no_text_survive_the_file_as_they_should() {
         Cause::Network,
         received(redact(b"X\r\n\r\n\xff\0")),
     );
-    journal.close().unwrap();
+    journal.close_blocking().unwrap();
     let journal = open(folder.path());
-    let Event::Sip(SipEvent::Received { message, .. }) = &journal.get(Seq(2)).unwrap().event else {
+    let Event::Sip(SipEvent::Received { message, .. }) = &journal.get(Seq(2)).await.unwrap().event else {
         panic!()
     };
     assert_eq!(*message, RawMessage::Base64("WA0KDQr/AA==".into()));

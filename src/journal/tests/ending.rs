@@ -8,11 +8,11 @@ fn stuck() -> Shared {
     Shared::new(3, Seq(0), true)
 }
 
-#[test]
-fn a_backlog_that_is_given_up_is_published() {
+#[tokio::test]
+async fn a_backlog_that_is_given_up_is_published() {
     let shared = stuck();
     let journal = with_lines(1);
-    let event = journal.get(Seq(1)).unwrap();
+    let event = journal.get(Seq(1)).await.unwrap();
     let health = shared.health.subscribe();
     for _ in 0..=400_000 {
         shared.push(&mut shared.lock(), Arc::clone(&event));

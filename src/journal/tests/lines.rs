@@ -33,13 +33,13 @@ fn an_exported_journal_is_the_same_when_imported() {
     let copy = imported(text.as_bytes());
     assert!(copy.bad.is_empty());
     let all = Query::default();
-    assert_eq!(copy.journal.query(&all).unwrap(), journal.query(&all).unwrap());
+    assert_eq!(copy.journal.query_blocking(&all).unwrap(), journal.query_blocking(&all).unwrap());
     assert_eq!(exported(&journal, &Query { limit: Some(2), ..all.clone() }).lines().count(), 2);
     assert_eq!(exported(&journal, &Query::of_kinds(&["call.*"])).lines().count(), 1);
 }
 
-#[test]
-fn damaged_lines_are_reported_with_number_and_cause_and_the_good_ones_kept() {
+#[tokio::test]
+async fn damaged_lines_are_reported_with_number_and_cause_and_the_good_ones_kept() {
     let text = exported(&with_lines(4), &Query::default());
     let lines: Vec<&str> = text.lines().collect();
     let mut damaged = Vec::new();
@@ -61,7 +61,7 @@ fn damaged_lines_are_reported_with_number_and_cause_and_the_good_ones_kept() {
     }
     damaged.extend_from_slice(b"\xff\xfe no text");
     let copy = imported(&damaged);
-    assert_eq!(seqs(&copy.journal.query(&Query::default()).unwrap()), [1, 3, 4]);
+    assert_eq!(seqs(&copy.journal.query_blocking(&Query::default()).unwrap()), [1, 3, 4]);
     let told: Vec<_> = copy.bad.iter().map(ToString::to_string).collect();
     let expected = [
         "line 2: EOF while parsing",
@@ -78,8 +78,8 @@ fn damaged_lines_are_reported_with_number_and_cause_and_the_good_ones_kept() {
         assert!(told.starts_with(expected), "{told:?} should start with {expected:?}");
     }
     let mut reader = copy.journal.reader(Seq(1));
-    assert_eq!(reader.try_next().unwrap().unwrap().seq, Seq(3), "a reader steps over the hole");
-    assert_eq!(copy.journal.get(Seq(2)), None);
+    assert_eq!(reader.try_next().await.unwrap().unwrap().seq, Seq(3), "a reader steps over the hole");
+    assert_eq!(copy.journal.get(Seq(2)).await, None);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn damaged_rows_are_listed_and_the_others_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path(), Wall::system()).unwrap();
     lines(&journal, 0, 1);
-    journal.close().unwrap();
+    journal.close_blocking().unwrap();
     let raw = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
     let row = |seq: u64, data: &str| {
         let sql = "INSERT INTO events VALUES (?1, 0, NULL, NULL, 1, 'run.log', '\"start\"', ?2)";

@@ -3,6 +3,7 @@
 mod append;
 mod disk;
 mod ending;
+mod interest;
 mod lines;
 mod memory;
 mod redaction;

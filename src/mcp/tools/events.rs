@@ -10,7 +10,7 @@ use crate::{
     command::{Code, Rejection},
     event::{Envelope, Event},
     id::{CallId, PhoneId, RunId, Seq},
-    journal::Query,
+    journal::{About, Interest, Query},
     mcp::{
         arguments::arguments,
         catalog::{Hints, Label, ToolDefinition, native},
@@ -81,7 +81,7 @@ async fn wait_for_event(services: Arc<Services>, given: WaitForEvent, context: C
     let wanted =
         Query { phone: given.phone_id, call: given.call_id, kinds: given.events.clone(), ..Query::default() };
     let started = Instant::now();
-    let mut reader = services.journal.reader(after);
+    let mut reader = services.journal.reader_of(after, interest(&wanted));
     loop {
         let next = tokio::select! {
             next = timeout_at(started + within, reader.next()) => next,
@@ -104,6 +104,13 @@ async fn wait_for_event(services: Arc<Services>, given: WaitForEvent, context: C
     let waited = started.elapsed().as_millis();
     let text = format!("no {} within {waited} ms (cursor {cursor})", given.events.join(" or "));
     Reply::native(text, json!({ "found": false, "cursor": cursor }))
+}
+
+/// Returns what a wait has to be woken for: the kinds, about the narrowest subject that was named.
+fn interest(wanted: &Query) -> Interest {
+    let about = wanted.call.map(About::Call).or_else(|| wanted.phone.clone().map(About::Phone));
+    let kinds = Interest::of_kinds(&wanted.kinds);
+    about.map_or(kinds.clone(), |about| kinds.about(about))
 }
 
 fn found(services: &Services, envelope: &Envelope) -> Reply {
@@ -186,7 +193,7 @@ async fn query_events(services: Arc<Services>, given: QueryEvents, _: CallContex
         newest_first: given.newest_first,
         ..Query::default()
     };
-    let mut events = match services.journal.query(&query) {
+    let mut events = match services.journal.query(&query).await {
         Ok(events) => events,
         Err(error) => return Reply::rejected(Rejection::new(Code::Unavailable, error.to_string())),
     };

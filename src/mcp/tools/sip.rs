@@ -77,7 +77,7 @@ async fn get_sip_log(services: Arc<Services>, given: GetSipLog, _: CallContext) 
         status_code: given.status_code,
         cseq: given.cseq,
     };
-    let messages = match select(&services, given.phone_id.as_deref(), given.call_id, filter) {
+    let messages = match select(&services, given.phone_id.as_deref(), given.call_id, filter).await {
         Ok(messages) => messages,
         Err(Unavailable::UnknownCall(warning)) => {
             return Reply::compat(json!({ "entries": [], "total_count": 0, "warning": warning }));
@@ -129,7 +129,7 @@ async fn get_call_messages(services: Arc<Services>, given: GetCallMessages, _: C
     };
     let mut object = Map::new();
     object.insert("phone_id".into(), json!(given.phone_id));
-    let messages = match select(&services, given.phone_id.as_deref(), given.call_id, filter) {
+    let messages = match select(&services, given.phone_id.as_deref(), given.call_id, filter).await {
         Ok(messages) => messages,
         Err(Unavailable::UnknownCall(warning)) => {
             object.insert("messages".into(), json!([]));
@@ -156,7 +156,7 @@ enum Unavailable {
 }
 
 /// Selects `sip.*` events, oldest first; a phone that never was has none.
-fn select(
+async fn select(
     services: &Services,
     phone: Option<&str>,
     call: Option<CallId>,
@@ -177,22 +177,18 @@ fn select(
         owner = Some(found.phone.clone());
     }
     let mut messages = match (call, &owner) {
-        (Some(call), _) => fetch(services, &services.views.sip_messages_of_call(call)),
-        (None, Some(phone)) => fetch(services, &services.views.sip_messages_of_phone(phone)),
-        (None, None) => newest(services)?,
+        (Some(call), _) => services.journal.get_many(&services.views.sip_messages_of_call(call)).await,
+        (None, Some(phone)) => services.journal.get_many(&services.views.sip_messages_of_phone(phone)).await,
+        (None, None) => newest(services).await?,
     };
     messages.retain(|envelope| Logged::of(envelope).is_some_and(|logged| filter.accepts(&logged)));
     Ok(messages)
 }
 
-fn fetch(services: &Services, positions: &[crate::id::Seq]) -> Vec<Arc<Envelope>> {
-    positions.iter().filter_map(|seq| services.journal.get(*seq)).collect()
-}
-
-fn newest(services: &Services) -> Result<Vec<Arc<Envelope>>, Unavailable> {
+async fn newest(services: &Services) -> Result<Vec<Arc<Envelope>>, Unavailable> {
     let query = Query { limit: Some(NEWEST), newest_first: true, ..Query::of_kinds(&["sip.*"]) };
-    let mut messages =
-        services.journal.query(&query).map_err(|error| Unavailable::Journal(error.to_string()))?;
+    let found = services.journal.query(&query).await;
+    let mut messages = found.map_err(|error| Unavailable::Journal(error.to_string()))?;
     messages.reverse();
     Ok(messages)
 }

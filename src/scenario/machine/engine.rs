@@ -9,7 +9,10 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    super::{dialect::CallMemory, model::Scenario},
+    super::{
+        dialect::CallMemory,
+        model::{Provision, Scenario},
+    },
     book::Book,
     lists::{List, ListId},
     provision::Provisioning,
@@ -23,6 +26,7 @@ use crate::{
     command::{Command, Outcome, Rejection},
     event::{Cause, Ending, Envelope, Event, RunEvent, Subject},
     id::{PhoneId, Seq},
+    journal::{About, Interest, Kinds},
 };
 
 /// Most events that are kept for looking back.
@@ -284,25 +288,36 @@ impl Machine {
     pub(super) fn owned_phones(&self) -> Vec<PhoneId> {
         let existing = |id: &PhoneId| self.setup.phones.iter().any(|phone| phone.id == *id);
         let owned = self.scenario.phones.iter().filter(|phone| match phone.provision {
-            super::super::model::Provision::Created(_) => true,
-            super::super::model::Provision::Existing => self.setup.create_listed && !existing(&phone.id),
+            Provision::Created(_) => true,
+            Provision::Existing => self.setup.create_listed && !existing(&phone.id),
         });
         owned.map(|phone| phone.id.clone()).collect()
     }
 
     /// Tells whether an event can matter: not another run's, not of phones that the run has nothing to do with.
+    /// Returns which events the run has to see; [`is_about_us`](Self::is_about_us) chooses among them.
+    pub fn interest(&self) -> Interest {
+        let kinds = if self.wants_sip { Kinds::all() } else { Kinds::of(&["sip.*"]).except() };
+        if !self.is_closed() {
+            return Interest { subjects: Vec::new(), kinds };
+        }
+        let phones = self.scenario.phones.iter().map(|phone| About::Phone(phone.id.clone()));
+        let subjects = [About::Run(self.setup.run), About::Process].into_iter().chain(phones).collect();
+        Interest { subjects, kinds }
+    }
+
+    /// Returns whether the run makes phones of its own, so that those of others are none of its business.
+    fn is_closed(&self) -> bool {
+        self.scenario.phones.iter().any(|phone| matches!(phone.provision, Provision::Created(_)))
+    }
+
     fn is_about_us(&self, envelope: &Envelope) -> bool {
         match &envelope.event {
             Event::Run(_) => envelope.subject.run == Some(self.setup.run),
             Event::Sip(_) if !self.wants_sip => false,
             Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Sip(_) | Event::System(_) => {
-                let closed = self
-                    .scenario
-                    .phones
-                    .iter()
-                    .any(|phone| matches!(phone.provision, super::super::model::Provision::Created(_)));
                 let phone = envelope.subject.phone.as_ref();
-                !closed || phone.is_none_or(|phone| self.scenario.has_phone(phone))
+                !self.is_closed() || phone.is_none_or(|phone| self.scenario.has_phone(phone))
             }
         }
     }

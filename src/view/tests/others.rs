@@ -45,8 +45,8 @@ fn sip_messages_are_indexed_by_phone_and_by_call() {
     assert_eq!(given.views.sip_thread(&b(), "x").unwrap().invite_received, Some(at_the_other));
 }
 
-#[test]
-fn a_run_is_counted_and_its_timeline_has_its_phones_events_only() {
+#[tokio::test]
+async fn a_run_is_counted_and_its_timeline_has_its_phones_events_only() {
     let given = given();
     let run = RunId(1);
     assert_eq!(given.views.next_run_id(), run);
@@ -68,15 +68,15 @@ fn a_run_is_counted_and_its_timeline_has_its_phones_events_only() {
     let view = given.views.run(run).unwrap();
     assert_eq!((view.verdict, view.met, view.failed), (Some(Verdict::Passed), 1, 0));
     assert_eq!(given.views.next_run_id(), RunId(2));
-    let rows = given.views.timeline(Scope::Run(run)).unwrap();
+    let rows = given.views.timeline(Scope::Run(run)).await.unwrap();
     let kinds: Vec<_> = rows.iter().map(|row| row.kind).collect();
     assert_eq!(kinds, ["run.started", "call.placed", "phone.bound", "run.expectation_met", "run.finished"]);
     assert_eq!(rows[0].offset, Duration::ZERO);
     assert_eq!(rows[4].text, "passed: all held, after 0.012 s");
 }
 
-#[test]
-fn a_calls_timeline_tells_its_story() {
+#[tokio::test]
+async fn a_calls_timeline_tells_its_story() {
     let given = given();
     given.placed(a(), 0, "x");
     given.call(a(), 0, CallEvent::Ringing { status: 180, reason: "Ringing".into(), early_media: false });
@@ -88,7 +88,7 @@ fn a_calls_timeline_tells_its_story() {
         duration_ms: 0,
     };
     given.call(a(), 0, over);
-    let rows = given.views.timeline(Scope::Call(CallId(0))).unwrap();
+    let rows = given.views.timeline(Scope::Call(CallId(0))).await.unwrap();
     let told: Vec<_> = rows.iter().map(|row| format!("{} {}", row.kind, row.text)).collect();
     assert_eq!(
         told,

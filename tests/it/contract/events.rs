@@ -335,7 +335,7 @@ fn a_journal_written_by_the_first_version_loads_whole() {
     let file = BufReader::new(File::open(data("first.jsonl")).unwrap());
     let imported = import(file, Wall::system()).unwrap();
     assert!(imported.bad.is_empty(), "{:?}", imported.bad);
-    let events = imported.journal.query(&Query::default()).unwrap();
+    let events = imported.journal.query_blocking(&Query::default()).unwrap();
     assert_eq!(events.len(), 67);
     let views = Views::attach(&imported.journal);
     let call = views.call(CallId(0)).unwrap();
@@ -360,6 +360,6 @@ fn a_database_written_by_the_first_version_opens_and_goes_on() {
     let journal = Journal::open(folder.path(), Wall::system()).unwrap();
     assert_eq!(journal.head(), Seq(4));
     let next = journal.append(Subject::system(), Cause::Start, SystemEvent::Stopped {});
-    journal.close().unwrap();
+    journal.close_blocking().unwrap();
     assert_eq!(next, Seq(5));
 }

@@ -106,7 +106,7 @@ impl World {
 
     /// Returns every event in a line each, without the SIP messages.
     pub(crate) fn story(&self) -> String {
-        let all = self.board.journal().query(&offhook::journal::Query::default()).unwrap();
+        let all = self.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();
         let line = |e: &Arc<Envelope>| {
             let mut data = e.event.data();
             if let Some(fields) = data.as_object_mut() {
@@ -120,7 +120,7 @@ impl World {
 
     /// Holds every call to the promises of its last facts: one end, nothing behind it, and media that stopped.
     fn every_call_ended_once(&self) {
-        let all = self.board.journal().query(&offhook::journal::Query::default()).unwrap();
+        let all = self.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();
         let mut calls: BTreeMap<CallId, Vec<&Event>> = BTreeMap::new();
         for envelope in &all {
             if let (Some(call), Event::Call(_) | Event::Media(_)) = (envelope.subject.call, &envelope.event) {
