@@ -26,6 +26,10 @@ use offhook::{
     wall::Wall,
 };
 
+/// The program's own allocator (`src/main.rs`), so that the figures are its.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Where SIPp answers.
 const CALLEE: &str = "127.0.0.1:45060";
 /// Length of one step.

@@ -10,6 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The program's own allocator (`src/main.rs`), so that the figures are its.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use offhook::{
     event::{CallEvent, Cause, Event, MediaEvent, Party, RawMessage, SipEvent, SipSummary, Subject},
     id::{CallId, PhoneId, Seq},

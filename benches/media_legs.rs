@@ -26,6 +26,10 @@ use offhook::{
     wall::Wall,
 };
 
+/// The program's own allocator (`src/main.rs`), so that the figures are its.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Calls; twice as many legs.
 const CALLS: usize = 250;
 /// Length of the measurement.

@@ -2,10 +2,6 @@
 //!
 //! Modules in reading order; each may use only those before it (ARCHITECTURE.md, enforced by a test).
 
-/// Events are made by one thread and freed by another, tens of thousands a second (`benches/call_setups.rs`).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 pub mod id;
 pub mod secret;
 pub mod telemetry;

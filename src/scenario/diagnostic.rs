@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use strsim::osa_distance;
 
 /// A place in a file, counted from 1; unknown in documents that came as JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -188,38 +189,13 @@ pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -
     let candidates: Vec<&str> = candidates.into_iter().collect();
     let slip = candidates
         .iter()
-        .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (osa_distance(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate);
     let has_word =
         |candidate: &&&str| length >= 3 && candidate.split(['_', '-', '.']).any(|word| word == lower);
     slip.or_else(|| candidates.iter().find(has_word)).map(|candidate| (*candidate).to_owned())
-}
-
-/// Returns the optimal string alignment distance: insertions, deletions, replacements and swaps of neighbors.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=right.len()).collect();
-    let mut previous = None;
-    for (row, from) in left.chars().enumerate() {
-        let mut line = vec![row + 1];
-        let mut previous_to = None;
-        for (column, to) in right.iter().copied().enumerate() {
-            let cell = |cells: &[usize], index: usize| cells.get(index).copied().unwrap_or(usize::MAX / 2);
-            let replace = cell(&last, column) + usize::from(from != to);
-            let mut best = replace.min(cell(&last, column + 1) + 1).min(cell(&line, column) + 1);
-            if previous == Some(to) && previous_to == Some(from) && column > 0 {
-                best = best.min(cell(&before, column - 1) + 1);
-            }
-            line.push(best);
-            previous_to = Some(to);
-        }
-        before = std::mem::replace(&mut last, line);
-        previous = Some(from);
-    }
-    last.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Facts are on disk before messages are on the wire (docs/decisions/0009): real sockets, a real database, real time.
 
 use std::{
-    net::{TcpListener, UdpSocket},
+    net::SocketAddr,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -10,6 +10,7 @@ use std::{
 use offhook::{
     command::{AddPhone, Command, Execute},
     event::{Cause, PhoneSpec, Surface},
+    id::PhoneId,
     net::{Network, SystemNetwork},
     secret::Secret,
     switchboard::{Options, Switchboard},
@@ -38,15 +39,6 @@ impl Successor {
     }
 }
 
-/// A port that is free for datagrams and streams alike, as a phone needs it.
-fn free_port() -> u16 {
-    let free = |_| {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        TcpListener::bind(socket.local_addr().unwrap()).ok()?.local_addr().ok()
-    };
-    (0..100).find_map(free).expect("a free port").port()
-}
-
 async fn execute(board: &Switchboard, command: Command) {
     board.execute(command, Cause::command(Surface::Library)).await.unwrap();
 }
@@ -56,12 +48,17 @@ async fn beside_a_peer(folder: &Path) -> (Switchboard, Peer, u16) {
     let network: Arc<dyn Network> = Arc::new(SystemNetwork::default());
     let options = Options::in_folder(Arc::clone(&network), Wall::system(), 7, folder).unwrap();
     let board = Switchboard::start(options).await.unwrap();
-    let (own, of_peer) = (free_port(), free_port());
-    let domain = format!("127.0.0.1:{of_peer}");
-    let spec = PhoneSpec { local_port: own, register: false, auto_answer: true, ..spec(&domain, "a") };
-    let added = AddPhone { phone: "a".parse().unwrap(), spec, password: Secret::new("x".into()) };
+    // Both ports are the system's choice: one that a test chooses may be another process's a moment later.
+    let mut peer = Peer::anywhere(&*network);
+    let domain = format!("127.0.0.1:{}", peer.port());
+    let spec = PhoneSpec { local_port: 0, register: false, auto_answer: true, ..spec(&domain, "a") };
+    let phone: PhoneId = "a".parse().unwrap();
+    let added = AddPhone { phone: phone.clone(), spec, password: Secret::new("x".into()) };
     execute(&board, Command::AddPhone(added)).await;
-    (board, Peer::new(&*network, of_peer, own), of_peer)
+    let bound = board.views().phone(&phone).and_then(|phone| phone.bound.clone()).expect("a bound phone");
+    peer.talks_to(bound.parse::<SocketAddr>().unwrap().port());
+    let port = peer.port();
+    (board, peer, port)
 }
 
 #[tokio::test]

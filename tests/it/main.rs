@@ -23,6 +23,7 @@ mod mcp;
 mod net;
 mod offers;
 mod phones;
+mod prose;
 mod scenario_exercise;
 mod scenarios;
 mod secrets;

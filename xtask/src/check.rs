@@ -35,8 +35,8 @@ pub(crate) fn precommit() -> Result<()> {
     Ok(())
 }
 
-/// Runs all that CI runs: [`check`] without its tests, documentation, benchmarks as far as compiling them, and
-/// [`interop::test()`], which holds every test, the replay of the fuzz corpora among them.
+/// Runs all that CI runs: [`check`] without its tests, documentation, benchmarks as far as compiling them, the policy of
+/// dependencies, and [`interop::test()`], which holds every test, the replay of the fuzz corpora among them.
 ///
 /// # Errors
 /// At the first that fails.
@@ -48,6 +48,7 @@ pub(crate) fn ci() -> Result<()> {
             .env("RUSTDOCFLAGS", DOC_FLAGS),
     )?;
     shell::run(&mut shell::cargo(&["bench", "--workspace", "--no-run"])?)?;
+    dependencies()?;
     interop::test(&[])
 }
 
@@ -88,6 +89,14 @@ fn test_runner() -> Result<Command> {
     } else {
         shell::cargo(&["test", "--no-fail-fast"])
     }
+}
+
+/// Holds the dependencies to deny.toml. Advisories are left out: their list has to be fetched, and changes without us.
+fn dependencies() -> Result<()> {
+    if !shell::succeeds("cargo", &["deny", "--version"]) {
+        shell::run(&mut shell::cargo(&["install", "cargo-deny", "--locked", "--quiet"])?)?;
+    }
+    shell::run(&mut shell::cargo(&["deny", "check", "bans", "licenses", "sources"])?)
 }
 
 fn format() -> Result<()> {

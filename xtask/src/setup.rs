@@ -5,8 +5,9 @@ use anyhow::Result;
 use std::process::Command;
 
 /// Programs that some task uses, and what is lost without each.
-const TOOLS: [(&str, &str); 5] = [
+const TOOLS: [(&str, &str); 6] = [
     ("cargo-nextest", "tests run with `cargo test` instead"),
+    ("cargo-deny", "`cargo xtask ci` installs it from its source"),
     ("sipp", "`cargo xtask test` installs it from Debian's sip-tester"),
     ("apt-get", "the lab Asterisk needs Docker"),
     ("docker", "the lab Asterisk needs root"),

@@ -28,6 +28,20 @@ impl Peer {
         Self { socket, phone: SocketAddr::from(([127, 0, 0, 1], phone)) }
     }
 
+    /// Listens at a port that the system chooses, and talks to nobody yet.
+    pub(crate) fn anywhere(network: &dyn Network) -> Self {
+        Self::new(network, 0, 0)
+    }
+
+    /// Talks to the phone at this port from now on.
+    pub(crate) fn talks_to(&mut self, phone: u16) {
+        self.phone.set_port(phone);
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.socket.local().port()
+    }
+
     /// Waits for a message that starts so; others are passed over.
     pub(crate) async fn next(&self, start: &str) -> String {
         let found = self.next_within(start, Duration::from_secs(60)).await;
