@@ -11,9 +11,10 @@ use tokio::time::Instant;
 use super::{
     CallCommand, CallMedia, CallMessage, Reply, Request, ToPhone,
     codecs::is_available,
+    farewell::Farewell,
     info::InfoDigits,
     patience::Patience,
-    recording::RecordingPlace,
+    recording::{CallRecordings, RecordingPlace},
     sound,
     state::{CallState, Phase},
 };
@@ -24,6 +25,7 @@ use crate::{
     },
     id::{CallId, PhoneId},
     journal::Journal,
+    media::Noticed,
 };
 
 /// Length of one digit; what users of per-phone tools know.
@@ -73,6 +75,7 @@ pub(crate) struct CallActor;
 
 /// The actor's state: the call's rules, its media, and the ways out.
 pub(crate) struct Shell {
+    pub(super) me: ActorRef<CallMessage>,
     pub(super) id: CallId,
     pub(super) phone: PhoneId,
     pub(super) journal: Journal,
@@ -81,6 +84,9 @@ pub(crate) struct Shell {
     pub(super) media: CallMedia,
     pub(super) settings: CallSettings,
     pub(super) recordings: RecordingPlace,
+    pub(super) recorded: CallRecordings,
+    /// The last facts, while the recording is being completed.
+    pub(super) farewell: Option<Farewell>,
     /// The caller's offer that we have not answered yet.
     pub(super) offer: Option<Vec<u8>>,
     /// Our answer to it, once made; the final response repeats it.
@@ -117,15 +123,17 @@ impl Actor for CallActor {
         me: ActorRef<CallMessage>,
         start: CallArguments,
     ) -> Result<Shell, ActorProcessingErr> {
-        start.media.leg.listen(move |fact| {
+        let to_me = me.clone();
+        start.media.leg.listen(move |noticed| {
             // A refused cast means that the call is over; nobody wants the fact then.
-            drop(me.cast(CallMessage::Media(fact)));
+            drop(to_me.cast(CallMessage::Media(noticed)));
         });
         let (direction, offer, auto_answer) = match start.beginning {
             Beginning::Outbound => (Direction::Outbound, None, false),
             Beginning::Inbound { offer, auto_answer } => (Direction::Inbound, offer, auto_answer),
         };
         let mut call = Shell {
+            me,
             id: start.id,
             phone: start.phone,
             journal: start.journal,
@@ -134,6 +142,8 @@ impl Actor for CallActor {
             media: start.media,
             settings: start.settings,
             recordings: start.recordings,
+            recorded: CallRecordings::default(),
+            farewell: None,
             offer,
             answer: None,
             awaiting_answer_in_ack: false,
@@ -157,7 +167,10 @@ impl Actor for CallActor {
         match message {
             CallMessage::Command { command, cause, reply } => call.command(&command, &cause, reply),
             CallMessage::Sip { event, cause } => call.session_event(*event, &cause),
-            CallMessage::Media(fact) => call.append_fact(fact, &Cause::Media),
+            CallMessage::Media(Noticed::Voice(fact)) => call.append_fact(fact, &Cause::Media),
+            CallMessage::Media(Noticed::RecordingGap { lost_ms }) => call.recording_gap(lost_ms),
+            CallMessage::Media(Noticed::RecordingBroken) => call.set_recording(false, &Cause::Media),
+            CallMessage::Recorded { recorded, cause } => call.recorded(recorded, &cause),
             CallMessage::InfoDone { accepted, cause } => call.info_done(accepted, &cause),
             CallMessage::ReinviteRefused { reason, cause } => call.modify_failed(None, reason, &cause),
             CallMessage::Heard => call.heard(&me),
@@ -167,7 +180,7 @@ impl Actor for CallActor {
             #[cfg(test)]
             CallMessage::Fail => panic!("asked to"),
         }
-        if call.state.phase == Phase::Ended {
+        if call.state.phase == Phase::Ended && !call.is_leaving() {
             me.stop(None);
         }
         Ok(())
@@ -318,7 +331,7 @@ impl Shell {
     fn set_settings(&mut self, settings: CallSettings, cause: &Cause) {
         let recording = settings.recording;
         self.settings = settings;
-        if self.state.media && recording != self.state.recording.is_some() {
+        if self.state.media && recording != self.recorded.is_on() {
             self.set_recording(recording, cause);
         }
     }

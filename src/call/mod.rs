@@ -4,6 +4,7 @@
 
 mod actor;
 mod codecs;
+mod farewell;
 mod info;
 mod media;
 mod patience;
@@ -24,6 +25,7 @@ use crate::{
     command::{Outcome, Rejection},
     event::Cause,
     id::CallId,
+    media::{Noticed, Recorded},
 };
 
 /// Where the answer to a command goes.
@@ -49,7 +51,14 @@ pub(crate) enum CallMessage {
         cause: Cause,
     },
     /// Media reports something worth an event.
-    Media(offhook_media::session::Fact),
+    Media(Noticed),
+    /// A recording is complete, or will never be.
+    Recorded {
+        /// What became of it.
+        recorded: Recorded,
+        /// What ended it.
+        cause: Cause,
+    },
     /// A digit by INFO has its final response, or could not be sent.
     InfoDone {
         /// Whether the other side took it.

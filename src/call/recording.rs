@@ -1,20 +1,48 @@
-//! A call's recording: opened with media or on demand, closed with either.
+//! A call's recording: begun with media or on demand, ended with either.
 //!
-//! A segment that is closed gets its description beside it.
+//! The thread of `media::Recorder` makes and completes the file; the call goes on meanwhile, and only its own end waits for
+//! the file, for [`PATIENCE`] at most. A segment that is closed gets its description beside it.
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use super::actor::Shell;
+use super::{CallMessage, actor::Shell};
 use crate::{
     artifact::{RecordingName, Recordings},
     event::{Cause, MediaEvent},
-    media::{Recorder, RecordingError},
+    media::{Recorded, Recorder},
 };
+
+/// How long the end of a recording may take; a disk that is slower than this makes no call wait.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The recordings of one call.
+#[derive(Debug, Default)]
+pub(super) struct CallRecordings {
+    /// The file being recorded to.
+    file: Option<PathBuf>,
+    /// Recordings that are over but not complete yet.
+    finishing: usize,
+}
+
+impl CallRecordings {
+    /// Says whether a recording is going on.
+    pub(super) const fn is_on(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Says whether every recording that is over is complete.
+    pub(super) const fn are_complete(&self) -> bool {
+        self.finishing == 0
+    }
+}
 
 impl Shell {
     /// Starts or ends the recording; says so when it cannot.
     pub(super) fn set_recording(&mut self, on: bool, cause: &Cause) {
-        match (on, self.state.recording.is_some()) {
+        match (on, self.recorded.is_on()) {
             (true, false) => self.start_recording(cause),
             (false, true) => self.stop_recording(cause),
             (true, true) | (false, false) => {}
@@ -24,31 +52,60 @@ impl Shell {
     fn start_recording(&mut self, cause: &Cause) {
         let name = RecordingName { phone: self.phone.clone(), call: self.id, at: self.journal.wall().now() };
         let path = self.recordings.path(&name);
-        match Recorder::create(&path) {
+        match Recorder::start(&path) {
             Ok(recorder) => {
-                self.media.leg.record(Some(recorder));
                 self.append(MediaEvent::RecordingStarted { path: path.display().to_string() }, cause);
+                self.recorded.file = Some(path);
+                self.media.leg.record(Some(recorder));
             }
-            Err(error) => self.recording_failed(&path, &error, cause),
+            Err(error) => self.recording_failed(&path, &error.to_string(), cause),
         }
     }
 
     fn stop_recording(&mut self, cause: &Cause) {
-        let Some(recorder) = self.media.leg.record(None) else { return };
-        let path = recorder.path().to_owned();
-        match recorder.close() {
+        self.recorded.file = None;
+        let Some(finishing) = self.media.leg.record(None).map(Recorder::finish) else { return };
+        if finishing.lost_ms() > 0 {
+            self.append_gap(finishing.path(), finishing.lost_ms(), cause);
+        }
+        self.recorded.finishing += 1;
+        let (me, cause) = (self.me.clone(), cause.clone());
+        tokio::task::spawn_blocking(move || {
+            let recorded = finishing.wait(PATIENCE);
+            // A call that failed meanwhile has nobody who could write it down.
+            drop(me.cast(CallMessage::Recorded { recorded, cause }));
+        });
+    }
+
+    /// A recording is complete, or will never be.
+    pub(super) fn recorded(&mut self, recorded: Recorded, cause: &Cause) {
+        self.recorded.finishing = self.recorded.finishing.saturating_sub(1);
+        match recorded.result {
             Ok(duration_ms) => {
-                let path = path.display().to_string();
+                let path = recorded.path.display().to_string();
                 self.append(MediaEvent::RecordingStopped { path, duration_ms }, cause);
             }
-            Err(error) => self.recording_failed(&path, &error, cause),
+            Err(error) => self.recording_failed(&recorded.path, &error.to_string(), cause),
+        }
+        self.leave_when_recorded();
+    }
+
+    /// The disk takes frames again.
+    pub(super) fn recording_gap(&mut self, lost_ms: u64) {
+        if let Some(path) = self.recorded.file.clone() {
+            self.append_gap(&path, lost_ms, &Cause::Media);
         }
     }
 
-    fn recording_failed(&mut self, path: &Path, error: &RecordingError, cause: &Cause) {
-        tracing::warn!(call = %self.id, path = %path.display(), %error, "recording failed");
+    fn append_gap(&mut self, path: &Path, lost_ms: u64, cause: &Cause) {
+        tracing::warn!(call = %self.id, path = %path.display(), lost_ms, "the disk was too slow for the recording");
+        self.append(MediaEvent::RecordingGap { path: path.display().to_string(), lost_ms }, cause);
+    }
+
+    fn recording_failed(&mut self, path: &Path, reason: &str, cause: &Cause) {
+        tracing::warn!(call = %self.id, path = %path.display(), reason, "recording failed");
         let failed =
-            MediaEvent::RecordingFailed { path: path.display().to_string(), reason: error.to_string() };
+            MediaEvent::RecordingFailed { path: path.display().to_string(), reason: reason.to_owned() };
         self.append(failed, cause);
     }
 }

@@ -5,11 +5,9 @@ use offhook_sip::{
     session::{EndCause as SessionEnd, Party as Side, SessionEvent},
 };
 
-use offhook_media::session::Fact;
-
 use super::{
     Request,
-    actor::{Shell, statistics},
+    actor::Shell,
     media::{Agreed, MediaError},
     patience::NO_ANSWER,
     state::Phase,
@@ -292,7 +290,6 @@ impl Shell {
         reason_header: Option<String>,
         cause: &Cause,
     ) {
-        self.close_media(cause);
         let (end, fallback) = describe(end);
         let refused_media = matches!(self.last_status, Some((488, _))) && by == Side::Local;
         let (status, reason) = match self.last_status.take() {
@@ -309,12 +306,14 @@ impl Shell {
             (false, true) if by == Party::Local => (EndCause::TimedOut, NO_ANSWER.to_owned()),
             (false, _) => (end, reason),
         };
-        self.append(CallEvent::Ended { by, cause: end, status, reason, duration_ms }, cause);
+        self.leave(CallEvent::Ended { by, cause: end, status, reason, duration_ms }, cause);
     }
 
     /// The phone goes away with the call up; nothing more is said on the wire.
     pub(super) fn dropped(&mut self, cause: &Cause) {
-        self.close_media(cause);
+        if self.is_leaving() {
+            return;
+        }
         let ended = CallEvent::Ended {
             by: Party::Local,
             cause: EndCause::PhoneDropped,
@@ -322,29 +321,12 @@ impl Shell {
             reason: "the phone was dropped".to_owned(),
             duration_ms: self.duration_ms(),
         };
-        self.append(ended, cause);
+        self.leave(ended, cause);
     }
 
     /// Returns the milliseconds since the call was established.
     fn duration_ms(&self) -> u64 {
         self.established.map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX))
-    }
-
-    /// Ends recording and media and appends the final figures.
-    pub(super) fn close_media(&mut self, cause: &Cause) {
-        self.cut_info_digits(cause);
-        if let Some((stats, said)) = self.media.leg.close().filter(|_| self.state.media) {
-            for fact in said {
-                // The last figures are those of the end.
-                if !matches!(fact, Fact::Statistics(_)) {
-                    self.append_fact(fact, cause);
-                }
-            }
-            self.set_recording(false, cause);
-            self.append(MediaEvent::Stopped { statistics: statistics(&stats) }, cause);
-        }
-        // A recording may have been asked for before there was media.
-        self.set_recording(false, cause);
     }
 }
 

@@ -99,8 +99,6 @@ pub(crate) struct CallState {
     pub(crate) held_remotely: bool,
     /// What is playing, as asked for.
     pub(crate) playing: Option<String>,
-    /// The file being recorded to.
-    pub(crate) recording: Option<String>,
     /// What a re-INVITE of ours is changing.
     pub(crate) changing: Option<Change>,
     /// Whether a session description was agreed.
@@ -119,7 +117,6 @@ impl CallState {
             held_locally: false,
             held_remotely: false,
             playing: None,
-            recording: None,
             changing: None,
             media: false,
         }
@@ -320,11 +317,11 @@ impl CallState {
             }
             MediaEvent::PlaybackStarted { source, .. } => self.playing = Some(source.clone()),
             MediaEvent::PlaybackFinished { .. } => self.playing = None,
-            MediaEvent::RecordingStarted { path } => self.recording = Some(path.clone()),
-            MediaEvent::RecordingStopped { .. } | MediaEvent::RecordingFailed { .. } => {
-                self.recording = None;
-            }
-            MediaEvent::Changed { .. }
+            MediaEvent::RecordingStarted { .. }
+            | MediaEvent::RecordingStopped { .. }
+            | MediaEvent::RecordingFailed { .. }
+            | MediaEvent::RecordingGap { .. }
+            | MediaEvent::Changed { .. }
             | MediaEvent::FirstPacket { .. }
             | MediaEvent::SourceChanged { .. }
             | MediaEvent::ReceptionStopped { .. }

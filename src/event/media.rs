@@ -166,6 +166,13 @@ events! {
             /// Its length, milliseconds.
             duration_ms: u64,
         },
+        /// The disk was too slow for the recording; the file is silent where something is missing.
+        "media.recording_gap" => RecordingGap {
+            /// The file.
+            path: String,
+            /// What is missing, milliseconds.
+            lost_ms: u64,
+        },
         /// The file could not be written; what is there may be cut short.
         "media.recording_failed" => RecordingFailed {
             /// The file.

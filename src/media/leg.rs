@@ -11,14 +11,32 @@ use std::{
 use offhook_media::session::{Fact, MediaSession, Output, StreamStats};
 use tokio::{task::AbortHandle, time::Instant};
 
-use super::{Recorder, hub::Worker, relay::Target};
+use super::{
+    hub::Worker,
+    recorder::{Recorder, Taken},
+    relay::Target,
+};
 use crate::net::DatagramSocket;
 
 /// Largest datagram that is read; an RTP packet of G.711 has 172 bytes.
 const DATAGRAM: usize = 2048;
 
 /// Where a leg's facts go.
-type Listener = Box<dyn Fn(Fact) + Send>;
+type Listener = Box<dyn Fn(Noticed) + Send>;
+
+/// What a leg noticed.
+#[derive(Debug)]
+pub(crate) enum Noticed {
+    /// Its voice did.
+    Voice(Fact),
+    /// The disk takes the recording again.
+    RecordingGap {
+        /// What it did not take, milliseconds.
+        lost_ms: u64,
+    },
+    /// Nothing is recorded any more; the end of the recording says why.
+    RecordingBroken,
+}
 
 /// What the clock, the reader and other legs hold of a leg.
 pub(super) struct Leg {
@@ -88,6 +106,11 @@ impl Leg {
     fn with_voice<T>(&self, change: impl FnOnce(&mut MediaSession) -> T) -> Option<T> {
         let mut inner = guard(&self.inner);
         let Inner { role: Role::Voice(voice), recorder, listener, .. } = &mut *inner else { return None };
+        let tell = |noticed| {
+            if let Some(listener) = &*listener {
+                listener(noticed);
+            }
+        };
         let result = change(voice);
         while let Some(output) = voice.poll_output() {
             match output {
@@ -100,15 +123,13 @@ impl Leg {
                     voice.recycle(bytes);
                 }
                 Output::RecordFrame(frame) => {
-                    if let Some(recorder) = recorder {
-                        recorder.write(&frame);
+                    match recorder.as_mut().map(|recorder| recorder.write(*frame)) {
+                        Some(Taken::Again { lost_ms }) => tell(Noticed::RecordingGap { lost_ms }),
+                        Some(Taken::Broken) => tell(Noticed::RecordingBroken),
+                        Some(Taken::Fine) | None => {}
                     }
                 }
-                Output::Fact(fact) => {
-                    if let Some(listener) = listener {
-                        listener(fact);
-                    }
-                }
+                Output::Fact(fact) => tell(Noticed::Voice(fact)),
             }
         }
         Some(result)
@@ -189,7 +210,7 @@ impl LegHandle {
     }
 
     /// Names who hears the leg's facts.
-    pub(crate) fn listen(&self, listener: impl Fn(Fact) + Send + 'static) {
+    pub(crate) fn listen(&self, listener: impl Fn(Noticed) + Send + 'static) {
         guard(&self.owned.leg.inner).listener = Some(Box::new(listener));
     }
 
@@ -204,7 +225,9 @@ impl LegHandle {
     pub(crate) fn speak(&self, voice: impl FnOnce(std::time::Instant) -> MediaSession) {
         self.change(|inner| {
             if !matches!(inner.role, Role::Voice(_)) {
-                inner.role = Role::Voice(Box::new(voice(Instant::now().into_std())));
+                let mut voice = Box::new(voice(Instant::now().into_std()));
+                voice.record(inner.recorder.is_some());
+                inner.role = Role::Voice(voice);
             }
         });
     }
@@ -244,7 +267,12 @@ impl LegHandle {
     pub(crate) fn close(&self) -> Option<(StreamStats, Vec<Fact>)> {
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&said);
-        self.listen(move |fact| guard(&heard).push(fact));
+        self.listen(move |noticed| {
+            // A word of the recording would come too late: its end is near.
+            if let Noticed::Voice(fact) = noticed {
+                guard(&heard).push(fact);
+            }
+        });
         let stats = self.session(|session, now| {
             session.close(now);
             session.stats()

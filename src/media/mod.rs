@@ -9,6 +9,6 @@ mod recorder;
 mod relay;
 
 pub use hub::{MediaHub, MediaLoad};
-pub(crate) use leg::LegHandle;
-pub(crate) use recorder::{Recorder, RecordingError};
+pub(crate) use leg::{LegHandle, Noticed};
+pub(crate) use recorder::{Recorded, Recorder};
 pub(crate) use relay::Target;

@@ -123,6 +123,7 @@ fn media(event: &MediaEvent) -> String {
         MediaEvent::PlaybackFinished { source } => source.clone(),
         MediaEvent::RecordingStarted { path } => path.clone(),
         MediaEvent::RecordingStopped { path, duration_ms } => format!("{path}, {}", seconds(*duration_ms)),
+        MediaEvent::RecordingGap { path, lost_ms } => format!("{path}, {} missing", seconds(*lost_ms)),
         MediaEvent::RecordingFailed { path, reason } => format!("{path}: {reason}"),
         MediaEvent::DigitReceived { digit, duration_ms, method } => {
             format!("{digit}, {duration_ms} ms, {}", digit_method(*method))

@@ -24,6 +24,7 @@ mod net;
 mod offers;
 mod phones;
 mod prose;
+mod recordings;
 mod scenario_exercise;
 mod scenarios;
 mod secrets;

@@ -18,7 +18,7 @@ use offhook_media::{
 use tokio::sync::mpsc;
 
 use crate::{
-    media::{LegHandle, MediaHub, Target},
+    media::{LegHandle, MediaHub, Noticed, Target},
     net::Network,
 };
 
@@ -46,8 +46,11 @@ impl Media {
         let leg = self.hub.open(&*self.network, ip)?;
         let id = self.seed.fetch_add(1, Ordering::Relaxed);
         let facts = self.facts.clone();
-        leg.listen(move |fact| {
-            if facts.try_send((id, fact)).is_err() {
+        leg.listen(move |noticed| {
+            // The lab records nothing.
+            if let Noticed::Voice(fact) = noticed
+                && facts.try_send((id, fact)).is_err()
+            {
                 tracing::warn!("a fact of the lab's media was lost");
             }
         });

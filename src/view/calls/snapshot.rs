@@ -311,7 +311,7 @@ impl CallView {
             MediaEvent::RecordingStarted { path } => {
                 self.recordings.push(Recording { path: path.clone(), duration_ms: None });
             }
-            MediaEvent::RecordingFailed { .. } => {}
+            MediaEvent::RecordingGap { .. } | MediaEvent::RecordingFailed { .. } => {}
             MediaEvent::RecordingStopped { path, duration_ms } => {
                 if let Some(recording) = self.recordings.iter_mut().rev().find(|known| known.path == *path) {
                     recording.duration_ms = Some(*duration_ms);

@@ -177,6 +177,7 @@ fn media_events() -> Vec<MediaEvent> {
             codec: s("PCMU"),
             direction: MediaDirection::Recvonly,
         },
+        MediaEvent::RecordingGap { path: s("/slow/a.wav"), lost_ms: 1400 },
     ]
 }
 

@@ -35,9 +35,15 @@ impl World {
 
     /// Starts an empty world with bounds.
     pub(crate) async fn with(limits: Limits) -> Self {
+        Self::changed(|options| options.limits = limits).await
+    }
+
+    /// Starts an empty world with other options.
+    pub(crate) async fn changed(change: impl FnOnce(&mut Options)) -> Self {
         let network = sim::Network::new(7);
         let wall = Wall::starting_at("2026-01-01T00:00:00Z".parse().unwrap());
-        let options = Options { limits, ..Options::in_memory(Arc::new(network.clone()), wall, 7) };
+        let mut options = Options::in_memory(Arc::new(network.clone()), wall, 7);
+        change(&mut options);
         let board = Switchboard::start(options).await.unwrap();
         Self { network, board, cursors: HashMap::new() }
     }

@@ -1,0 +1,53 @@
+//! The end of a call: media, then recording, then the last fact.
+//!
+//! `call.ended` is the last thing that is ever said of a call, so it waits until the recording is complete. Everybody else
+//! sees the call end at once: nothing is decided any more from the moment on that the session is over.
+
+use offhook_media::session::Fact;
+
+use super::actor::{Shell, statistics};
+use crate::event::{CallEvent, Cause, Event, MediaEvent};
+
+/// The last facts of a call, while its recording is being completed.
+#[derive(Debug)]
+pub(super) struct Farewell {
+    facts: Vec<Event>,
+    cause: Cause,
+}
+
+impl Shell {
+    /// Says whether the session is over and only the recording is missing.
+    pub(super) const fn is_leaving(&self) -> bool {
+        self.farewell.is_some()
+    }
+
+    /// Ends recording and media, and says the last words as soon as the recording is complete.
+    pub(super) fn leave(&mut self, ended: CallEvent, cause: &Cause) {
+        self.cut_info_digits(cause);
+        let mut facts = Vec::new();
+        if let Some((stats, said)) = self.media.leg.close().filter(|_| self.state.media) {
+            for fact in said {
+                // The last figures are those of the end.
+                if !matches!(fact, Fact::Statistics(_)) {
+                    self.append_fact(fact, cause);
+                }
+            }
+            facts.push(MediaEvent::Stopped { statistics: statistics(&stats) }.into());
+        }
+        // A recording may have been asked for before there was media.
+        self.set_recording(false, cause);
+        facts.push(ended.into());
+        facts.iter().for_each(|fact| self.state.apply(fact));
+        self.farewell = Some(Farewell { facts, cause: cause.clone() });
+        self.leave_when_recorded();
+    }
+
+    /// Says the last words, unless the recording is still being completed.
+    pub(super) fn leave_when_recorded(&mut self) {
+        if self.recorded.are_complete()
+            && let Some(Farewell { facts, cause }) = self.farewell.take()
+        {
+            facts.into_iter().for_each(|fact| self.append(fact, &cause));
+        }
+    }
+}
