@@ -23,6 +23,8 @@ const OWNER_ONLY: u32 = 0o600;
 pub struct Credentials {
     path: PathBuf,
     passwords: BTreeMap<PhoneId, Secret<String>>,
+    /// A write failed half way: the file may hold something else, so that the next change is written whatever it is.
+    unsure: bool,
 }
 
 /// The passwords cannot be read or kept.
@@ -59,7 +61,7 @@ impl Credentials {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Self { path, passwords: BTreeMap::new() });
+                return Ok(Self { path, passwords: BTreeMap::new(), unsure: false });
             }
             Err(error) => return Err(failed(error)),
         };
@@ -71,7 +73,7 @@ impl Credentials {
             let (line, column) = at.map_or((0, 0), |error| (error.line(), error.column()));
             CredentialsError::Malformed { path: path.clone(), line, column }
         })?;
-        Ok(Self { path, passwords })
+        Ok(Self { path, passwords, unsure: false })
     }
 
     /// Returns a phone's password.
@@ -83,34 +85,49 @@ impl Credentials {
     /// Keeps a phone's password; it is on disk when this returns.
     ///
     /// # Errors
-    /// [`CredentialsError`] when it cannot be written; the file is then as it was.
+    /// [`CredentialsError`] when it cannot be written; what was kept before is kept still.
     pub fn set(&mut self, phone: PhoneId, password: Secret<String>) -> Result<(), CredentialsError> {
-        if self.passwords.get(&phone) == Some(&password) {
+        if !self.unsure && self.passwords.get(&phone) == Some(&password) {
             return Ok(());
         }
-        self.passwords.insert(phone, password);
-        self.write()
+        let mut passwords = self.passwords.clone();
+        passwords.insert(phone, password);
+        self.write(passwords)
     }
 
     /// Forgets a phone's password; it is gone from the disk when this returns.
     ///
     /// # Errors
-    /// [`CredentialsError`] when the file cannot be written.
+    /// [`CredentialsError`] when the file cannot be written; the password is kept still.
     pub fn remove(&mut self, phone: &PhoneId) -> Result<(), CredentialsError> {
-        match self.passwords.remove(phone) {
-            Some(_) => self.write(),
-            None => Ok(()),
+        if !self.unsure && !self.passwords.contains_key(phone) {
+            return Ok(());
         }
+        let mut passwords = self.passwords.clone();
+        passwords.remove(phone);
+        self.write(passwords)
     }
 
-    fn write(&self) -> Result<(), CredentialsError> {
+    /// Writes the file as it is, to see whether it can be written.
+    ///
+    /// # Errors
+    /// [`CredentialsError`] when it cannot.
+    pub fn rewrite(&mut self) -> Result<(), CredentialsError> {
+        self.write(self.passwords.clone())
+    }
+
+    /// Puts these passwords in the place of those that are kept: on the disk first, then here.
+    fn write(&mut self, passwords: BTreeMap<PhoneId, Secret<String>>) -> Result<(), CredentialsError> {
         let text = |(phone, password): (&PhoneId, &Secret<String>)| {
             (phone.as_str().to_owned(), Value::String(password.reveal().clone()))
         };
-        let passwords: Map<_, _> = self.passwords.iter().map(text).collect();
-        let whole = format!("{:#}\n", json!({ "passwords": passwords }));
-        replace(&self.path, whole.as_bytes())
-            .map_err(|source| CredentialsError::Io { path: self.path.clone(), source })
+        let list: Map<_, _> = passwords.iter().map(text).collect();
+        let whole = format!("{:#}\n", json!({ "passwords": list }));
+        let written = replace(&self.path, whole.as_bytes());
+        self.unsure = written.is_err();
+        written.map_err(|source| CredentialsError::Io { path: self.path.clone(), source })?;
+        self.passwords = passwords;
+        Ok(())
     }
 }
 

@@ -5,7 +5,8 @@
 
 use std::{
     collections::HashSet,
-    io,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -36,6 +37,8 @@ const ALLOWED: &[&str] = &[
     "recording_enabled",
     "capture_enabled",
 ];
+/// Bytes that a file may have; tens of thousands of phones fit.
+const LARGEST: u64 = 8 << 20;
 const REQUIRED: &[&str] = &["phone_id", "domain", "username", "password"];
 /// Accepted and ignored, because older files have it.
 const DEPRECATED: &str = "recordings_dir";
@@ -74,6 +77,12 @@ pub enum ProfileError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// It is no list of phones that anybody wrote.
+    #[error("{}: more than {} MiB", path.display(), LARGEST >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
     },
     /// It is not YAML, or a value has the wrong type.
     #[error("{}: {source}", path.display())]
@@ -201,13 +210,16 @@ struct Entry {
 }
 
 impl PhonesProfile {
-    /// Reads a phones file.
+    /// Reads a phones file; blocks while it does.
     ///
     /// # Errors
     /// [`ProfileError`] when nothing of the file can be used.
     pub fn load(path: &Path) -> Result<Self, ProfileError> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, path),
+        let mut text = String::new();
+        let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
+        match read {
+            Ok(size) if size as u64 > LARGEST => Err(ProfileError::TooLarge { path: path.to_owned() }),
+            Ok(_) => Self::parse(&text, path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(ProfileError::NotFound { path: path.to_owned() })
             }

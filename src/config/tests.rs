@@ -89,6 +89,8 @@ fn each_fault_of_a_phones_file_has_the_words_that_clients_look_for() {
     }
     let missing = PhonesProfile::load(Path::new("/nowhere/phones.yaml")).unwrap_err().to_string();
     assert_eq!(missing, "Profile not found: /nowhere/phones.yaml");
+    let endless = PhonesProfile::load(Path::new("/dev/zero")).unwrap_err().to_string();
+    assert_eq!(endless, "/dev/zero: more than 8 MiB");
 }
 
 #[test]
@@ -210,4 +212,31 @@ fn credentials_open_to_others_are_closed_and_damaged_ones_refused_without_quotin
         let error = Credentials::open(folder.path()).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
     }
+}
+
+#[test]
+fn a_password_that_could_not_be_written_is_neither_kept_nor_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, obstacle) =
+        (folder.path().join("credentials.json"), folder.path().join("credentials.json.tmp"));
+    let kept = || Credentials::open(folder.path()).unwrap();
+    let mut credentials = kept();
+    credentials.set(phone("a"), Secret::new("first".into())).unwrap();
+
+    // Where the new file is written there is a folder: no write succeeds.
+    fs::create_dir_all(obstacle.join("full")).unwrap();
+    credentials.set(phone("b"), Secret::new("second".into())).unwrap_err();
+    assert_eq!(credentials.get(&phone("b")), None);
+    credentials.set(phone("b"), Secret::new("second".into())).unwrap_err();
+    credentials.remove(&phone("a")).unwrap_err();
+    assert_eq!(credentials.get(&phone("a")).map(|p| p.reveal().as_str()), Some("first"));
+    credentials.remove(&phone("a")).unwrap_err();
+    assert!(fs::read_to_string(&file).unwrap().contains("first"));
+
+    // What is said to be on disk, or gone from it, is.
+    fs::remove_dir_all(&obstacle).unwrap();
+    credentials.set(phone("b"), Secret::new("second".into())).unwrap();
+    assert_eq!(kept().get(&phone("b")).map(|p| p.reveal().as_str()), Some("second"));
+    credentials.remove(&phone("a")).unwrap();
+    assert_eq!(kept().get(&phone("a")), None);
 }
