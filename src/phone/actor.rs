@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -282,12 +282,7 @@ impl Actor for PhoneActor {
 impl Shell {
     fn open(me: ActorRef<PhoneMessage>, start: &PhoneArguments) -> std::io::Result<Self> {
         let shared = start.shared.clone();
-        let towards = start.registrar.address();
-        let ip = match towards {
-            Some(address) => shared.network.local_ip_towards(address)?,
-            // Nothing to reach yet; loopback at least never leaves the machine.
-            None => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        };
+        let ip = start.registrar.local_ip(&*shared.network)?;
         let deliver = me.clone();
         let options = SignalingOptions {
             local: SocketAddr::new(ip, start.spec.local_port),

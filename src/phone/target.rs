@@ -3,7 +3,10 @@
 //! A bare word such as `600` is a user at the phone's own domain. Names are resolved outside the actor, because a
 //! handler must never wait for the network.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use offhook_sip::{
     message::{Host, Uri},
@@ -60,6 +63,28 @@ impl Registrar {
                 Ok(Self { uri, destination: Destination::default(), problem })
             }
         }
+    }
+
+    /// Returns the address of this machine from which the registrar is reached.
+    ///
+    /// # Errors
+    /// There is no route.
+    pub fn local_ip(&self, network: &dyn Network) -> io::Result<IpAddr> {
+        match self.address() {
+            Some(address) => network.local_ip_towards(address),
+            // Nothing to reach yet; loopback at least never leaves the machine.
+            None => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        }
+    }
+
+    /// Finds out whether a phone of this registrar could have a port now.
+    ///
+    /// # Errors
+    /// It is in use, or there is no route.
+    pub fn can_bind(&self, network: &dyn Network, port: u16) -> io::Result<()> {
+        let local = SocketAddr::new(self.local_ip(network)?, port);
+        let (_datagrams, _streams) = (network.bind_datagram(local)?, network.listen_stream(local)?);
+        Ok(())
     }
 
     /// Returns the first address, if there is any.

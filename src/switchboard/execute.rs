@@ -1,8 +1,8 @@
 //! Commands find their actor here.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
 
-use super::{Switchboard, call_actor::ask, restart, supervisor::RootMessage};
+use super::{Switchboard, call_actor::ask, passwords::NotKept, restart, supervisor::RootMessage};
 use crate::{
     call::unavailable_codecs,
     command::{AddPhone, CallSelector, Code, Command, Execute, Outcome, Rejection, UpdatePhone},
@@ -35,7 +35,7 @@ impl Switchboard {
                 let (switchboard, id) = (self.clone(), phone.clone());
                 self.in_turn(&phone, async move {
                     let outcome = switchboard.drop_phone(id.clone(), hang_up, cause).await;
-                    switchboard.forget_password(&id);
+                    switchboard.forget_password(&id).await;
                     outcome
                 })
                 .await
@@ -114,7 +114,7 @@ impl Switchboard {
             .in_turn(&phone, async move {
                 let before = switchboard.inner.journal.head();
                 let outcome = switchboard.to_phone(&id, Command::UpdatePhone(update), cause).await?;
-                switchboard.remember(&id, password);
+                switchboard.remember(&id, password).await;
                 Ok((before, outcome))
             })
             .await?;
@@ -143,35 +143,60 @@ impl Switchboard {
 
     /// Starts a phone in the place of whatever has its name, and returns the position before its first fact.
     ///
-    /// Only one at a time for a name, or two would run under it.
+    /// Only one at a time for a name, or two would run under it. What can be known to fail is refused before a predecessor
+    /// is touched.
     async fn replace(&self, add: AddPhone, cause: Cause) -> Result<Seq, Rejection> {
-        let AddPhone { phone, spec, password } = add;
-        // What cannot work is refused before a predecessor of the same name is touched.
-        unavailable_codecs(spec.codecs.as_deref().unwrap_or_default())?;
-        let limit = self.inner.shared.limits.phones;
-        let known = self.inner.views.phone(&phone).is_some();
-        if !known && self.inner.views.phones().len() >= limit {
-            return Err(Rejection::new(Code::LimitReached, format!("there are {limit} phones already")));
+        unavailable_codecs(add.spec.codecs.as_deref().unwrap_or_default())?;
+        let _place =
+            self.inner.places.promise(&add.phone, &self.inner.views, self.inner.shared.limits.phones)?;
+        let registrar = Registrar::find(&*self.inner.shared.network, &add.spec).await?;
+        if let Some(predecessor) = self.inner.views.phone(&add.phone) {
+            self.can_follow(&predecessor, &add, &registrar).await?;
         }
-        let registrar = Registrar::find(&*self.inner.shared.network, &spec).await?;
         // Also when nobody knows it any more: it may still be ending its calls.
-        match self.drop_phone(phone.clone(), true, cause.clone()).await {
+        match self.drop_phone(add.phone.clone(), true, cause.clone()).await {
             Err(rejection) if rejection.code == Code::NotFound => {}
             outcome => drop(outcome?),
         }
         let before = self.inner.journal.head();
-        let kept = self.with_credentials(|credentials| credentials.set(phone.clone(), password.clone()));
-        kept.unwrap_or(Ok(())).map_err(|error| {
-            Rejection::new(Code::Unavailable, format!("the password cannot be kept: {error}"))
-        })?;
+        let phone = add.phone.clone();
+        let begun = self.begin(add, registrar, cause).await;
+        if begun.is_err() {
+            self.forget_password(&phone).await;
+        }
+        begun.map(|_| before)
+    }
+
+    /// Finds out whether a phone's successor gets its port and keeps its password.
+    async fn can_follow(
+        &self,
+        predecessor: &PhoneView,
+        add: &AddPhone,
+        registrar: &Registrar,
+    ) -> Result<(), Rejection> {
+        let port = add.spec.local_port;
+        let own = predecessor.bound.as_ref().and_then(|bound| bound.parse::<SocketAddr>().ok());
+        if port != 0 && own.is_none_or(|own| own.port() != port) {
+            let free = registrar.can_bind(&*self.inner.shared.network, port);
+            free.map_err(|error| cannot_start(&add.phone, &error.to_string()))?;
+        }
+        let tried = self.inner.passwords.try_out(add.phone.clone(), add.password.clone()).await;
+        tried.map_err(|error| not_kept(&error))
+    }
+
+    /// Starts a phone whose name is free.
+    async fn begin(&self, add: AddPhone, registrar: Registrar, cause: Cause) -> Result<Outcome, Rejection> {
+        let AddPhone { phone, spec, password } = add;
+        let kept = self.inner.passwords.set(phone.clone(), password.clone()).await;
+        kept.map_err(|error| not_kept(&error))?;
         let added = PhoneEvent::Added { spec: spec.clone() };
         self.inner.journal.append(Subject::phone(phone.clone()), cause.clone(), added);
         let arguments = self.arguments(phone.clone(), spec, password, registrar, Vec::new(), cause.clone());
-        if let Err(rejection) = self.start_phone(arguments).await {
+        let started = self.start_phone(arguments).await;
+        if started.is_err() {
             self.inner.journal.append(Subject::phone(phone), cause, PhoneEvent::Dropped {});
-            return Err(rejection);
         }
-        Ok(before)
+        started
     }
 
     /// Starts a phone that the journal already knows.
@@ -237,11 +262,10 @@ impl Switchboard {
     }
 
     /// Lets a later restart use the new settings and password.
-    fn remember(&self, phone: &PhoneId, password: Option<Secret<String>>) {
+    async fn remember(&self, phone: &PhoneId, password: Option<Secret<String>>) {
         let Some(view) = self.inner.views.phone(phone) else { return };
         if let Some(password) = password.clone()
-            && let Some(Err(error)) =
-                self.with_credentials(|credentials| credentials.set(phone.clone(), password))
+            && let Err(error) = self.inner.passwords.set(phone.clone(), password).await
         {
             tracing::warn!(phone = %phone, %error, "password cannot be kept");
         }
@@ -251,8 +275,8 @@ impl Switchboard {
     }
 
     /// Forgets the password of a phone that is gone.
-    pub(super) fn forget_password(&self, phone: &PhoneId) {
-        if let Some(Err(error)) = self.with_credentials(|credentials| credentials.remove(phone)) {
+    pub(super) async fn forget_password(&self, phone: &PhoneId) {
+        if let Err(error) = self.inner.passwords.remove(phone.clone()).await {
             tracing::warn!(phone = %phone, %error, "password cannot be removed");
         }
     }
@@ -360,6 +384,15 @@ impl Switchboard {
             tracing::info!(phone = %phone, "the registrar has not answered yet");
         }
     }
+}
+
+/// Says that a phone did not come about.
+pub(super) fn cannot_start(phone: &PhoneId, why: &str) -> Rejection {
+    Rejection::new(Code::Unavailable, format!("phone '{phone}' cannot start: {why}"))
+}
+
+fn not_kept(error: &NotKept) -> Rejection {
+    Rejection::new(Code::Unavailable, format!("the password cannot be kept: {error}"))
 }
 
 /// Refuses a command for a phone that is not there.

@@ -7,6 +7,8 @@ mod call_actor;
 mod directory;
 mod execute;
 mod options;
+mod passwords;
+mod places;
 mod restart;
 mod sidecars;
 mod supervisor;

@@ -99,7 +99,7 @@ impl Switchboard {
     }
 
     async fn revive(&self, phone: &PhoneView, dangling: Vec<Dangling>) {
-        let (id, spec, password) = (phone.id.clone(), phone.spec.clone(), self.password(&phone.id));
+        let (id, spec, password) = (phone.id.clone(), phone.spec.clone(), self.password(&phone.id).await);
         if let Err(rejection) = self.launch(id, spec, password, dangling, Cause::Start).await {
             tracing::warn!(phone = %phone.id, error = %rejection, "phone cannot be taken up again");
             let reason = rejection.sentence;
@@ -111,18 +111,17 @@ impl Switchboard {
     /// Ends the calls of a dropped phone on the wire and forgets its password; one that cannot be ended dangles on.
     async fn end_calls(&self, phone: &PhoneView, dangling: Vec<Dangling>) -> Result<(), Rejection> {
         if !dangling.is_empty() {
-            let (id, password) = (phone.id.clone(), self.password(&phone.id));
+            let (id, password) = (phone.id.clone(), self.password(&phone.id).await);
             // Its domain may have no address any more, and its port another owner: where its calls are is enough.
             let domain = dangling.iter().find_map(remote).unwrap_or_else(|| phone.spec.domain.clone());
             let spec = PhoneSpec { domain, local_port: 0, ..phone.spec.clone() };
             self.launch_to_end_calls(id, spec, password, dangling).await?;
         }
-        self.forget_password(&phone.id);
+        self.forget_password(&phone.id).await;
         Ok(())
     }
 
-    fn password(&self, phone: &PhoneId) -> Secret<String> {
-        let kept = self.with_credentials(|credentials| credentials.get(phone).cloned());
-        kept.flatten().unwrap_or_else(|| Secret::new(String::new()))
+    async fn password(&self, phone: &PhoneId) -> Secret<String> {
+        self.inner.passwords.get(phone).await.unwrap_or_default()
     }
 }

@@ -5,7 +5,11 @@ use std::{collections::HashMap, time::Duration};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{sync::oneshot, time::Instant};
 
-use super::{directory::Directory, execute::not_found, restart};
+use super::{
+    directory::Directory,
+    execute::{cannot_start, not_found},
+    restart,
+};
 use crate::{
     call::Reply,
     command::{Code, Outcome, Rejection},
@@ -221,7 +225,7 @@ impl RootState {
                 other @ (ractor::SpawnErr::ActorAlreadyStarted
                 | ractor::SpawnErr::ActorAlreadyRegistered(_)) => other.to_string(),
             };
-            Rejection::new(Code::Unavailable, format!("phone '{id}' cannot start: {why}"))
+            cannot_start(&id, &why)
         })
     }
 

@@ -1,7 +1,7 @@
 //! The tree of actors: its start, its parts, its end.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -12,11 +12,12 @@ use super::{
     Options, StartError,
     directory::Directory,
     execute::ANSWER,
+    passwords::Passwords,
+    places::Places,
     supervisor::{Closing, Root, RootArguments, RootMessage},
     turns::Turns,
 };
 use crate::{
-    config::Credentials,
     event::{Cause, Subject, SystemEvent},
     journal::{Journal, JournalError},
     media::{MediaHub, MediaLoad},
@@ -36,9 +37,10 @@ pub(super) struct Inner {
     pub(super) views: Views,
     pub(super) directory: Directory,
     pub(super) turns: Turns,
+    pub(super) places: Places,
     pub(super) root: ActorRef<RootMessage>,
     pub(super) shared: Shared,
-    pub(super) credentials: Option<Mutex<Credentials>>,
+    pub(super) passwords: Passwords,
     pub(super) registration_wait: Duration,
     sidecars: tokio::task::AbortHandle,
 }
@@ -79,9 +81,10 @@ impl Switchboard {
             views,
             directory,
             turns: Turns::default(),
+            places: Places::default(),
             root,
             shared,
-            credentials: options.credentials.map(Mutex::new),
+            passwords: Passwords::new(options.credentials),
             registration_wait: options.registration_wait,
         };
         let switchboard = Self { inner: Arc::new(inner) };
@@ -89,12 +92,6 @@ impl Switchboard {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         switchboard.append_system(SystemEvent::Started { version });
         Ok(switchboard)
-    }
-
-    /// Reads or changes the passwords that survive a restart; without a data folder there are none.
-    pub(super) fn with_credentials<T>(&self, work: impl FnOnce(&mut Credentials) -> T) -> Option<T> {
-        let credentials = self.inner.credentials.as_ref()?;
-        Some(work(&mut credentials.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
     fn append_system(&self, event: SystemEvent) {

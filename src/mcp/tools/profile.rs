@@ -1,6 +1,6 @@
 //! The tool that loads a file of phones.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -43,8 +43,10 @@ arguments! {
 }
 
 async fn load_phones(services: Arc<Services>, given: LoadPhones, context: CallContext) -> Reply {
-    let profile = match PhonesProfile::load(Path::new(&given.path)) {
-        Ok(profile) => profile,
+    let path = PathBuf::from(&given.path);
+    let profile = match tokio::task::spawn_blocking(move || PhonesProfile::load(&path)).await {
+        Ok(Ok(profile)) => profile,
+        Ok(Err(error)) => return Reply::compat_error(error.to_string(), &[("path", given.path.into())]),
         Err(error) => return Reply::compat_error(error.to_string(), &[("path", given.path.into())]),
     };
     let entry = |error: &EntryError| json!({ "phone_id": error.phone_id, "error": error.error });
