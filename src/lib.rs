@@ -28,6 +28,8 @@ pub mod sim;
 pub mod phone;
 pub mod switchboard;
 
+pub mod node;
+
 pub mod mcp;
 
 pub mod cli;

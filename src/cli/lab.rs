@@ -1,14 +1,14 @@
 //! `offhook lab`: runs the embedded lab PBX until Ctrl-C.
 
-use std::{error::Error, future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Exit, Output};
+use super::{Exit, Output, reasons};
 use crate::{
-    lab::{DigestChoice, Lab, LabOptions, Passwords, Users},
-    net::SystemNetwork,
+    config::PbxProfile,
+    lab::{DigestChoice, LabOptions, Passwords, Users},
+    node::{Node, NodeOptions, asked_to_end},
 };
 
 /// Arguments of `offhook lab`.
@@ -79,46 +79,29 @@ impl LabArgs {
 
 /// Executes the verb.
 pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> {
-    let lab = match Lab::start(Arc::new(SystemNetwork::default()), args.options()) {
-        Ok(lab) => lab,
+    // Listened for from now on: nobody who has seen the card may find the program deaf.
+    let asked = asked_to_end()?;
+    let options = NodeOptions { lab: Some(args.options()), media_workers: 1, ..NodeOptions::system() };
+    let node = match Node::start(options).await {
+        Ok(node) => node,
         Err(error) => {
             output.remark(format_args!("offhook lab: {}", reasons(&error)))?;
             return Ok(Exit::NotReady);
         }
     };
-    let asked = asked_to_stop()?;
-    output.text(card(&lab))?;
-    asked.await;
+    if let Some(profile) = node.profile() {
+        output.text(card(profile))?;
+    }
+    asked.cancelled().await;
     output.remark("stopping")?;
-    lab.stop().await;
+    if let Err(error) = node.stop().await {
+        output.remark(format_args!("offhook lab: {}", reasons(&error)))?;
+    }
     Ok(Exit::Passed)
 }
 
-/// Returns a future that ends with Ctrl-C, or with the signal by which service managers stop a program.
-///
-/// Both are listened for from now on, not from the first poll.
-fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => {}
-        }
-    })
-}
-
-/// Returns an error with all that it comes from.
-fn reasons(error: &(dyn Error + 'static)) -> String {
-    std::iter::successors(Some(error), |&error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
-}
-
 /// Returns what a person needs to know to use the lab: the one place where passwords are shown.
-fn card(lab: &Lab) -> String {
-    let profile = lab.profile();
+fn card(profile: &PbxProfile) -> String {
     let mut lines =
         vec![format!("lab PBX     {} (udp, tcp)", profile.domain), "users       password".to_owned()];
     lines.extend(

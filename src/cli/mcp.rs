@@ -1,24 +1,17 @@
 //! `offhook mcp`: serves MCP over standard input and output until the input ends or a signal comes.
 
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use clap::Args;
 use jiff::tz::TimeZone;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Output, against::Against, start::StartArgs};
+use super::{Exit, Output, against::Against, reasons, start::StartArgs};
 use crate::{
-    config::PbxProfile,
-    lab::{Lab, LabOptions},
+    lab::LabOptions,
     mcp::{McpServer, PhoneTools, ScenarioEngine, Services},
-    phone::CLOSING,
-    switchboard::Switchboard,
+    node::{Node, NodeOptions, asked_to_end},
 };
-
-/// How long phones may take to close after the client is gone: the time that each has, again for one that fails meanwhile,
-/// and a second for writing the ends of its calls down.
-const SHUTDOWN: Duration = Duration::from_secs(2 * CLOSING.as_secs() + 1);
 
 /// Arguments of `offhook mcp`.
 #[derive(Debug, Args)]
@@ -35,87 +28,56 @@ pub(crate) struct McpArgs {
 
 /// Executes the verb; standard output belongs to the protocol from here on.
 pub(crate) async fn run(args: McpArgs, output: &mut Output) -> io::Result<Exit> {
-    let closing = CancellationToken::new();
-    end_on_signal(closing.clone())?;
-    // The tools wait for all registrations of a request together.
-    let board = match args.start.start(Duration::ZERO).await {
-        Ok(board) => board,
-        Err(error) => {
-            output.remark(format_args!("offhook mcp: {error}"))?;
-            return Ok(Exit::NotReady);
-        }
+    let closing = asked_to_end()?;
+    let profile = match args.against.as_ref().map_or(Ok(None), Against::profile) {
+        Ok(profile) => profile,
+        Err(error) => return not_ready(output, &reasons(&error)),
     };
-    let (lab, profile) = match system(args.against.as_ref(), &board) {
-        Ok(system) => system,
-        Err(error) => {
-            output.remark(format_args!("offhook mcp: {error}"))?;
-            return Ok(Exit::NotReady);
-        }
-    };
-    let engine = ScenarioEngine {
-        execute: Arc::new(board.clone()),
-        journal: board.journal().clone(),
-        views: board.views().clone(),
+    let options = NodeOptions {
+        // The tools wait for all registrations of a request together.
+        registration_wait: Duration::ZERO,
+        lab: (args.against == Some(Against::Lab)).then(LabOptions::default),
         profile,
+        ..args.start.options()
     };
-    let services = Services {
-        execute: Arc::new(board.clone()),
-        journal: board.journal().clone(),
-        views: board.views().clone(),
-        runs: Arc::new(engine),
-        recordings: args.start.recordings(),
-        zone: TimeZone::system(),
-        closing,
+    let node = match Node::start(options).await {
+        Ok(node) => node,
+        Err(error) => return not_ready(output, &reasons(&error)),
     };
-    let served = McpServer::new(services, args.phone_tools).serve_stdio().await;
-    match tokio::time::timeout(SHUTDOWN, board.shutdown()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => output.remark(format_args!("offhook mcp: {error}"))?,
-        Err(_) => {
-            output.remark("offhook mcp: phones did not close in time")?;
-            // What is known so far is kept; the next start ends what is left on the wire.
-            if let Err(error) = board.journal().close().await {
-                output.remark(format_args!("offhook mcp: {error}"))?;
-            }
-        }
-    }
-    if let Some(lab) = lab {
-        lab.stop().await;
+    let served = McpServer::new(services(&node, closing), args.phone_tools).serve_stdio().await;
+    if let Err(error) = node.stop().await {
+        output.remark(format_args!("offhook mcp: {}", reasons(&error)))?;
     }
     match served {
         Ok(()) => Ok(Exit::Passed),
         Err(error) => {
-            output.remark(format_args!("offhook mcp: {error}"))?;
+            output.remark(format_args!("offhook mcp: {}", reasons(&error)))?;
             Ok(Exit::Internal)
         }
     }
 }
 
-/// Finds the phone system for scenarios; the embedded lab is started where it is asked for.
-fn system(
-    against: Option<&Against>,
-    board: &Switchboard,
-) -> Result<(Option<Lab>, Option<PbxProfile>), Box<dyn Error>> {
-    let Some(against) = against else { return Ok((None, None)) };
-    if *against == Against::Lab {
-        let lab = Lab::start(board.network(), LabOptions::default())?;
-        let profile = lab.profile();
-        return Ok((Some(lab), Some(profile)));
-    }
-    Ok((None, against.profile()?))
+fn not_ready(output: &mut Output, reason: &str) -> io::Result<Exit> {
+    output.remark(format_args!("offhook mcp: {reason}"))?;
+    Ok(Exit::NotReady)
 }
 
-/// Ends the server in order when the process is asked to stop.
-fn end_on_signal(closing: CancellationToken) -> io::Result<()> {
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => {}
-            () = closing.cancelled() => {}
-        }
-        closing.cancel();
-    });
-    Ok(())
+/// Returns what the tools work with.
+fn services(node: &Node, closing: CancellationToken) -> Services {
+    let board = Arc::new(node.switchboard().clone());
+    let engine = ScenarioEngine {
+        execute: board.clone(),
+        journal: node.journal().clone(),
+        views: node.views().clone(),
+        profile: node.profile().cloned(),
+    };
+    Services {
+        execute: board,
+        journal: node.journal().clone(),
+        views: node.views().clone(),
+        runs: Arc::new(engine),
+        recordings: node.recordings().clone(),
+        zone: TimeZone::system(),
+        closing,
+    }
 }

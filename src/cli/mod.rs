@@ -10,6 +10,7 @@ mod run;
 mod scenarios;
 mod start;
 
+use output::reasons;
 pub use output::{Exit, Output};
 
 use std::io;

@@ -1,6 +1,7 @@
 //! The one door to standard output and standard error, and the exit codes.
 
 use std::{
+    error::Error,
     fmt::Display,
     io::{self, IsTerminal, Write},
     process::ExitCode,
@@ -47,6 +48,14 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
     }
+}
+
+/// Returns an error with all that it comes from, what was said already left out.
+pub(super) fn reasons(error: &(dyn Error + 'static)) -> String {
+    std::iter::successors(error.source(), |&error| error.source()).fold(error.to_string(), |said, cause| {
+        let cause = cause.to_string();
+        if said.ends_with(&cause) { said } else { format!("{said}: {cause}") }
+    })
 }
 
 /// Where a verb writes: results to standard output, remarks to standard error.

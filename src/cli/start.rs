@@ -1,19 +1,12 @@
-//! Starting the tree of actors for a verb: on the machine's network, with or without a data folder.
+//! Arguments of every verb that has phones.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::{
     artifact::Recordings,
-    net::SystemNetwork,
-    switchboard::{Options, StartError, Switchboard},
-    wall::Wall,
+    node::{Data, NodeOptions},
 };
 
 /// Arguments of every verb that has phones.
@@ -28,31 +21,12 @@ pub(super) struct StartArgs {
 }
 
 impl StartArgs {
-    /// Starts the tree; the journal of a data folder is taken up.
-    ///
-    /// `registration_wait` is how long adding a phone waits for the registrar's answer.
-    ///
-    /// # Errors
-    /// The data folder cannot be used.
-    pub(super) async fn start(&self, registration_wait: Duration) -> Result<Switchboard, StartError> {
-        let network = Arc::new(SystemNetwork::default());
-        let mut options = match &self.data {
-            Some(folder) => Options::in_folder(network, Wall::system(), seed(), folder)?,
-            None => Options::in_memory(network, Wall::system(), seed()),
-        };
-        options.recordings = self.recordings();
-        options.media_workers = 2;
-        options.registration_wait = registration_wait;
-        Switchboard::start(options).await
+    /// Returns what the arguments say of a node; the journal of a data folder is taken up.
+    pub(super) fn options(&self) -> NodeOptions {
+        NodeOptions {
+            data: self.data.clone().map_or(Data::Memory, Data::Folder),
+            recordings: Some(Recordings::of_process(self.recordings.as_deref(), self.data.as_deref())),
+            ..NodeOptions::system()
+        }
     }
-
-    /// Returns where recordings go and how their paths are shown.
-    pub(super) fn recordings(&self) -> Recordings {
-        Recordings::of_process(self.recordings.as_deref(), self.data.as_deref())
-    }
-}
-
-/// Returns a number that differs from process to process: identifiers on the wire must never meet again.
-fn seed() -> u64 {
-    RandomState::new().hash_one(std::process::id())
 }

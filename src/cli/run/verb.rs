@@ -8,16 +8,16 @@ use std::{
 };
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{Exit, Output, against::Against, scenarios},
+    super::{Exit, Output, against::Against, reasons, scenarios},
     result::Described,
-    session::{Session, reasons},
+    session::Session,
 };
 use crate::{
     event::{Envelope, Verdict},
+    node::asked_to_end,
     report::{self, RunReport},
     scenario::{Known, Level, RunSummary, Scenario},
 };
@@ -66,13 +66,12 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> 
         Ok(selected) => selected,
         Err(exit) => return Ok(exit),
     };
-    let started = Session::start(&args.against, profile, args.data.as_deref(), args.keep).await;
+    let interrupted = asked_to_end()?;
+    let started = Session::start(&args.against, profile, args.data.clone(), args.keep).await;
     let session = match started {
         Ok(session) => session,
         Err(error) => return refuse(output, &reasons(&error), Exit::NotReady),
     };
-    let interrupted = CancellationToken::new();
-    interrupt_on_signal(interrupted.clone())?;
     if !args.json {
         output.line(format_args!("against {}", session.target()))?;
     }
@@ -93,7 +92,9 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> 
     }
     let exit = exit_of(&reports, interrupted.is_cancelled());
     conclude(&args, &session, &reports, begun.elapsed(), exit, output)?;
-    session.stop().await;
+    if let Err(error) = session.stop().await {
+        output.remark(format_args!("offhook run: {}", reasons(&error)))?;
+    }
     Ok(exit)
 }
 
@@ -244,17 +245,4 @@ fn exit_of(reports: &[RunReport], interrupted: bool) -> Exit {
     } else {
         Exit::NothingSelected
     }
-}
-
-fn interrupt_on_signal(interrupted: CancellationToken) -> io::Result<()> {
-    let mut pressed = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = pressed.recv() => {}
-            _ = terminated.recv() => {}
-        }
-        interrupted.cancel();
-    });
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The program itself as an MCP server: only JSON-RPC on standard output, a quick start, a clean end.
 
 use std::{
-    io::Write,
+    io::{BufRead, BufReader, Write},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -74,18 +74,43 @@ fn requests_before_the_end_of_input_are_answered() {
     assert_eq!(by_id(&lines, 9)["result"]["structuredContent"]["phones"], 0);
 }
 
-#[test]
-fn a_signal_ends_the_server_in_order() {
-    let mut child = start();
-    let mut stdin = child.stdin.take().unwrap();
+/// Starts the server by way of `command`, says hello and sends a signal to it.
+fn signaled(mut command: Command, signal: &str) -> Child {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let stdin = child.stdin.as_mut().unwrap();
     stdin.write_all(format!("{HELLO}\n").as_bytes()).unwrap();
     let mut first = String::new();
-    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
-    std::io::BufRead::read_line(&mut stdout, &mut first).unwrap();
-    let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.contains("serverInfo"), "{first}");
+    let killed = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
-    let before = std::time::Instant::now();
-    let ended = child.wait().unwrap();
-    assert!(ended.success(), "{ended:?}");
-    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    child
+}
+
+#[test]
+fn a_signal_ends_the_server_in_order() {
+    for signal in ["TERM", "INT", "HUP"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
+        command.args(["mcp", "--recordings", "/nonexistent"]);
+        let mut child = signaled(command, signal);
+        let before = std::time::Instant::now();
+        let ended = child.wait().unwrap();
+        assert!(ended.success(), "{signal}: {ended:?}");
+        assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    }
+}
+
+#[test]
+fn a_server_started_to_outlive_its_terminal_does() {
+    let mut command = Command::new("nohup");
+    command.args([env!("CARGO_BIN_EXE_offhook"), "mcp", "--recordings", "/nonexistent"]);
+    let mut child = signaled(command, "HUP");
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}\n").unwrap();
+    let mut answer = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut answer).unwrap();
+    assert!(answer.contains("\"id\":2"), "{answer}");
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
 }

@@ -6,7 +6,7 @@ use super::source::Source;
 const RULE: &str = "layers";
 
 /// Lowest layer first. Modules of one row do not know each other.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["id", "secret", "wall", "telemetry"],
     &["event"],
     &["command"],
@@ -16,6 +16,7 @@ const LAYERS: [&[&str]; 11] = [
     &["sim", "lab", "call", "pbx", "scenario", "report"],
     &["phone"],
     &["switchboard"],
+    &["node"],
     &["mcp", "http"],
     &["cli"],
 ];

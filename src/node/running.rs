@@ -1,0 +1,204 @@
+//! A node from its start to its end.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::task::spawn_blocking;
+
+use super::{Data, NodeOptions, fresh_folder};
+use crate::{
+    artifact::Recordings,
+    config::PbxProfile,
+    journal::{Journal, JournalError},
+    lab::{Lab, LabError},
+    net::Network,
+    phone::CLOSING,
+    switchboard::{Options, ShutdownError, StartError, Switchboard},
+    view::Views,
+    wall::Wall,
+};
+
+/// How long phones may take to close at the end: the time that each has, again for one that fails meanwhile, and a second
+/// for writing the ends of its calls down.
+const SHUTDOWN: Duration = Duration::from_secs(2 * CLOSING.as_secs() + 1);
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The data folder cannot be used.
+    #[error("the data folder {} cannot be used", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The tree of actors did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The lab PBX did not start.
+    #[error("the embedded lab PBX did not start")]
+    Lab(#[from] LabError),
+}
+
+/// The end of a node was not in order.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// The journal could not be written to its end.
+    #[error(transparent)]
+    Shutdown(#[from] ShutdownError),
+    /// What is known so far is kept; the next start ends what is left on the wire.
+    #[error("phones did not close in time")]
+    Late,
+    /// The same, and not even that is kept.
+    #[error("phones did not close in time")]
+    LateAndLost(#[source] JournalError),
+}
+
+/// A program that runs: phones and their tree, the journal and its folds, the lab.
+pub struct Node {
+    switchboard: Switchboard,
+    lab: Option<Lab>,
+    profile: Option<PbxProfile>,
+    recordings: Recordings,
+    data: Data,
+    /// Goes with the node.
+    temporary: Option<PathBuf>,
+}
+
+impl Node {
+    /// Starts everything that `options` names. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`NodeError`] says what cannot be had; nothing runs then.
+    pub async fn start(options: NodeOptions) -> Result<Self, NodeError> {
+        let NodeOptions { network, wall, seed, data, recordings, .. } = options;
+        let temporary = match (&data, &recordings) {
+            (Data::Memory, None) => Some(fresh_folder()),
+            (Data::Memory, Some(_)) | (Data::Folder(_), _) => None,
+        };
+        let folder = match &data {
+            Data::Memory => temporary.clone(),
+            Data::Folder(folder) => Some(folder.clone()),
+        };
+        let recordings =
+            recordings.unwrap_or_else(|| Recordings::under(&folder.unwrap_or_default().join("recordings")));
+        let base = open(network.clone(), wall, seed, data.clone()).await?;
+        let switchboard = Switchboard::start(Options {
+            limits: options.limits,
+            recordings: recordings.clone(),
+            media_workers: options.media_workers,
+            registration_wait: options.registration_wait,
+            ..base
+        })
+        .await?;
+        let mut node = Self { switchboard, lab: None, profile: options.profile, recordings, data, temporary };
+        if let Some(lab) = options.lab {
+            match Lab::start(network, lab) {
+                Ok(lab) => {
+                    node.profile = Some(lab.profile());
+                    node.lab = Some(lab);
+                }
+                Err(error) => {
+                    if let Err(error) = node.stop().await {
+                        tracing::warn!(%error, "what had been started did not end in order");
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(node)
+    }
+
+    /// Returns the door for commands.
+    #[must_use]
+    pub const fn switchboard(&self) -> &Switchboard {
+        &self.switchboard
+    }
+
+    /// Returns what happened.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        self.switchboard.journal()
+    }
+
+    /// Returns the folds that answer reads.
+    #[must_use]
+    pub fn views(&self) -> &Views {
+        self.switchboard.views()
+    }
+
+    /// Returns the embedded lab PBX.
+    #[must_use]
+    pub const fn lab(&self) -> Option<&Lab> {
+        self.lab.as_ref()
+    }
+
+    /// Returns the phone system that scenarios make phones for: the lab's own where there is a lab.
+    #[must_use]
+    pub const fn profile(&self) -> Option<&PbxProfile> {
+        self.profile.as_ref()
+    }
+
+    /// Returns where recordings go, and how paths to them are shown.
+    #[must_use]
+    pub const fn recordings(&self) -> &Recordings {
+        &self.recordings
+    }
+
+    /// Returns the folder in which journal and recordings stay, when they do.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.data {
+            Data::Memory => None,
+            Data::Folder(folder) => Some(folder),
+        }
+    }
+
+    /// Ends everything in order: calls, bindings, phones, journal, lab, in a bounded time.
+    ///
+    /// # Errors
+    /// [`StopError`] says what did not end in order; it is over all the same.
+    pub async fn stop(self) -> Result<(), StopError> {
+        let closed = match tokio::time::timeout(SHUTDOWN, self.switchboard.shutdown()).await {
+            Ok(closed) => closed.map_err(StopError::Shutdown),
+            Err(_) => {
+                Err(self.journal().close().await.map_or_else(StopError::LateAndLost, |()| StopError::Late))
+            }
+        };
+        if let Some(lab) = self.lab {
+            lab.stop().await;
+        }
+        if let Some(folder) = self.temporary {
+            remove(folder).await;
+        }
+        closed
+    }
+}
+
+/// Opens the data of a node; the disk is waited for, and no runtime thread does that.
+async fn open(network: Arc<dyn Network>, wall: Wall, seed: u64, data: Data) -> Result<Options, NodeError> {
+    let Data::Folder(path) = data else { return Ok(Options::in_memory(network, wall, seed)) };
+    let folder = path.clone();
+    let opened = spawn_blocking(move || Options::in_folder(network, wall, seed, &folder)).await;
+    match opened {
+        Ok(options) => Ok(options?),
+        Err(broken) => Err(NodeError::Folder { path, source: io::Error::other(broken) }),
+    }
+}
+
+/// Removes a folder of recordings that nobody asked to keep; there is none where nothing was recorded.
+async fn remove(folder: PathBuf) {
+    let removed = spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
+    match removed {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
+        Ok(Err(error)) => tracing::warn!(%error, "temporary recordings stay behind"),
+        Err(error) => tracing::warn!(%error, "temporary recordings stay behind"),
+    }
+}

@@ -1,0 +1,83 @@
+//! A node starts whole or not at all, and leaves nothing behind.
+
+use std::{path::Path, sync::Arc};
+
+use super::*;
+use crate::{
+    command::{AddPhone, Command, Execute},
+    event::{Cause, PhoneSpec, Surface, Transport},
+    id::Seq,
+    lab::LabOptions,
+    net::Network,
+    secret::Secret,
+    sim,
+    wall::Wall,
+};
+
+fn options(network: &sim::Network) -> NodeOptions {
+    NodeOptions {
+        network: Arc::new(network.clone()),
+        wall: Wall::starting_at("2026-01-01T00:00:00Z".parse().unwrap()),
+        seed: 7,
+        ..NodeOptions::system()
+    }
+}
+
+fn in_folder(network: &sim::Network, folder: &Path) -> NodeOptions {
+    NodeOptions { data: Data::Folder(folder.to_owned()), ..options(network) }
+}
+
+async fn add(node: &Node, name: &str) {
+    let spec = PhoneSpec {
+        domain: node.profile().map_or_else(|| "127.0.0.1:5060".into(), |profile| profile.domain.clone()),
+        username: "6001".into(),
+        realm: None,
+        transport: Transport::Udp,
+        transport_text: None,
+        local_port: 5080,
+        codecs: None,
+        auto_answer: true,
+        srtp: false,
+        register: node.lab().is_some(),
+        recording_enabled: false,
+        capture_enabled: false,
+    };
+    let (phone, password) = (name.parse().unwrap(), Secret::new("secret6001".into()));
+    let add = Command::AddPhone(AddPhone { phone, spec, password });
+    node.switchboard().execute(add, Cause::command(Surface::Library)).await.unwrap();
+}
+
+// With a disk, time is real.
+#[tokio::test]
+async fn a_phone_of_a_node_registers_at_its_lab_and_both_are_gone_at_the_end() {
+    let (network, folder) = (sim::Network::new(1), tempfile::tempdir().unwrap());
+    let options = NodeOptions { lab: Some(LabOptions::default()), ..in_folder(&network, folder.path()) };
+    let node = Node::start(options).await.unwrap();
+    assert_eq!(node.folder(), Some(folder.path()));
+    let mut reader = node.journal().reader(Seq(0));
+    add(&node, "a").await;
+    while reader.next().await.unwrap().event.kind() != "phone.registered" {}
+    node.stop().await.unwrap();
+    // The tasks that read have been told to end; each does at its next turn.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(network.sockets(), 0);
+    let next = Node::start(in_folder(&network, folder.path())).await.unwrap();
+    assert_eq!(next.views().phones().len(), 0, "an orderly end leaves no phone to take up");
+    next.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lab_that_cannot_listen_leaves_nothing_running() {
+    let (network, folder) = (sim::Network::new(1), tempfile::tempdir().unwrap());
+    let address = "127.0.0.1:5060".parse().unwrap();
+    let taken = network.bind_datagram(address).unwrap();
+    let lab = LabOptions { bind: address, ..LabOptions::default() };
+    let refused = Node::start(NodeOptions { lab: Some(lab), ..in_folder(&network, folder.path()) }).await;
+    assert!(matches!(refused.err().unwrap(), NodeError::Lab(_)));
+    drop(taken);
+    assert_eq!(network.sockets(), 0);
+    // The folder is free again.
+    Node::start(in_folder(&network, folder.path())).await.unwrap().stop().await.unwrap();
+}
