@@ -24,10 +24,8 @@ use crate::{
     net::{Arrival, Network, Signaling, SignalingOptions},
 };
 
-/// Messages that may wait for the engine.
+/// Messages and word of connections that may wait for the engine.
 const PERMITS: usize = 4096;
-/// Word of failed and closed connections that may wait besides.
-const ROOM: usize = 512;
 /// Facts of voices that may wait.
 const FACTS: usize = 4096;
 
@@ -67,13 +65,12 @@ impl Lab {
     pub fn start(network: Arc<dyn Network>, options: LabOptions) -> Result<Self, LabError> {
         let table = UserTable::load(&options.users)?;
         let users = table.list();
-        let (arrived, arrivals) = mpsc::channel(PERMITS + ROOM);
+        let (arrived, arrivals) = mpsc::channel(PERMITS);
         let deliver = move |arrival: Arrival| {
-            if arrived.try_send(arrival).is_err() {
-                tracing::warn!("the lab is behind and lost word of a connection");
-            }
+            // Each has a permit, so there is room; a lab that is gone wants nothing.
+            drop(arrived.try_send(arrival));
         };
-        let sockets = SignalingOptions { local: options.bind, tcp: true, permits: PERMITS, phone: None };
+        let sockets = SignalingOptions { local: options.bind, permits: PERMITS, phone: None };
         let address = options.bind;
         let signaling = Signaling::open(Arc::clone(&network), sockets, deliver)
             .map_err(|source| LabError::Listen { address, source })?;

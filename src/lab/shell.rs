@@ -73,12 +73,12 @@ impl Shell {
                 engine.handle_input(now(), Input::Received { flow, bytes: &bytes });
                 drop(permit);
             }
-            Arrival::Failed { flow, error } => {
+            Arrival::Failed { flow, error, .. } => {
                 tracing::debug!(remote = %flow.remote, %error, "a connection of the lab failed");
                 engine.handle_input(now(), Input::TransportFailed { flow });
             }
             Arrival::Closed { .. } => {}
-            Arrival::Unframeable { flow, error } => {
+            Arrival::Unframeable { flow, error, .. } => {
                 tracing::debug!(remote = %flow.remote, %error, "a stream at the lab is no SIP");
             }
         }

@@ -15,7 +15,7 @@ pub use network::{
     BoxFuture, BoxedStream, DatagramPair, DatagramSocket, Network, Receive, Stream, StreamListener,
 };
 pub use offhook_sip::user_agent::{Flow, Transport};
-pub use signaling::{Arrival, Signaling, SignalingOptions};
+pub use signaling::{Arrival, Signaling, SignalingOptions, carries};
 pub(crate) use system::literal;
 pub use system::{SystemNetwork, SystemOptions};
 pub use tap::{Attached, Sighting, Tap, Taps, Traffic, Way};

@@ -286,7 +286,6 @@ impl Shell {
         let deliver = me.clone();
         let options = SignalingOptions {
             local: SocketAddr::new(ip, start.spec.local_port),
-            tcp: true,
             permits: shared.limits.waiting_messages_per_phone,
             phone: Some(start.id.clone()),
         };
@@ -303,8 +302,7 @@ impl Shell {
         let signaling = again.map_or_else(|| open(start.spec.local_port), Ok)?;
         let seed = seed_of(shared.seed, &start.id, start.life);
         let config = Config {
-            udp: Some(signaling.local()),
-            tcp: Some(signaling.local()),
+            local: signaling.locals().collect(),
             product: concat!("offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
             keep_alive: Some(std::time::Duration::from_secs(15)),
             ..Config::new(seed)
@@ -440,18 +438,18 @@ impl Shell {
                 drop(permit);
                 Cause::Sip { seq }
             }
-            Arrival::Failed { flow, error } => {
+            Arrival::Failed { flow, error, .. } => {
                 let what = format!("sending failed: {error}");
                 let anomaly = SipEvent::Anomaly { what, remote: Some(flow.remote.to_string()) };
                 let seq = self.append(anomaly, &Cause::Network);
                 self.agent.handle_input(now, Input::TransportFailed { flow });
                 Cause::Event { seq }
             }
-            Arrival::Closed { flow } => {
+            Arrival::Closed { flow, .. } => {
                 self.agent.handle_input(now, Input::TransportFailed { flow });
                 Cause::Network
             }
-            Arrival::Unframeable { flow, error } => {
+            Arrival::Unframeable { flow, error, .. } => {
                 let what = format!("the stream cannot be framed: {error}");
                 let anomaly = SipEvent::Anomaly { what, remote: Some(flow.remote.to_string()) };
                 Cause::Event { seq: self.append(anomaly, &Cause::Network) }

@@ -15,11 +15,7 @@ use tokio::{
 };
 
 use super::PhoneMessage;
-use crate::{
-    id::Seq,
-    journal::Journal,
-    net::{Arrival, Signaling},
-};
+use crate::{id::Seq, journal::Journal, net::Signaling};
 
 /// Drains that may wait at a time. A disk that falls this far behind costs messages, which SIP repeats, not memory.
 const MOST_WAITING: usize = 65_536;
@@ -129,9 +125,10 @@ impl Parcel {
     fn send(self) {
         for transmit in &self.transmits {
             if let Err(error) = self.signaling.send(&transmit.flow, transmit.bytes()) {
-                let failed = Arrival::Failed { flow: transmit.flow, error };
-                // A phone that is gone repeats nothing.
-                drop(self.phone.cast(PhoneMessage::Arrival(failed)));
+                // A phone that is gone repeats nothing, and one that is this far behind learns it from a timer.
+                if let Some(failed) = self.signaling.failure(transmit.flow, error) {
+                    drop(self.phone.cast(PhoneMessage::Arrival(failed)));
+                }
             }
         }
     }

@@ -95,7 +95,7 @@ async fn signaling_runs_on_it_over_both_transports() {
     let open = |ip: &str| {
         let (arrived, arrivals) = mpsc::channel(8);
         let host = Arc::new(network.host(ip.parse().unwrap()));
-        let options = SignalingOptions { local: at("0.0.0.0:5060"), tcp: true, permits: 4, phone: None };
+        let options = SignalingOptions { local: at("0.0.0.0:5060"), permits: 4, phone: None };
         (Signaling::open(host, options, move |it| arrived.try_send(it).unwrap()).unwrap(), arrivals)
     };
     let (a, _at_a) = open("10.0.0.1");
@@ -112,7 +112,7 @@ async fn signaling_runs_on_it_over_both_transports() {
     );
     let nobody = Flow { transport: Transport::Tcp, local: b.local(), remote: at("10.0.0.9:1") };
     b.send(&nobody, OPTIONS).unwrap();
-    let Some(Arrival::Failed { flow, error }) = at_b.recv().await else { panic!("no failure") };
+    let Some(Arrival::Failed { flow, error, .. }) = at_b.recv().await else { panic!("no failure") };
     assert_eq!((flow, error.kind()), (nobody, std::io::ErrorKind::ConnectionRefused));
     drop((a, b));
     tokio::task::yield_now().await;

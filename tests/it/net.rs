@@ -8,7 +8,7 @@ use std::{
 };
 
 use offhook::net::{
-    Arrival, Flow, Network, Signaling, SignalingOptions, SystemNetwork, SystemOptions, Transport,
+    Arrival, Flow, Network, Signaling, SignalingOptions, SystemNetwork, SystemOptions, Transport, carries,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -26,7 +26,7 @@ From: <sip:a@a>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nConte
 
 fn open(permits: usize) -> (Signaling, mpsc::Receiver<Arrival>) {
     let (arrived, arrivals) = mpsc::channel(64);
-    let options = SignalingOptions { local: ANY_PORT, tcp: true, permits, phone: None };
+    let options = SignalingOptions { local: ANY_PORT, permits, phone: None };
     let deliver = move |arrival| arrived.try_send(arrival).unwrap();
     (Signaling::open(Arc::new(SystemNetwork::default()), options, deliver).unwrap(), arrivals)
 }
@@ -101,6 +101,32 @@ async fn a_stream_is_opened_once_and_carries_both_ways() {
     drop(b);
     assert!(matches!(next(&mut at_a).await, Arrival::Closed { .. } | Arrival::Failed { .. }));
     assert_eq!(a.connections(), 0);
+}
+
+#[tokio::test]
+async fn word_of_connections_waits_for_a_permit_like_a_message() {
+    let (a, mut at_a) = open(2);
+    for _ in 0..5 {
+        drop(TcpStream::connect(a.local()).await.unwrap());
+    }
+    let mut held = vec![next(&mut at_a).await, next(&mut at_a).await];
+    let third = timeout(Duration::from_millis(200), at_a.recv()).await;
+    assert!(third.is_err(), "two permits, and a third arrival: {third:?}");
+    for _ in 2..5 {
+        held.remove(0);
+        held.push(next(&mut at_a).await);
+    }
+    assert!(held.iter().all(|it| matches!(it, Arrival::Closed { .. } | Arrival::Failed { .. })), "{held:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_built_is_refused() {
+    let (a, _at_a) = open(8);
+    for transport in Transport::ALL {
+        let carried = matches!(transport, Transport::Udp | Transport::Tcp);
+        let sent = a.send(&flow(transport, &a, a.local()), OPTIONS);
+        assert_eq!((carries(transport), sent.is_ok()), (carried, carried), "{transport}");
+    }
 }
 
 #[tokio::test]

@@ -87,7 +87,6 @@ async fn a_datagram_that_finds_no_permit_is_seen() {
     let _attached = network.taps().attach(notes.clone());
     let options = |port| SignalingOptions {
         local: at(port),
-        tcp: true,
         permits: 1,
         phone: Some(format!("p{port}").parse().unwrap()),
     };

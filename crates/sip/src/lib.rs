@@ -8,7 +8,7 @@
 //!   user_agent      one per phone: demultiplexes, authenticates, fails over; sessions and registrations live in it
 //!   session  registration      what a phone does           auth      digest, both sides
 //!   dialog                     who talks to whom           transaction   RFC 3261 figures 5 to 8
-//!   message  framing  next_hop                             the wire
+//!   message  framing  transport  next_hop                  the wire
 //! ```
 
 pub mod auth;
@@ -36,6 +36,7 @@ pub mod session;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod transaction;
+mod transport;
 /// A call is one method call and a drain; the test kit plays the network:
 ///
 /// ```

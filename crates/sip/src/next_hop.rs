@@ -9,7 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use offhook_seed::Seed;
 
-use crate::message::{Host, Scheme, TransportName, Uri};
+use crate::message::{Host, Scheme, Uri};
+use crate::transport::Transport;
 
 /// Why a URI leads nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +69,7 @@ pub enum Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The transport to use.
-    pub transport: TransportName,
+    pub transport: Transport,
     /// Address and port.
     pub address: SocketAddr,
     /// The name that a TLS certificate must show: the host of the URI (RFC 5922 §4), not that of SRV.
@@ -87,8 +88,8 @@ pub enum Step {
 #[derive(Clone, Debug)]
 enum Work {
     Naptr,
-    Srv { transport: TransportName, name: String },
-    Address { transport: TransportName, host: String, port: u16 },
+    Srv { transport: Transport, name: String },
+    Address { transport: Transport, host: String, port: u16 },
 }
 
 /// Resolves one URI.
@@ -98,7 +99,7 @@ pub struct NextHop {
     target: String,
     secure: bool,
     /// What the caller can send over, best first, cut to what the URI allows.
-    transports: Vec<TransportName>,
+    transports: Vec<Transport>,
     work: VecDeque<Work>,
     /// What to look up if no SRV record is found.
     fallback: Option<Work>,
@@ -113,17 +114,20 @@ impl NextHop {
     ///
     /// # Errors
     /// If the URI has no host or wants a transport that is not among `offered`.
-    pub fn new(uri: &Uri, offered: &[TransportName], random: u64) -> Result<Self, NextHopError> {
+    pub fn new(uri: &Uri, offered: &[Transport], random: u64) -> Result<Self, NextHopError> {
         let secure = match uri.scheme() {
             Scheme::Sip => false,
             Scheme::Sips => true,
             Scheme::Tel | Scheme::Other(_) => return Err(NextHopError::NoHost),
         };
         let host = uri.maddr().or_else(|| uri.host().cloned()).ok_or(NextHopError::NoHost)?;
-        let allowed = |transport: &&TransportName| !secure || is_secure(transport);
-        let transports: Vec<_> = offered.iter().filter(allowed).cloned().collect();
-        let named = uri.transport().map(|text| named_transport(text, secure));
-        let chosen = named.clone().or_else(|| {
+        let allowed = |transport: &&Transport| !secure || transport.is_secure();
+        let transports: Vec<_> = offered.iter().filter(allowed).copied().collect();
+        let named = match uri.transport() {
+            Some(text) => Some(Transport::from_param(text, secure).ok_or(NextHopError::NoTransport)?),
+            None => None,
+        };
+        let chosen = named.or_else(|| {
             // An address or a port leaves nothing to ask the DNS about the transport (RFC 3263 §4.1).
             (host.ip().is_some() || uri.port().is_some()).then(|| plain_transport(secure))
         });
@@ -148,7 +152,7 @@ impl NextHop {
         Ok(hop)
     }
 
-    fn begin(&mut self, host: &Host, chosen: Option<TransportName>, port: Option<u16>) {
+    fn begin(&mut self, host: &Host, chosen: Option<Transport>, port: Option<u16>) {
         let Some(transport) = chosen else {
             self.work.push_back(Work::Naptr);
             self.fallback = Some(self.host_work(plain_transport(self.secure)));
@@ -159,8 +163,8 @@ impl NextHop {
             self.add(transport, SocketAddr::new(address, port));
             return;
         }
-        let host_work = self.host_work(transport.clone());
-        match (port, service(&transport)) {
+        let host_work = self.host_work(transport);
+        match (port, transport.srv_labels()) {
             (Some(port), _) => {
                 let host = self.target.clone();
                 self.work.push_back(Work::Address { transport, host, port });
@@ -174,7 +178,7 @@ impl NextHop {
         }
     }
 
-    fn host_work(&self, transport: TransportName) -> Work {
+    fn host_work(&self, transport: Transport) -> Work {
         let port = transport.default_port();
         Work::Address { transport, host: self.target.clone(), port }
     }
@@ -195,11 +199,11 @@ impl NextHop {
         match self.work.pop_front() {
             None => {}
             Some(Work::Naptr) => self.take_naptr(records),
-            Some(Work::Srv { transport, .. }) => self.take_srv(&transport, records),
+            Some(Work::Srv { transport, .. }) => self.take_srv(transport, records),
             Some(Work::Address { transport, port, .. }) => {
                 for record in records {
                     if let Record::Address(address) = record {
-                        self.add(transport.clone(), SocketAddr::new(address, port));
+                        self.add(transport, SocketAddr::new(address, port));
                     }
                 }
             }
@@ -209,7 +213,7 @@ impl NextHop {
         }
     }
 
-    fn add(&mut self, transport: TransportName, address: SocketAddr) {
+    fn add(&mut self, transport: Transport, address: SocketAddr) {
         let target = Target { transport, address, name: self.target.clone() };
         if !self.found.contains(&target) {
             self.found.push(target);
@@ -220,7 +224,7 @@ impl NextHop {
         let mut usable = Vec::new();
         for record in records {
             let Record::Naptr { order, preference, flags, service, replacement } = record else { continue };
-            let transport = naptr_transport(&service).filter(|known| self.transports.contains(known));
+            let transport = Transport::from_naptr(&service).filter(|known| self.transports.contains(known));
             if let (Some(transport), true) = (transport, flags.eq_ignore_ascii_case("s")) {
                 usable.push((order, preference, transport, replacement));
             }
@@ -229,9 +233,9 @@ impl NextHop {
         if usable.is_empty() {
             // RFC 3263 §4.1: without NAPTR, ask for the service of every transport that can be used.
             for transport in &self.transports {
-                if let Some(prefix) = service(transport) {
+                if let Some(prefix) = transport.srv_labels() {
                     let name = format!("{prefix}.{}", self.target);
-                    self.work.push_back(Work::Srv { transport: transport.clone(), name });
+                    self.work.push_back(Work::Srv { transport: *transport, name });
                 }
             }
         }
@@ -241,7 +245,7 @@ impl NextHop {
         }
     }
 
-    fn take_srv(&mut self, transport: &TransportName, records: Vec<Record>) {
+    fn take_srv(&mut self, transport: Transport, records: Vec<Record>) {
         let mut servers = Vec::new();
         for record in records {
             if let Record::Srv { priority, weight, port, target } = record {
@@ -257,7 +261,7 @@ impl NextHop {
         for server in ordered.into_iter().rev() {
             let host = server.target.trim_end_matches('.').to_owned();
             if !host.is_empty() {
-                self.work.push_front(Work::Address { transport: transport.clone(), host, port: server.port });
+                self.work.push_front(Work::Address { transport, host, port: server.port });
             }
         }
     }
@@ -291,56 +295,7 @@ struct Server {
     target: String,
 }
 
-fn is_secure(transport: &TransportName) -> bool {
-    matches!(transport, TransportName::Tls | TransportName::TlsSctp | TransportName::Wss)
-}
-
 /// The transport where nothing names one.
-fn plain_transport(secure: bool) -> TransportName {
-    if secure { TransportName::Tls } else { TransportName::Udp }
-}
-
-/// Reads a `transport` parameter; under sips it names what TLS runs over (RFC 3261 §26.2.2).
-fn named_transport(text: &str, secure: bool) -> TransportName {
-    let named = TransportName::from_text(text);
-    match named {
-        TransportName::Tcp if secure => TransportName::Tls,
-        TransportName::Sctp if secure => TransportName::TlsSctp,
-        TransportName::Ws if secure => TransportName::Wss,
-        TransportName::Udp
-        | TransportName::Tcp
-        | TransportName::Tls
-        | TransportName::Sctp
-        | TransportName::TlsSctp
-        | TransportName::Ws
-        | TransportName::Wss
-        | TransportName::Other(_) => named,
-    }
-}
-
-/// The labels in front of the domain in an SRV name.
-fn service(transport: &TransportName) -> Option<&'static str> {
-    match transport {
-        TransportName::Udp => Some("_sip._udp"),
-        TransportName::Tcp => Some("_sip._tcp"),
-        TransportName::Tls => Some("_sips._tcp"),
-        TransportName::Sctp => Some("_sip._sctp"),
-        TransportName::TlsSctp => Some("_sips._sctp"),
-        TransportName::Ws | TransportName::Wss | TransportName::Other(_) => None,
-    }
-}
-
-/// The transport that a NAPTR service field stands for (RFC 3263 §4.1, RFC 7118 §6, RFC 4168 §5).
-fn naptr_transport(service: &str) -> Option<TransportName> {
-    const SERVICES: [(&str, TransportName); 7] = [
-        ("SIP+D2U", TransportName::Udp),
-        ("SIP+D2T", TransportName::Tcp),
-        ("SIPS+D2T", TransportName::Tls),
-        ("SIP+D2S", TransportName::Sctp),
-        ("SIPS+D2S", TransportName::TlsSctp),
-        ("SIP+D2W", TransportName::Ws),
-        ("SIPS+D2W", TransportName::Wss),
-    ];
-    let known = SERVICES.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(service));
-    known.map(|(_, transport)| transport)
+const fn plain_transport(secure: bool) -> Transport {
+    if secure { Transport::Tls } else { Transport::Udp }
 }

@@ -8,7 +8,7 @@ use crate::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
 use crate::transaction::Reason;
 use crate::user_agent::{
     ContactForm, Destination, Draft, Event, Flow, Outgoing, Output, Owner, RegistrationId, RequestFailure,
-    Transmit, Transport, User, UserAgent,
+    Transmit, User, UserAgent,
 };
 use std::time::{Duration, Instant};
 
@@ -286,10 +286,7 @@ impl UserAgent {
         status: StatusCode,
         flow: Option<Flow>,
     ) {
-        let own = flow.and_then(|flow| match flow.transport {
-            Transport::Udp => self.config.udp,
-            Transport::Tcp => self.config.tcp,
-        });
+        let own = flow.and_then(|flow| self.config.address(flow.transport));
         let Some(state) = self.registrations.get_mut(&id) else { return };
         let contacts = response.contacts();
         let list = contacts.as_ref().map_or(&[][..], |contacts| contacts.list());
@@ -322,9 +319,8 @@ impl UserAgent {
         };
         self.raise(Event::Registration { id, event });
         self.arm(now, Owner::Registration(id), Reason::Refresh, refresh_in);
-        if let (Some(interval), Some(Transport::Udp)) =
-            (self.config.keep_alive, flow.map(|flow| flow.transport))
-        {
+        let datagrams = flow.is_some_and(|flow| !flow.transport.is_reliable());
+        if let Some(interval) = self.config.keep_alive.filter(|_| datagrams) {
             self.arm(now, Owner::Registration(id), Reason::KeepAlive, interval);
         }
     }

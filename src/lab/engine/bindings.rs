@@ -8,7 +8,7 @@ use std::{
 
 use offhook_sip::{
     message::{Contacts, HeaderName, Message, NameAddr, StatusCode, Uri},
-    user_agent::{Destination, Flow, Transport},
+    user_agent::{Destination, Flow},
 };
 
 use crate::lab::options::Timing;
@@ -38,13 +38,13 @@ impl Binding {
             .and_then(|host| host.ip())
             .map(|ip| SocketAddr::new(ip, self.uri.port().unwrap_or(5060)));
         let back = self.flow.remote;
-        let candidates = match self.flow.transport {
+        let transport = self.flow.transport;
+        let candidates = if transport.is_reliable() {
             // The phone's connection is the way to it; its listener is the second choice.
-            Transport::Tcp => {
-                let listener = own.filter(|own| own.ip() == back.ip() && *own != back);
-                std::iter::once(back).chain(listener).map(|to| (Transport::Tcp, to)).collect()
-            }
-            transport => vec![(transport, own.filter(|own| own.ip() == back.ip()).unwrap_or(back))],
+            let listener = own.filter(|own| own.ip() == back.ip() && *own != back);
+            std::iter::once(back).chain(listener).map(|to| (transport, to)).collect()
+        } else {
+            vec![(transport, own.filter(|own| own.ip() == back.ip()).unwrap_or(back))]
         };
         Destination { candidates }
     }

@@ -12,7 +12,7 @@ use offhook_sip::{
     session::SessionEvent,
     user_agent::{
         Body, Config, Event, IncomingId, Input, NamedHeaders, Output, RequestId, SessionId, Transmit,
-        UserAgent,
+        Transport, UserAgent,
     },
 };
 
@@ -30,7 +30,7 @@ use crate::{
         options::LabOptions,
         users::UserTable,
     },
-    net::Network,
+    net::{Network, carries},
 };
 
 /// What the engine is made of.
@@ -92,8 +92,7 @@ impl Engine {
         let EngineOptions { lab, users, address, seed, media, network } = options;
         let mut config = Config::new(seed);
         "offhook lab".clone_into(&mut config.product);
-        config.udp = Some(address);
-        config.tcp = Some(address);
+        config.local = Transport::ALL.into_iter().filter(|it| carries(*it)).map(|it| (it, address)).collect();
         config.allow.push(Method::Register);
         config.raise_unhandled = true;
         Self {

@@ -1,4 +1,4 @@
-//! Reads the datagram socket of one user agent.
+//! The carrier over UDP: one socket, one reader.
 
 use std::{
     cell::RefCell,
@@ -10,8 +10,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Arrival, Deliver, Witness};
-use crate::net::{Flow, Transport, admission::Admission, network::DatagramSocket};
+use super::{
+    Arrival, Witness,
+    carrier::{Carrier, Parts, Task},
+};
+use crate::net::{Flow, Transport, network::DatagramSocket};
 
 /// Largest UDP payload.
 const LARGEST: usize = 65_535;
@@ -23,13 +26,40 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; LARGEST]);
 }
 
-/// Delivers datagrams for ever; ends by being aborted.
-pub(super) async fn read(
+struct Datagrams {
     socket: Arc<dyn DatagramSocket>,
-    deliver: Deliver,
-    admission: Admission,
     witness: Witness,
-) {
+}
+
+impl Carrier for Datagrams {
+    fn local(&self) -> SocketAddr {
+        self.socket.local()
+    }
+
+    fn send(&self, flow: &Flow, bytes: &[u8], _spawn: &mut dyn FnMut(Task)) -> io::Result<()> {
+        self.socket.try_send(bytes, flow.remote)?;
+        self.witness.sent(flow, bytes);
+        Ok(())
+    }
+
+    fn connections(&self) -> usize {
+        0
+    }
+}
+
+/// Binds the socket.
+pub(super) fn open(parts: Parts, local: SocketAddr) -> io::Result<(Box<dyn Carrier>, Task)> {
+    let socket = parts.network.bind_datagram(local)?;
+    let carrier = Datagrams { socket: Arc::clone(&socket), witness: parts.witness.clone() };
+    let closing = parts.closing.clone();
+    let task = async move {
+        closing.run_until_cancelled(read(socket, parts)).await;
+    };
+    Ok((Box::new(carrier), Box::pin(task)))
+}
+
+/// Delivers datagrams for ever.
+async fn read(socket: Arc<dyn DatagramSocket>, parts: Parts) {
     let local = socket.local();
     loop {
         let (bytes, remote) = match receive(&*socket).await {
@@ -44,13 +74,13 @@ pub(super) async fn read(
             }
         };
         let flow = Flow { transport: Transport::Udp, local, remote };
-        witness.received(&flow, &bytes);
+        parts.witness.received(&flow, &bytes);
         if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             // A keep-alive of the peer: it has done its work on the way here.
             continue;
         }
-        if let Some(permit) = admission.admit() {
-            deliver(Arrival::Message { flow, bytes, permit });
+        if let Some(permit) = parts.admission.admit() {
+            (parts.deliver)(Arrival::Message { flow, bytes, permit });
         }
     }
 }

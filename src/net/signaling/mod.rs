@@ -1,12 +1,14 @@
-//! The SIP sockets of one user agent: a datagram socket, a listener on the same port, connections to peers.
+//! The SIP sockets of one user agent: a carrier for each transport, all on one port.
 //!
 //! RFC 3261 §18, RFC 5626 §3.5.1 (keep-alives on streams). Connections are reused per remote address; sending never
 //! waits. Message content is not looked at, except to find where a message ends in a stream.
 
-mod connection;
+mod carrier;
 mod datagram;
+mod stream;
 
 use std::{
+    collections::BTreeMap,
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
@@ -18,14 +20,16 @@ use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Flow, Sighting, Taps, Traffic, Transport, Way,
     admission::{Admission, Permit},
-    network::{DatagramSocket, Network, StreamListener},
+    network::Network,
 };
 use crate::id::PhoneId;
-use connection::Connections;
+pub use carrier::carries;
+use carrier::{CARRIERS, Carrier, Parts, Task};
 
 /// Attempts to find a port that is free for datagrams and streams alike.
 const PORT_ATTEMPTS: usize = 32;
@@ -35,17 +39,17 @@ const LAST_WRITES: Duration = Duration::from_millis(250);
 /// What [`Signaling::open`] needs to know.
 #[derive(Clone, Debug)]
 pub struct SignalingOptions {
-    /// Where to listen; port 0 takes one that is free for both transports.
+    /// Where to listen; port 0 takes one that is free for all transports.
     pub local: SocketAddr,
-    /// Whether to listen for TCP on the same port. Outgoing connections are possible in any case.
-    pub tcp: bool,
-    /// How many delivered messages may be unhandled at a time.
+    /// How many arrivals may be unhandled at a time.
     pub permits: usize,
     /// Whose sockets these are, for taps; none for the lab.
     pub phone: Option<PhoneId>,
 }
 
 /// What came in.
+///
+/// Each has a permit, to be dropped when it is handled: the mailboxes that they wait in have no bound of their own.
 #[derive(Debug)]
 pub enum Arrival {
     /// A datagram, or one whole message of a stream.
@@ -54,7 +58,7 @@ pub enum Arrival {
         flow: Flow,
         /// Its bytes.
         bytes: Vec<u8>,
-        /// To be dropped when the message is handled.
+        /// Its place in the mailbox.
         permit: Permit,
     },
     /// Something given to [`Signaling::send`] could not be sent, or its connection broke.
@@ -63,11 +67,15 @@ pub enum Arrival {
         flow: Flow,
         /// What went wrong.
         error: io::Error,
+        /// Its place in the mailbox.
+        permit: Permit,
     },
     /// The peer closed a connection in good order.
     Closed {
         /// The path.
         flow: Flow,
+        /// Its place in the mailbox.
+        permit: Permit,
     },
     /// A stream in which no message boundary can be found; it was closed.
     Unframeable {
@@ -75,16 +83,17 @@ pub enum Arrival {
         flow: Flow,
         /// Where and why.
         error: FramingError,
+        /// Its place in the mailbox.
+        permit: Permit,
     },
 }
 
 /// The SIP sockets of one user agent; dropping it closes them and ends their tasks.
 pub struct Signaling {
     local: SocketAddr,
-    datagram: Arc<dyn DatagramSocket>,
     admission: Admission,
-    witness: Witness,
-    connections: Arc<Connections>,
+    carriers: BTreeMap<Transport, Box<dyn Carrier>>,
+    closing: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -101,50 +110,57 @@ impl Signaling {
         options: SignalingOptions,
         deliver: impl Fn(Arrival) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let (datagram, listener) = bind(&*network, &options)?;
-        let witness = Witness { taps: network.taps().clone(), phone: options.phone };
-        let deliver: Deliver = Arc::new(deliver);
         let admission = Admission::new(options.permits);
-        let local = datagram.local();
-        let connections =
-            Arc::new(Connections::new(network, Arc::clone(&deliver), admission.clone(), witness.clone()));
+        let closing = CancellationToken::new();
+        let parts = Parts {
+            witness: Witness { taps: network.taps().clone(), phone: options.phone },
+            network,
+            deliver: Arc::new(deliver),
+            admission: admission.clone(),
+            closing: closing.clone(),
+        };
+        let opened = open_all(&parts, options.local)?;
+        let local = opened.first().map_or(options.local, |(_, carrier, _)| carrier.local());
         let mut tasks = JoinSet::new();
-        let read = datagram::read(Arc::clone(&datagram), deliver, admission.clone(), witness.clone());
-        let closing = connections.closing.clone();
-        tasks.spawn(async move {
-            closing.run_until_cancelled(read).await;
-        });
-        if let Some(listener) = listener {
-            tasks.spawn(connection::accept(listener, Arc::clone(&connections)));
+        let mut carriers = BTreeMap::new();
+        for (transport, carrier, task) in opened {
+            tasks.spawn(task);
+            carriers.insert(transport, carrier);
         }
-        Ok(Self { local, datagram, admission, witness, connections, tasks: Mutex::new(tasks) })
+        Ok(Self { local, admission, carriers, closing, tasks: Mutex::new(tasks) })
     }
 
-    /// Returns the bound address, the same for both transports.
+    /// Returns the bound address, the same for all transports.
     #[must_use]
     pub const fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// Sends one message; a stream to `flow.remote` is opened when there is none.
+    /// Returns our address on each transport.
+    pub fn locals(&self) -> impl Iterator<Item = (Transport, SocketAddr)> + '_ {
+        self.carriers.iter().map(|(transport, carrier)| (*transport, carrier.local()))
+    }
+
+    /// Sends one message; a connection to `flow.remote` is opened where the transport has connections and there is none.
     ///
     /// Never waits. What fails later comes back as [`Arrival::Failed`] with the same flow.
     ///
     /// # Errors
-    /// The network refused it at once; [`io::ErrorKind::WouldBlock`] when the queue to that peer is full.
+    /// The network refused it at once; [`io::ErrorKind::WouldBlock`] when the queue to that peer is full,
+    /// [`io::ErrorKind::Unsupported`] for a transport that is not built.
     pub fn send(&self, flow: &Flow, bytes: &[u8]) -> io::Result<()> {
-        match flow.transport {
-            Transport::Udp => {
-                self.datagram.try_send(bytes, flow.remote)?;
-                self.witness.sent(flow, bytes);
-                Ok(())
-            }
-            Transport::Tcp => self.connections.send(flow, bytes, |task| {
-                let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-                while tasks.try_join_next().is_some() {}
-                tasks.spawn(task);
-            }),
-        }
+        let carrier = self.carriers.get(&flow.transport).ok_or(io::ErrorKind::Unsupported)?;
+        carrier.send(flow, bytes, &mut |task| {
+            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(task);
+        })
+    }
+
+    /// Returns the word of a failed [`send`](Self::send) for the mailbox that arrivals go to, unless that is full.
+    #[must_use]
+    pub fn failure(&self, flow: Flow, error: io::Error) -> Option<Arrival> {
+        self.admission.admit().map(|permit| Arrival::Failed { flow, error, permit })
     }
 
     /// Closes the sockets; the port is free when this returns.
@@ -152,7 +168,7 @@ impl Signaling {
     /// What was given to [`send`](Self::send) is written before; peers have 250 ms to take it.
     pub async fn close(self) {
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        self.connections.closing.cancel();
+        self.closing.cancel();
         let written = async { while tasks.join_next().await.is_some() {} };
         if timeout(LAST_WRITES, written).await.is_err() {
             tracing::debug!(local = %self.local, "closed before a peer took everything");
@@ -160,20 +176,18 @@ impl Signaling {
         tasks.shutdown().await;
     }
 
-    /// Returns how many datagrams were refused for lack of a permit.
+    /// Returns how many datagrams and words of failures were refused for lack of a permit.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.admission.refused()
     }
 
-    /// Returns how many streams are open or being opened.
+    /// Returns how many connections are open or being opened.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.connections.count()
+        self.carriers.values().map(|carrier| carrier.connections()).sum()
     }
 }
-
-type Bound = (Arc<dyn DatagramSocket>, Option<Box<dyn StreamListener>>);
 
 /// Shows the taps what passes the sockets of one user agent.
 #[derive(Clone)]
@@ -204,19 +218,28 @@ impl Witness {
     }
 }
 
-fn bind(network: &dyn Network, options: &SignalingOptions) -> io::Result<Bound> {
-    let attempts = if options.local.port() == 0 { PORT_ATTEMPTS } else { 1 };
+type Opened = (Transport, Box<dyn Carrier>, Task);
+
+/// Opens every carrier, all on one port.
+fn open_all(parts: &Parts, local: SocketAddr) -> io::Result<Vec<Opened>> {
+    let attempts = if local.port() == 0 { PORT_ATTEMPTS } else { 1 };
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..attempts {
-        let datagram = network.bind_datagram(options.local)?;
-        if !options.tcp {
-            return Ok((datagram, None));
-        }
-        match network.listen_stream(datagram.local()) {
-            Ok(listener) => return Ok((datagram, Some(listener))),
+        match open_at(parts, local) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
-            Err(error) => return Err(error),
+            done => return done,
         }
     }
     Err(last)
+}
+
+fn open_at(parts: &Parts, local: SocketAddr) -> io::Result<Vec<Opened>> {
+    let mut opened: Vec<Opened> = Vec::new();
+    for (transport, open) in CARRIERS {
+        // The first takes a free port if need be, the others the same.
+        let at = opened.first().map_or(local, |(_, carrier, _)| carrier.local());
+        let (carrier, task) = open(parts.clone(), at)?;
+        opened.push((transport, carrier, task));
+    }
+    Ok(opened)
 }

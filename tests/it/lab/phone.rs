@@ -187,12 +187,12 @@ impl Phone {
     pub(super) fn new(network: Arc<dyn Network>, setup: &Setup<'_>) -> Self {
         let (arrived, arrivals) = mpsc::channel(256);
         let local = SocketAddr::new(setup.ip, 0);
-        let options = SignalingOptions { local, tcp: true, permits: 128, phone: None };
+        let options = SignalingOptions { local, permits: 128, phone: None };
         let deliver = move |arrival| arrived.try_send(arrival).unwrap();
         let signaling = Arc::new(Signaling::open(Arc::clone(&network), options, deliver).unwrap());
         let (rtp, rtcp) = network.bind_media(setup.ip).unwrap();
         let mut config = Config::new(setup.seed);
-        (config.udp, config.tcp) = (Some(signaling.local()), Some(signaling.local()));
+        config.local = signaling.locals().collect();
         let local = LocalMedia {
             session_id: setup.seed,
             version: 1,

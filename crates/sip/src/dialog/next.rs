@@ -37,13 +37,14 @@ fn next_hop(uri: &Uri, flow: Flow) -> (Transport, SocketAddr) {
     let Some(address) = uri.host().and_then(crate::message::Host::ip) else {
         return (flow.transport, flow.remote);
     };
-    let remote = SocketAddr::new(address, uri.port().unwrap_or(5060));
-    let transport = match uri.transport() {
-        Some(name) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
-        Some(name) if name.eq_ignore_ascii_case("udp") => Transport::Udp,
-        // The same peer over the same connection, or RFC 3263 §4.1: UDP for a numeric address.
-        Some(_) | None if remote == flow.remote => flow.transport,
-        Some(_) | None => Transport::Udp,
+    let at = |transport: Transport| {
+        let port = uri.port().unwrap_or(transport.default_port());
+        (transport, SocketAddr::new(address, port))
     };
-    (transport, remote)
+    if let Some(named) = uri.transport().and_then(|name| Transport::from_param(name, uri.is_sips())) {
+        return at(named);
+    }
+    // The same peer over the same connection, or RFC 3263 §4.1: UDP for a numeric address, TLS under sips.
+    let same = Some(at(flow.transport)).filter(|(_, remote)| *remote == flow.remote);
+    same.unwrap_or_else(|| at(if uri.is_sips() { Transport::Tls } else { Transport::Udp }))
 }

@@ -167,9 +167,9 @@ impl Pair {
     pub fn new(a: Config, b: Config, network: Network) -> Self {
         let start = super::epoch();
         let peer = |mut config: Config, default: ([u8; 4], u16)| {
-            let address = config.udp.unwrap_or_else(|| SocketAddr::from(default));
-            config.udp.get_or_insert(address);
-            config.tcp.get_or_insert(address);
+            let address = config.address(Transport::Udp).unwrap_or_else(|| SocketAddr::from(default));
+            config.local.entry(Transport::Udp).or_insert(address);
+            config.local.entry(Transport::Tcp).or_insert(address);
             Peer { agent: UserAgent::new(config), address, events: Vec::new(), script: None, deadline: None }
         };
         Self {
@@ -377,7 +377,7 @@ impl Pair {
     fn transmit(&mut self, from: Side, transmit: &Transmit) {
         let to = from.other();
         let flow = transmit.flow;
-        let datagram = flow.transport == Transport::Udp;
+        let datagram = !flow.transport.is_reliable();
         let fault = if datagram { self.fault() } else { None };
         let retransmission =
             matches!(transmit.kind, crate::user_agent::TransmitKind::Message { retransmission: true, .. });

@@ -2,6 +2,8 @@
 
 use crate::message::Method;
 use crate::transaction::Timers;
+use crate::transport::Transport;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,10 +16,9 @@ pub struct Config {
     pub timers: Timers,
     /// Text of the User-Agent and Server headers; empty leaves them out.
     pub product: String,
-    /// Local UDP address as peers should see it (Via sent-by, Contact); `None` turns UDP off.
-    pub udp: Option<SocketAddr>,
-    /// Local TCP address as peers should see it; `None` turns TCP off, also for large requests.
-    pub tcp: Option<SocketAddr>,
+    /// Local address of each transport as peers should see it (Via sent-by, Contact). One without an address is not
+    /// used, TCP not even for large requests.
+    pub local: BTreeMap<Transport, SocketAddr>,
     /// Size above which a request for a UDP destination goes by TCP first (RFC 3261 §18.1.1).
     pub datagram_limit: usize,
     /// Methods named in Allow; others are answered 405 or 501 unless `raise_unhandled` is set.
@@ -41,8 +42,7 @@ impl Config {
             seed,
             timers: Timers::default(),
             product: "offhook".to_owned(),
-            udp: None,
-            tcp: None,
+            local: BTreeMap::new(),
             datagram_limit: 1300,
             allow: vec![
                 Method::Invite,
@@ -62,5 +62,10 @@ impl Config {
             keep_alive: None,
             raise_unhandled: false,
         }
+    }
+
+    /// Returns our address on a transport.
+    pub(crate) fn address(&self, transport: Transport) -> Option<SocketAddr> {
+        self.local.get(&transport).copied()
     }
 }

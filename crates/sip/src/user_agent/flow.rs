@@ -1,46 +1,13 @@
-//! Where messages come from and go to: transports, flows, destinations, and what is sent.
+//! Where messages come from and go to: flows, destinations, and what is sent.
 
 use crate::message::{Message, Method, StatusCode};
+use crate::transport::Transport;
 use std::net::SocketAddr;
-
-/// Transport protocol of a flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transport {
-    /// Datagrams; the engine retransmits.
-    Udp,
-    /// A byte stream; the shell frames messages.
-    Tcp,
-}
-
-impl Transport {
-    /// Tells whether the transport delivers by itself, which sets the retransmission timers to zero.
-    pub const fn is_reliable(self) -> bool {
-        match self {
-            Self::Udp => false,
-            Self::Tcp => true,
-        }
-    }
-
-    /// Returns the name as a Via header writes it.
-    pub const fn via_name(self) -> &'static str {
-        match self {
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-        }
-    }
-
-    /// Returns the value of a URI's `transport` parameter.
-    pub const fn param(self) -> &'static str {
-        match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-        }
-    }
-}
 
 /// One path between two addresses.
 ///
-/// For TCP the shell opens the connection to `remote` when it has none; `local` is then only the advertised address.
+/// Where the transport has connections, the shell opens one to `remote` when it has none; `local` is then only the
+/// advertised address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Flow {
     /// Transport protocol.

@@ -113,7 +113,7 @@ impl UserAgent {
     }
 
     pub(crate) fn own_contact(&self, user: &str, flow: Flow) -> Option<String> {
-        let local = super::outgoing::local(self.config.udp, self.config.tcp, flow.transport)?;
+        let local = self.config.address(flow.transport)?;
         let form = write::ContactForm::Local { user: user.to_owned(), params: String::new() };
         write::contact(&form, flow.transport, local)
     }

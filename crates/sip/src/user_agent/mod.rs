@@ -16,11 +16,12 @@ mod recorded;
 mod request;
 mod write;
 
+pub use crate::transport::Transport;
 pub use config::Config;
 pub(crate) use engine::Owner;
 pub use engine::UserAgent;
 pub use event::{Anomaly, Event, IncomingId, Output, RegistrationId, RequestFailure, RequestId, SessionId};
-pub use flow::{Destination, Flow, Input, Transmit, TransmitKind, Transport};
+pub use flow::{Destination, Flow, Input, Transmit, TransmitKind};
 pub use incoming::ReplyError;
 pub(crate) use outgoing::{Outgoing, User};
 pub use recorded::CSEQ_JUMP;

@@ -5,12 +5,13 @@
 
 use super::engine::{ClientMachine, ClientTransaction, Owner, UserAgent};
 use super::event::{Event, RegistrationId, RequestFailure, RequestId, SessionId};
-use super::flow::{Destination, Flow, Transport};
+use super::flow::{Destination, Flow};
 use super::write::{Attempt, Draft, NamedHeaders};
 use crate::auth::digest::Target;
 use crate::auth::{Attempts, Credentials};
 use crate::message::{Message, Method, StatusCode};
 use crate::transaction::{ClientInvite, ClientKey, ClientOther};
+use crate::transport::Transport;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -115,17 +116,12 @@ impl UserAgent {
 
     /// Goes to the next candidate that a configured transport reaches, or gives up for the reason given.
     fn next_hop(&mut self, now: Instant, id: u64, failure: RequestFailure) {
-        let (udp, tcp) = (self.config.udp.is_some(), self.config.tcp.is_some());
         let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
         outgoing.switched_to_tcp = false;
         outgoing.datagrams_only = false;
         outgoing.hop = None;
         while let Some(hop) = outgoing.hops.pop_front() {
-            let usable = match hop.0 {
-                Transport::Udp => udp,
-                Transport::Tcp => tcp,
-            };
-            if usable {
+            if self.config.address(hop.0).is_some() {
                 outgoing.hop = Some(hop);
                 break;
             }
@@ -183,7 +179,7 @@ impl UserAgent {
         }
         let mut attempt = Attempt {
             transport,
-            local: local(self.config.udp, self.config.tcp, transport).ok_or(RequestFailure::NoDestination)?,
+            local: self.config.address(transport).ok_or(RequestFailure::NoDestination)?,
             branch: &branch,
             cseq: outgoing.cseq,
             rport: self.config.rport,
@@ -194,7 +190,7 @@ impl UserAgent {
         if transport == Transport::Udp
             && !outgoing.datagrams_only
             && message.bytes().len() > self.config.datagram_limit
-            && let Some(local) = self.config.tcp
+            && let Some(local) = self.config.address(Transport::Tcp)
         {
             attempt.transport = Transport::Tcp;
             attempt.local = local;
@@ -367,17 +363,5 @@ impl UserAgent {
             User::Surplus(_) => {}
             User::Recorded(request) => self.recorded_outcome(now, request, id, outcome),
         }
-    }
-}
-
-/// Returns our address on a transport.
-pub(crate) const fn local(
-    udp: Option<SocketAddr>,
-    tcp: Option<SocketAddr>,
-    transport: Transport,
-) -> Option<SocketAddr> {
-    match transport {
-        Transport::Udp => udp,
-        Transport::Tcp => tcp,
     }
 }

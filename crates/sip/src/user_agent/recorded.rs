@@ -2,13 +2,14 @@
 
 use super::engine::{ClientMachine, ClientTransaction, Owner, UserAgent};
 use super::event::{Event, RequestFailure, RequestId, SessionId};
-use super::flow::{Flow, Transport};
+use super::flow::Flow;
 use super::outgoing::{Outgoing, User};
 use super::write::{self, ContactForm, Draft, Reply};
 use crate::auth::Credentials;
 use crate::dialog::{DialogRecord, Ours, Party, plan};
 use crate::message::{HeaderName, Message, Method, StatusCode};
 use crate::transaction::{ClientInvite, ClientKey, ClientOther, Reason, ServerKey};
+use crate::transport::Transport;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -217,7 +218,7 @@ impl UserAgent {
         draft.body = body;
         draft.contact = ContactForm::Absent;
         let &(transport, remote) = destination.candidates.first()?;
-        let local = super::outgoing::local(self.config.udp, self.config.tcp, transport)?;
+        let local = self.config.address(transport)?;
         let branch = self.ids.branch();
         let rport = self.config.rport;
         let attempt = write::Attempt { transport, local, branch: &branch, cseq, rport, credentials };
@@ -259,9 +260,7 @@ impl UserAgent {
             | Method::Prack
             | Method::Extension(_) => ContactForm::Absent,
         };
-        let reachable = |&(transport, _): &(Transport, SocketAddr)| {
-            super::outgoing::local(self.config.udp, self.config.tcp, transport).is_some()
-        };
+        let reachable = |&(transport, _): &(Transport, SocketAddr)| self.config.address(transport).is_some();
         let destination = if plan.destination.candidates.iter().any(reachable) {
             plan.destination
         } else {

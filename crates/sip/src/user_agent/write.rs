@@ -1,7 +1,8 @@
 //! Writing messages: requests from drafts, responses from requests, and the ACK and CANCEL of an INVITE.
 
-use super::flow::{Flow, Transport};
-use crate::message::{Builder, HeaderName, Host, Message, Method, StatusCode, TransportName, Uri, Via};
+use super::flow::Flow;
+use crate::message::{Builder, HeaderName, Host, Message, Method, StatusCode, Uri, Via};
+use crate::transport::Transport;
 use std::net::SocketAddr;
 
 /// A body and what it is.
@@ -80,12 +81,8 @@ impl Draft {
 }
 
 fn via(attempt: &Attempt<'_>) -> Via {
-    let transport = match attempt.transport {
-        Transport::Udp => TransportName::Udp,
-        Transport::Tcp => TransportName::Tcp,
-    };
     let host = Host::from(attempt.local.ip());
-    let via = Via::new(transport, host, Some(attempt.local.port()), attempt.branch);
+    let via = Via::new(attempt.transport.into(), host, Some(attempt.local.port()), attempt.branch);
     if attempt.rport { via.with_rport() } else { via }
 }
 
@@ -97,9 +94,11 @@ pub(crate) fn contact(form: &ContactForm, transport: Transport, local: SocketAdd
         ContactForm::Local { user, params } => {
             let host = Host::from(local.ip());
             let uri = Uri::from_parts(crate::message::Scheme::Sip, user, host, Some(local.port()));
-            let uri = match transport {
-                Transport::Udp => uri,
-                Transport::Tcp => uri.with_param("transport", Some(transport.param())),
+            // A URI that names none means UDP.
+            let uri = if transport == Transport::Udp {
+                uri
+            } else {
+                uri.with_param("transport", Some(transport.param()))
             };
             Some(format!("<{uri}>{params}"))
         }

@@ -182,7 +182,10 @@ fn the_next_candidate_is_tried_after_503_and_after_a_transport_failure() {
 
 #[test]
 fn a_large_request_goes_by_tcp_and_falls_back_to_datagrams() {
-    let mut solo = Solo::with(|config| config.tcp = config.udp);
+    let mut solo = Solo::with(|config| {
+        let udp = config.local[&Transport::Udp];
+        config.local.insert(Transport::Tcp, udp);
+    });
     let mut invite =
         Invite::new(uri("sip:bob@192.0.2.2"), address("<sip:alice@192.0.2.1>"), Destination::udp(peer()));
     invite.body = Some(Body::sdp("a".repeat(1_400)));

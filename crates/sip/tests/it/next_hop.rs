@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use offhook_sip::message::{TransportName, Uri};
+use offhook_sip::message::Uri;
 use offhook_sip::next_hop::{NextHop, NextHopError, Question, Record, Step};
+use offhook_sip::user_agent::Transport;
 
-use TransportName::{Tcp, Tls, Udp, Ws, Wss};
+use Transport::{Tcp, Tls, Udp, Ws, Wss};
 
 /// Answers from a fixed zone and keeps the questions.
 #[derive(Default)]
@@ -32,14 +33,14 @@ impl Zone {
     }
 
     /// Resolves `uri` and returns the questions and the targets, as text.
-    fn resolve(&self, uri: &str, offered: &[TransportName], random: u64) -> (Vec<String>, Vec<String>) {
+    fn resolve(&self, uri: &str, offered: &[Transport], random: u64) -> (Vec<String>, Vec<String>) {
         let mut hop = NextHop::new(&Uri::parse(uri).unwrap(), offered, random).unwrap();
         let mut questions = Vec::new();
         for _ in 0..50 {
             let name = match hop.poll() {
                 Step::Done(targets) => {
                     let text = |target: &offhook_sip::next_hop::Target| {
-                        format!("{} {}", target.transport, target.address)
+                        format!("{} {}", target.transport.via_name(), target.address)
                     };
                     return (questions, targets.iter().map(text).collect());
                 }
@@ -59,7 +60,7 @@ impl Zone {
     }
 }
 
-const ALL: [TransportName; 3] = [Udp, Tcp, Tls];
+const ALL: [Transport; 3] = [Udp, Tcp, Tls];
 
 #[test]
 fn an_address_needs_no_dns() {
@@ -185,7 +186,7 @@ fn weight_shares_the_load_and_priority_comes_first() {
 
 #[test]
 fn what_cannot_be_sent_is_refused() {
-    let start = |uri: &str, offered: &[TransportName]| {
+    let start = |uri: &str, offered: &[Transport]| {
         NextHop::new(&Uri::parse(uri).unwrap(), offered, 0).map(|hop| hop.poll())
     };
     assert_eq!(start("tel:+15551234567", &ALL), Err(NextHopError::NoHost));

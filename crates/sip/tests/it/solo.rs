@@ -33,7 +33,7 @@ impl Solo {
 
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(7);
-        config.udp = Some("192.0.2.1:5060".parse().unwrap());
+        config.local.insert(Transport::Udp, "192.0.2.1:5060".parse().unwrap());
         config.product = String::new();
         change(&mut config);
         let agent = UserAgent::new(config);

@@ -10,6 +10,7 @@ use super::HeaderFault;
 use crate::message::host::{Host, split_port};
 use crate::message::params::Params;
 use crate::message::scan;
+use crate::transport::Transport;
 
 /// What a branch starts with when RFC 3261 wrote it (§8.1.1.7).
 pub const BRANCH_COOKIE: &str = "z9hG4bK";
@@ -39,30 +40,36 @@ impl TransportName {
     /// Returns the transport that `text` names, without regard to case.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
-        const NAMES: [(&str, TransportName); 7] = [
-            ("UDP", TransportName::Udp),
-            ("TCP", TransportName::Tcp),
-            ("TLS", TransportName::Tls),
-            ("SCTP", TransportName::Sctp),
-            ("TLS-SCTP", TransportName::TlsSctp),
-            ("WS", TransportName::Ws),
-            ("WSS", TransportName::Wss),
-        ];
-        let known = NAMES.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-        known.map_or_else(|| Self::Other(text.into()), |(_, transport)| transport)
+        if let Some(known) = Transport::from_name(text) {
+            return known.into();
+        }
+        let sctp =
+            [Self::Sctp, Self::TlsSctp].into_iter().find(|sctp| sctp.as_str().eq_ignore_ascii_case(text));
+        sctp.unwrap_or_else(|| Self::Other(text.into()))
+    }
+
+    /// Returns the transport, if it is one of the table.
+    #[must_use]
+    pub const fn known(&self) -> Option<Transport> {
+        match self {
+            Self::Udp => Some(Transport::Udp),
+            Self::Tcp => Some(Transport::Tcp),
+            Self::Tls => Some(Transport::Tls),
+            Self::Ws => Some(Transport::Ws),
+            Self::Wss => Some(Transport::Wss),
+            Self::Sctp | Self::TlsSctp | Self::Other(_) => None,
+        }
     }
 
     /// Returns the name as a Via carries it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-            Self::Tls => "TLS",
+            Self::Udp | Self::Tcp | Self::Tls | Self::Ws | Self::Wss => {
+                self.known().map_or("", Transport::via_name)
+            }
             Self::Sctp => "SCTP",
             Self::TlsSctp => "TLS-SCTP",
-            Self::Ws => "WS",
-            Self::Wss => "WSS",
             Self::Other(name) => name,
         }
     }
@@ -70,20 +77,25 @@ impl TransportName {
     /// Returns whether retransmission is left to the transport.
     #[must_use]
     pub fn is_reliable(&self) -> bool {
-        match self {
-            Self::Udp | Self::Other(_) => false,
-            Self::Tcp | Self::Tls | Self::Sctp | Self::TlsSctp | Self::Ws | Self::Wss => true,
-        }
+        self.known().map_or(matches!(self, Self::Sctp | Self::TlsSctp), Transport::is_reliable)
     }
 
     /// Returns the port to use where none is named (RFC 3261 §18.1.1, RFC 7118 §4).
     #[must_use]
     pub fn default_port(&self) -> u16 {
-        match self {
-            Self::Udp | Self::Tcp | Self::Sctp | Self::Other(_) => 5060,
-            Self::Tls | Self::TlsSctp => 5061,
-            Self::Ws => 80,
-            Self::Wss => 443,
+        let otherwise = if matches!(self, Self::TlsSctp) { 5061 } else { 5060 };
+        self.known().map_or(otherwise, Transport::default_port)
+    }
+}
+
+impl From<Transport> for TransportName {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Udp => Self::Udp,
+            Transport::Tcp => Self::Tcp,
+            Transport::Tls => Self::Tls,
+            Transport::Ws => Self::Ws,
+            Transport::Wss => Self::Wss,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Streams to peers: opened on demand, accepted from the listener, reused per remote address.
+//! The carrier over TCP: streams opened on demand, accepted from the listener, reused per remote address.
 //!
 //! ```text
 //! send ──► queue (bounded) ──► task: connect ─► write ─► …
@@ -7,10 +7,9 @@
 
 use std::{
     collections::HashMap,
-    future::{Future, poll_fn},
+    future::poll_fn,
     io,
     net::SocketAddr,
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -22,13 +21,14 @@ use tokio::{
     task::JoinSet,
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
 
-use super::{Arrival, Deliver, Witness};
+use super::{
+    Arrival,
+    carrier::{Carrier, Parts, Task},
+};
 use crate::net::{
-    Flow, Transport,
-    admission::Admission,
-    network::{BoxedStream, Network, StreamListener},
+    Flow, Permit, Transport,
+    network::{BoxedStream, StreamListener},
 };
 
 /// Messages that may wait for one peer.
@@ -49,17 +49,16 @@ const PONG: &[u8] = b"\r\n";
 const PING: &[u8] = b"\r\n\r\n";
 
 type Queue = mpsc::Sender<Vec<u8>>;
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Every stream of one user agent.
-pub(super) struct Connections {
-    network: Arc<dyn Network>,
-    deliver: Deliver,
-    admission: Admission,
-    witness: Witness,
+struct Connections {
+    parts: Parts,
+    local: SocketAddr,
     open: Mutex<Open>,
-    /// Nothing more will be given to `send`: every stream ends once it has written what is queued.
-    pub(super) closing: CancellationToken,
+}
+
+struct Streams {
+    connections: Arc<Connections>,
 }
 
 #[derive(Default)]
@@ -69,35 +68,31 @@ struct Open {
     count: u64,
 }
 
+/// Listens.
+pub(super) fn open(parts: Parts, local: SocketAddr) -> io::Result<(Box<dyn Carrier>, Task)> {
+    let listener = parts.network.listen_stream(local)?;
+    let connections = Arc::new(Connections { parts, local: listener.local(), open: Mutex::default() });
+    let carrier = Streams { connections: Arc::clone(&connections) };
+    Ok((Box::new(carrier), Box::pin(accept(listener, connections))))
+}
+
+impl Carrier for Streams {
+    fn local(&self) -> SocketAddr {
+        self.connections.local
+    }
+
+    fn send(&self, flow: &Flow, bytes: &[u8], spawn: &mut dyn FnMut(Task)) -> io::Result<()> {
+        self.connections.send(flow, bytes, spawn)
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.lock().by_remote.len()
+    }
+}
+
 impl Connections {
-    pub(super) fn new(
-        network: Arc<dyn Network>,
-        deliver: Deliver,
-        admission: Admission,
-        witness: Witness,
-    ) -> Self {
-        Self {
-            network,
-            deliver,
-            admission,
-            witness,
-            open: Mutex::default(),
-            closing: CancellationToken::new(),
-        }
-    }
-
-    /// Returns how many streams are open or being opened.
-    pub(super) fn count(&self) -> usize {
-        self.lock().by_remote.len()
-    }
-
     /// Queues `bytes` for the stream to `flow.remote`; a task that opens it is given to `spawn` when there is none.
-    pub(super) fn send(
-        self: &Arc<Self>,
-        flow: &Flow,
-        bytes: &[u8],
-        spawn: impl FnOnce(Task),
-    ) -> io::Result<()> {
+    fn send(self: &Arc<Self>, flow: &Flow, bytes: &[u8], spawn: &mut dyn FnMut(Task)) -> io::Result<()> {
         let mut bytes = bytes.to_vec();
         let known = self.lock().by_remote.get(&flow.remote).map(|(_, queue)| queue.clone());
         if let Some(queue) = known {
@@ -114,11 +109,11 @@ impl Connections {
         let connections = Arc::clone(self);
         let flow = *flow;
         spawn(Box::pin(async move {
-            let stream = connections.network.connect_stream(flow.local.ip(), flow.remote);
+            let stream = connections.parts.network.connect_stream(flow.local.ip(), flow.remote);
             match timeout(CONNECT_LIMIT, stream).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             {
                 Ok(stream) => connections.carry(stream, flow, serial, waiting, StreamFramer::opened).await,
-                Err(error) => connections.end(flow, serial, Err(error)),
+                Err(error) => connections.end(flow, serial, Err(error)).await,
             }
         }));
         Ok(())
@@ -153,7 +148,7 @@ impl Connections {
             read = self.read(reader, flow, framer(DEFAULT_LIMIT), pong) => read,
             written = self.write(writer, flow, waiting, pongs) => written,
         };
-        self.end(flow, serial, ended);
+        self.end(flow, serial, ended).await;
     }
 
     async fn read(
@@ -175,21 +170,26 @@ impl Connections {
             loop {
                 match framer.poll_frame() {
                     Ok(None) => break,
-                    Ok(Some(Frame::Pong)) => self.witness.received(&flow, PONG),
+                    Ok(Some(Frame::Pong)) => self.parts.witness.received(&flow, PONG),
                     // One pong waiting to be written answers every ping before it.
                     Ok(Some(Frame::Ping)) => {
-                        self.witness.received(&flow, PING);
+                        self.parts.witness.received(&flow, PING);
                         let _one_waits_already = pong.try_send(());
                     }
                     Ok(Some(Frame::Message(message))) => {
-                        self.witness.received(&flow, message.bytes());
-                        // A stream can be slowed down, so nothing is refused here.
-                        let Some(permit) = self.admission.wait().await else { return Ok(()) };
-                        (self.deliver)(Arrival::Message { flow, bytes: message.bytes().to_vec(), permit });
+                        self.parts.witness.received(&flow, message.bytes());
+                        let Some(permit) = self.permit().await else { return Ok(()) };
+                        (self.parts.deliver)(Arrival::Message {
+                            flow,
+                            bytes: message.bytes().to_vec(),
+                            permit,
+                        });
                     }
                     Err(error) => {
-                        self.witness.received(&flow, read);
-                        (self.deliver)(Arrival::Unframeable { flow, error });
+                        self.parts.witness.received(&flow, read);
+                        if let Some(permit) = self.permit().await {
+                            (self.parts.deliver)(Arrival::Unframeable { flow, error, permit });
+                        }
                         return Err(io::ErrorKind::InvalidData.into());
                     }
                 }
@@ -219,38 +219,46 @@ impl Connections {
                     continue;
                 },
                 // The queue then gives what it still holds, and ends.
-                () = self.closing.cancelled(), if fed && !waiting.is_closed() => {
+                () = self.parts.closing.cancelled(), if fed && !waiting.is_closed() => {
                     waiting.close();
                     continue;
                 },
-                () = self.closing.cancelled(), if !fed => return Ok(()),
+                () = self.parts.closing.cancelled(), if !fed => return Ok(()),
             };
             timeout(WRITE_LIMIT, writer.write_all(bytes)).await.map_err(|_| io::ErrorKind::TimedOut)??;
-            self.witness.sent(&flow, bytes);
+            self.parts.witness.sent(&flow, bytes);
         }
     }
 
-    fn end(&self, flow: Flow, serial: u64, how: io::Result<()>) {
+    async fn end(&self, flow: Flow, serial: u64, how: io::Result<()>) {
         {
             let mut open = self.lock();
             if open.by_remote.get(&flow.remote).is_some_and(|(current, _)| *current == serial) {
                 open.by_remote.remove(&flow.remote);
             }
         }
-        (self.deliver)(match how {
-            Ok(()) => Arrival::Closed { flow },
-            Err(error) => Arrival::Failed { flow, error },
-        });
+        if let Some(permit) = self.permit().await {
+            (self.parts.deliver)(match how {
+                Ok(()) => Arrival::Closed { flow, permit },
+                Err(error) => Arrival::Failed { flow, error, permit },
+            });
+        }
+    }
+
+    /// Waits for a place in the mailbox: a stream can be slowed down, so nothing is refused here. There is none any more
+    /// once the user agent closes, because then nobody takes what is in the mailbox.
+    async fn permit(&self) -> Option<Permit> {
+        self.parts.closing.run_until_cancelled(self.parts.admission.wait()).await.flatten()
     }
 }
 
 /// Accepts connections until the user agent closes, then waits for the end of all of them.
-pub(super) async fn accept(mut listener: Box<dyn StreamListener>, connections: Arc<Connections>) {
+async fn accept(mut listener: Box<dyn StreamListener>, connections: Arc<Connections>) {
     let local = listener.local();
     let mut carried = JoinSet::new();
     loop {
         let accept = poll_fn(|cx| listener.poll_accept(cx));
-        let Some(accepted) = connections.closing.run_until_cancelled(accept).await else { break };
+        let Some(accepted) = connections.parts.closing.run_until_cancelled(accept).await else { break };
         while carried.try_join_next().is_some() {}
         match accepted {
             Ok((stream, remote)) if carried.len() < MOST_ACCEPTED => {

@@ -1,0 +1,47 @@
+//! A carrier brings messages over one transport; the table names those that are built.
+
+use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Deliver, Witness, datagram, stream};
+use crate::net::{Flow, Network, Transport, admission::Admission};
+
+/// Work that goes on until the user agent closes, and that ends with it.
+pub(super) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One transport of one user agent.
+pub(super) trait Carrier: Send + Sync {
+    /// Returns the address it is reached at.
+    fn local(&self) -> SocketAddr;
+
+    /// Sends one message without waiting; a task that this takes is given to `spawn`.
+    fn send(&self, flow: &Flow, bytes: &[u8], spawn: &mut dyn FnMut(Task)) -> io::Result<()>;
+
+    /// Returns how many connections are open or being opened.
+    fn connections(&self) -> usize;
+}
+
+/// What every carrier of one user agent is made of.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub(super) network: Arc<dyn Network>,
+    pub(super) deliver: Deliver,
+    pub(super) admission: Admission,
+    pub(super) witness: Witness,
+    /// Nothing more will be given to `send`: tasks end once they have written what is queued.
+    pub(super) closing: CancellationToken,
+}
+
+/// Opens a carrier at an address, where port 0 takes a free one; the task reads.
+type Open = fn(Parts, SocketAddr) -> io::Result<(Box<dyn Carrier>, Task)>;
+
+/// Every transport that is built.
+pub(super) const CARRIERS: [(Transport, Open); 2] =
+    [(Transport::Udp, datagram::open), (Transport::Tcp, stream::open)];
+
+/// Tells whether messages can be sent and received over a transport.
+#[must_use]
+pub fn carries(transport: Transport) -> bool {
+    CARRIERS.iter().any(|(carried, _)| *carried == transport)
+}
