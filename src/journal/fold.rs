@@ -1,10 +1,25 @@
-//! What a view is to the journal.
+//! What a view is to the journal, and how it keeps up.
+//!
+//! A fold has a lock of its own. An append does not wait for it: whoever reads first brings it up to the newest event,
+//! and an appender does so now and then when nobody reads, so that events need not be kept for it for long.
 
-use crate::event::Envelope;
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, PoisonError, RwLock, TryLockError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{snapshot::Snapshot, state::Shared};
+use crate::{event::Envelope, id::Seq};
+
+/// Events taken from memory at a time: few enough to keep the journal's lock short.
+const TAKE: usize = 1024;
 
 /// Something that is made of events alone.
-///
-/// An attached fold runs inside `append`, under the journal's lock: it must be quick and must not touch the journal.
 pub trait Fold: Send {
     /// Takes one more event; never fails, never acts.
     fn apply(&mut self, envelope: &Envelope);
@@ -13,5 +28,164 @@ pub trait Fold: Send {
 impl<F: Fold + ?Sized> Fold for Box<F> {
     fn apply(&mut self, envelope: &Envelope) {
         (**self).apply(envelope);
+    }
+}
+
+/// A fold that is kept beside the journal, so that a start does not show it everything again.
+pub trait KeptFold: Fold + Clone + Default + Serialize + DeserializeOwned + Sync + 'static {
+    /// Names it in the data folder.
+    const NAME: &'static str;
+    /// Raised whenever its meaning or form changes; what another version kept is made anew.
+    const VERSION: u32;
+}
+
+/// Reads of an attached fold; every one is as new as the last append that returned.
+pub struct Attached<F> {
+    following: Arc<Following<F>>,
+    shared: Arc<Shared>,
+}
+
+impl<F> Clone for Attached<F> {
+    fn clone(&self) -> Self {
+        Self { following: Arc::clone(&self.following), shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<F: Fold + Sync + 'static> Attached<F> {
+    pub(super) fn new(following: Arc<Following<F>>, shared: Arc<Shared>) -> Self {
+        Self { following, shared }
+    }
+
+    /// Looks at the fold.
+    pub fn read<R>(&self, look: impl FnOnce(&F) -> R) -> R {
+        let head = self.shared.head();
+        {
+            let progress = self.following.progress.read().unwrap_or_else(PoisonError::into_inner);
+            if progress.seen >= head {
+                return look(&progress.fold);
+            }
+        }
+        let mut progress = self.following.progress.write().unwrap_or_else(PoisonError::into_inner);
+        self.following.catch_up(&mut progress, &self.shared);
+        look(&progress.fold)
+    }
+}
+
+/// A fold that follows a journal.
+pub(super) struct Following<F> {
+    progress: RwLock<Progress<F>>,
+    /// The newest event that it was shown.
+    seen: AtomicU64,
+    /// The newest event in what is kept of it on disk.
+    kept: AtomicU64,
+    keep: Option<fn(&F) -> Keeping>,
+}
+
+/// Makes a copy small enough to be written, which may take its time.
+type Keeping = Box<dyn FnOnce() -> serde_json::Result<Vec<u8>>>;
+
+struct Progress<F> {
+    fold: F,
+    seen: Seq,
+}
+
+impl<F: Fold> Following<F> {
+    pub(super) fn new(fold: F, seen: Seq, keep: Option<fn(&F) -> Keeping>) -> Self {
+        Self {
+            progress: RwLock::new(Progress { fold, seen }),
+            seen: AtomicU64::new(seen.0),
+            kept: AtomicU64::new(seen.0),
+            keep,
+        }
+    }
+
+    /// Shows it events before it follows; there is none up to `shown` that is not among them.
+    pub(super) fn show(&mut self, events: &[Arc<Envelope>], shown: Seq) {
+        let progress = self.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
+        events.iter().for_each(|envelope| progress.fold.apply(envelope));
+        progress.seen = shown;
+        *self.seen.get_mut() = shown.0;
+    }
+
+    fn catch_up(&self, progress: &mut Progress<F>, shared: &Shared) {
+        let mut page = VecDeque::new();
+        loop {
+            page.extend(shared.lock().memory.after(progress.seen, TAKE).cloned());
+            if page.is_empty() {
+                break;
+            }
+            for envelope in page.drain(..) {
+                progress.fold.apply(&envelope);
+                progress.seen = envelope.seq;
+            }
+        }
+        self.seen.store(progress.seen.0, Ordering::Release);
+        shared.note_folded();
+    }
+}
+
+/// Returns what makes a copy of a fold that is kept.
+pub(super) fn keeping<F: KeptFold>(fold: &F) -> Keeping {
+    let copy = fold.clone();
+    Box::new(move || serde_json::to_vec(&copy))
+}
+
+/// A fold, whatever it is made of, as the journal sees it.
+pub(super) trait Follower: Send + Sync {
+    /// Returns the newest event that it was shown.
+    fn seen(&self) -> Seq;
+    /// Returns the newest event in what is kept of it on disk.
+    fn kept(&self) -> Seq;
+    /// Takes note of what is kept of it.
+    fn note_kept(&self, seq: Seq);
+    /// Shows it what it has not seen, unless somebody is at it.
+    fn follow(&self, shared: &Shared);
+    /// Returns a copy of it as of now, if it is one that is kept.
+    fn snapshot(&self, shared: &Shared) -> Option<Snapshot>;
+}
+
+/// A follower whose fold is not kept, or is.
+pub(super) struct Named<F> {
+    pub(super) following: Arc<Following<F>>,
+    pub(super) name: &'static str,
+    pub(super) version: u32,
+}
+
+impl<F: Fold + Sync + 'static> Follower for Named<F> {
+    fn seen(&self) -> Seq {
+        Seq(self.following.seen.load(Ordering::Acquire))
+    }
+
+    fn kept(&self) -> Seq {
+        Seq(self.following.kept.load(Ordering::Acquire))
+    }
+
+    fn note_kept(&self, seq: Seq) {
+        self.following.kept.store(seq.0, Ordering::Release);
+    }
+
+    fn follow(&self, shared: &Shared) {
+        let mut progress = match self.following.progress.try_write() {
+            Ok(progress) => progress,
+            Err(TryLockError::Poisoned(progress)) => progress.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        self.following.catch_up(&mut progress, shared);
+    }
+
+    fn snapshot(&self, shared: &Shared) -> Option<Snapshot> {
+        let keep = self.following.keep?;
+        let (seq, copy) = {
+            let mut progress = self.following.progress.write().unwrap_or_else(PoisonError::into_inner);
+            self.following.catch_up(&mut progress, shared);
+            (progress.seen, keep(&progress.fold))
+        };
+        match copy() {
+            Ok(data) => Some(Snapshot { name: self.name, version: self.version, seq, data }),
+            Err(error) => {
+                tracing::error!(%error, fold = self.name, "a fold cannot be kept");
+                None
+            }
+        }
     }
 }

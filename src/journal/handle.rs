@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
@@ -11,6 +11,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::{
     Health, Interest, JournalError, Reader, redact,
+    snapshot::Keeper,
     sqlite::{self, Source, Store},
     state::Shared,
     writer,
@@ -24,8 +25,8 @@ use crate::{
 /// Name of the file inside a data folder.
 pub(super) const FILE: &str = "journal.db";
 
-/// Events kept in memory unless told otherwise.
-const MEMORY_EVENTS: usize = 100_000;
+/// Bytes of events kept in memory unless told otherwise: some 80,000 events of calls as they are.
+const MEMORY: usize = 64 * 1024 * 1024;
 
 /// A cheap handle on one journal.
 #[derive(Clone)]
@@ -40,7 +41,8 @@ pub(super) struct Inner {
 }
 
 pub(super) struct Disk {
-    pub(super) source: Source,
+    pub(super) folder: PathBuf,
+    pub(super) source: Arc<Source>,
     /// Whose turn it is to wait for `source`.
     pub(super) turn: Semaphore,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -50,10 +52,10 @@ impl Journal {
     /// Makes a journal that lives and dies with the process.
     #[must_use]
     pub fn in_memory(wall: Wall) -> Self {
-        Self::in_memory_with_capacity(wall, MEMORY_EVENTS)
+        Self::in_memory_with_capacity(wall, MEMORY)
     }
 
-    /// Makes a journal in memory that keeps the newest `capacity` events.
+    /// Makes a journal in memory that keeps the newest events, `capacity` bytes of them.
     #[must_use]
     pub fn in_memory_with_capacity(wall: Wall, capacity: usize) -> Self {
         let shared = Arc::new(Shared::new(capacity, Seq(0), false));
@@ -65,10 +67,10 @@ impl Journal {
     /// # Errors
     /// [`JournalError::InUse`] when another process writes it, others when its files cannot be used.
     pub fn open(folder: &Path, wall: Wall) -> Result<Self, JournalError> {
-        Self::open_with_capacity(folder, wall, MEMORY_EVENTS)
+        Self::open_with_capacity(folder, wall, MEMORY)
     }
 
-    /// Opens like [`open`](Self::open) and keeps the newest `capacity` events in memory besides.
+    /// Opens like [`open`](Self::open) and keeps the newest events in memory besides, `capacity` bytes of them.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -76,18 +78,24 @@ impl Journal {
         let lock = sqlite::lock(folder)?;
         let file = folder.join(FILE);
         let store = Store::open(&file)?;
-        let source = Source::open(&file)?;
+        let source = Arc::new(Source::open(&file)?);
         let shared = Arc::new(Shared::new(capacity, source.head()?, true));
         let of_writer = Arc::clone(&shared);
+        let keeper = Keeper::new(folder, Arc::clone(&source));
         let writer = thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || writer::run(&of_writer, store, lock))
+            .spawn(move || writer::run(&of_writer, store, &keeper, lock))
             .map_err(|source| JournalError::Folder { path: folder.to_owned(), source })?;
-        let disk = Disk { source, turn: Semaphore::new(1), writer: Mutex::new(Some(writer)) };
+        let disk = Disk {
+            folder: folder.to_owned(),
+            source,
+            turn: Semaphore::new(1),
+            writer: Mutex::new(Some(writer)),
+        };
         Ok(Self { inner: Arc::new(Inner { wall, shared, disk: Some(disk) }) })
     }
 
-    /// Appends a fact and returns its position; attached folds have seen it when this returns.
+    /// Appends a fact and returns its position; whoever reads an attached fold from then on finds it there.
     ///
     /// Never waits for a disk and never fails. Secrets inside SIP messages are removed here.
     pub fn append(&self, subject: Subject, cause: Cause, event: impl Into<Event>) -> Seq {
@@ -95,7 +103,6 @@ impl Journal {
         let shared = &self.inner.shared;
         let mut state = shared.lock();
         let seq = Seq(state.head.0.saturating_add(1));
-        state.head = seq;
         // The time is taken under the lock, so that it never runs backwards along the journal.
         let at = self.inner.wall.now();
         let wake_writer = shared.push(&mut state, Arc::new(Envelope { seq, at, subject, cause, event }));
@@ -103,23 +110,23 @@ impl Journal {
         if wake_writer {
             shared.wake_writer();
         }
+        shared.lead_folds(seq);
         seq
     }
 
     /// Appends an event of another journal with its own position, which must be after the newest here.
     pub(super) fn append_copy(&self, envelope: Envelope) {
         let shared = &self.inner.shared;
-        let mut state = shared.lock();
-        state.head = envelope.seq;
+        let seq = envelope.seq;
         let event = redact::event(envelope.event);
-        shared.push(&mut state, Arc::new(Envelope { event, ..envelope }));
-        drop(state);
+        shared.push(&mut shared.lock(), Arc::new(Envelope { event, ..envelope }));
+        shared.lead_folds(seq);
     }
 
     /// Returns the position of the newest event; 0 in an empty journal.
     #[must_use]
     pub fn head(&self) -> Seq {
-        self.inner.shared.lock().head
+        self.inner.shared.head()
     }
 
     /// Returns a cursor on everything after `after`.

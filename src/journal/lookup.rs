@@ -4,7 +4,12 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::{Fold, Gone, Interest, Journal, JournalError, Query, sqlite::Source};
+use super::{
+    Attached, Fold, Gone, Interest, Journal, JournalError, KeptFold, Query,
+    fold::{Following, Named, keeping},
+    snapshot,
+    sqlite::Source,
+};
 use crate::{event::Envelope, id::Seq};
 
 /// Events taken from memory at a time: few enough to keep the lock short.
@@ -53,25 +58,44 @@ enum Part {
 }
 
 impl Journal {
-    /// Shows `fold` everything that exists and, from then on, every event inside its append.
-    pub fn attach(&self, mut fold: impl Fold + 'static) {
-        let mut shown = Seq(0);
+    /// Shows `fold` everything that exists and will; blocks the thread while older events are read back.
+    pub fn attach<F: Fold + Sync + 'static>(&self, fold: F) -> Attached<F> {
+        self.follow(Following::new(fold, Seq(0), None), Seq(0), "", 0)
+    }
+
+    /// Takes a fold up where it was kept, or begins it, and shows it everything since; blocks as [`attach`](Self::attach)
+    /// does. It is kept from now on, when the journal has a disk.
+    pub fn attach_kept<F: KeptFold>(&self) -> Attached<F> {
+        let disk = self.inner.disk.as_ref();
+        let kept = disk.and_then(|disk| snapshot::load::<F>(&disk.folder, &disk.source));
+        let (fold, seen) = kept.unwrap_or_default();
+        self.follow(Following::new(fold, seen, Some(keeping::<F>)), seen, F::NAME, F::VERSION)
+    }
+
+    fn follow<F: Fold + Sync + 'static>(
+        &self,
+        mut following: Following<F>,
+        mut shown: Seq,
+        name: &'static str,
+        version: u32,
+    ) -> Attached<F> {
         // What is on disk is shown without the lock; only the last stretch, from memory, is under it.
         loop {
             while let Some(page) = self.stored_page(shown) {
                 if page.gone {
                     tracing::error!(after = %shown, up_to = %page.shown, "events cannot be read; a view lacks them");
                 }
-                page.events.iter().for_each(|envelope| fold.apply(envelope));
+                following.show(&page.events, page.shown);
                 shown = page.shown;
             }
-            let mut state = self.inner.shared.lock();
+            let state = self.inner.shared.lock();
             if self.inner.disk.is_some() && shown < state.memory.complete_after() {
                 continue;
             }
-            state.memory.after(shown, usize::MAX).for_each(|envelope| fold.apply(envelope));
-            state.folds.push(Box::new(fold));
-            return;
+            let following = Arc::new(following);
+            let named = Named { following: Arc::clone(&following), name, version };
+            self.inner.shared.add_fold(&state, Arc::new(named));
+            return Attached::new(following, Arc::clone(&self.inner.shared));
         }
     }
 

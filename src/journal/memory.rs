@@ -1,16 +1,24 @@
-//! The newest events, in memory.
+//! The newest events, in memory, as far as their size allows.
 //!
 //! Positions may have holes after the import of a damaged file, so an entry is where its offset says or a little later.
 
 use std::{collections::VecDeque, sync::Arc};
 
-use crate::{event::Envelope, id::Seq};
+use serde_json::Value;
+
+use crate::{
+    event::{CallEvent, Envelope, Event, PhoneEvent, RawMessage, RunEvent, SipEvent},
+    id::Seq,
+};
 
 /// The newest events in order.
 #[derive(Debug)]
 pub(super) struct Memory {
     events: VecDeque<Arc<Envelope>>,
+    /// Bytes that the events may take.
     capacity: usize,
+    /// Bytes that they take, as estimated.
+    bytes: usize,
     /// Every event after this one that exists is in `events`.
     complete_after: Seq,
 }
@@ -18,16 +26,18 @@ pub(super) struct Memory {
 impl Memory {
     /// Makes an empty memory for a journal whose newest event is `head`.
     pub(super) fn new(capacity: usize, head: Seq) -> Self {
-        Self { events: VecDeque::new(), capacity: capacity.max(1), complete_after: head }
+        Self { events: VecDeque::new(), capacity, bytes: 0, complete_after: head }
     }
 
-    /// Adds the newest event and lets go of the oldest ones, as far as `durable` allows.
-    pub(super) fn push(&mut self, envelope: Arc<Envelope>, durable: Seq) {
+    /// Adds the newest event and lets go of the oldest ones that are not after `free`; the newest always stays.
+    pub(super) fn push(&mut self, envelope: Arc<Envelope>, free: Seq) {
+        self.bytes = self.bytes.saturating_add(weight(&envelope));
         self.events.push_back(envelope);
-        while self.events.len() > self.capacity {
+        while self.bytes > self.capacity && self.events.len() > 1 {
             match self.events.front() {
-                Some(oldest) if oldest.seq <= durable => {
+                Some(oldest) if oldest.seq <= free => {
                     self.complete_after = oldest.seq;
+                    self.bytes = self.bytes.saturating_sub(weight(oldest));
                     self.events.pop_front();
                 }
                 Some(_) | None => break,
@@ -71,4 +81,50 @@ impl Memory {
             Some(_) => self.events.partition_point(|envelope| envelope.seq <= after),
         }
     }
+}
+
+/// Estimates how many bytes an event takes: its own size, what every event has in small texts, and the texts that may be
+/// of any length.
+pub(super) fn weight(envelope: &Envelope) -> usize {
+    const EVENT: usize = size_of::<Envelope>() + 200;
+    let texts = match &envelope.event {
+        Event::Sip(SipEvent::Sent { message, .. } | SipEvent::Received { message, .. }) => match message {
+            RawMessage::Text(text) | RawMessage::Base64(text) => text.len(),
+        },
+        Event::Phone(PhoneEvent::MessageReceived { body, .. } | PhoneEvent::MessageSent { body, .. }) => {
+            body.len()
+        }
+        Event::Call(CallEvent::Dialog { dialog }) => {
+            dialog.route_set.iter().map(String::len).fold(400, usize::saturating_add)
+        }
+        Event::Run(event) => of_run(event),
+        Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Sip(_) | Event::System(_) => 0,
+    };
+    EVENT.saturating_add(texts)
+}
+
+fn of_run(event: &RunEvent) -> usize {
+    match event {
+        RunEvent::Log { message: text } | RunEvent::Finished { reason: text, .. } => text.len(),
+        RunEvent::ActionStarted { args: value, .. } | RunEvent::Signal { data: value, .. } => of_json(value),
+        RunEvent::ActionFailed { args, error, .. } => of_json(args).saturating_add(error.len()),
+        RunEvent::ExpectationMet { expectation, .. } => expectation.len(),
+        RunEvent::ExpectationFailed { expectation, instead, .. } => {
+            expectation.len().saturating_add(instead.len())
+        }
+        RunEvent::Started { .. } | RunEvent::HookFired { .. } | RunEvent::Checkpoint { .. } => 0,
+    }
+}
+
+fn of_json(value: &Value) -> usize {
+    let inside = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(of_json).fold(0, usize::saturating_add),
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| name.len().saturating_add(of_json(value));
+            fields.iter().map(field).fold(0, usize::saturating_add)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    inside.saturating_add(size_of::<Value>())
 }

@@ -1,8 +1,8 @@
 //! The event log: append-only, ordered, replayable.
 //!
 //! `append` gives an event its place in memory and wakes the readers whom it may concern at once; one writer thread makes it durable
-//! within milliseconds. Readers pull from a cursor, so a burst loses nothing; folds run inside `append`, so a
-//! read after a reply is never behind the reply. Retention and compaction are left out: a data folder grows.
+//! within milliseconds. Readers pull from a cursor, so a burst loses nothing; folds catch up when they
+//! are read, so a read after a reply is never behind the reply. Retention and compaction are left out: a data folder grows.
 
 mod error;
 mod fold;
@@ -15,12 +15,13 @@ mod query;
 mod reader;
 mod redact;
 mod replay;
+mod snapshot;
 mod sqlite;
 mod state;
 mod writer;
 
 pub use error::{Gone, JournalError, RowFault};
-pub use fold::Fold;
+pub use fold::{Attached, Fold, KeptFold};
 pub use handle::Journal;
 pub use interest::{About, Interest, Kinds};
 pub use jsonl::{BadLine, ExportError, Imported, LineFault, export, import, parse_line};

@@ -1,19 +1,24 @@
 //! What the handles and the writer thread share.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
 
-use super::{Fold, interest::Watchers, memory::Memory};
+use super::{fold::Follower, interest::Watchers, memory::Memory};
 use crate::{event::Envelope, id::Seq};
 
 /// A group is written when it has this many events ...
 const GROUP: usize = 500;
 /// ... or when its first event has waited this long.
 const GATHER: Duration = Duration::from_millis(1);
+/// Events that folds may lie behind before an appender brings them on.
+const LAG: u64 = 256;
 /// Events that may wait for the disk; beyond, the journal goes on in memory only.
 const BACKLOG: usize = 400_000;
 
@@ -32,7 +37,6 @@ pub struct Health {
 pub(super) struct State {
     pub(super) head: Seq,
     pub(super) memory: Memory,
-    pub(super) folds: Vec<Box<dyn Fold>>,
     pub(super) watchers: Watchers,
     health: Health,
     pending: Vec<Arc<Envelope>>,
@@ -43,16 +47,18 @@ pub(super) struct State {
 /// The state, and what wakes those who wait for it to change.
 pub(super) struct Shared {
     state: Mutex<State>,
+    /// The same as in the state, for who needs nothing else of it.
+    head: AtomicU64,
+    folds: RwLock<Vec<Arc<dyn Follower>>>,
+    /// What every fold has seen; events after it must stay in memory.
+    folded: AtomicU64,
     work: Condvar,
     settled: Condvar,
     pub(super) health: watch::Sender<Health>,
 }
 
 impl State {
-    fn push(&mut self, envelope: Arc<Envelope>) -> bool {
-        for fold in &mut self.folds {
-            fold.apply(&envelope);
-        }
+    fn push(&mut self, envelope: Arc<Envelope>, folded: Seq) -> bool {
         let mut wake = false;
         if self.health.writing {
             self.pending.push(Arc::clone(&envelope));
@@ -65,7 +71,7 @@ impl State {
             Some(durable) if self.health.writing => durable,
             Some(_) | None => envelope.seq,
         };
-        self.memory.push(Arc::clone(&envelope), durable);
+        self.memory.push(Arc::clone(&envelope), durable.min(folded));
         self.watchers.happened(&envelope);
         wake
     }
@@ -89,7 +95,6 @@ impl Shared {
         let state = State {
             head,
             memory: Memory::new(capacity, head),
-            folds: Vec::new(),
             watchers: Watchers::new(),
             health: health.clone(),
             pending: Vec::new(),
@@ -98,6 +103,9 @@ impl Shared {
         };
         Self {
             state: Mutex::new(state),
+            head: AtomicU64::new(head.0),
+            folds: RwLock::default(),
+            folded: AtomicU64::new(u64::MAX),
             work: Condvar::new(),
             settled: Condvar::new(),
             health: watch::Sender::new(health),
@@ -109,14 +117,47 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shows an event to the folds and keeps it; returns whether the writer must be woken.
+    /// Keeps the newest event; returns whether the writer must be woken.
     pub(super) fn push(&self, state: &mut State, envelope: Arc<Envelope>) -> bool {
         let was_writing = state.health.writing;
-        let wake = state.push(envelope);
+        let seq = envelope.seq;
+        state.head = seq;
+        let wake = state.push(envelope, Seq(self.folded.load(Ordering::Acquire)));
+        self.head.store(seq.0, Ordering::Release);
         if was_writing && !state.health.writing {
             self.publish(state);
         }
         wake
+    }
+
+    /// Returns the position of the newest event.
+    pub(super) fn head(&self) -> Seq {
+        Seq(self.head.load(Ordering::Acquire))
+    }
+
+    /// Lets a fold follow; it must have seen everything that is not in memory, which `_state` keeps as it is.
+    pub(super) fn add_fold(&self, _state: &MutexGuard<'_, State>, fold: Arc<dyn Follower>) {
+        self.folds.write().unwrap_or_else(PoisonError::into_inner).push(fold);
+        self.note_folded();
+    }
+
+    /// Returns the folds that follow.
+    pub(super) fn folds(&self) -> Vec<Arc<dyn Follower>> {
+        self.folds.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes note of what every fold has seen.
+    pub(super) fn note_folded(&self) {
+        let folds = self.folds.read().unwrap_or_else(PoisonError::into_inner);
+        let seen = folds.iter().map(|fold| fold.seen().0).min();
+        self.folded.store(seen.unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    /// Brings the folds on when they lie far behind `seq`, so that memory need not wait for a reader.
+    pub(super) fn lead_folds(&self, seq: Seq) {
+        if seq.0.saturating_sub(self.folded.load(Ordering::Acquire)) >= LAG {
+            self.folds().iter().for_each(|fold| fold.follow(self));
+        }
     }
 
     /// Wakes the writer.

@@ -1,19 +1,24 @@
 //! The one thread that writes: takes groups of events and makes them durable.
 
-use std::{fs::File, sync::Arc, time::Duration};
+use std::{fs::File, sync::Arc, thread::JoinHandle, time::Duration};
 
-use super::{sqlite::Store, state::Shared};
+use super::{snapshot::Keeper, sqlite::Store, state::Shared};
 use crate::event::Envelope;
 
 /// Events in one transaction at most, so that a backlog becomes durable step by step.
 const TRANSACTION: usize = 2_000;
+/// Events after which the folds are kept anew, so that the start after a crash does not take long.
+const KEEP: usize = 200_000;
+/// Events that make it worth keeping the folds at the end.
+const WORTH: u64 = 2_000;
 /// Pause before a refused transaction is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Writes until it is asked to end; gives the folder back then.
-pub(super) fn run(shared: &Shared, mut store: Store, lock: File) {
+pub(super) fn run(shared: &Arc<Shared>, mut store: Store, keeper: &Keeper, lock: File) {
     let mut ending = Ending { shared, because: Some("the writer failed") };
     let mut group = Vec::new();
+    let mut keeping = Keeping { shared, keeper, written: 0, thread: None };
     while shared.next_group(&mut group) {
         for part in group.chunks(TRANSACTION) {
             if !write(shared, &mut store, part, group.len()) {
@@ -21,12 +26,16 @@ pub(super) fn run(shared: &Shared, mut store: Store, lock: File) {
                 return;
             }
         }
+        keeping.wrote(group.len());
         group.clear();
     }
+    keeping.end();
     if let Err(error) = store.finish() {
         // Nothing is lost: the log beside the file holds it.
         tracing::warn!(%error, "journal keeps its log");
     }
+    // The folder is ours until the folds are kept as well.
+    keeper.keep(shared, WORTH);
     drop(lock);
     ending.because = None;
 }
@@ -59,6 +68,40 @@ fn write(shared: &Shared, store: &mut Store, part: &[Arc<Envelope>], waiting: us
                     return false;
                 }
             }
+        }
+    }
+}
+
+/// Keeps the folds now and then, on a thread of its own: it takes longer than a message may wait for its facts.
+struct Keeping<'a> {
+    shared: &'a Arc<Shared>,
+    keeper: &'a Keeper,
+    /// Events written since the last time.
+    written: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeping<'_> {
+    fn wrote(&mut self, events: usize) {
+        self.written = self.written.saturating_add(events);
+        if self.written < KEEP || self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return;
+        }
+        self.written = 0;
+        let (shared, keeper) = (Arc::clone(self.shared), self.keeper.clone());
+        let thread = std::thread::Builder::new().name("journal-folds".to_owned());
+        self.thread = match thread.spawn(move || keeper.keep(&shared, 0)) {
+            Ok(thread) => Some(thread),
+            Err(error) => {
+                tracing::warn!(%error, "folds are not kept");
+                None
+            }
+        };
+    }
+
+    fn end(self) {
+        if self.thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("keeping the folds failed");
         }
     }
 }

@@ -58,7 +58,7 @@ impl Switchboard {
     /// # Errors
     /// [`StartError`] says what is missing.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let views = Views::attach(&options.journal);
+        let views = attach(options.journal.clone()).await;
         let directory = Directory::default();
         let shared = Shared {
             network: options.network,
@@ -152,6 +152,13 @@ impl Switchboard {
             }
         }
     }
+}
+
+/// Attaches the views, which reads what the journal holds back from its disk.
+async fn attach(journal: Journal) -> Views {
+    let attaching = journal.clone();
+    let attached = tokio::task::spawn_blocking(move || Views::attach(&attaching)).await;
+    attached.unwrap_or_else(|_| Views::attach(&journal))
 }
 
 /// The end was not in order.

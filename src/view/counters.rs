@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Deserializer, Serialize};
+
 use crate::{
     event::{CallEvent, EndCause, Envelope, Event, SipEvent},
     journal::Fold,
 };
 
 /// Counts since the beginning of the journal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
+    #[serde(deserialize_with = "known")]
     kinds: BTreeMap<&'static str, u64>,
     outcomes: Vec<(EndCause, u64)>,
     refused: u64,
@@ -59,4 +62,11 @@ impl Fold for Counters {
             self.refused = self.refused.saturating_add(*count);
         }
     }
+}
+
+/// Reads counts by kind; those of kinds that there are no more are left out.
+fn known<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<&'static str, u64>, D::Error> {
+    let mut counts = BTreeMap::<String, u64>::deserialize(from)?;
+    let kinds = Event::kinds().into_iter();
+    Ok(kinds.filter_map(|kind| counts.remove(kind).map(|count| (kind, count))).collect())
 }

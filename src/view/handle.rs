@@ -1,26 +1,29 @@
 //! All views behind one cheap handle.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::{
     CallView, Calls, Counters, Inbox, MessageView, PhoneView, Phones, RunView, Runs, Scope, SipMessages,
     SipThread, TimelineRow, timeline,
 };
 use crate::{
-    event::Envelope,
+    event::{Envelope, Event, PhoneEvent},
     id::{CallId, PhoneId, RunId, Seq},
-    journal::{Fold, Journal, JournalError},
+    journal::{Attached, Fold, Journal, JournalError, KeptFold},
 };
 
 /// Reads of everything that happened; every answer is as new as the last append that returned.
 #[derive(Clone)]
 pub struct Views {
-    folded: Arc<RwLock<Folded>>,
+    folded: Attached<Folded>,
     journal: Journal,
 }
 
-#[derive(Default)]
-struct Folded {
+/// All views together: they are kept as one, so that they are never of different moments.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Folded {
     phones: Phones,
     calls: Calls,
     inbox: Inbox,
@@ -40,27 +43,41 @@ pub struct Dangling {
     pub invite_received: Option<Seq>,
 }
 
-struct Attached(Arc<RwLock<Folded>>);
-
-impl Fold for Attached {
+impl Fold for Folded {
     fn apply(&mut self, envelope: &Envelope) {
-        let mut folded = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        folded.phones.apply(envelope);
-        folded.calls.apply(envelope);
-        folded.inbox.apply(envelope);
-        folded.sip_messages.apply(envelope);
-        folded.runs.apply(envelope);
-        folded.counters.apply(envelope);
+        self.phones.apply(envelope);
+        self.calls.apply(envelope);
+        self.inbox.apply(envelope);
+        self.sip_messages.apply(envelope);
+        self.runs.apply(envelope);
+        self.counters.apply(envelope);
+        if let Event::Phone(PhoneEvent::Dropped {}) = &envelope.event {
+            self.forget_a_phone();
+        }
+    }
+}
+
+impl KeptFold for Folded {
+    const NAME: &'static str = "views";
+    const VERSION: u32 = 1;
+}
+
+impl Folded {
+    /// Lets go of the oldest dropped phone above the limit; one whose calls still have to be ended stays.
+    fn forget_a_phone(&mut self) {
+        let calls = &self.calls;
+        if let Some(phone) = self.phones.forget_one(|phone| calls.active(phone).is_empty()) {
+            self.inbox.forget(&phone);
+            self.sip_messages.forget(&phone);
+        }
     }
 }
 
 impl Views {
-    /// Folds everything that `journal` holds and will hold.
+    /// Folds everything that `journal` holds and will hold, from where it was kept; blocks the thread meanwhile.
     #[must_use]
     pub fn attach(journal: &Journal) -> Self {
-        let folded = Arc::<RwLock<Folded>>::default();
-        journal.attach(Attached(Arc::clone(&folded)));
-        Self { folded, journal: journal.clone() }
+        Self { folded: journal.attach_kept(), journal: journal.clone() }
     }
 
     /// Returns a phone that exists.
@@ -210,6 +227,6 @@ impl Views {
     }
 
     fn read<R>(&self, look: impl FnOnce(&Folded) -> R) -> R {
-        look(&self.folded.read().unwrap_or_else(PoisonError::into_inner))
+        self.folded.read(look)
     }
 }

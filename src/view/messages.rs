@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Envelope, Event, PhoneEvent},
@@ -14,7 +15,7 @@ use crate::{
 const INBOX: usize = 100;
 
 /// One received message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageView {
     /// Position of its event.
     pub seq: Seq,
@@ -31,7 +32,7 @@ pub struct MessageView {
 }
 
 /// The newest messages of each phone; a phone that is added again starts empty.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Inbox {
     by_phone: HashMap<PhoneId, VecDeque<MessageView>>,
 }
@@ -41,6 +42,11 @@ impl Inbox {
     #[must_use]
     pub fn of(&self, phone: &PhoneId) -> Vec<MessageView> {
         self.by_phone.get(phone).into_iter().flatten().cloned().collect()
+    }
+
+    /// Forgets a phone.
+    pub(super) fn forget(&mut self, phone: &PhoneId) {
+        self.by_phone.remove(phone);
     }
 }
 

@@ -1,8 +1,13 @@
 //! Phones, their addresses and their registrations.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Cause, Envelope, Event, PhoneEvent, PhoneSpec, SystemEvent},
@@ -10,8 +15,11 @@ use crate::{
     journal::Fold,
 };
 
+/// Dropped phones that are kept for history, the newest ones.
+const DROPPED: usize = 1_000;
+
 /// Where a phone's registration stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Registration {
     /// No REGISTER was sent since the phone was added or the process started.
     #[default]
@@ -27,7 +35,7 @@ pub enum Registration {
 }
 
 /// A phone's registration.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RegistrationView {
     /// Where it stands.
     pub state: Registration,
@@ -50,7 +58,7 @@ pub struct RegistrationView {
 }
 
 /// One phone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhoneView {
     /// Its name.
     pub id: PhoneId,
@@ -78,11 +86,13 @@ pub struct PhoneView {
     pub dropped_at: Option<Timestamp>,
 }
 
-/// Every phone that exists or existed.
-#[derive(Debug, Default)]
+/// Every phone that exists, and the newest ones that existed.
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Phones {
     by_id: HashMap<PhoneId, Arc<PhoneView>>,
     added: u64,
+    /// Phones in order of their end, each with the fact that had added it: a name may have come back since.
+    dropped: VecDeque<(PhoneId, Seq)>,
 }
 
 impl Phones {
@@ -108,6 +118,23 @@ impl Phones {
         let mut phones: Vec<_> = self.by_id.values().filter(|phone| wanted(phone)).cloned().collect();
         phones.sort_by_key(|phone| phone.order);
         phones
+    }
+
+    /// Forgets the oldest dropped phone above the limit, but one that must stay.
+    pub(super) fn forget_one(&mut self, may_go: impl Fn(&PhoneId) -> bool) -> Option<PhoneId> {
+        for _ in DROPPED..self.dropped.len() {
+            let (id, first) = self.dropped.pop_front()?;
+            let is_gone = |phone: &Arc<PhoneView>| phone.first == first && phone.dropped_at.is_some();
+            if !self.by_id.get(&id).is_some_and(is_gone) {
+                continue;
+            }
+            if may_go(&id) {
+                self.by_id.remove(&id);
+                return Some(id);
+            }
+            self.dropped.push_back((id, first));
+        }
+        None
     }
 
     fn add(&mut self, id: &PhoneId, spec: &PhoneSpec, envelope: &Envelope) {
@@ -155,6 +182,9 @@ impl Fold for Phones {
             return self.add(id, spec, envelope);
         }
         if let Some(phone) = self.by_id.get_mut(id) {
+            if matches!(event, PhoneEvent::Dropped {}) && phone.dropped_at.is_none() {
+                self.dropped.push_back((id.clone(), phone.first));
+            }
             phone_fact(Arc::make_mut(phone), event, envelope);
         }
     }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Envelope, Event, RunEvent, Verdict},
@@ -14,7 +15,7 @@ use crate::{
 const RUNS: usize = 1_000;
 
 /// One run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunView {
     /// Its handle.
     pub id: RunId,
@@ -47,7 +48,7 @@ pub struct RunView {
 }
 
 /// The newest runs.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Runs {
     by_id: BTreeMap<RunId, Arc<RunView>>,
     next: u64,

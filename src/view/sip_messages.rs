@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     event::{Envelope, Event, SipEvent, SipSummary},
     id::{PhoneId, Seq},
@@ -16,7 +18,7 @@ const PER_THREAD: usize = 1_000;
 const THREADS: usize = 20_000;
 
 /// The messages of one phone that share a `Call-ID`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SipThread {
     /// Positions of its messages, oldest first.
     pub messages: VecDeque<Seq>,
@@ -27,7 +29,7 @@ pub struct SipThread {
 }
 
 /// An index of the `sip.*` events.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SipMessages {
     by_phone: HashMap<PhoneId, VecDeque<Seq>>,
     threads: HashMap<String, HashMap<PhoneId, SipThread>>,
@@ -45,6 +47,11 @@ impl SipMessages {
     #[must_use]
     pub fn thread(&self, phone: &PhoneId, sip_call_id: &str) -> Option<&SipThread> {
         self.threads.get(sip_call_id)?.get(phone)
+    }
+
+    /// Forgets what a phone sent and received, but for its calls.
+    pub(super) fn forget(&mut self, phone: &PhoneId) {
+        self.by_phone.remove(phone);
     }
 
     fn message(&mut self, phone: &PhoneId, summary: &SipSummary, seq: Seq, sent: bool) {

@@ -1,34 +1,45 @@
 //! Append, fold, reader and query on a journal in memory.
 
-use std::sync::{Arc, Mutex};
-
 use super::*;
 use crate::event::SystemEvent;
 
-/// Remembers what it was shown.
-#[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<u64>>>);
-
-impl Fold for Seen {
-    fn apply(&mut self, envelope: &Envelope) {
-        self.0.lock().unwrap().push(envelope.seq.0);
-    }
-}
-
-impl Seen {
-    fn all(&self) -> Vec<u64> {
-        self.0.lock().unwrap().clone()
-    }
+#[test]
+fn a_fold_has_seen_the_past_and_every_append_that_returned_whenever_it_is_read() {
+    let journal = with_lines(2);
+    let seen = journal.attach(Seen::default());
+    assert_eq!(seen.read(Seen::all), [1, 2]);
+    let seq = placed(&journal, 0);
+    assert_eq!(seen.read(Seen::all), [1, 2, seq.0]);
+    lines(&journal, 0, 5_000);
+    assert_eq!(seen.clone().read(Seen::all), (1..=5_003).collect::<Vec<_>>());
 }
 
 #[test]
-fn a_fold_sees_the_past_and_every_append_before_it_returns() {
-    let journal = with_lines(2);
-    let seen = Seen::default();
-    journal.attach(seen.clone());
-    assert_eq!(seen.all(), [1, 2]);
-    let seq = placed(&journal, 0);
-    assert_eq!(seen.all(), [1, 2, seq.0]);
+fn no_read_is_behind_a_reply_while_others_append_and_read() {
+    let journal = Journal::in_memory_with_capacity(Wall::system(), room_for(3));
+    let seen = journal.attach(Seen::default());
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| {
+                for n in 0..2_000 {
+                    let seq = placed(&journal, n);
+                    let newest = seen.read(|seen| seen.0.last().copied().unwrap_or_default());
+                    assert!(newest >= seq.0, "{newest} is behind {seq}");
+                }
+            });
+        }
+    });
+    assert_eq!(seen.read(Seen::all), (1..=8_000).collect::<Vec<_>>(), "each once, in order");
+}
+
+#[test]
+fn what_a_fold_has_not_seen_stays_in_memory_and_nobody_needs_to_read_for_it_to_go() {
+    let journal = Journal::in_memory_with_capacity(Wall::system(), room_for(3));
+    let seen = journal.attach(Seen::default());
+    lines(&journal, 0, 10_000);
+    let kept = journal.inner.shared.lock().memory.after(Seq(0), usize::MAX).count();
+    assert!(kept < 1_000, "{kept} events wait for a fold that nobody reads");
+    assert_eq!(seen.read(Seen::all), (1..=10_000).collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -69,7 +80,7 @@ async fn a_waiting_reader_wakes_and_a_canceled_wait_loses_nothing() {
 
 #[tokio::test]
 async fn a_reader_behind_a_full_memory_is_told_and_goes_on_at_the_oldest() {
-    let journal = Journal::in_memory_with_capacity(Wall::system(), 3);
+    let journal = Journal::in_memory_with_capacity(Wall::system(), room_for(3));
     lines(&journal, 0, 5);
     let mut reader = journal.reader(Seq(0));
     assert_eq!(reader.try_next().await, Err(Gone { oldest: Seq(3) }));

@@ -17,21 +17,11 @@ fn open(folder: &Path) -> Journal {
 
 /// A journal on disk that keeps only three events in memory.
 fn forgetful(folder: &Path) -> Journal {
-    Journal::open_with_capacity(folder, Wall::system(), 3).unwrap()
+    Journal::open_with_capacity(folder, Wall::system(), room_for(3)).unwrap()
 }
 
 fn raw(folder: &Path) -> Connection {
     Connection::open(folder.join("journal.db")).unwrap()
-}
-
-/// Counts what it is shown.
-#[derive(Clone, Default)]
-struct Count(Arc<std::sync::Mutex<Vec<u64>>>);
-
-impl Fold for Count {
-    fn apply(&mut self, envelope: &Envelope) {
-        self.0.lock().unwrap().push(envelope.seq.0);
-    }
 }
 
 #[test]
@@ -46,11 +36,10 @@ fn what_was_appended_is_there_after_a_restart() {
     let after = open(folder.path());
     assert_eq!(after.head(), Seq(1201));
     assert_eq!(after.query_blocking(&Query::default()).unwrap(), written);
-    let seen = Count::default();
-    after.attach(seen.clone());
-    assert_eq!(*seen.0.lock().unwrap(), (1..=1201).collect::<Vec<_>>());
+    let seen = after.attach(Seen::default());
+    assert_eq!(seen.read(Seen::all), (1..=1201).collect::<Vec<_>>());
     assert_eq!(placed(&after, 4), Seq(1202), "positions go on where they ended");
-    assert_eq!(seen.0.lock().unwrap().last(), Some(&1202));
+    assert_eq!(seen.read(Seen::all).last(), Some(&1202));
 }
 
 #[tokio::test]
@@ -254,9 +243,7 @@ async fn a_damaged_row_is_named_and_a_reader_is_told_and_goes_on_behind_it() {
     assert_eq!(reader.try_next().await.unwrap().unwrap().seq, Seq(4));
     let error = journal.query_blocking(&Query::default()).unwrap_err().to_string();
     assert!(error.starts_with("event 3: phone_id 'A-1' invalid"), "{error}");
-    let seen = Count::default();
-    journal.attach(seen.clone());
-    assert_eq!(*seen.0.lock().unwrap(), [1, 2, 4]);
+    assert_eq!(journal.attach(Seen::default()).read(Seen::all), [1, 2, 4]);
 }
 
 #[test]

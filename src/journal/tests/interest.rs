@@ -65,7 +65,7 @@ async fn what_concerns_a_phone_and_a_call_wakes_both_and_places_are_used_again()
 
 #[tokio::test]
 async fn what_does_not_concern_a_reader_may_leave_memory_without_it() {
-    let journal = Journal::in_memory_with_capacity(Wall::system(), 3);
+    let journal = Journal::in_memory_with_capacity(Wall::system(), room_for(3));
     let mut calls = waiting(&journal, Interest::of_kinds(&["call.*"])).await;
     lines(&journal, 0, 100);
     let seq = placed(&journal, 1);
@@ -79,7 +79,7 @@ async fn what_does_not_concern_a_reader_may_leave_memory_without_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_reader_gets_what_concerns_it_and_nothing_else_while_others_append() {
     let folder = tempfile::tempdir().unwrap();
-    let on_disk = Journal::open_with_capacity(folder.path(), Wall::system(), 50).unwrap();
+    let on_disk = Journal::open_with_capacity(folder.path(), Wall::system(), room_for(50)).unwrap();
     for journal in [Journal::in_memory(Wall::system()), on_disk] {
         let interests = [
             Interest::everything(),
@@ -143,7 +143,7 @@ async fn every_reader_gets_what_concerns_it_and_nothing_else_while_others_append
 #[tokio::test]
 async fn many_positions_are_fetched_at_once_in_their_order_from_memory_and_file() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open_with_capacity(folder.path(), Wall::system(), 3).unwrap();
+    let journal = Journal::open_with_capacity(folder.path(), Wall::system(), room_for(3)).unwrap();
     lines(&journal, 0, 10);
     journal.flush().await.unwrap();
     lines(&journal, 10, 1);

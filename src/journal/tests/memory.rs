@@ -1,7 +1,10 @@
 //! The newest events: what a position finds.
 
 use super::*;
-use crate::{event::SystemEvent, journal::memory::Memory};
+use crate::{
+    event::{PhoneEvent, RawMessage, SipEvent, SipSummary, SystemEvent},
+    journal::memory::{Memory, weight},
+};
 
 #[test]
 fn with_holes_or_without_every_stretch_is_what_a_search_finds() {
@@ -21,6 +24,48 @@ fn with_holes_or_without_every_stretch_is_what_a_search_finds() {
             let found = memory.get(Seq(at)).map(|event| event.seq.0);
             assert_eq!(found, positions.iter().copied().find(|seq| *seq == at), "{at} in {positions:?}");
         }
+    }
+}
+
+#[test]
+fn bytes_bound_what_is_kept_and_long_texts_count() {
+    let long = |n: u64| Envelope {
+        seq: Seq(n),
+        event: RunEvent::Log { message: "x".repeat(100_000) }.into(),
+        ..envelope()
+    };
+    let mut memory = Memory::new(1_000_000, Seq(0));
+    for n in 1..=100 {
+        memory.push(Arc::new(long(n)), Seq(n));
+    }
+    let kept = memory.after(Seq(0), 1_000).count();
+    assert_eq!((kept, memory.complete_after()), (9, Seq(91)));
+    let mut memory = Memory::new(10, Seq(0));
+    memory.push(Arc::new(long(1)), Seq(1));
+    assert_eq!(memory.after(Seq(0), 10).count(), 1, "the newest stays, whatever its size");
+}
+
+#[test]
+fn an_event_weighs_no_less_than_its_line() {
+    let text = || "x".repeat(3_000);
+    let message = || RawMessage::Text(text());
+    let flow = || ("udp".to_owned(), "127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned());
+    let (transport, local, remote) = flow();
+    let events: Vec<Event> = vec![
+        SystemEvent::Stopped {}.into(),
+        SipEvent::Received { transport, local, remote, summary: SipSummary::default(), message: message() }
+            .into(),
+        RunEvent::Log { message: text() }.into(),
+        RunEvent::Signal { name: "x".into(), data: serde_json::json!({ "a": [text(), text()], "b": 1 }) }
+            .into(),
+        RunEvent::ExpectationFailed { expectation: text(), at: None, instead: text(), by: None }.into(),
+        PhoneEvent::MessageSent { to: "sip:a@b".into(), body: text(), content_type: "text/plain".into() }
+            .into(),
+    ];
+    for event in events {
+        let envelope = Envelope { event, ..envelope() };
+        let line = serde_json::to_string(&envelope).unwrap();
+        assert!(weight(&envelope) >= line.len(), "{} < {}: {line:.80}", weight(&envelope), line.len());
     }
 }
 

@@ -4,6 +4,7 @@ mod append;
 mod disk;
 mod ending;
 mod interest;
+mod kept;
 mod lines;
 mod memory;
 mod redaction;
@@ -16,6 +17,29 @@ use crate::{
     id::{CallId, RunId, Seq},
     wall::Wall,
 };
+
+/// Remembers what it was shown.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Seen(pub(super) Vec<u64>);
+
+impl Fold for Seen {
+    fn apply(&mut self, envelope: &Envelope) {
+        self.0.push(envelope.seq.0);
+    }
+}
+
+impl Seen {
+    pub(super) fn all(&self) -> Vec<u64> {
+        self.0.clone()
+    }
+}
+
+/// Returns the bytes that `events` log lines take in memory.
+pub(super) fn room_for(events: usize) -> usize {
+    let journal = with_lines(1);
+    let line = journal.query_blocking(&Query::default()).unwrap();
+    events * (super::memory::weight(&line[0]) + 8)
+}
 
 /// A journal in memory with `count` log lines, `0` to `count - 1`.
 pub(super) fn with_lines(count: u64) -> Journal {

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::CallView;
 use crate::{
     event::{CallEvent, Envelope, Event},
@@ -16,7 +18,7 @@ use crate::{
 const HISTORY: usize = 10_000;
 
 /// Running calls and the newest ended ones.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calls {
     by_id: BTreeMap<CallId, Arc<CallView>>,
     active: BTreeMap<PhoneId, BTreeSet<CallId>>,

@@ -1,6 +1,7 @@
 //! What is known of one call, and how each fact changes it.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{
@@ -10,8 +11,13 @@ use crate::{
     id::{CallId, PhoneId, Seq},
 };
 
+/// Digits of a call that are kept, the newest ones, in each direction.
+const DIGITS: usize = 1_000;
+/// Recordings of a call that are kept, the newest ones.
+const RECORDINGS: usize = 100;
+
 /// How far a call has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Phase {
     /// We sent an INVITE and heard nothing but perhaps 100.
     Calling,
@@ -28,7 +34,7 @@ pub enum Phase {
 }
 
 /// How a call ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallEnd {
     /// When.
     pub at: Timestamp,
@@ -45,7 +51,7 @@ pub struct CallEnd {
 }
 
 /// One recorded stretch of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
     /// The file.
     pub path: String,
@@ -54,7 +60,7 @@ pub struct Recording {
 }
 
 /// What is being sent to the other side.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Playing {
     /// File path or tone, as asked for.
     pub source: String,
@@ -63,7 +69,7 @@ pub struct Playing {
 }
 
 /// How a transfer stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
     /// Who asked.
     pub by: Party,
@@ -76,7 +82,7 @@ pub struct Transfer {
 }
 
 /// One call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallView {
     /// Our handle.
     pub id: CallId,
@@ -132,9 +138,9 @@ pub struct CallView {
     pub recordings: Vec<Recording>,
     /// What is being sent.
     pub playing: Option<Playing>,
-    /// Digits received so far.
+    /// Digits received so far, the newest ones.
     pub digits_received: String,
-    /// Digits sent so far.
+    /// Digits sent so far, the newest ones.
     pub digits_sent: String,
     /// Enough to end the dialog after a crash.
     pub dialog: Option<DialogIdentity>,
@@ -310,6 +316,9 @@ impl CallView {
             }
             MediaEvent::RecordingStarted { path } => {
                 self.recordings.push(Recording { path: path.clone(), duration_ms: None });
+                if self.recordings.len() > RECORDINGS {
+                    self.recordings.remove(0);
+                }
             }
             MediaEvent::RecordingGap { .. } | MediaEvent::RecordingFailed { .. } => {}
             MediaEvent::RecordingStopped { path, duration_ms } => {
@@ -317,8 +326,10 @@ impl CallView {
                     recording.duration_ms = Some(*duration_ms);
                 }
             }
-            MediaEvent::DigitReceived { digit, .. } => self.digits_received.push(*digit),
-            MediaEvent::DigitsSent { digits, .. } => self.digits_sent.push_str(digits),
+            MediaEvent::DigitReceived { digit, .. } => {
+                add_digits(&mut self.digits_received, digit.encode_utf8(&mut [0; 4]));
+            }
+            MediaEvent::DigitsSent { digits, .. } => add_digits(&mut self.digits_sent, digits),
             MediaEvent::ReceptionStopped { .. } => self.reception_stopped = true,
             MediaEvent::ReceptionResumed {} => self.reception_stopped = false,
             MediaEvent::DigitsFinished { .. }
@@ -364,5 +375,14 @@ impl CallView {
             self.said(status, &end.reason);
         }
         self.end = Some(end);
+    }
+}
+
+/// Adds digits and lets go of the oldest ones above the limit.
+fn add_digits(known: &mut String, digits: &str) {
+    known.push_str(digits);
+    let surplus = known.chars().count().saturating_sub(DIGITS);
+    if surplus > 0 {
+        *known = known.chars().skip(surplus).collect();
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the views: given these facts, then this is read.
 
 mod calls;
+mod kept;
 mod others;
 mod phones;
 
