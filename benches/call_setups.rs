@@ -15,7 +15,7 @@ use std::{
 };
 
 use offhook::{
-    command::{AddPhone, CallSelector, Command, Execute},
+    command::{CallCommand, CallSelector, Command, Execute, PhoneCommand},
     config::Limits,
     event::{CallEvent, Cause, EndCause, Event, PhoneSpec, Surface, Transport},
     id::PhoneId,
@@ -150,8 +150,8 @@ async fn calls(rate: u32) -> bool {
     let board = Switchboard::start(options).await.unwrap();
     let phone: PhoneId = "caller".parse().unwrap();
     let cause = Cause::command(Surface::Library);
-    let add = AddPhone { phone: phone.clone(), spec: caller(), password: Secret::new(String::new()) };
-    board.execute(Command::AddPhone(add), cause.clone()).await.unwrap();
+    let add = Command::add(phone.clone(), caller(), Secret::new(String::new()));
+    board.execute(add, cause.clone()).await.unwrap();
     let (started, spent) = (Instant::now(), processor_time());
     let watcher = tokio::spawn(hang_up_when_up(board.clone(), rate * STEP.as_secs() as u32));
     let mut clock = tokio::time::interval(Duration::from_millis(1));
@@ -160,8 +160,10 @@ async fn calls(rate: u32) -> bool {
         clock.tick().await;
         let due = (started.elapsed().as_secs_f64() * f64::from(rate)) as u32;
         while placed < due.min(rate * STEP.as_secs() as u32) {
-            let call =
-                Command::PlaceCall { phone: phone.clone(), target: "service".into(), headers: [].into() };
+            let call = Command::Phone(
+                phone.clone(),
+                PhoneCommand::PlaceCall { target: "service".into(), headers: [].into() },
+            );
             if board.execute(call, cause.clone()).await.is_err() {
                 println!("  offhook {rate}/s: refused after {placed}");
                 return false;
@@ -198,7 +200,7 @@ async fn hang_up_when_up(board: Switchboard, calls: u32) -> u32 {
         let envelope = reader.next().await.unwrap();
         match (&envelope.event, envelope.subject.call) {
             (Event::Call(CallEvent::Established { .. }), Some(call)) => {
-                let hang_up = Command::HangUp { call: CallSelector::call(call) };
+                let hang_up = Command::Call(CallSelector::call(call), CallCommand::HangUp);
                 if board.execute(hang_up, Cause::Event { seq: envelope.seq }).await.is_err() {
                     failed += 1;
                 }

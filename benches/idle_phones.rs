@@ -17,7 +17,7 @@ use std::{
 };
 
 use offhook::{
-    command::{AddPhone, Command, Execute},
+    command::{Command, Execute},
     event::{Cause, Event, PhoneEvent, PhoneSpec, Surface, Transport},
     id::Seq,
     net::SystemNetwork,
@@ -123,8 +123,8 @@ async fn add(board: &Switchboard, user: usize) {
         capture_enabled: false,
     };
     let phone = format!("phone{user}").parse().unwrap();
-    let add = AddPhone { phone, spec, password: Secret::new(format!("secret{user}")) };
-    board.execute(Command::AddPhone(add), Cause::command(Surface::Library)).await.unwrap();
+    let add = Command::add(phone, spec, Secret::new(format!("secret{user}")));
+    board.execute(add, Cause::command(Surface::Library)).await.unwrap();
 }
 
 /// Returns the resident memory of this process.

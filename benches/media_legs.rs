@@ -15,7 +15,7 @@ use std::{
 };
 
 use offhook::{
-    command::{AddPhone, CallSelector, Command, Execute, Sound},
+    command::{CallCommand, CallSelector, Command, Execute, PhoneCommand, Sound},
     config::Limits,
     event::{Cause, Event, MediaEvent, PhoneSpec, Surface, Transport},
     id::{PhoneId, Seq},
@@ -60,7 +60,8 @@ async fn measure() {
     let before = board.journal().head();
     for _ in 0..CALLS {
         let target = format!("sip:callee@127.0.0.1:{CALLEE_PORT}");
-        run(&board, Command::PlaceCall { phone: caller.clone(), target, headers: [].into() }).await;
+        run(&board, Command::Phone(caller.clone(), PhoneCommand::PlaceCall { target, headers: [].into() }))
+            .await;
         tokio::time::sleep(PAUSE).await;
     }
     let playing = play_when_heard(&board, before);
@@ -78,7 +79,7 @@ async fn measure() {
     println!("bench: media_legs/late_ticks = {} of {ticks}", after.late_ticks - load.late_ticks);
     println!("bench: media_legs/worst_delay = {:.1} ms", after.worst_delay_us as f64 / 1000.0);
     let head = board.journal().head();
-    run(&board, Command::HangUpAll { phone: Some(caller) }).await;
+    run(&board, Command::Phone(caller, PhoneCommand::HangUpAll)).await;
     report_loss(&board, head).await;
     board.shutdown().await.unwrap();
 }
@@ -96,7 +97,7 @@ async fn play_when_heard(board: &Switchboard, after: Seq) {
         };
         heard += 1;
         let sound = Sound::Tone { hz: vec![440.0], level_dbfs: -10.0, duration: None };
-        run(board, Command::Play { call: CallSelector::call(call), sound, repeat: true }).await;
+        run(board, Command::Call(CallSelector::call(call), CallCommand::Play { sound, repeat: true })).await;
     }
 }
 
@@ -139,8 +140,8 @@ async fn add(board: &Switchboard, name: &str, local_port: u16) -> PhoneId {
         recording_enabled: false,
         capture_enabled: false,
     };
-    let add = AddPhone { phone: phone.clone(), spec, password: Secret::new(String::new()) };
-    run(board, Command::AddPhone(add)).await;
+    let add = Command::add(phone.clone(), spec, Secret::new(String::new()));
+    run(board, add).await;
     phone
 }
 

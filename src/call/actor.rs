@@ -9,7 +9,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, DerivedActorRef};
 use tokio::time::Instant;
 
 use super::{
-    CallCommand, CallMedia, CallMessage, Reply, Request, ToPhone,
+    CallMedia, CallMessage, Reply, Request, ToPhone, Told,
     codecs::is_available,
     farewell::Farewell,
     info::InfoDigits,
@@ -19,7 +19,7 @@ use super::{
     state::{CallState, Phase},
 };
 use crate::{
-    command::{Code, Outcome, Rejection},
+    command::{CallCommand, Code, Outcome, Rejection},
     event::{
         CallEvent, Cause, DigitMethod, Direction, Event, MediaDirection, MediaEvent, MediaStatistics, Subject,
     },
@@ -165,7 +165,7 @@ impl Actor for CallActor {
         call: &mut Shell,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            CallMessage::Command { command, cause, reply } => call.command(&command, &cause, reply),
+            CallMessage::Command { told, cause, reply } => call.command(&told, &cause, reply),
             CallMessage::Sip { event, cause } => call.session_event(*event, &cause),
             CallMessage::Media(Noticed::Voice(fact)) => call.append_fact(fact, &Cause::Media),
             CallMessage::Media(Noticed::RecordingGap { lost_ms }) => call.recording_gap(lost_ms),
@@ -206,8 +206,9 @@ impl Shell {
             self.refuse(488, &error.to_string(), cause);
         } else if auto_answer {
             // The state is fresh, so the answer cannot be out of place.
-            if let Ok(facts) = self.state.decide(&CallCommand::Answer { status: 200 }) {
-                self.carry_out(&CallCommand::Answer { status: 200 }, facts, cause);
+            let answer = Told::from(CallCommand::Answer { status: 200 });
+            if let Ok(facts) = self.state.decide(&answer.command) {
+                self.carry_out(&answer, facts, cause);
             }
         }
     }
@@ -220,10 +221,10 @@ impl Shell {
         self.ask(Request::Respond { status, sdp: None }, cause);
     }
 
-    fn command(&mut self, command: &CallCommand, cause: &Cause, reply: Reply) {
-        let result = self.state.decide(command).and_then(|facts| {
-            self.prepare(command)?;
-            self.carry_out(command, facts, cause);
+    fn command(&mut self, told: &Told, cause: &Cause, reply: Reply) {
+        let result = self.state.decide(&told.command).and_then(|facts| {
+            self.prepare(&told.command)?;
+            self.carry_out(told, facts, cause);
             Ok(Outcome { seq: self.journal.head(), call: Some(self.id), calls: vec![self.id] })
         });
         // Nobody waits any more when the surface gave up; the facts are in the journal all the same.
@@ -258,13 +259,14 @@ impl Shell {
             | CallCommand::Hold
             | CallCommand::Resume
             | CallCommand::Transfer { .. }
+            | CallCommand::AttendedTransfer { .. }
             | CallCommand::StopPlaying
             | CallCommand::Record { .. } => Ok(()),
         }
     }
 
     /// Appends the decision and performs it.
-    fn carry_out(&mut self, command: &CallCommand, facts: Vec<Event>, cause: &Cause) {
+    fn carry_out(&mut self, told: &Told, facts: Vec<Event>, cause: &Cause) {
         let decided = !facts.is_empty();
         for mut fact in facts {
             if let Event::Media(MediaEvent::DigitsSent { method, .. }) = &mut fact
@@ -274,7 +276,7 @@ impl Shell {
             }
             self.append(fact, cause);
         }
-        match command {
+        match &told.command {
             CallCommand::Answer { status } if *status < 300 => self.answer(*status, cause),
             CallCommand::Answer { status } | CallCommand::Reject { status } => {
                 self.last_status = Some((*status, super::state::reason_phrase(*status).to_owned()));
@@ -284,8 +286,9 @@ impl Shell {
             CallCommand::Hold if decided => self.reoffer(Wish::Direction(MediaDirection::Sendonly), cause),
             CallCommand::Resume if decided => self.reoffer(Wish::Direction(MediaDirection::Sendrecv), cause),
             CallCommand::SetCodecs { codecs } => self.reoffer(Wish::Codecs(codecs.clone()), cause),
-            CallCommand::Transfer { to, replaces } => {
-                let to = replaces.as_ref().unwrap_or(to).clone();
+            CallCommand::Transfer { to } => self.ask(Request::Refer { to: to.clone() }, cause),
+            CallCommand::AttendedTransfer { .. } => {
+                let to = told.replacing.clone().unwrap_or_default();
                 self.ask(Request::Refer { to }, cause);
             }
             CallCommand::StopPlaying => {

@@ -12,11 +12,12 @@ mod recording;
 mod signaling;
 mod sound;
 mod state;
+mod told;
 
 pub(crate) use actor::{Beginning, CallActor, CallArguments, CallSettings};
 pub(crate) use codecs::unavailable_codecs;
 pub(crate) use media::CallMedia;
-pub(crate) use state::CallCommand;
+pub(crate) use told::Told;
 
 use offhook_sip::{session::SessionEvent, user_agent::IncomingId};
 use tokio::sync::oneshot;
@@ -37,7 +38,7 @@ pub(crate) enum CallMessage {
     /// Somebody asks for something.
     Command {
         /// What.
-        command: CallCommand,
+        told: Told,
         /// Why, for the journal.
         cause: Cause,
         /// Where the answer goes.

@@ -2,39 +2,10 @@
 //!
 //! Commands are checked here and become facts; the actor performs them afterwards.
 
-use std::time::Duration;
-
 use crate::{
-    command::{Code, Rejection, Sound},
+    command::{CallCommand, Code, Rejection, Sound},
     event::{CallEvent, Change, DigitMethod, Direction, Event, MediaEvent, Party},
 };
-
-/// A request to one call, after its phone has been found.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum CallCommand {
-    /// Answer with 180 to 299.
-    Answer { status: u16 },
-    /// Refuse with 300 to 699.
-    Reject { status: u16 },
-    /// End it, however far it is.
-    HangUp,
-    /// Put the other side on hold.
-    Hold,
-    /// Take the other side back.
-    Resume,
-    /// Send digits.
-    SendDigits { digits: String, duration: Option<Duration> },
-    /// Send the other side elsewhere; `replaces` for an attended transfer.
-    Transfer { to: String, replaces: Option<String> },
-    /// Send a sound.
-    Play { sound: Sound, repeat: bool },
-    /// Stop the sound.
-    StopPlaying,
-    /// Switch recording.
-    Record { on: bool },
-    /// Offer other codecs.
-    SetCodecs { codecs: Vec<String> },
-}
 
 /// How far a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,9 +108,10 @@ impl CallState {
             CallCommand::Resume => self.decide_change(Change::Resume),
             CallCommand::SetCodecs { .. } => self.decide_change(Change::Codecs),
             CallCommand::SendDigits { digits, .. } => self.decide_digits(digits),
-            CallCommand::Transfer { to, .. } => self
-                .established("be transferred")
-                .map(|()| vec![CallEvent::TransferRequested { by: Party::Local, to: to.clone() }.into()]),
+            CallCommand::Transfer { to } => self.decide_transfer(to.clone()),
+            CallCommand::AttendedTransfer { target } => {
+                self.decide_transfer(target.map(|target| target.to_string()).unwrap_or_default())
+            }
             CallCommand::Play { sound, repeat } => {
                 self.with_media()?;
                 Ok(vec![MediaEvent::PlaybackStarted { source: sound_name(sound), repeat: *repeat }.into()])
@@ -190,6 +162,11 @@ impl CallState {
             )),
             (_, _) => Err(self.wrong_state("be rejected")),
         }
+    }
+
+    fn decide_transfer(&self, to: String) -> Result<Vec<Event>, Rejection> {
+        self.established("be transferred")?;
+        Ok(vec![CallEvent::TransferRequested { by: Party::Local, to }.into()])
     }
 
     fn decide_change(&self, change: Change) -> Result<Vec<Event>, Rejection> {

@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{McpServer, transport::LineTransport};
 use crate::{
-    command::Command,
+    command::{Command, NodeCommand, PhoneCommand},
     event::{Cause, Surface},
 };
 
@@ -70,12 +70,12 @@ impl McpServer {
     async fn leave(&self) {
         let cause = Cause::command(Surface::Mcp);
         let services = self.services();
-        bounded(services.execute.execute(Command::HangUpAll { phone: None }, cause.clone())).await;
+        bounded(services.execute.execute(Command::Node(NodeCommand::HangUpAll), cause.clone())).await;
         let mut farewells = JoinSet::new();
         for phone in services.registered_phones() {
             let (execute, cause) = (services.execute.clone(), cause.clone());
             farewells.spawn(async move {
-                bounded(execute.execute(Command::Unregister { phone }, cause)).await;
+                bounded(execute.execute(Command::Phone(phone, PhoneCommand::Unregister), cause)).await;
             });
         }
         while farewells.join_next().await.is_some() {}

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use super::*;
 use crate::{
-    command::{AddPhone, Command, Execute},
+    command::{Command, Execute},
     event::{Cause, PhoneSpec, Surface, Transport},
     id::Seq,
     lab::LabOptions,
@@ -43,7 +43,7 @@ async fn add(node: &Node, name: &str) {
         capture_enabled: false,
     };
     let (phone, password) = (name.parse().unwrap(), Secret::new("secret6001".into()));
-    let add = Command::AddPhone(AddPhone { phone, spec, password });
+    let add = Command::add(phone, spec, password);
     node.switchboard().execute(add, Cause::command(Surface::Library)).await.unwrap();
 }
 

@@ -28,7 +28,7 @@ use tokio::{
 use super::{Dangling, Outbox, Registrar, commands::Asked};
 use crate::{
     call::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, Reply, ToPhone},
-    command::{Command, Outcome},
+    command::{CallCommand, CallSelector, Outcome, PhoneCommand},
     config::Limits,
     event::{Cause, EndCause, Event, PhoneEvent, PhoneSpec, SipEvent, SipSummary, Subject},
     id::{CallId, PhoneId},
@@ -101,7 +101,18 @@ pub(crate) enum PhoneMessage {
     /// Somebody asks for something.
     Command {
         /// What.
-        command: Command,
+        command: PhoneCommand,
+        /// Why, for the journal.
+        cause: Cause,
+        /// Where the answer goes.
+        reply: Reply,
+    },
+    /// Somebody asks for something of a call.
+    CallCommand {
+        /// Of which.
+        selector: CallSelector,
+        /// What.
+        command: CallCommand,
         /// Why, for the journal.
         cause: Cause,
         /// Where the answer goes.
@@ -338,6 +349,9 @@ impl Shell {
             PhoneMessage::Arrival(arrival) => self.arrival(arrival),
             PhoneMessage::Deadline => self.deadline_passed(),
             PhoneMessage::Command { command, cause, reply } => self.command(command, cause, reply).await,
+            PhoneMessage::CallCommand { selector, command, cause, reply } => {
+                self.call_command(&selector, command, cause, reply)
+            }
             PhoneMessage::Close { hang_up, cause } => self.close(hang_up, cause),
             PhoneMessage::Resolved { asked, destination } => self.resolved(asked, destination).await,
             PhoneMessage::FromCall(request) => self.perform(request),

@@ -15,8 +15,8 @@ use super::{
     target::{immediate, resolve, target_uri},
 };
 use crate::{
-    call::{Beginning, CallCommand, CallMessage, Reply, unavailable_codecs},
-    command::{CallSelector, Code, Command, Outcome, Rejection, UpdatePhone},
+    call::{Beginning, CallMessage, Reply, Told, unavailable_codecs},
+    command::{CallCommand, CallSelector, Code, Outcome, PhoneChanges, PhoneCommand, Rejection},
     event::{CallEvent, Cause, PhoneEvent},
     id::CallId,
 };
@@ -46,112 +46,88 @@ enum What {
 }
 
 impl Shell {
-    pub(super) async fn command(&mut self, command: Command, cause: Cause, reply: Reply) -> Cause {
-        if self.closing && !ends(&command) {
+    pub(super) async fn command(&mut self, command: PhoneCommand, cause: Cause, reply: Reply) -> Cause {
+        if self.closing && command != PhoneCommand::HangUpAll {
             answer(reply, Err(self.closing_down()));
             return cause;
         }
         let done = match command {
-            Command::PlaceCall { target, headers, .. } => {
+            PhoneCommand::PlaceCall { target, headers } => {
                 let headers =
                     headers.into_iter().map(|(name, value)| (name.as_str().into(), value)).collect();
                 return self.towards(&target, What::Call { headers }, cause, reply).await;
             }
-            Command::SendMessage { to, body, content_type, .. } => {
+            PhoneCommand::SendMessage { to, body, content_type } => {
                 return self.towards(&to, What::Message { body, content_type }, cause, reply).await;
             }
-            Command::Register { .. } => {
+            PhoneCommand::Register => {
                 self.register(&cause);
                 Ok(self.outcome(None))
             }
-            Command::Unregister { .. } => {
+            PhoneCommand::Unregister => {
                 self.unregister(&cause);
                 Ok(self.outcome(None))
             }
-            Command::UpdatePhone(update) => self.update(update, &cause).map(|()| self.outcome(None)),
-            Command::HangUpAll { .. } => Ok(self.hang_up_all(&cause)),
-            Command::Conference { .. } => Err(Rejection::new(
+            PhoneCommand::Update(changes) => self.update(changes, &cause).map(|()| self.outcome(None)),
+            PhoneCommand::HangUpAll => Ok(self.hang_up_all(&cause)),
+            PhoneCommand::Conference { .. } => Err(Rejection::new(
                 Code::Unavailable,
                 format!(
                     "[{}] Need at least 2 calls with active audio for conference (conference is not built yet)",
                     self.id
                 ),
             )),
-            Command::AttendedTransfer { call, target } => {
-                return self.attended_transfer(&call, target, cause, reply);
-            }
-            Command::AddPhone(_)
-            | Command::DropPhone { .. }
-            | Command::AnswerCall { .. }
-            | Command::RejectCall { .. }
-            | Command::HangUp { .. }
-            | Command::Hold { .. }
-            | Command::Resume { .. }
-            | Command::SendDigits { .. }
-            | Command::Transfer { .. }
-            | Command::Play { .. }
-            | Command::StopPlaying { .. }
-            | Command::Record { .. }
-            | Command::SetCodecs { .. } => {
-                self.for_call(command, &cause, reply);
-                return cause;
-            }
         };
         answer(reply, done);
         cause
     }
 
-    /// Forwards a command to the call that it names.
-    fn for_call(&self, command: Command, cause: &Cause, reply: Reply) {
-        let chosen = self.call_command(command).and_then(|(selector, command)| {
-            let ringing = matches!(command, CallCommand::Answer { .. } | CallCommand::Reject { .. });
-            Ok((self.choose(&selector, ringing)?, command))
-        });
-        match chosen {
-            Ok((call, command)) => self.forward(call, command, cause, reply),
+    /// Hands a command to the call that it names.
+    pub(super) fn call_command(
+        &self,
+        selector: &CallSelector,
+        command: CallCommand,
+        cause: Cause,
+        reply: Reply,
+    ) -> Cause {
+        match self.told(selector, command) {
+            Ok((call, told)) => self.forward(call, told, &cause, reply),
             Err(rejection) => answer(reply, Err(rejection)),
+        }
+        cause
+    }
+
+    /// Chooses the call and adds what only its phone knows.
+    fn told(&self, selector: &CallSelector, command: CallCommand) -> Result<(CallId, Told), Rejection> {
+        if self.closing && command != CallCommand::HangUp {
+            return Err(self.closing_down());
+        }
+        match command {
+            CallCommand::AttendedTransfer { target } => self.attended_transfer(selector, target),
+            CallCommand::Transfer { to } => {
+                let to = target_uri(&to, &self.spec.domain)?.to_string();
+                Ok((self.choose(selector, false)?, CallCommand::Transfer { to }.into()))
+            }
+            command @ (CallCommand::Answer { .. }
+            | CallCommand::Reject { .. }
+            | CallCommand::HangUp
+            | CallCommand::Hold
+            | CallCommand::Resume
+            | CallCommand::SendDigits { .. }
+            | CallCommand::Play { .. }
+            | CallCommand::StopPlaying
+            | CallCommand::Record { .. }
+            | CallCommand::SetCodecs { .. }) => {
+                Ok((self.choose(selector, command.is_for_ringing())?, command.into()))
+            }
         }
     }
 
-    /// Returns what a command means for the call that it names.
-    fn call_command(&self, command: Command) -> Result<(CallSelector, CallCommand), Rejection> {
-        Ok(match command {
-            Command::AnswerCall { call, status } => (call, CallCommand::Answer { status }),
-            Command::RejectCall { call, status } => (call, CallCommand::Reject { status }),
-            Command::HangUp { call } => (call, CallCommand::HangUp),
-            Command::Hold { call } => (call, CallCommand::Hold),
-            Command::Resume { call } => (call, CallCommand::Resume),
-            Command::SendDigits { call, digits, duration } => {
-                (call, CallCommand::SendDigits { digits, duration })
-            }
-            Command::Transfer { call, to } => {
-                let to = target_uri(&to, &self.spec.domain)?.to_string();
-                (call, CallCommand::Transfer { to, replaces: None })
-            }
-            Command::Play { call, sound, repeat } => (call, CallCommand::Play { sound, repeat }),
-            Command::StopPlaying { call } => (call, CallCommand::StopPlaying),
-            Command::Record { call, on } => (call, CallCommand::Record { on }),
-            Command::SetCodecs { call, codecs } => (call, CallCommand::SetCodecs { codecs }),
-            Command::AddPhone(_)
-            | Command::DropPhone { .. }
-            | Command::UpdatePhone(_)
-            | Command::Register { .. }
-            | Command::Unregister { .. }
-            | Command::PlaceCall { .. }
-            | Command::HangUpAll { .. }
-            | Command::AttendedTransfer { .. }
-            | Command::Conference { .. }
-            | Command::SendMessage { .. } => {
-                return Err(Rejection::new(Code::InvalidArgument, "this command is not for a call"));
-            }
-        })
-    }
-
-    fn forward(&self, call: CallId, command: CallCommand, cause: &Cause, reply: Reply) {
+    fn forward(&self, call: CallId, told: Told, cause: &Cause, reply: Reply) {
         let actor = self.calls.get(&call).and_then(|entry| entry.actor.clone());
         let refused = match actor {
             Some(actor) => {
-                let message = CallMessage::Command { command, cause: cause.clone(), reply };
+                let message = CallMessage::Command { told, cause: cause.clone(), reply };
                 match actor.cast(message) {
                     Ok(()) => None,
                     Err(ractor::MessagingErr::SendErr(CallMessage::Command { reply, .. })) => Some(reply),
@@ -189,39 +165,29 @@ impl Shell {
         for call in &calls {
             // Each call answers for itself; the reply is not waited for.
             let (reply, _) = tokio::sync::oneshot::channel();
-            self.forward(*call, CallCommand::HangUp, cause, reply);
+            self.forward(*call, CallCommand::HangUp.into(), cause, reply);
         }
         Outcome { calls, ..self.outcome(None) }
     }
 
     fn attended_transfer(
-        &mut self,
+        &self,
         selector: &CallSelector,
         target: Option<CallId>,
-        cause: Cause,
-        reply: Reply,
-    ) -> Cause {
+    ) -> Result<(CallId, Told), Rejection> {
         let few = || {
             Rejection::new(
                 Code::WrongState,
                 format!("[{}] Need at least 2 active calls for attended transfer", self.id),
             )
         };
-        let chosen = self.choose(selector, false).map_err(|_| few()).and_then(|source| {
-            let mut live = self.calls.iter().rev().filter(|(_, entry)| !entry.over);
-            let newest = live.find(|(call, _)| **call != source).map(|(call, _)| *call);
-            let target = target.or(newest).ok_or_else(few)?;
-            let replaces = self.replacing(target).ok_or_else(few)?;
-            Ok((source, target, replaces))
-        });
-        match chosen {
-            Ok((source, target, replaces)) => {
-                let command = CallCommand::Transfer { to: target.to_string(), replaces: Some(replaces) };
-                self.forward(source, command, &cause, reply);
-            }
-            Err(rejection) => answer(reply, Err(rejection)),
-        }
-        cause
+        let source = self.choose(selector, false).map_err(|_| few())?;
+        let mut live = self.calls.iter().rev().filter(|(_, entry)| !entry.over);
+        let newest = live.find(|(call, _)| **call != source).map(|(call, _)| *call);
+        let target = target.or(newest).ok_or_else(few)?;
+        let replacing = Some(self.replacing(target).ok_or_else(few)?);
+        let command = CallCommand::AttendedTransfer { target: Some(target) };
+        Ok((source, Told { command, replacing }))
     }
 
     /// Goes on at once when the target needs no DNS, else when its name is resolved.
@@ -397,7 +363,7 @@ impl Shell {
         }
     }
 
-    fn update(&mut self, update: UpdatePhone, cause: &Cause) -> Result<(), Rejection> {
+    fn update(&mut self, update: PhoneChanges, cause: &Cause) -> Result<(), Rejection> {
         let unavailable = unavailable_codecs(update.codecs.as_deref().unwrap_or_default())?;
         let again = update.reregisters();
         let mut codecs = update.codecs.clone().unwrap_or_default();
@@ -422,7 +388,7 @@ impl Shell {
             }
             if !codecs.is_empty() {
                 let (reply, _) = tokio::sync::oneshot::channel();
-                self.forward(*call, CallCommand::SetCodecs { codecs: codecs.clone() }, cause, reply);
+                self.forward(*call, CallCommand::SetCodecs { codecs: codecs.clone() }.into(), cause, reply);
             }
         }
         if again {
@@ -495,11 +461,6 @@ impl Shell {
         }
         self.me.stop(None);
     }
-}
-
-/// Says whether a command is for the end, which a closing phone still takes.
-const fn ends(command: &Command) -> bool {
-    matches!(command, Command::HangUp { .. } | Command::HangUpAll { .. })
 }
 
 /// Answers; an asker that has given up wants nothing.

@@ -17,7 +17,7 @@ use super::{
     model::{Provision, Scenario},
 };
 use crate::{
-    command::{Code, Command, Execute, Outcome, Rejection},
+    command::{Code, Command, Execute, NodeCommand, Outcome, Rejection},
     config::PbxProfile,
     event::{Cause, RunEvent, Subject, Verdict},
     id::{PhoneId, RunId, Seq},
@@ -161,7 +161,7 @@ impl Guard {
         tracing::error!(run = %self.run, "a runner broke");
         let cause = Cause::Run { run: self.run, hook: "teardown".to_owned() };
         for phone in self.phones {
-            let command = Command::DropPhone { phone, hang_up: true };
+            let command = Command::Node(NodeCommand::DropPhone { phone, hang_up: true });
             if let Err(error) = self.execute.execute(command, cause.clone()).await {
                 tracing::warn!(%error, "a phone of a broken run could not be dropped");
             }

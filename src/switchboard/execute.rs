@@ -5,7 +5,10 @@ use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
 use super::{Switchboard, call_actor::ask, passwords::NotKept, restart, supervisor::RootMessage};
 use crate::{
     call::unavailable_codecs,
-    command::{AddPhone, CallSelector, Code, Command, Execute, Outcome, Rejection, UpdatePhone},
+    command::{
+        AddPhone, CallSelector, Code, Command, Execute, NodeCommand, Outcome, PhoneChanges, PhoneCommand,
+        Rejection,
+    },
     event::{Cause, Event, PhoneEvent, PhoneSpec, Subject},
     id::{CallId, PhoneId, Seq},
     journal::{About, Interest},
@@ -30,8 +33,20 @@ impl Execute for Switchboard {
 impl Switchboard {
     async fn carry_out(&self, command: Command, cause: Cause) -> Result<Outcome, Rejection> {
         match command {
-            Command::AddPhone(add) => self.add_phone(add, cause).await,
-            Command::DropPhone { phone, hang_up } => {
+            Command::Node(command) => self.node_command(command, cause).await,
+            Command::Phone(phone, command) => self.phone_command(phone, command, cause).await,
+            Command::Call(selector, command) => {
+                let actor = self.known(&self.phone_of(&selector)?)?;
+                let message = |reply| PhoneMessage::CallCommand { selector, command, cause, reply };
+                ask(&actor, ANSWER, message).await
+            }
+        }
+    }
+
+    async fn node_command(&self, command: NodeCommand, cause: Cause) -> Result<Outcome, Rejection> {
+        match command {
+            NodeCommand::AddPhone(add) => self.add_phone(add, cause).await,
+            NodeCommand::DropPhone { phone, hang_up } => {
                 let (switchboard, id) = (self.clone(), phone.clone());
                 self.in_turn(&phone, async move {
                     let outcome = switchboard.drop_phone(id.clone(), hang_up, cause).await;
@@ -40,35 +55,30 @@ impl Switchboard {
                 })
                 .await
             }
-            Command::HangUpAll { phone: None } => self.hang_up_everywhere(cause).await,
-            Command::Register { phone } => {
+            NodeCommand::HangUpAll => self.hang_up_everywhere(cause).await,
+        }
+    }
+
+    /// Hands a command to its phone; what the phone alone cannot do about it is done around that.
+    async fn phone_command(
+        &self,
+        phone: PhoneId,
+        command: PhoneCommand,
+        cause: Cause,
+    ) -> Result<Outcome, Rejection> {
+        match command {
+            PhoneCommand::Update(changes) => self.update_phone(phone, changes, cause).await,
+            PhoneCommand::Register => {
                 let before = self.inner.journal.head();
-                let outcome =
-                    self.to_phone(&phone, Command::Register { phone: phone.clone() }, cause).await?;
+                let outcome = self.to_phone(&phone, PhoneCommand::Register, cause).await?;
                 self.registration_outcome(&phone, before).await;
                 Ok(outcome)
             }
-            Command::UpdatePhone(update) => self.update_phone(update, cause).await,
-            Command::Unregister { .. }
-            | Command::PlaceCall { .. }
-            | Command::AnswerCall { .. }
-            | Command::RejectCall { .. }
-            | Command::HangUp { .. }
-            | Command::HangUpAll { phone: Some(_) }
-            | Command::Hold { .. }
-            | Command::Resume { .. }
-            | Command::SendDigits { .. }
-            | Command::Transfer { .. }
-            | Command::AttendedTransfer { .. }
-            | Command::Conference { .. }
-            | Command::Play { .. }
-            | Command::StopPlaying { .. }
-            | Command::Record { .. }
-            | Command::SetCodecs { .. }
-            | Command::SendMessage { .. } => {
-                let phone = self.phone_of(&command)?;
-                self.to_phone(&phone, command, cause).await
-            }
+            command @ (PhoneCommand::Unregister
+            | PhoneCommand::PlaceCall { .. }
+            | PhoneCommand::HangUpAll
+            | PhoneCommand::Conference { .. }
+            | PhoneCommand::SendMessage { .. }) => self.to_phone(&phone, command, cause).await,
         }
     }
 
@@ -92,8 +102,7 @@ impl Switchboard {
     async fn hang_up_everywhere(&self, cause: Cause) -> Result<Outcome, Rejection> {
         let mut calls = Vec::new();
         for phone in self.inner.directory.all() {
-            let command = Command::HangUpAll { phone: Some(phone.clone()) };
-            match self.to_phone(&phone, command, cause.clone()).await {
+            match self.to_phone(&phone, PhoneCommand::HangUpAll, cause.clone()).await {
                 Ok(outcome) => calls.extend(outcome.calls),
                 // It has ended meanwhile; its calls have, too, or its next life ends them.
                 Err(rejection) if matches!(rejection.code, Code::NotFound | Code::Unavailable) => {}
@@ -103,17 +112,20 @@ impl Switchboard {
         Ok(Outcome { seq: self.inner.journal.head(), call: None, calls })
     }
 
-    async fn update_phone(&self, update: UpdatePhone, cause: Cause) -> Result<Outcome, Rejection> {
-        let phone = update.phone.clone().ok_or_else(|| {
-            Rejection::new(Code::InvalidArgument, "phone_id is required — multiple phones registered")
-        })?;
-        let password = update.password.clone();
-        let again = update.reregisters();
+    async fn update_phone(
+        &self,
+        phone: PhoneId,
+        changes: PhoneChanges,
+        cause: Cause,
+    ) -> Result<Outcome, Rejection> {
+        let password = changes.password.clone();
+        let again = changes.reregisters();
         let (switchboard, id) = (self.clone(), phone.clone());
         let (before, outcome) = self
             .in_turn(&phone, async move {
                 let before = switchboard.inner.journal.head();
-                let outcome = switchboard.to_phone(&id, Command::UpdatePhone(update), cause).await?;
+                let command = PhoneCommand::Update(changes);
+                let outcome = switchboard.to_phone(&id, command, cause).await?;
                 switchboard.remember(&id, password).await;
                 Ok((before, outcome))
             })
@@ -290,7 +302,12 @@ impl Switchboard {
         ask(&self.inner.root, ANSWER, |reply| RootMessage::Drop { phone, hang_up, cause, reply }).await
     }
 
-    async fn to_phone(&self, phone: &PhoneId, command: Command, cause: Cause) -> Result<Outcome, Rejection> {
+    async fn to_phone(
+        &self,
+        phone: &PhoneId,
+        command: PhoneCommand,
+        cause: Cause,
+    ) -> Result<Outcome, Rejection> {
         let actor = self.known(phone)?;
         ask(&actor, ANSWER, |reply| PhoneMessage::Command { command, cause, reply }).await
     }
@@ -299,38 +316,8 @@ impl Switchboard {
         self.inner.directory.get(phone).ok_or_else(|| not_found(phone))
     }
 
-    /// Returns the phone that a command is for.
-    fn phone_of(&self, command: &Command) -> Result<PhoneId, Rejection> {
-        match command {
-            Command::PlaceCall { phone, .. }
-            | Command::SendMessage { phone, .. }
-            | Command::Unregister { phone }
-            | Command::Register { phone }
-            | Command::DropPhone { phone, .. }
-            | Command::Conference { phone, .. } => Ok(phone.clone()),
-            Command::AnswerCall { call, .. }
-            | Command::RejectCall { call, .. }
-            | Command::HangUp { call }
-            | Command::Hold { call }
-            | Command::Resume { call }
-            | Command::SendDigits { call, .. }
-            | Command::Transfer { call, .. }
-            | Command::AttendedTransfer { call, .. }
-            | Command::Play { call, .. }
-            | Command::StopPlaying { call }
-            | Command::Record { call, .. }
-            | Command::SetCodecs { call, .. } => self.phone_of_call(call),
-            Command::AddPhone(AddPhone { phone, .. }) => Ok(phone.clone()),
-            Command::HangUpAll { phone: Some(phone) } => Ok(phone.clone()),
-            Command::UpdatePhone(_) | Command::HangUpAll { phone: None } => Err(Rejection::new(
-                Code::InvalidArgument,
-                "phone_id is required — multiple phones registered",
-            )),
-        }
-    }
-
     /// Finds the phone of a call and holds it against the phone that the asker named.
-    fn phone_of_call(&self, selector: &CallSelector) -> Result<PhoneId, Rejection> {
+    fn phone_of(&self, selector: &CallSelector) -> Result<PhoneId, Rejection> {
         match (selector.call, &selector.phone) {
             (Some(call), named) => {
                 let found = || Rejection::new(Code::NotFound, format!("Call {} not found", call.0));

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use offhook::{
-    command::{AddPhone, CallSelector, Command, Execute, Outcome, Rejection, Sound},
+    command::{CallCommand, CallSelector, Command, Execute, Outcome, PhoneCommand, Rejection, Sound},
     event::{CallEvent, Cause, EndCause, Envelope, Event, MediaEvent, PhoneSpec, Surface, Transport},
     id::{CallId, PhoneId, Seq},
     net::{SystemNetwork, SystemOptions},
@@ -48,12 +48,15 @@ impl Bench {
             capture_enabled: false,
         };
         let password = Secret::new(password.into());
-        self.run(Command::AddPhone(AddPhone { phone: phone.clone(), spec, password })).await.unwrap();
+        self.run(Command::add(phone.clone(), spec, password)).await.unwrap();
         phone
     }
 
     async fn call(&self, from: &PhoneId, target: &str) -> CallId {
-        let command = Command::PlaceCall { phone: from.clone(), target: target.into(), headers: [].into() };
+        let command = Command::Phone(
+            from.clone(),
+            PhoneCommand::PlaceCall { target: target.into(), headers: [].into() },
+        );
         self.run(command).await.unwrap().call.unwrap()
     }
 
@@ -96,23 +99,28 @@ async fn two_phones_talk_through_asterisk() {
     bench.next(&b, "phone.registered").await;
     let outbound = bench.call(&a, "6002").await;
     let inbound = bench.next(&b, "call.incoming").await.subject.call.unwrap();
-    bench.run(Command::AnswerCall { call: CallSelector::call(inbound), status: 200 }).await.unwrap();
+    bench.run(Command::Call(CallSelector::call(inbound), CallCommand::Answer { status: 200 })).await.unwrap();
     bench.next(&a, "call.established").await;
     bench.next(&b, "call.established").await;
     let sound = Sound::Tone { hz: vec![1000.0], level_dbfs: -10.0, duration: None };
-    bench.run(Command::Play { call: CallSelector::call(outbound), sound, repeat: false }).await.unwrap();
+    bench
+        .run(Command::Call(CallSelector::call(outbound), CallCommand::Play { sound, repeat: false }))
+        .await
+        .unwrap();
     let heard = bench.next(&b, "media.tone_started").await;
     let Event::Media(MediaEvent::ToneStarted { hz, .. }) = heard.event else { panic!("{heard:?}") };
     assert!((hz - 1000.0).abs() < 10.0, "{hz}");
-    let digits =
-        Command::SendDigits { call: CallSelector::call(outbound), digits: "159#".into(), duration: None };
+    let digits = Command::Call(
+        CallSelector::call(outbound),
+        CallCommand::SendDigits { digits: "159#".into(), duration: None },
+    );
     bench.run(digits).await.unwrap();
     for expected in "159#".chars() {
         let event = bench.next(&b, "dtmf.received").await;
         let Event::Media(MediaEvent::DigitReceived { digit, .. }) = event.event else { panic!() };
         assert_eq!(digit, expected);
     }
-    bench.run(Command::HangUp { call: CallSelector::call(outbound) }).await.unwrap();
+    bench.run(Command::Call(CallSelector::call(outbound), CallCommand::HangUp)).await.unwrap();
     let ended = bench.next(&b, "call.ended").await;
     assert!(
         matches!(ended.event, Event::Call(CallEvent::Ended { cause: EndCause::Normal, .. })),

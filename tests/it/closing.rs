@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offhook::{
-    command::{AddPhone, Command},
+    command::{Command, NodeCommand},
     event::{Event, PhoneEvent, PhoneSpec},
     id::PhoneId,
     secret::Secret,
@@ -23,8 +23,8 @@ async fn registering(world: &World) -> (PhoneId, Peer, String) {
     let registrar = Peer::new(&world.network, 5060, 5061);
     let a: PhoneId = "a".parse().unwrap();
     let spec = PhoneSpec { local_port: 5061, ..spec("127.0.0.1:5060", "a") };
-    let add = AddPhone { phone: a.clone(), spec, password: Secret::new("x".into()) };
-    world.run(Command::AddPhone(add)).await.unwrap();
+    let add = Command::add(a.clone(), spec, Secret::new("x".into()));
+    world.run(add).await.unwrap();
     let register = registrar.next("REGISTER").await;
     (a, registrar, register)
 }
@@ -33,7 +33,7 @@ async fn registering(world: &World) -> (PhoneId, Peer, String) {
 async fn dropped(world: &World, a: &PhoneId, registrar: impl Future<Output = ()>) -> Duration {
     let since = Instant::now();
     let drop_phone = async {
-        world.run(Command::DropPhone { phone: a.clone(), hang_up: true }).await.unwrap();
+        world.run(Command::Node(NodeCommand::DropPhone { phone: a.clone(), hang_up: true })).await.unwrap();
         since.elapsed()
     };
     tokio::join!(drop_phone, registrar).0

@@ -1,7 +1,7 @@
 //! Codec lists with names that nobody has: some are left out and reported, none at all is refused.
 
 use offhook::{
-    command::{AddPhone, Code, Command, Rejection, UpdatePhone},
+    command::{Code, Command, PhoneChanges, PhoneCommand, Rejection},
     event::PhoneSpec,
     id::PhoneId,
     secret::Secret,
@@ -22,7 +22,7 @@ async fn add(world: &World, codecs: &[&str]) -> Result<PhoneId, Rejection> {
     let spec =
         PhoneSpec { local_port: 5061, register: false, codecs: names(codecs), ..spec("127.0.0.1:5060", "a") };
     let password = Secret::new("x".into());
-    world.run(Command::AddPhone(AddPhone { phone: phone.clone(), spec, password })).await.map(|_| phone)
+    world.run(Command::add(phone.clone(), spec, password)).await.map(|_| phone)
 }
 
 /// Places a call, and returns the INVITE and whom it reached.
@@ -33,7 +33,7 @@ async fn offered(world: &World, phone: &PhoneId) -> (String, Peer) {
 }
 
 async fn hang_up(world: &mut World, phone: &PhoneId, peer: Peer) {
-    world.run(Command::HangUpAll { phone: Some(phone.clone()) }).await.unwrap();
+    world.run(Command::Phone(phone.clone(), PhoneCommand::HangUpAll)).await.unwrap();
     let bye = peer.next("BYE").await;
     peer.answer(&bye, "200 OK", "", "");
     world.next(phone, "call.ended").await;
@@ -46,12 +46,14 @@ async fn a_list_without_any_codec_that_exists_is_refused_by_name() {
     for refused in [
         add(&world, &["opus", "G722"]).await.unwrap_err(),
         world
-            .run(Command::UpdatePhone(UpdatePhone {
-                phone: Some(kept.clone()),
-                codecs: names(&["opus", "G722"]),
-                auto_answer: Some(true),
-                ..UpdatePhone::default()
-            }))
+            .run(Command::Phone(
+                kept.clone(),
+                PhoneCommand::Update(PhoneChanges {
+                    codecs: names(&["opus", "G722"]),
+                    auto_answer: Some(true),
+                    ..PhoneChanges::default()
+                }),
+            ))
             .await
             .unwrap_err(),
     ] {
@@ -77,8 +79,8 @@ async fn a_codec_that_does_not_exist_is_left_out_of_a_list() {
 
     // A running call is offered what exists of the new list.
     let codecs = names(&["G722", "PCMU"]);
-    let update = UpdatePhone { phone: Some(a.clone()), codecs, ..UpdatePhone::default() };
-    world.run(Command::UpdatePhone(update)).await.unwrap();
+    let update = PhoneChanges { codecs, ..PhoneChanges::default() };
+    world.run(Command::Phone(a.clone(), PhoneCommand::Update(update))).await.unwrap();
     let again = peer.next("INVITE").await;
     assert!(again.contains("RTP/AVP 0 120\r\n"), "{again}");
     peer.answer(&again, "200 OK", "", EVENTS);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offhook::{
-    command::{AddPhone, Command, UpdatePhone},
+    command::{CallCommand, Command, PhoneChanges, PhoneCommand},
     event::PhoneSpec,
     id::PhoneId,
     secret::Secret,
@@ -19,12 +19,12 @@ use crate::support::{
     spec,
 };
 
-fn update(phone: &PhoneId) -> UpdatePhone {
-    UpdatePhone { phone: Some(phone.clone()), ..UpdatePhone::default() }
+fn update(phone: &PhoneId, changes: PhoneChanges) -> Command {
+    Command::Phone(phone.clone(), PhoneCommand::Update(changes))
 }
 
 fn new_password(phone: &PhoneId) -> Command {
-    Command::UpdatePhone(UpdatePhone { password: Some(Secret::new("new".into())), ..update(phone) })
+    update(phone, PhoneChanges { password: Some(Secret::new("new".into())), ..PhoneChanges::default() })
 }
 
 fn challenge(challenger: &mut Challenger, peer: &Peer, request: &str) {
@@ -59,7 +59,7 @@ async fn a_running_call_answers_challenges_with_the_new_password() {
     world.next(&a, "call.established").await;
 
     world.run(new_password(&a)).await.unwrap();
-    world.run(Command::HangUp { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
     let bye = peer.next("BYE").await;
     challenge(&mut challenger, &peer, &bye);
     let bye = peer.next("BYE").await;
@@ -78,8 +78,8 @@ async fn a_running_call_answers_no_challenge_of_a_realm_that_is_no_longer_the_ph
     let (call, _) = world.called_by(&peer, &a).await;
 
     let realm = Some("other".to_owned());
-    world.run(Command::UpdatePhone(UpdatePhone { realm, ..update(&a) })).await.unwrap();
-    world.run(Command::HangUp { call: on(call) }).await.unwrap();
+    world.run(update(&a, PhoneChanges { realm, ..PhoneChanges::default() })).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
     let bye = peer.next("BYE").await;
     let challenge = "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n";
     peer.answer(&bye, "407 Proxy Authentication Required", challenge, "");
@@ -100,7 +100,7 @@ async fn only_a_phone_that_is_registered_registers_again() {
     assert_eq!(registrar.next_within("REGISTER", Duration::from_secs(60)).await, None);
 
     // Asked to, it registers after all; then a new password is for the registrar too.
-    let (register, ()) = tokio::join!(world.run(Command::Register { phone: a.clone() }), async {
+    let (register, ()) = tokio::join!(world.run(Command::Phone(a.clone(), PhoneCommand::Register)), async {
         let request = registrar.next("REGISTER").await;
         registrar.answer(&request, "200 OK", "Expires: 300\r\n", "");
     });
@@ -112,7 +112,7 @@ async fn only_a_phone_that_is_registered_registers_again() {
     updated.unwrap();
 
     // Unregistered, it stays so.
-    let (left, ()) = tokio::join!(world.run(Command::Unregister { phone: a.clone() }), async {
+    let (left, ()) = tokio::join!(world.run(Command::Phone(a.clone(), PhoneCommand::Unregister)), async {
         let request = registrar.next("REGISTER").await;
         assert_eq!(header(&request, "Expires"), "0");
         registrar.answer(&request, "200 OK", "", "");
@@ -129,21 +129,21 @@ async fn an_empty_password_is_none_for_the_registrar_too() {
     let world = World::new().await;
     let registrar = Peer::new(&world.network, 5060, 5061);
     let a: PhoneId = "a".parse().unwrap();
-    let add = AddPhone {
-        phone: a.clone(),
-        spec: PhoneSpec { local_port: 5061, ..spec("127.0.0.1:5060", "a") },
-        password: Secret::new("x".into()),
-    };
+    let add = Command::add(
+        a.clone(),
+        PhoneSpec { local_port: 5061, ..spec("127.0.0.1:5060", "a") },
+        Secret::new("x".into()),
+    );
     let challenge = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n";
-    let (added, ()) = tokio::join!(world.run(Command::AddPhone(add)), async {
+    let (added, ()) = tokio::join!(world.run(add), async {
         let request = registrar.next("REGISTER").await;
         registrar.answer(&request, "401 Unauthorized", challenge, "");
         let request = registrar.next("REGISTER").await;
         registrar.answer(&request, "200 OK", "Expires: 300\r\n", "");
     });
     added.unwrap();
-    let none = UpdatePhone { password: Some(Secret::default()), ..update(&a) };
-    let (updated, ()) = tokio::join!(world.run(Command::UpdatePhone(none)), async {
+    let none = PhoneChanges { password: Some(Secret::default()), ..PhoneChanges::default() };
+    let (updated, ()) = tokio::join!(world.run(update(&a, none)), async {
         let request = registrar.next("REGISTER").await;
         assert!(!request.contains("Authorization:"), "{request}");
         registrar.answer(&request, "200 OK", "Expires: 300\r\n", "");

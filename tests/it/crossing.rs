@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offhook::{
-    command::Command,
+    command::{CallCommand, Command},
     event::{CallEvent, EndCause, Event, Party, SipEvent},
     id::{CallId, PhoneId},
     journal::Query,
@@ -36,7 +36,7 @@ fn sent(world: &World, wanted: u16) -> usize {
 async fn a_cancel_that_crosses_the_200_changes_nothing_and_the_caller_hangs_up() {
     let mut world = World::new().await;
     let (a, call, peer) = ringing(&mut world).await;
-    world.run(Command::AnswerCall { call: on(call), status: 200 }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::Answer { status: 200 })).await.unwrap();
     peer.cancel();
     let ok = peer.next("SIP/2.0 200").await;
     assert_eq!(header(&ok, "CSeq"), "1 INVITE");
@@ -66,7 +66,7 @@ async fn overtaken(turns: usize) -> (bool, String) {
         tokio::task::yield_now().await;
     }
     // Refused when the call is known to be over.
-    let answered = world.run(Command::AnswerCall { call: on(call), status: 200 }).await.is_ok();
+    let answered = world.run(Command::Call(on(call), CallCommand::Answer { status: 200 })).await.is_ok();
     let ended = world.next(&a, "call.ended").await;
     let Event::Call(CallEvent::Ended { by, cause, status, reason, .. }) = &ended.event else { panic!() };
     assert_eq!((*by, *cause, *status), (Party::Remote, EndCause::Canceled, Some(487)));

@@ -8,7 +8,7 @@ use std::{
 };
 
 use offhook::{
-    command::{AddPhone, Command, Execute},
+    command::{Command, Execute, NodeCommand, PhoneCommand},
     event::{Cause, PhoneSpec, Surface},
     id::PhoneId,
     net::{Network, SystemNetwork},
@@ -53,8 +53,8 @@ async fn beside_a_peer(folder: &Path) -> (Switchboard, Peer, u16) {
     let domain = format!("127.0.0.1:{}", peer.port());
     let spec = PhoneSpec { local_port: 0, register: false, auto_answer: true, ..spec(&domain, "a") };
     let phone: PhoneId = "a".parse().unwrap();
-    let added = AddPhone { phone: phone.clone(), spec, password: Secret::new("x".into()) };
-    execute(&board, Command::AddPhone(added)).await;
+    let added = Command::add(phone.clone(), spec, Secret::new("x".into()));
+    execute(&board, added).await;
     let bound = board.views().phone(&phone).and_then(|phone| phone.bound.clone()).expect("a bound phone");
     peer.talks_to(bound.parse::<SocketAddr>().unwrap().port());
     let port = peer.port();
@@ -68,14 +68,18 @@ async fn an_invite_and_an_ack_leave_after_the_facts_that_end_their_call() {
     let successor = Successor::of(folder.path());
     for nth in 1..=20 {
         let target = format!("sip:peer@127.0.0.1:{port}");
-        execute(&board, Command::PlaceCall { phone: "a".parse().unwrap(), target, headers: [].into() }).await;
+        execute(
+            &board,
+            Command::Phone("a".parse().unwrap(), PhoneCommand::PlaceCall { target, headers: [].into() }),
+        )
+        .await;
         let invite = peer.next("INVITE").await;
         assert_eq!(successor.knows("call.placed", ""), nth);
         assert_eq!(successor.knows("sip.sent", "INVITE sip:peer@"), nth);
         peer.answer(&invite, "200 OK", "", EVENTS);
         peer.next("ACK").await;
         assert_eq!(successor.knows("call.dialog", r#""confirmed":true"#), nth);
-        execute(&board, Command::HangUpAll { phone: None }).await;
+        execute(&board, Command::Node(NodeCommand::HangUpAll)).await;
         let bye = peer.next("BYE").await;
         peer.answer(&bye, "200 OK", "", "");
     }
@@ -105,7 +109,11 @@ async fn a_disk_that_hangs_holds_messages_back_for_a_second_and_only_once() {
     let invited = async |user: &str| {
         let since = Instant::now();
         let target = format!("sip:{user}@127.0.0.1:{port}");
-        execute(&board, Command::PlaceCall { phone: "a".parse().unwrap(), target, headers: [].into() }).await;
+        execute(
+            &board,
+            Command::Phone("a".parse().unwrap(), PhoneCommand::PlaceCall { target, headers: [].into() }),
+        )
+        .await;
         let invite = peer.next(&format!("INVITE sip:{user}@")).await;
         let took = since.elapsed();
         peer.answer(&invite, "486 Busy Here", "", "");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offhook::{
-    command::{CallSelector, Code, Command},
+    command::{CallCommand, CallSelector, Code, Command, NodeCommand, PhoneCommand},
     config::Limits,
     event::{CallEvent, EndCause, Event, MediaDirection, MediaEvent, Party},
     id::{CallId, PhoneId},
@@ -28,7 +28,7 @@ async fn talking(world: &mut World, sdp: &str) -> (PhoneId, CallId, Peer) {
 
 /// Ends the call from our side; the peer agrees.
 async fn hang_up(world: &mut World, a: &PhoneId, call: CallId, peer: &Peer) -> (EndCause, Option<u16>) {
-    world.run(Command::HangUp { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
     let bye = peer.next("BYE").await;
     peer.answer(&bye, "200 OK", "", "");
     ended(world, a).await
@@ -41,7 +41,7 @@ async fn ended(world: &mut World, phone: &PhoneId) -> (EndCause, Option<u16>) {
 }
 
 fn digits(call: CallId, digits: &str) -> Command {
-    Command::SendDigits { call: on(call), digits: digits.into(), duration: None }
+    Command::Call(on(call), CallCommand::SendDigits { digits: digits.into(), duration: None })
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,7 +101,7 @@ async fn early_media_that_the_answer_repeats_does_not_confuse_a_later_hold() {
     peer.next("ACK").await;
     world.next(&a, "call.established").await;
 
-    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap();
     let hold = peer.next("INVITE").await;
     assert!(hold.contains("a=sendonly"), "{hold}");
     assert!(version(&hold) > version(&invite));
@@ -109,7 +109,7 @@ async fn early_media_that_the_answer_repeats_does_not_confuse_a_later_hold() {
     let modified = world.next(&a, "call.modified").await;
     let Event::Call(CallEvent::Modified { direction, .. }) = &modified.event else { panic!() };
     assert_eq!(*direction, MediaDirection::Sendonly);
-    world.run(Command::Resume { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::Resume)).await.unwrap();
     peer.next("ACK").await;
     let resume = peer.next("INVITE").await;
     assert!(version(&resume) > version(&hold), "{hold}\n{resume}");
@@ -183,7 +183,7 @@ async fn an_ack_without_the_answer_that_it_owes_ends_the_call() {
     let peer = Peer::new(&world.network, 5070, 5061);
     peer.request("INVITE", 1, "", "");
     let inbound = world.next(&a, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::AnswerCall { call: on(inbound), status: 200 }).await.unwrap();
+    world.run(Command::Call(on(inbound), CallCommand::Answer { status: 200 })).await.unwrap();
     let ok = peer.next("SIP/2.0 200").await;
     assert!(ok.contains("m=audio"), "the offer is ours to make: {ok}");
     peer.request("ACK", 1, &tag(&header(&ok, "To")), "");
@@ -201,7 +201,7 @@ async fn a_late_offer_is_answered_by_the_ack_at_first_and_again() {
     let peer = Peer::new(&world.network, 5070, 5061);
     peer.request("INVITE", 1, "", "");
     let inbound = world.next(&a, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::AnswerCall { call: on(inbound), status: 200 }).await.unwrap();
+    world.run(Command::Call(on(inbound), CallCommand::Answer { status: 200 })).await.unwrap();
     let ok = peer.next("SIP/2.0 200").await;
     let to = tag(&header(&ok, "To"));
     peer.request("ACK", 1, &to, EVENTS);
@@ -226,7 +226,7 @@ async fn a_bye_that_is_challenged_in_an_inbound_call_is_sent_again_with_credenti
     let a = world.phone("a", 5061).await;
     let peer = Peer::new(&world.network, 5070, 5061);
     let (inbound, _) = world.called_by(&peer, &a).await;
-    world.run(Command::HangUp { call: on(inbound) }).await.unwrap();
+    world.run(Command::Call(on(inbound), CallCommand::HangUp)).await.unwrap();
     let bye = peer.next("BYE").await;
     let challenge = "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n";
     peer.answer(&bye, "407 Proxy Authentication Required", challenge, "");
@@ -247,18 +247,18 @@ async fn a_hold_that_cannot_be_sent_fails_at_once_and_works_later() {
     // The peer's re-INVITE has our answer, which it has not acknowledged.
     peer.request("INVITE", 2, &to, EVENTS);
     peer.next("SIP/2.0 200").await;
-    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap();
     world.next(&a, "call.modify_failed").await;
     peer.request("ACK", 2, &to, "");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap();
     let hold = peer.next("INVITE").await;
     assert!(hold.contains("a=sendonly"), "{hold}");
     peer.answer(&hold, "488 Not Acceptable Here", "", "");
     world.next(&a, "call.modify_failed").await;
     // Refused: nothing is held, and holding can be tried again.
-    assert_eq!(world.run(Command::Resume { call: on(call) }).await.unwrap().call, Some(call));
-    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    assert_eq!(world.run(Command::Call(on(call), CallCommand::Resume)).await.unwrap().call, Some(call));
+    world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap();
     let hold = peer.next("INVITE").await;
     // The other side hangs up instead of answering.
     peer.request("BYE", 3, &to, "");
@@ -272,12 +272,12 @@ async fn a_hold_that_cannot_be_sent_fails_at_once_and_works_later() {
 async fn codecs_that_are_refused_are_not_offered_again() {
     let mut world = World::new().await;
     let (a, call, peer) = talking(&mut world, EVENTS).await;
-    world.run(Command::SetCodecs { call: on(call), codecs: vec!["PCMA".into()] }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::SetCodecs { codecs: vec!["PCMA".into()] })).await.unwrap();
     let offer = peer.next("INVITE").await;
     assert!(!offer.contains("a=rtpmap:0 PCMU"), "{offer}");
     peer.answer(&offer, "488 Not Acceptable Here", "", "");
     world.next(&a, "call.modify_failed").await;
-    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap();
     let hold = peer.next("INVITE").await;
     assert!(hold.contains("a=rtpmap:0 PCMU"), "{hold}");
     peer.answer(&hold, "200 OK", "", &format!("{EVENTS}a=recvonly\r\n"));
@@ -293,7 +293,7 @@ async fn a_dropped_phone_ends_its_calls_in_the_journal_even_if_nobody_answers() 
         let mut world = World::new().await;
         let (a, _, peer) = talking(&mut world, EVENTS).await;
         let since = tokio::time::Instant::now();
-        let dropped = Command::DropPhone { phone: a.clone(), hang_up };
+        let dropped = Command::Node(NodeCommand::DropPhone { phone: a.clone(), hang_up });
         world.run(dropped).await.unwrap();
         assert_eq!(since.elapsed() >= Duration::from_secs(1), hang_up, "{:?}", since.elapsed());
         assert_eq!(ended(&mut world, &a).await.0, EndCause::PhoneDropped);
@@ -310,7 +310,7 @@ async fn the_process_takes_no_more_calls_than_its_limit() {
     let first = world.call(&a, "sip:b@127.0.0.1:5062").await;
     world.next(&b, "call.incoming").await;
     let target = "sip:b@127.0.0.1:5062".to_owned();
-    let more = Command::PlaceCall { phone: a.clone(), target, headers: [].into() };
+    let more = Command::Phone(a.clone(), PhoneCommand::PlaceCall { target, headers: [].into() });
     let refused = world.run(more.clone()).await.unwrap_err();
     assert_eq!(
         (refused.code, refused.sentence.as_str()),
@@ -321,7 +321,10 @@ async fn the_process_takes_no_more_calls_than_its_limit() {
     assert!(busy.starts_with("SIP/2.0 486"), "{busy}");
     peer.request("ACK", 1, &tag(&header(&busy, "To")), "");
     // A place that becomes free is free.
-    world.run(Command::RejectCall { call: CallSelector::any_of(b.clone()), status: 486 }).await.unwrap();
+    world
+        .run(Command::Call(CallSelector::any_of(b.clone()), CallCommand::Reject { status: 486 }))
+        .await
+        .unwrap();
     assert_eq!(ended(&mut world, &a).await, (EndCause::Rejected, Some(486)));
     world.next(&b, "call.ended").await;
     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -337,7 +340,7 @@ async fn the_ack_of_a_refusal_still_belongs_to_its_call() {
     let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
     world.call(&a, "sip:b@127.0.0.1:5062").await;
     let inbound = world.next(&b, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::RejectCall { call: on(inbound), status: 603 }).await.unwrap();
+    world.run(Command::Call(on(inbound), CallCommand::Reject { status: 603 })).await.unwrap();
     world.next(&a, "call.ended").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let all = world.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();

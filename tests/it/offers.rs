@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offhook::{
-    command::Command,
+    command::{CallCommand, Command},
     event::{CallEvent, EndCause, Event, MediaDirection, MediaEvent, Party},
     id::{CallId, PhoneId},
     net::Network,
@@ -22,7 +22,7 @@ async fn a_hold_that_met_a_reinvite_is_offered_afresh_when_the_pause_is_over() {
     let peer = Peer::new(&world.network, 5070, 5061);
     let (call, to) = world.called_by(&peer, &a).await;
 
-    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap();
     let met = peer.next("INVITE").await;
     peer.answer(&met, "491 Request Pending", "", "");
     peer.next("ACK").await;
@@ -53,7 +53,7 @@ async fn codecs_that_met_a_reinvite_are_not_in_use_before_they_are_agreed() {
     let peer = Peer::new(&world.network, 5070, 5061);
     let (call, to) = world.called_by(&peer, &a).await;
 
-    world.run(Command::SetCodecs { call: on(call), codecs: vec!["PCMA".into()] }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::SetCodecs { codecs: vec!["PCMA".into()] })).await.unwrap();
     let met = peer.next("INVITE").await;
     peer.answer(&met, "491 Request Pending", "", "");
     peer.next("ACK").await;
@@ -111,7 +111,7 @@ async fn an_early_answer_stands_when_the_final_one_holds_none() {
     peer.answer(&invite, "200 OK", "", "");
     peer.next("ACK").await;
     world.next(&a, "call.established").await;
-    world.run(Command::HangUp { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
     let bye = peer.next("BYE").await;
     peer.answer(&bye, "200 OK", "", "");
     let ended = world.next(&a, "call.ended").await;
@@ -152,11 +152,14 @@ async fn media_follows_the_final_answer_and_the_journal_says_so() {
     assert_eq!(world.story().matches("media.changed").count(), 1, "{}", world.story());
     let view = world.board.views().call(call).unwrap();
     assert_eq!(view.media_remote.as_deref(), Some("127.0.0.1:9200"));
-    world.run(Command::Play { call: on(call), sound: tone(440.0), repeat: false }).await.unwrap();
+    world
+        .run(Command::Call(on(call), CallCommand::Play { sound: tone(440.0), repeat: false }))
+        .await
+        .unwrap();
     let packet = tokio::time::timeout(Duration::from_secs(1), rtp.receive(&mut [0; 1024])).await;
     assert!(packet.is_ok(), "RTP goes to the final answer's port");
 
-    world.run(Command::HangUp { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
     let bye = peer.next("BYE").await;
     peer.answer(&bye, "200 OK", "", "");
     world.next(&a, "call.ended").await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offhook::{
-    command::{CallSelector, Code, Command},
+    command::{CallCommand, CallSelector, Code, Command, PhoneCommand},
     event::{CallEvent, EndCause, Event, MediaEvent, Party},
 };
 
@@ -17,23 +17,26 @@ async fn two_phones_call_talk_and_hang_up() {
 
     let incoming = world.next(&b, "call.incoming").await;
     let inbound = incoming.subject.call.unwrap();
-    world.run(Command::AnswerCall { call: on(inbound), status: 180 }).await.unwrap();
+    world.run(Command::Call(on(inbound), CallCommand::Answer { status: 180 })).await.unwrap();
     let ringing = world.next(&a, "call.ringing").await;
     assert_eq!(
         ringing.event,
         CallEvent::Ringing { status: 180, reason: "Ringing".into(), early_media: false }.into()
     );
-    world.run(Command::AnswerCall { call: on(inbound), status: 200 }).await.unwrap();
+    world.run(Command::Call(on(inbound), CallCommand::Answer { status: 200 })).await.unwrap();
     world.next(&a, "call.established").await;
     world.next(&b, "call.established").await;
 
-    world.run(Command::Play { call: on(outbound), sound: tone(1000.0), repeat: false }).await.unwrap();
+    world
+        .run(Command::Call(on(outbound), CallCommand::Play { sound: tone(1000.0), repeat: false }))
+        .await
+        .unwrap();
     let heard = world.next(&b, "media.tone_started").await;
     let Event::Media(MediaEvent::ToneStarted { hz, .. }) = heard.event else { panic!("{heard:?}") };
     assert!((hz - 1000.0).abs() < 10.0, "{hz}");
 
     world
-        .run(Command::SendDigits { call: on(outbound), digits: "12#".into(), duration: None })
+        .run(Command::Call(on(outbound), CallCommand::SendDigits { digits: "12#".into(), duration: None }))
         .await
         .unwrap();
     for expected in ['1', '2', '#'] {
@@ -42,7 +45,7 @@ async fn two_phones_call_talk_and_hang_up() {
         assert_eq!(digit, expected);
     }
 
-    world.run(Command::HangUp { call: on(outbound) }).await.unwrap();
+    world.run(Command::Call(on(outbound), CallCommand::HangUp)).await.unwrap();
     for (phone, by) in [(&a, Party::Local), (&b, Party::Remote)] {
         let ended = world.next(phone, "call.ended").await;
         let Event::Call(CallEvent::Ended { by: who, cause, .. }) = &ended.event else { panic!() };
@@ -58,9 +61,9 @@ async fn a_caller_can_cancel_and_a_callee_can_refuse() {
 
     let canceled = world.call(&a, "sip:b@127.0.0.1:5062").await;
     let incoming = world.next(&b, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::AnswerCall { call: on(incoming), status: 180 }).await.unwrap();
+    world.run(Command::Call(on(incoming), CallCommand::Answer { status: 180 })).await.unwrap();
     world.next(&a, "call.ringing").await;
-    world.run(Command::HangUp { call: on(canceled) }).await.unwrap();
+    world.run(Command::Call(on(canceled), CallCommand::HangUp)).await.unwrap();
     let ended = world.next(&b, "call.ended").await;
     assert!(
         matches!(&ended.event, Event::Call(CallEvent::Ended { cause: EndCause::Canceled, .. })),
@@ -70,7 +73,10 @@ async fn a_caller_can_cancel_and_a_callee_can_refuse() {
 
     let refused = world.call(&a, "sip:b@127.0.0.1:5062").await;
     world.next(&b, "call.incoming").await;
-    world.run(Command::RejectCall { call: CallSelector::any_of(b.clone()), status: 486 }).await.unwrap();
+    world
+        .run(Command::Call(CallSelector::any_of(b.clone()), CallCommand::Reject { status: 486 }))
+        .await
+        .unwrap();
     let ended = world.next(&a, "call.ended").await;
     assert_eq!(ended.subject.call, Some(refused));
     let Event::Call(CallEvent::Ended { cause, status, by, .. }) = &ended.event else { panic!() };
@@ -84,15 +90,15 @@ async fn hold_and_resume_are_seen_on_both_sides() {
     let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
     let call = world.call(&a, "sip:b@127.0.0.1:5062").await;
     let inbound = world.next(&b, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::AnswerCall { call: on(inbound), status: 200 }).await.unwrap();
+    world.run(Command::Call(on(inbound), CallCommand::Answer { status: 200 })).await.unwrap();
     world.next(&a, "call.established").await;
 
-    world.run(Command::Hold { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap();
     let held = world.next(&b, "call.held").await;
     assert_eq!(held.event, CallEvent::Held { by: Party::Remote }.into());
     let held = world.next(&a, "call.held").await;
     assert_eq!(held.event, CallEvent::Held { by: Party::Local }.into());
-    world.run(Command::Resume { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::Resume)).await.unwrap();
     world.next(&b, "call.resumed").await;
     world.next(&a, "call.resumed").await;
     world.end().await;
@@ -102,19 +108,21 @@ async fn hold_and_resume_are_seen_on_both_sides() {
 async fn what_cannot_be_done_is_refused_with_what_can() {
     let mut world = World::new().await;
     let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
-    let nothing = world.run(Command::HangUp { call: CallSelector::any_of(a.clone()) }).await.unwrap_err();
+    let nothing =
+        world.run(Command::Call(CallSelector::any_of(a.clone()), CallCommand::HangUp)).await.unwrap_err();
     assert_eq!(
         (nothing.code, nothing.sentence.as_str()),
         (Code::NotFound, "No active call found for phone 'a'")
     );
-    let unknown = world.run(Command::Register { phone: "nobody".parse().unwrap() }).await.unwrap_err();
+    let unknown =
+        world.run(Command::Phone("nobody".parse().unwrap(), PhoneCommand::Register)).await.unwrap_err();
     assert_eq!(unknown.code, Code::NotFound);
 
     let call = world.call(&a, "sip:b@127.0.0.1:5062").await;
-    let early = world.run(Command::Hold { call: on(call) }).await.unwrap_err();
+    let early = world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap_err();
     assert_eq!((early.code, early.legal.as_slice()), (Code::WrongState, ["hangup"].as_slice()));
     let theirs = CallSelector { phone: Some(b.clone()), call: Some(call) };
-    let theirs = world.run(Command::HangUp { call: theirs }).await.unwrap_err();
+    let theirs = world.run(Command::Call(theirs, CallCommand::HangUp)).await.unwrap_err();
     assert_eq!(theirs.sentence, "call_id 0 belongs to phone_id 'a', not 'b'");
     world.next(&b, "call.incoming").await;
     world.end().await;

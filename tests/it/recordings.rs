@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use offhook::{
     artifact::Recordings,
-    command::Command,
+    command::{CallCommand, Command},
     event::{Event, MediaEvent},
 };
 
@@ -30,12 +30,15 @@ async fn a_call_has_ended_when_its_recording_is_complete() {
     let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
     let call = world.call(&a, "sip:b@127.0.0.1:5062").await;
     let at_b = world.next(&b, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::Record { call: on(at_b), on: true }).await.unwrap();
-    world.run(Command::AnswerCall { call: on(at_b), status: 200 }).await.unwrap();
+    world.run(Command::Call(on(at_b), CallCommand::Record { on: true })).await.unwrap();
+    world.run(Command::Call(on(at_b), CallCommand::Answer { status: 200 })).await.unwrap();
     world.next(&a, "media.started").await;
-    world.run(Command::Play { call: on(call), sound: tone(440.0), repeat: false }).await.unwrap();
+    world
+        .run(Command::Call(on(call), CallCommand::Play { sound: tone(440.0), repeat: false }))
+        .await
+        .unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
-    world.run(Command::HangUp { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
     let stopped = world.next(&b, "media.recording_stopped").await;
     let Event::Media(MediaEvent::RecordingStopped { path, duration_ms }) = &stopped.event else { panic!() };
     let (length_ms, loudest) = heard(path);
@@ -54,14 +57,14 @@ async fn a_recording_goes_off_and_on_within_one_call() {
     let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
     let call = world.call(&a, "sip:b@127.0.0.1:5062").await;
     let at_b = world.next(&b, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::AnswerCall { call: on(at_b), status: 200 }).await.unwrap();
+    world.run(Command::Call(on(at_b), CallCommand::Answer { status: 200 })).await.unwrap();
     world.next(&a, "call.established").await;
     for switch in [true, false, true] {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        world.run(Command::Record { call: on(call), on: switch }).await.unwrap();
+        world.run(Command::Call(on(call), CallCommand::Record { on: switch })).await.unwrap();
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    world.run(Command::HangUp { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
     let mut lengths = Vec::new();
     for _ in 0..2 {
         let stopped = world.next(&a, "media.recording_stopped").await;
@@ -81,11 +84,11 @@ async fn a_recording_that_cannot_be_made_is_told_and_the_call_goes_on() {
     let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
     let call = world.call(&a, "sip:b@127.0.0.1:5062").await;
     let at_b = world.next(&b, "call.incoming").await.subject.call.unwrap();
-    world.run(Command::AnswerCall { call: on(at_b), status: 200 }).await.unwrap();
+    world.run(Command::Call(on(at_b), CallCommand::Answer { status: 200 })).await.unwrap();
     world.next(&a, "call.established").await;
-    world.run(Command::Record { call: on(call), on: true }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::Record { on: true })).await.unwrap();
     world.next(&a, "media.recording_failed").await;
-    world.run(Command::HangUp { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
     world.next(&a, "call.ended").await;
     world.end().await;
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use offhook::{
-    command::{AddPhone, Command},
+    command::{CallCommand, Command},
     event::PhoneSpec,
     journal::{Query, export},
     lab::{Lab, LabOptions},
@@ -23,14 +23,14 @@ async fn neither_a_password_nor_a_digest_response_reaches_the_journal() {
     let lab = Lab::start(Arc::new(world.network.clone()), LabOptions::default()).unwrap();
     let a = "a".parse().unwrap();
     let spec = PhoneSpec { register: true, ..spec(&lab.profile().domain, "6001") };
-    let add = AddPhone { phone: a, spec, password: Secret::new(PASSWORD.into()) };
+    let add = Command::add(a, spec, Secret::new(PASSWORD.into()));
     let described = format!("{add:?}");
-    world.run(Command::AddPhone(add)).await.unwrap();
+    world.run(add).await.unwrap();
     let a = "a".parse().unwrap();
     world.next(&a, "phone.registered").await;
     let call = world.call(&a, "600").await;
     world.next(&a, "call.established").await;
-    world.run(Command::HangUp { call: on(call) }).await.unwrap();
+    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
     world.next(&a, "call.ended").await;
 
     let responses: Vec<String> = world

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::select::{call_of, done, echo, execute, existing, merge, refuse};
 use crate::{
-    command::{CallSelector, Command},
+    command::{CallCommand, CallSelector, Command, PhoneCommand},
     id::{CallId, PhoneId},
     mcp::{
         arguments::arguments,
@@ -122,7 +122,8 @@ async fn make_call(services: Arc<Services>, phone: PhoneId, given: MakeCall, con
         async {
             existing(&services, &phone)?;
             let headers = given.headers.unwrap_or_default();
-            let command = Command::PlaceCall { phone: phone.clone(), target: given.dest_uri, headers };
+            let command =
+                Command::Phone(phone.clone(), PhoneCommand::PlaceCall { target: given.dest_uri, headers });
             let outcome = execute(&services, &phone, command, &context).await?;
             let placed = outcome.call.map_or_else(Vec::new, |call| with_state(&services, call));
             Ok(done(&phone, &placed, &outcome))
@@ -150,7 +151,7 @@ async fn answer_call(
     merge(
         async {
             let call = call_of(&services, &phone, given.call_id)?;
-            let command = Command::AnswerCall { call, status: given.status_code };
+            let command = Command::Call(call, CallCommand::Answer { status: given.status_code });
             let outcome = execute(&services, &phone, command, &context).await?;
             let answered = outcome.call.or(given.call_id);
             let answered = answered.map_or_else(Vec::new, |call| with_state(&services, call));
@@ -184,7 +185,7 @@ async fn reject_call(
     merge(
         async {
             let call = call_of(&services, &phone, given.call_id)?;
-            let command = Command::RejectCall { call, status: given.status_code };
+            let command = Command::Call(call, CallCommand::Reject { status: given.status_code });
             let outcome = execute(&services, &phone, command, &context).await?;
             let more = [("call_id", echo(given.call_id)), ("status_code", given.status_code.into())];
             Ok(done(&phone, &more, &outcome))
@@ -205,7 +206,8 @@ async fn hangup(services: Arc<Services>, phone: PhoneId, given: AnyCall, context
     merge(
         async {
             let call = call_of(&services, &phone, given.call_id)?;
-            let outcome = execute(&services, &phone, Command::HangUp { call }, &context).await?;
+            let outcome =
+                execute(&services, &phone, Command::Call(call, CallCommand::HangUp), &context).await?;
             Ok(done(&phone, &[("call_id", echo(given.call_id))], &outcome))
         }
         .await,
@@ -224,7 +226,8 @@ async fn hold(services: Arc<Services>, phone: PhoneId, given: OneCall, context: 
     merge(
         async {
             let call = call_of(&services, &phone, Some(given.call_id))?;
-            let outcome = execute(&services, &phone, Command::Hold { call }, &context).await?;
+            let outcome =
+                execute(&services, &phone, Command::Call(call, CallCommand::Hold), &context).await?;
             Ok(done(&phone, &[("call_id", given.call_id.0.into())], &outcome))
         }
         .await,
@@ -235,7 +238,8 @@ async fn unhold(services: Arc<Services>, phone: PhoneId, given: OneCall, context
     merge(
         async {
             let call = call_of(&services, &phone, Some(given.call_id))?;
-            let outcome = execute(&services, &phone, Command::Resume { call }, &context).await?;
+            let outcome =
+                execute(&services, &phone, Command::Call(call, CallCommand::Resume), &context).await?;
             Ok(done(&phone, &[("call_id", given.call_id.0.into())], &outcome))
         }
         .await,
@@ -256,7 +260,8 @@ async fn send_dtmf(services: Arc<Services>, phone: PhoneId, given: SendDtmf, con
     merge(
         async {
             let call = call_of(&services, &phone, Some(given.call_id))?;
-            let command = Command::SendDigits { call, digits: given.digits.clone(), duration: None };
+            let command =
+                Command::Call(call, CallCommand::SendDigits { digits: given.digits.clone(), duration: None });
             let outcome = execute(&services, &phone, command, &context).await?;
             let more = [("call_id", given.call_id.0.into()), ("digits", given.digits.into())];
             Ok(done(&phone, &more, &outcome))
@@ -284,7 +289,7 @@ async fn blind_transfer(
     merge(
         async {
             let call = call_of(&services, &phone, given.call_id)?;
-            let command = Command::Transfer { call, to: given.dest_uri.clone() };
+            let command = Command::Call(call, CallCommand::Transfer { to: given.dest_uri.clone() });
             let outcome = execute(&services, &phone, command, &context).await?;
             let more = [("call_id", echo(given.call_id)), ("transfer_to", given.dest_uri.into())];
             Ok(done(&phone, &more, &outcome))
@@ -326,7 +331,7 @@ async fn attended_transfer(
                 return Err(refuse(&phone, words::two_calls_to_transfer(&phone)));
             };
             let call = CallSelector { phone: Some(phone.clone()), call: Some(source) };
-            let command = Command::AttendedTransfer { call, target: Some(target) };
+            let command = Command::Call(call, CallCommand::AttendedTransfer { target: Some(target) });
             let outcome = execute(&services, &phone, command, &context).await?;
             Ok(done(&phone, &[("transferred", true.into())], &outcome))
         }
@@ -357,7 +362,8 @@ async fn conference(
             if given.call_ids.len() < 2 {
                 return Err(refuse(&phone, words::two_calls_to_confer(&phone)));
             }
-            let command = Command::Conference { phone: phone.clone(), calls: given.call_ids.clone() };
+            let command =
+                Command::Phone(phone.clone(), PhoneCommand::Conference { calls: given.call_ids.clone() });
             let outcome = execute(&services, &phone, command, &context).await?;
             let ids: Vec<u64> = given.call_ids.iter().map(|call| call.0).collect();
             let participants = if outcome.calls.is_empty() { ids.len() } else { outcome.calls.len() };

@@ -9,7 +9,7 @@ use super::{
     select::{call_of, done, echo, execute, merge},
 };
 use crate::{
-    command::{Command, Sound},
+    command::{CallCommand, Command, Sound},
     id::{CallId, PhoneId},
     mcp::{
         arguments::arguments,
@@ -65,8 +65,10 @@ async fn play_audio(
     merge(
         async {
             let call = call_of(&services, &phone, given.call_id)?;
-            let command =
-                Command::Play { call, sound: Sound::File(given.file_path.clone()), repeat: given.r#loop };
+            let command = Command::Call(
+                call,
+                CallCommand::Play { sound: Sound::File(given.file_path.clone()), repeat: given.r#loop },
+            );
             let outcome = execute(&services, &phone, command, &context).await?;
             let more = [
                 ("call_id", echo(given.call_id)),
@@ -96,7 +98,8 @@ async fn stop_audio(
     merge(
         async {
             let call = call_of(&services, &phone, given.call_id)?;
-            let outcome = execute(&services, &phone, Command::StopPlaying { call }, &context).await?;
+            let outcome =
+                execute(&services, &phone, Command::Call(call, CallCommand::StopPlaying), &context).await?;
             Ok(done(&phone, &[("call_id", echo(given.call_id))], &outcome))
         }
         .await,

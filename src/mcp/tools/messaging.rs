@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::select::{done, execute, existing, merge};
 use crate::{
-    command::Command,
+    command::{Command, PhoneCommand},
     id::PhoneId,
     mcp::{
         arguments::arguments,
@@ -61,12 +61,14 @@ async fn send_message(
     merge(
         async {
             existing(&services, &phone)?;
-            let command = Command::SendMessage {
-                phone: phone.clone(),
-                to: given.dest_uri.clone(),
-                body: given.body,
-                content_type: "text/plain".into(),
-            };
+            let command = Command::Phone(
+                phone.clone(),
+                PhoneCommand::SendMessage {
+                    to: given.dest_uri.clone(),
+                    body: given.body,
+                    content_type: "text/plain".into(),
+                },
+            );
             let outcome = execute(&services, &phone, command, &context).await?;
             Ok(done(&phone, &[("dest_uri", given.dest_uri.into())], &outcome))
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{ACTION_NAMES, roster::add_and_settle};
 use crate::{
-    command::Command,
+    command::{Command, NodeCommand},
     config::{EntryError, PhonesProfile},
     id::PhoneId,
     mcp::{
@@ -74,7 +74,7 @@ async fn load_phones(services: Arc<Services>, given: LoadPhones, context: CallCo
 async fn drop_all(services: &Services, context: &CallContext, errors: &mut Vec<Value>) -> Vec<PhoneId> {
     let mut dropped = Vec::new();
     for phone in services.phone_ids() {
-        let command = Command::DropPhone { phone: phone.clone(), hang_up: true };
+        let command = Command::Node(NodeCommand::DropPhone { phone: phone.clone(), hang_up: true });
         match services.execute.execute(command, context.cause.clone()).await {
             Ok(_) => dropped.push(phone),
             Err(rejection) => {

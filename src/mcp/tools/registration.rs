@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::select::{done, execute, existing, merge, refuse};
 use crate::{
-    command::{Code, Command, Outcome, Rejection},
+    command::{Code, Command, Outcome, PhoneCommand, Rejection},
     id::PhoneId,
     mcp::{
         arguments::arguments,
@@ -79,7 +79,7 @@ async fn unregister(services: Arc<Services>, phone: PhoneId, _: Nothing, context
     merge(
         async {
             existing(&services, &phone)?;
-            let command = Command::Unregister { phone: phone.clone() };
+            let command = Command::Phone(phone.clone(), PhoneCommand::Unregister);
             let outcome = execute(&services, &phone, command, &context).await?;
             Ok(done(&phone, &[], &outcome))
         }
@@ -92,7 +92,7 @@ async fn register(services: Arc<Services>, phone: PhoneId, _: Nothing, context: 
         async {
             existing(&services, &phone)?;
             let before = services.journal.head();
-            let command = Command::Register { phone: phone.clone() };
+            let command = Command::Phone(phone.clone(), PhoneCommand::Register);
             let outcome = match services.execute.execute(command, context.cause.clone()).await {
                 Ok(outcome) => outcome,
                 // A registrar's refusal is a result of this tool, not its failure.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{ACTION_NAMES, names_of, profile, registration::REGISTRATION_WAIT};
 use crate::{
-    command::{AddPhone, Command, UpdatePhone},
+    command::{AddPhone, Command, NodeCommand, PhoneChanges, PhoneCommand},
     config::transport,
     event::PhoneSpec,
     id::PhoneId,
@@ -174,7 +174,8 @@ pub(super) async fn add_and_settle(
     let mut registering = Vec::new();
     for add in phones {
         let (phone, registers) = (add.phone.clone(), add.spec.register);
-        let outcome = services.execute.execute(Command::AddPhone(add), context.cause.clone()).await;
+        let command = Command::Node(NodeCommand::AddPhone(add));
+        let outcome = services.execute.execute(command, context.cause.clone()).await;
         if outcome.is_ok() && registers {
             registering.push(phone.clone());
         }
@@ -208,7 +209,8 @@ async fn drop_phone(services: Arc<Services>, given: DropPhone, context: CallCont
         let error = words::phone_not_in_roster(&given.phone_id);
         return Reply::compat_error(error, &[]).with_roster_changed();
     };
-    let command = Command::DropPhone { phone: phone.id.clone(), hang_up: given.hangup_calls };
+    let command =
+        Command::Node(NodeCommand::DropPhone { phone: phone.id.clone(), hang_up: given.hangup_calls });
     match services.execute.execute(command, context.cause).await {
         Ok(outcome) => Reply::compat(json!({
             "status": "ok",
@@ -271,8 +273,7 @@ async fn update_phone(services: Arc<Services>, given: UpdatePhoneArguments, cont
     let calls = services.views.active_calls(&phone.id);
     let (codecs, recording) = (given.codecs.clone(), given.recording_enabled);
     let before = services.journal.head();
-    let update = UpdatePhone {
-        phone: Some(phone.id.clone()),
+    let changes = PhoneChanges {
         auto_answer: given.auto_answer,
         codecs: given.codecs,
         password: given.password.map(Secret::new),
@@ -281,8 +282,9 @@ async fn update_phone(services: Arc<Services>, given: UpdatePhoneArguments, cont
         recording_enabled: given.recording_enabled,
         capture_enabled: given.capture_enabled,
     };
-    let again = update.reregisters();
-    let outcome = match services.execute.execute(Command::UpdatePhone(update), context.cause).await {
+    let again = changes.reregisters();
+    let command = Command::Phone(phone.id.clone(), PhoneCommand::Update(changes));
+    let outcome = match services.execute.execute(command, context.cause).await {
         Ok(outcome) => outcome,
         Err(rejection) => {
             return Reply::compat_rejection(&rejection, &[("phone_id", given.phone_id.into())]);

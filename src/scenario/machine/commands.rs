@@ -13,7 +13,7 @@ use super::{
     world::Names,
 };
 use crate::{
-    command::{CallSelector, Command, Sound},
+    command::{CallCommand, CallSelector, Command, NodeCommand, PhoneCommand, Sound},
     event::Subject,
     id::{CallId, PhoneId, RunId},
 };
@@ -111,46 +111,46 @@ impl Whom<'_> {
             Action::PlaceCall { to, headers, .. } => self.place(step, to, headers)?,
             Action::SendMessage { to, body, content_type } => self.message(step, to, body, content_type)?,
             Action::Conference { calls } => self.conference(step, calls)?,
-            Action::Register => self.on_phone(step, json!({}), |phone| Command::Register { phone })?,
-            Action::Unregister => self.on_phone(step, json!({}), |phone| Command::Unregister { phone })?,
-            Action::HangUpAll => {
-                let phone = self.said_phone(step);
-                let subject = Subject { phone: phone.clone(), call: None, run: Some(self.run) };
-                Prepared { command: Command::HangUpAll { phone }, args: json!({}), subject }
+            Action::Register => self.on_phone(step, json!({}), PhoneCommand::Register)?,
+            Action::Unregister => self.on_phone(step, json!({}), PhoneCommand::Unregister)?,
+            Action::HangUpAll => self.hang_up_all(step),
+            Action::Answer { status } => {
+                self.on_call(step, json!({ "status_code": status }), CallCommand::Answer { status: *status })?
             }
-            Action::Answer { status } => self.decide(step, *status, answer)?,
-            Action::Reject { status } => self.decide(step, *status, reject)?,
-            Action::HangUp => self.on_call(step, json!({}), |call| Command::HangUp { call })?,
-            Action::Hold => self.on_call(step, json!({}), |call| Command::Hold { call })?,
-            Action::Resume => self.on_call(step, json!({}), |call| Command::Resume { call })?,
-            Action::StopPlaying => self.on_call(step, json!({}), |call| Command::StopPlaying { call })?,
+            Action::Reject { status } => {
+                self.on_call(step, json!({ "status_code": status }), CallCommand::Reject { status: *status })?
+            }
+            Action::HangUp => self.on_call(step, json!({}), CallCommand::HangUp)?,
+            Action::Hold => self.on_call(step, json!({}), CallCommand::Hold)?,
+            Action::Resume => self.on_call(step, json!({}), CallCommand::Resume)?,
+            Action::StopPlaying => self.on_call(step, json!({}), CallCommand::StopPlaying)?,
             Action::SendDigits { digits, duration } => {
                 let (digits, duration) = (names.fill(digits)?, *duration);
                 let args = json!({ "digits": digits });
-                self.on_call(step, args, |call| Command::SendDigits { call, digits, duration })?
+                self.on_call(step, args, CallCommand::SendDigits { digits, duration })?
             }
             Action::Transfer { to } => {
                 let to = names.fill(to)?;
-                self.on_call(step, json!({ "to": to }), |call| Command::Transfer { call, to })?
+                self.on_call(step, json!({ "to": to }), CallCommand::Transfer { to })?
             }
             Action::AttendedTransfer { target } => {
                 let target = target.as_ref().map(|target| self.call(target)).transpose()?;
                 let args = json!({ "dest_call_id": target.map(|target| target.0) });
-                self.on_call(step, args, |call| Command::AttendedTransfer { call, target })?
+                self.on_call(step, args, CallCommand::AttendedTransfer { target })?
             }
             Action::Play { sound, repeat } => {
                 let ((sound, file), repeat) = (self.sound(sound)?, *repeat);
                 let args = json!({ "file": file, "loop": repeat });
-                self.on_call(step, args, |call| Command::Play { call, sound, repeat })?
+                self.on_call(step, args, CallCommand::Play { sound, repeat })?
             }
             Action::Record { on } => {
                 let on = *on;
-                self.on_call(step, json!({ "on": on }), |call| Command::Record { call, on })?
+                self.on_call(step, json!({ "on": on }), CallCommand::Record { on })?
             }
             Action::SetCodecs { codecs } => {
                 let codecs = codecs.clone();
                 let args = json!({ "codecs": codecs });
-                self.on_call(step, args, |call| Command::SetCodecs { call, codecs })?
+                self.on_call(step, args, CallCommand::SetCodecs { codecs })?
             }
             Action::Wait { .. }
             | Action::WaitUntil { .. }
@@ -165,36 +165,27 @@ impl Whom<'_> {
         Ok(Some(prepared))
     }
 
-    fn on_phone(
-        &self,
-        step: &Step,
-        args: Value,
-        make: impl FnOnce(PhoneId) -> Command,
-    ) -> Result<Prepared, String> {
-        let phone = self.phone(step)?;
-        let subject = Subject { phone: Some(phone.clone()), call: None, run: Some(self.run) };
-        Ok(Prepared { command: make(phone), args, subject })
+    fn hang_up_all(&self, step: &Step) -> Prepared {
+        let phone = self.said_phone(step);
+        let subject = Subject { phone: phone.clone(), call: None, run: Some(self.run) };
+        let command = match phone {
+            Some(phone) => Command::Phone(phone, PhoneCommand::HangUpAll),
+            None => Command::Node(NodeCommand::HangUpAll),
+        };
+        Prepared { command, args: json!({}), subject }
     }
 
-    fn on_call(
-        &self,
-        step: &Step,
-        args: Value,
-        make: impl FnOnce(CallSelector) -> Command,
-    ) -> Result<Prepared, String> {
+    fn on_phone(&self, step: &Step, args: Value, command: PhoneCommand) -> Result<Prepared, String> {
+        let phone = self.phone(step)?;
+        let subject = Subject { phone: Some(phone.clone()), call: None, run: Some(self.run) };
+        Ok(Prepared { command: Command::Phone(phone, command), args, subject })
+    }
+
+    fn on_call(&self, step: &Step, args: Value, command: CallCommand) -> Result<Prepared, String> {
         let call = self.selector(step)?;
         let phone = call.phone.clone().or_else(|| self.said_phone(step));
         let subject = Subject { phone, call: call.call, run: Some(self.run) };
-        Ok(Prepared { command: make(call), args, subject })
-    }
-
-    fn decide(
-        &self,
-        step: &Step,
-        status: u16,
-        make: fn(CallSelector, u16) -> Command,
-    ) -> Result<Prepared, String> {
-        self.on_call(step, json!({ "status_code": status }), |call| make(call, status))
+        Ok(Prepared { command: Command::Call(call, command), args, subject })
     }
 
     fn place(
@@ -209,7 +200,7 @@ impl Whom<'_> {
             filled.insert(name.clone(), self.names.fill(value)?);
         }
         let args = json!({ "dest_uri": target });
-        self.on_phone(step, args, |phone| Command::PlaceCall { phone, target, headers: filled })
+        self.on_phone(step, args, PhoneCommand::PlaceCall { target, headers: filled })
     }
 
     fn message(
@@ -222,13 +213,13 @@ impl Whom<'_> {
         let (to, body) = (self.names.fill(to)?, self.names.fill(body)?);
         let args = json!({ "to": to, "body": body, "content_type": content_type });
         let content_type = content_type.to_owned();
-        self.on_phone(step, args, |phone| Command::SendMessage { phone, to, body, content_type })
+        self.on_phone(step, args, PhoneCommand::SendMessage { to, body, content_type })
     }
 
     fn conference(&self, step: &Step, calls: &[CallRef]) -> Result<Prepared, String> {
         let calls: Vec<CallId> = calls.iter().map(|call| self.call(call)).collect::<Result<_, _>>()?;
         let args = json!({ "call_ids": calls.iter().map(|call| call.0).collect::<Vec<_>>() });
-        self.on_phone(step, args, |phone| Command::Conference { phone, calls })
+        self.on_phone(step, args, PhoneCommand::Conference { calls })
     }
 
     fn sound(&self, sound: &SoundChoice) -> Result<(Sound, String), String> {
@@ -245,12 +236,4 @@ impl Whom<'_> {
             SoundChoice::Echo => (Sound::Echo, "echo".to_owned()),
         })
     }
-}
-
-const fn answer(call: CallSelector, status: u16) -> Command {
-    Command::AnswerCall { call, status }
-}
-
-const fn reject(call: CallSelector, status: u16) -> Command {
-    Command::RejectCall { call, status }
 }

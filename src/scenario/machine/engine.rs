@@ -23,7 +23,7 @@ use super::{
     world::{Names, Setup},
 };
 use crate::{
-    command::{Command, Outcome, Rejection},
+    command::{Command, NodeCommand, Outcome, Rejection},
     event::{Cause, Ending, Envelope, Event, RunEvent, Subject},
     id::{PhoneId, Seq},
     journal::{About, Interest, Kinds},
@@ -510,7 +510,7 @@ impl Machine {
     }
 
     pub(super) fn execute(&mut self, command: Command, hook: &str, purpose: Purpose) -> StepId {
-        self.made_phones |= matches!(command, Command::AddPhone(_));
+        self.made_phones |= matches!(command, Command::Node(NodeCommand::AddPhone(_)));
         self.counter += 1;
         let step = StepId(self.counter);
         self.in_flight.insert(step, purpose);

@@ -12,7 +12,7 @@ use super::{
     world::Address,
 };
 use crate::{
-    command::{AddPhone, Command, Outcome, Rejection},
+    command::{AddPhone, Command, NodeCommand, Outcome, Rejection},
     event::{Ending, Envelope, Event, PhoneEvent, PhoneSpec},
     id::PhoneId,
     secret::Secret,
@@ -76,7 +76,7 @@ impl Machine {
         self.phase = Phase::Provisioning(provisioning);
         for command in commands {
             let purpose = Purpose::Provision { phone: command.phone.clone() };
-            self.execute(Command::AddPhone(command), "setup", purpose);
+            self.execute(Command::Node(NodeCommand::AddPhone(command)), "setup", purpose);
         }
         self.provisioning_done(now);
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Machine, Phase, Purpose};
 use crate::{
-    command::{CallSelector, Command},
+    command::{CallCommand, CallSelector, Command, NodeCommand},
     id::CallId,
 };
 
@@ -48,7 +48,7 @@ impl Machine {
             teardown.dropping = !waits && fresh.is_empty();
             let dropping = teardown.dropping;
             for call in fresh {
-                let command = Command::HangUp { call: CallSelector::call(call) };
+                let command = Command::Call(CallSelector::call(call), CallCommand::HangUp);
                 self.execute(command, "teardown", Purpose::Teardown);
             }
             if !dropping {
@@ -57,7 +57,7 @@ impl Machine {
             // A phone whose making was still under way is dropped too; to drop one that is not there is harmless.
             if self.started_phones() {
                 for phone in self.owned_phones() {
-                    let command = Command::DropPhone { phone, hang_up: true };
+                    let command = Command::Node(NodeCommand::DropPhone { phone, hang_up: true });
                     self.execute(command, "teardown", Purpose::Teardown);
                 }
             }

@@ -52,7 +52,7 @@ async fn a_password_that_cannot_be_kept_costs_no_phone() {
     let a = phone(&board, "a", 5061).await;
     fs::create_dir_all(folder.path().join("credentials.json.tmp/full")).unwrap();
     let (id, spec) = (a.clone(), spec("a", 5061));
-    let successor = Command::AddPhone(AddPhone { phone: id, spec, password: Secret::new("new".into()) });
+    let successor = Command::add(id, spec, Secret::new("new".into()));
     let refused = board.execute(successor, Cause::command(Surface::Library)).await.unwrap_err();
     assert!(refused.sentence.starts_with("the password cannot be kept"), "{refused}");
     assert_eq!(life(&board, &a), ["phone.added", "phone.bound"]);

@@ -7,7 +7,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Options, Switchboard};
 use crate::{
-    command::{AddPhone, CallSelector, Code, Command, Execute, Outcome, Rejection},
+    command::{
+        CallCommand, CallSelector, Code, Command, Execute, NodeCommand, Outcome, PhoneCommand, Rejection,
+    },
     event::{CallEvent, Cause, EndCause, Envelope, Event, PhoneEvent, PhoneSpec, SipEvent, Subject, Surface},
     id::{CallId, PhoneId, RunId, Seq},
     journal::Journal,
@@ -36,8 +38,8 @@ async fn add(board: &Switchboard, name: &str, local_port: u16) -> Result<PhoneId
 
 async fn add_spec(board: &Switchboard, spec: PhoneSpec) -> Result<PhoneId, Rejection> {
     let id: PhoneId = spec.username.parse().unwrap();
-    let add = AddPhone { phone: id.clone(), spec, password: Secret::new("x".into()) };
-    board.execute(Command::AddPhone(add), Cause::command(Surface::Library)).await.map(|_| id)
+    let add = Command::add(id.clone(), spec, Secret::new("x".into()));
+    board.execute(add, Cause::command(Surface::Library)).await.map(|_| id)
 }
 
 /// Settings of a phone that answers by itself.
@@ -59,7 +61,7 @@ fn spec(name: &str, local_port: u16) -> PhoneSpec {
 }
 
 async fn drop_phone(board: &Switchboard, phone: &PhoneId, hang_up: bool) -> Result<Outcome, Rejection> {
-    let gone = Command::DropPhone { phone: phone.clone(), hang_up };
+    let gone = Command::Node(NodeCommand::DropPhone { phone: phone.clone(), hang_up });
     board.execute(gone, Cause::command(Surface::Library)).await
 }
 
@@ -77,7 +79,7 @@ fn life(board: &Switchboard, phone: &PhoneId) -> Vec<&'static str> {
 
 async fn call(board: &Switchboard, from: &PhoneId, port: u16) -> CallId {
     let target = format!("sip:b@127.0.0.1:{port}");
-    let place = Command::PlaceCall { phone: from.clone(), target, headers: [].into() };
+    let place = Command::Phone(from.clone(), PhoneCommand::PlaceCall { target, headers: [].into() });
     let call = board.execute(place, Cause::command(Surface::Library)).await.unwrap().call.unwrap();
     seen(board, |e| e.subject.call == Some(call) && e.event.kind() == "call.established").await;
     call

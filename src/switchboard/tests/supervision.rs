@@ -18,7 +18,7 @@ async fn a_call_that_fails_is_ended_on_the_wire_and_its_sibling_goes_on() {
     seen(&board, |e| ended_by(e, remote, EndCause::Normal)).await;
     assert_eq!(board.views().active_calls(&a).iter().map(|c| c.id).collect::<Vec<_>>(), [sibling]);
 
-    let hold = Command::Hold { call: CallSelector::call(sibling) };
+    let hold = Command::Call(CallSelector::call(sibling), CallCommand::Hold);
     board.execute(hold, Cause::command(Surface::Library)).await.unwrap();
     seen(&board, |e| e.subject.call == Some(sibling) && e.event.kind() == "call.held").await;
     board.shutdown().await.unwrap();
@@ -175,8 +175,10 @@ async fn a_caller_whom_our_200_never_reached_is_refused_by_the_next_process() {
         let answer = datagram.bytes.starts_with(b"SIP/2.0 200") && datagram.from.port() == 5061;
         if answer { sim::Fate::Lost } else { sim::Fate::Arrives }
     });
-    let place =
-        Command::PlaceCall { phone: b.clone(), target: "sip:a@127.0.0.1:5061".into(), headers: [].into() };
+    let place = Command::Phone(
+        b.clone(),
+        PhoneCommand::PlaceCall { target: "sip:a@127.0.0.1:5061".into(), headers: [].into() },
+    );
     theirs.execute(place, Cause::command(Surface::Library)).await.unwrap();
     seen(&first, |e| e.event.kind() == "call.answered").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -265,10 +267,9 @@ async fn a_phone_of_an_earlier_run_ends_its_calls_before_its_name_is_used_again(
     phone(&theirs, "b", 5062).await;
     let journal = Journal::in_memory(wall());
     let first = board(&network, journal.clone()).await;
-    let added =
-        AddPhone { phone: "a".parse().unwrap(), spec: spec("a", 5061), password: Secret::new("x".into()) };
+    let added = Command::add("a".parse().unwrap(), spec("a", 5061), Secret::new("x".into()));
     let cause = Cause::Run { run: RunId(0), hook: "setup".into() };
-    first.execute(Command::AddPhone(added), cause).await.unwrap();
+    first.execute(added, cause).await.unwrap();
     let a: PhoneId = "a".parse().unwrap();
     let left = call(&first, &a, 5062).await;
     first.inner.root.kill();
@@ -350,7 +351,7 @@ async fn a_phone_that_ends_meanwhile_does_not_keep_others_from_hanging_up() {
     let c = phone(&board, "c", 5063).await;
     let up = [call(&board, &b, 5063).await, board.views().active_calls(&c)[0].id];
     fail(&board, &a);
-    let all = Command::HangUpAll { phone: None };
+    let all = Command::Node(NodeCommand::HangUpAll);
     let outcome = board.execute(all, Cause::command(Surface::Library)).await.unwrap();
     assert_eq!(outcome.calls, up);
     seen(&board, |e| ended_by(e, up[0], EndCause::Normal)).await;
@@ -442,7 +443,10 @@ async fn a_call_that_rings_is_refused_when_its_phone_is_dropped_in_its_pause() {
     let board = board(&network, Journal::in_memory(wall())).await;
     let a = add_spec(&board, PhoneSpec { auto_answer: false, ..spec("a", 5061) }).await.unwrap();
     let b = phone(&board, "b", 5062).await;
-    let place = Command::PlaceCall { phone: b, target: "sip:a@127.0.0.1:5061".into(), headers: [].into() };
+    let place = Command::Phone(
+        b,
+        PhoneCommand::PlaceCall { target: "sip:a@127.0.0.1:5061".into(), headers: [].into() },
+    );
     let waiting = board.execute(place, Cause::command(Surface::Library)).await.unwrap().call.unwrap();
     seen(&board, |e| e.event.kind() == "call.incoming").await;
     fail(&board, &a);

@@ -225,7 +225,7 @@ async fn two_calls_are_transferred_to_each_other_or_mixed() {
     assert_eq!(transferred["transferred"], true);
     let commands = world.exchange.commands.lock().unwrap().join("\n");
     assert!(
-        commands.contains("call: Some(CallId(0)) }, target: Some(CallId(1))"),
+        commands.contains("call: Some(CallId(0)) }, AttendedTransfer { target: Some(CallId(1)) }"),
         "older away, newer stays: {commands}"
     );
 }

@@ -14,7 +14,10 @@ use std::{
 
 use offhook::{
     artifact::Recordings,
-    command::{CallSelector, Code, Command, Execute, Outcome, Rejection, Sound},
+    command::{
+        CallCommand, CallSelector, Code, Command, Execute, NodeCommand, Outcome, PhoneCommand, Rejection,
+        Sound,
+    },
     event::{
         CallEvent, Cause, DigitMethod, EndCause, MediaDirection, MediaEvent, MediaStatistics, Party,
         PhoneEvent, RawMessage, SipEvent, SipSummary, Subject,
@@ -240,10 +243,9 @@ impl Exchange {
         chosen.map(|call| call.id).ok_or_else(|| Rejection::new(Code::NotFound, "no call"))
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the caller passes only commands of this kind")]
-    fn in_call(&self, call: CallId, command: Command) {
+    fn in_call(&self, call: CallId, command: CallCommand) {
         match command {
-            Command::SendDigits { digits, .. } => {
+            CallCommand::SendDigits { digits, .. } => {
                 self.on_call(
                     call,
                     MediaEvent::DigitsSent { digits: digits.clone(), method: DigitMethod::Rfc4733 },
@@ -255,33 +257,38 @@ impl Exchange {
                     }
                 }
             }
-            Command::Play { sound: Sound::File(source), repeat, .. } => {
+            CallCommand::Play { sound: Sound::File(source), repeat } => {
                 self.on_call(call, MediaEvent::PlaybackStarted { source, repeat });
             }
-            Command::StopPlaying { .. } => {
+            CallCommand::StopPlaying => {
                 let playing = self.views.call(call).unwrap().playing.clone();
                 if let Some(playing) = playing {
                     self.on_call(call, MediaEvent::PlaybackFinished { source: playing.source });
                 }
             }
-            Command::Hold { .. } => drop(self.on_call(call, CallEvent::Held { by: Party::Local })),
-            Command::Resume { .. } => drop(self.on_call(call, CallEvent::Resumed { by: Party::Local })),
-            Command::Transfer { to, .. } => {
+            CallCommand::Hold => drop(self.on_call(call, CallEvent::Held { by: Party::Local })),
+            CallCommand::Resume => drop(self.on_call(call, CallEvent::Resumed { by: Party::Local })),
+            CallCommand::Transfer { to } => {
                 self.on_call(call, CallEvent::TransferRequested { by: Party::Local, to });
             }
-            _ => panic!("not a command about one call"),
+            CallCommand::AttendedTransfer { .. } => {}
+            CallCommand::Answer { status } => self.answer(call, status),
+            CallCommand::Reject { status } => self.end(call, EndCause::Rejected, Some(status)),
+            CallCommand::HangUp => self.end(call, EndCause::Normal, None),
+            CallCommand::Play { .. } | CallCommand::Record { .. } | CallCommand::SetCodecs { .. } => {
+                panic!("no tool sends this")
+            }
         }
     }
 
-    fn update(&self, update: offhook::command::UpdatePhone) {
-        let phone = update.phone.unwrap();
-        let mut spec = self.views.phone(&phone).unwrap().spec.clone();
+    fn update(&self, phone: &PhoneId, update: offhook::command::PhoneChanges) {
+        let mut spec = self.views.phone(phone).unwrap().spec.clone();
         spec.codecs = update.codecs.or(spec.codecs);
         spec.auto_answer = update.auto_answer.unwrap_or(spec.auto_answer);
         spec.recording_enabled = update.recording_enabled.unwrap_or(spec.recording_enabled);
-        self.on_phone(&phone, PhoneEvent::Updated { spec });
+        self.on_phone(phone, PhoneEvent::Updated { spec });
         if let Some(password) = update.password {
-            self.register(&phone, password.reveal() == "wrong");
+            self.register(phone, password.reveal() == "wrong");
         }
     }
 
@@ -297,10 +304,35 @@ impl Exchange {
     }
 
     fn perform(&self, command: Command) -> Result<(Option<CallId>, Vec<CallId>), Rejection> {
-        let one = |call: CallId| Ok((Some(call), vec![call]));
         match command {
-            Command::AddPhone(add) => self.add(add),
-            Command::DropPhone { phone, hang_up } => {
+            Command::Node(command) => self.on_node(command),
+            Command::Call(call, command) => {
+                let call = self.choose(&call, command.is_for_ringing())?;
+                self.in_call(call, command);
+                return Ok((Some(call), vec![call]));
+            }
+            Command::Phone(phone, command) => match command {
+                PhoneCommand::Update(changes) => self.update(&phone, changes),
+                PhoneCommand::Register => self.register(&phone, false),
+                PhoneCommand::Unregister => {
+                    self.on_phone(&phone, PhoneEvent::Unregistered { status: Some(200) });
+                }
+                PhoneCommand::PlaceCall { target, .. } => {
+                    let call = self.place(&phone, &target);
+                    return Ok((Some(call), vec![call]));
+                }
+                PhoneCommand::SendMessage { to, body, .. } => self.send_message(&phone, to, body),
+                PhoneCommand::Conference { calls } => return Ok((None, calls)),
+                PhoneCommand::HangUpAll => panic!("no tool sends this"),
+            },
+        }
+        Ok((None, Vec::new()))
+    }
+
+    fn on_node(&self, command: NodeCommand) {
+        match command {
+            NodeCommand::AddPhone(add) => self.add(add),
+            NodeCommand::DropPhone { phone, hang_up } => {
                 for call in self.views.active_calls(&phone) {
                     if hang_up {
                         self.end(call.id, EndCause::PhoneDropped, None);
@@ -308,48 +340,12 @@ impl Exchange {
                 }
                 self.on_phone(&phone, PhoneEvent::Dropped {});
             }
-            Command::UpdatePhone(update) => self.update(update),
-            Command::Register { phone } => self.register(&phone, false),
-            Command::Unregister { phone } => {
-                self.on_phone(&phone, PhoneEvent::Unregistered { status: Some(200) });
-            }
-            Command::PlaceCall { phone, target, .. } => return one(self.place(&phone, &target)),
-            Command::AnswerCall { call, status } => {
-                let call = self.choose(&call, true)?;
-                self.answer(call, status);
-                return one(call);
-            }
-            Command::RejectCall { call, status } => {
-                let call = self.choose(&call, true)?;
-                self.end(call, EndCause::Rejected, Some(status));
-                return one(call);
-            }
-            Command::HangUp { call } => {
-                let call = self.choose(&call, false)?;
-                self.end(call, EndCause::Normal, None);
-                return one(call);
-            }
-            Command::HangUpAll { .. } => {
+            NodeCommand::HangUpAll => {
                 for call in self.views.all_active_calls() {
                     self.end(call.id, EndCause::Normal, None);
                 }
             }
-            Command::SendMessage { phone, to, body, .. } => self.send_message(&phone, to, body),
-            Command::Conference { calls, .. } => return Ok((None, calls)),
-            Command::AttendedTransfer { call, .. } => return one(self.choose(&call, false)?),
-            Command::SendDigits { ref call, .. }
-            | Command::Play { ref call, .. }
-            | Command::StopPlaying { ref call }
-            | Command::Hold { ref call }
-            | Command::Resume { ref call }
-            | Command::Transfer { ref call, .. } => {
-                let call = self.choose(call, false)?;
-                self.in_call(call, command);
-                return one(call);
-            }
-            Command::Record { .. } | Command::SetCodecs { .. } => panic!("no tool sends this"),
         }
-        Ok((None, Vec::new()))
     }
 }
 

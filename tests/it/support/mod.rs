@@ -9,7 +9,7 @@ use std::{
 };
 
 use offhook::{
-    command::{AddPhone, CallSelector, Command, Execute, Outcome, Rejection, Sound},
+    command::{CallCommand, CallSelector, Command, Execute, Outcome, PhoneCommand, Rejection, Sound},
     config::Limits,
     event::{CallEvent, Cause, Envelope, Event, MediaEvent, PhoneSpec, Surface, Transport},
     id::{CallId, PhoneId, Seq},
@@ -57,19 +57,16 @@ impl World {
     pub(crate) async fn phone(&self, name: &str, port: u16) -> PhoneId {
         let phone: PhoneId = name.parse().unwrap();
         let spec = PhoneSpec { local_port: port, register: false, ..spec("127.0.0.1:5060", name) };
-        self.run(Command::AddPhone(AddPhone {
-            phone: phone.clone(),
-            spec,
-            password: Secret::new("x".into()),
-        }))
-        .await
-        .unwrap();
+        self.run(Command::add(phone.clone(), spec, Secret::new("x".into()))).await.unwrap();
         phone
     }
 
     /// Places a call and returns its handle.
     pub(crate) async fn call(&self, from: &PhoneId, target: &str) -> CallId {
-        let command = Command::PlaceCall { phone: from.clone(), target: target.into(), headers: [].into() };
+        let command = Command::Phone(
+            from.clone(),
+            PhoneCommand::PlaceCall { target: target.into(), headers: [].into() },
+        );
         self.run(command).await.unwrap().call.unwrap()
     }
 
@@ -77,7 +74,7 @@ impl World {
     pub(crate) async fn called_by(&mut self, peer: &peer::Peer, phone: &PhoneId) -> (CallId, String) {
         peer.request("INVITE", 1, "", peer::EVENTS);
         let call = self.next(phone, "call.incoming").await.subject.call.unwrap();
-        self.run(Command::AnswerCall { call: on(call), status: 200 }).await.unwrap();
+        self.run(Command::Call(on(call), CallCommand::Answer { status: 200 })).await.unwrap();
         let to = peer::tag(&peer::header(&peer.next("SIP/2.0 200").await, "To"));
         peer.request("ACK", 1, &to, "");
         self.next(phone, "call.established").await;

@@ -13,7 +13,7 @@ use std::{
 
 use super::super::{ExistingPhone, Machine, Output, RunSummary, Setup, StepId};
 use crate::{
-    command::{Code, Command, Outcome, Rejection},
+    command::{CallCommand, Code, Command, NodeCommand, Outcome, PhoneCommand, Rejection},
     config::{Account, PbxProfile},
     event::{
         CallEvent, Cause, DigitMethod, EndCause, Envelope, Event, MediaEvent, Party, PhoneEvent, RunEvent,
@@ -205,7 +205,7 @@ impl World {
     fn oblige(&mut self, step: StepId, command: &Command) {
         let mut call = None;
         match command {
-            Command::PlaceCall { phone, target, .. } => {
+            Command::Phone(phone, PhoneCommand::PlaceCall { target, .. }) => {
                 let id = CallId(self.next_call);
                 self.next_call += 1;
                 call = Some(id);
@@ -216,13 +216,13 @@ impl World {
                 };
                 self.append(Subject::call(phone.clone(), id), event);
             }
-            Command::HangUp { call: selector } => {
+            Command::Call(selector, CallCommand::HangUp) => {
                 if let Some(id) = selector.call {
                     let phone: PhoneId = self.phone_of(id);
                     self.append(Subject::call(phone, id), ended(Party::Local, EndCause::Normal, None));
                 }
             }
-            Command::AddPhone(add) if add.spec.register => {
+            Command::Node(NodeCommand::AddPhone(add)) if add.spec.register => {
                 let event = PhoneEvent::Registered { status: 200, reason: "OK".into(), expires_s: 300 };
                 self.append(Subject::phone(add.phone.clone()), event);
             }
@@ -279,18 +279,20 @@ fn short(command: &Command) -> String {
         call.or_else(|| selector.phone.as_ref().map(|phone| format!("any of {phone}"))).unwrap_or_default()
     };
     match command {
-        Command::AddPhone(add) => {
+        Command::Node(NodeCommand::AddPhone(add)) => {
             format!("add {} {}@{} {}", add.phone, add.spec.username, add.spec.domain, add.password.reveal())
         }
-        Command::DropPhone { phone, .. } => format!("drop {phone}"),
-        Command::PlaceCall { phone, target, .. } => format!("{phone} calls {target}"),
-        Command::AnswerCall { call, status } => format!("answer {} {status}", select(call)),
-        Command::RejectCall { call, status } => format!("reject {} {status}", select(call)),
-        Command::HangUp { call } => format!("hang up {}", select(call)),
-        Command::SendDigits { call, digits, .. } => format!("digits {} {digits}", select(call)),
-        Command::Hold { call } => format!("hold {}", select(call)),
-        Command::Play { call, .. } => format!("play {}", select(call)),
-        Command::Unregister { phone } => format!("unregister {phone}"),
+        Command::Node(NodeCommand::DropPhone { phone, .. }) => format!("drop {phone}"),
+        Command::Phone(phone, PhoneCommand::PlaceCall { target, .. }) => format!("{phone} calls {target}"),
+        Command::Call(call, CallCommand::Answer { status }) => format!("answer {} {status}", select(call)),
+        Command::Call(call, CallCommand::Reject { status }) => format!("reject {} {status}", select(call)),
+        Command::Call(call, CallCommand::HangUp) => format!("hang up {}", select(call)),
+        Command::Call(call, CallCommand::SendDigits { digits, .. }) => {
+            format!("digits {} {digits}", select(call))
+        }
+        Command::Call(call, CallCommand::Hold) => format!("hold {}", select(call)),
+        Command::Call(call, CallCommand::Play { .. }) => format!("play {}", select(call)),
+        Command::Phone(phone, PhoneCommand::Unregister) => format!("unregister {phone}"),
         other => format!("{other:?}"),
     }
 }

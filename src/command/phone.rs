@@ -1,0 +1,66 @@
+//! What can be asked of a phone that exists.
+
+use std::collections::BTreeMap;
+
+use crate::{id::CallId, secret::Secret};
+
+/// A request to a phone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PhoneCommand {
+    /// Changes its settings.
+    Update(PhoneChanges),
+    /// Sends a REGISTER now; the outcome comes when the registrar has answered or the wait is over.
+    Register,
+    /// Removes the binding.
+    Unregister,
+    /// Calls someone; the outcome holds the new call and comes at once.
+    PlaceCall {
+        /// Full SIP URI, or a bare extension at the phone's domain.
+        target: String,
+        /// Extra headers of the INVITE.
+        headers: BTreeMap<String, String>,
+    },
+    /// Ends every call of the phone.
+    HangUpAll,
+    /// Connects the audio of several of its calls.
+    Conference {
+        /// The calls; empty means all active ones.
+        calls: Vec<CallId>,
+    },
+    /// Sends a MESSAGE outside any dialog.
+    SendMessage {
+        /// Full SIP URI, or a bare extension at the phone's domain.
+        to: String,
+        /// The body.
+        body: String,
+        /// Media type.
+        content_type: String,
+    },
+}
+
+/// Changes to a phone; what is none stays as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PhoneChanges {
+    /// New value of the setting.
+    pub auto_answer: Option<bool>,
+    /// New codecs; an empty list means all again. Running calls are re-offered.
+    pub codecs: Option<Vec<String>>,
+    /// New password, for running calls too; a registered phone registers again.
+    pub password: Option<Secret<String>>,
+    /// New realm, for running calls too; a registered phone registers again.
+    pub realm: Option<String>,
+    /// New value of the setting; a registered phone registers again.
+    pub srtp: Option<bool>,
+    /// New value of the setting, running calls included.
+    pub recording_enabled: Option<bool>,
+    /// New value of the setting, running calls included.
+    pub capture_enabled: Option<bool>,
+}
+
+impl PhoneChanges {
+    /// Says whether a registered phone registers again.
+    #[must_use]
+    pub const fn reregisters(&self) -> bool {
+        self.password.is_some() || self.realm.is_some() || self.srtp.is_some()
+    }
+}
