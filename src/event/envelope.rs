@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Event;
 use crate::id::{CallId, PhoneId, RunId, Seq};
@@ -23,6 +24,22 @@ pub struct Envelope {
     /// The fact.
     #[serde(flatten)]
     pub event: Event,
+}
+
+impl Envelope {
+    /// Returns what a condition finds outside the event's data: `phone`, `call`, `kind` and the like.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<Value> {
+        let subject = &self.subject;
+        match name {
+            "type" | "kind" => Some(self.event.kind().into()),
+            "phone_id" | "phone" => subject.phone.as_ref().map(|phone| phone.as_str().into()),
+            "call_id" => subject.call.map(|call| call.0.into()),
+            "call" => subject.call.map(|call| call.to_string().into()),
+            "timestamp" => Some(self.at.to_string().into()),
+            _ => None,
+        }
+    }
 }
 
 /// Whom a fact is about; a call's facts name its phone too.

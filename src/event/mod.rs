@@ -3,8 +3,11 @@
 //! Kinds are `subject.past_or_state`; their JSON is the journal's wire format, so a rename needs an entry in `upcast`.
 
 mod call;
+mod condition;
 mod envelope;
+mod fields;
 mod media;
+mod pattern;
 mod phone;
 mod run;
 mod sip;
@@ -12,8 +15,11 @@ mod system;
 mod upcast;
 
 pub use call::{CallEvent, Change, DialogIdentity, Direction, EndCause, Party};
+pub use condition::{Comparison, Condition, Expected, NotAComparison, look_up, status_class};
 pub use envelope::{Cause, Envelope, Subject, Surface};
+pub use fields::{ImpossibleCondition, check as check_condition, fields_of};
 pub use media::{DigitMethod, MediaDirection, MediaEvent, MediaStatistics};
+pub use pattern::{EventPattern, UnknownKind};
 pub use phone::{PhoneEvent, PhoneSpec, Transport};
 pub use run::{Ending, RunEvent, Verdict};
 pub use sip::{RawMessage, SipEvent, SipSummary};

@@ -7,9 +7,8 @@ use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use tokio::sync::Notify;
 
-use super::query::kind_matches;
 use crate::{
-    event::{Envelope, Event},
+    event::{Envelope, Event, EventPattern},
     id::{CallId, PhoneId, RunId, Seq},
 };
 
@@ -100,8 +99,9 @@ impl Kinds {
             return Self::all();
         }
         let mut chosen = Self([0; WORDS]);
+        let patterns: Vec<_> = patterns.iter().map(|pattern| EventPattern::new(pattern.as_ref())).collect();
         for (place, kind) in Event::kinds().into_iter().enumerate() {
-            if patterns.iter().any(|pattern| kind_matches(pattern.as_ref(), kind)) {
+            if patterns.iter().any(|pattern| pattern.matches(kind)) {
                 set(&mut chosen.0, place);
             }
         }

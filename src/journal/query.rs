@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::sqlite::data_text;
 use crate::{
-    event::Envelope,
+    event::{Envelope, EventPattern},
     id::{CallId, PhoneId, RunId, Seq},
 };
 
@@ -17,8 +17,8 @@ pub struct Query {
     pub call: Option<CallId>,
     /// Events of this run.
     pub run: Option<RunId>,
-    /// Kinds, exact (`call.ended`) or by subject (`call.*`); empty means every kind.
-    pub kinds: Vec<String>,
+    /// Kinds; empty means every kind.
+    pub kinds: Vec<EventPattern>,
     /// Only events after this position.
     pub after: Option<Seq>,
     /// Only events before this position.
@@ -51,7 +51,7 @@ impl Query {
     /// Selects by kind, exact or `subject.*`.
     #[must_use]
     pub fn of_kinds(kinds: &[&str]) -> Self {
-        Self { kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(), ..Self::default() }
+        Self { kinds: kinds.iter().map(|&kind| EventPattern::new(kind)).collect(), ..Self::default() }
     }
 
     /// Returns whether `envelope` is wanted; `limit` and order are the caller's.
@@ -70,20 +70,12 @@ impl Query {
     }
 
     fn wants_kind(&self, kind: &str) -> bool {
-        self.kinds.is_empty() || self.kinds.iter().any(|pattern| kind_matches(pattern, kind))
+        self.kinds.is_empty() || self.kinds.iter().any(|pattern| pattern.matches(kind))
     }
 }
 
 fn wanted<T: PartialEq>(asked: Option<&T>, is: Option<&T>) -> bool {
     asked.is_none() || asked == is
-}
-
-/// Returns whether `kind` is `pattern`, or of the subject that `pattern` (`call.*`) names.
-pub(super) fn kind_matches(pattern: &str, kind: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(prefix) => kind.starts_with(prefix),
-        None => kind == pattern,
-    }
 }
 
 /// Spells `text` as it stands inside a JSON string, because that is the form that is searched.

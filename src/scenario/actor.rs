@@ -19,7 +19,7 @@ use super::{
 use crate::{
     command::{Code, Command, Execute, NodeCommand, Outcome, Rejection},
     config::PbxProfile,
-    event::{Cause, RunEvent, Subject, Verdict},
+    event::{Cause, EventPattern, RunEvent, Subject, Verdict},
     id::{PhoneId, RunId, Seq},
     journal::{Gone, Journal, More, Query, Reader},
     view::Views,
@@ -151,7 +151,7 @@ impl Guard {
         joined.await;
         let finished = Query {
             run: Some(self.run),
-            kinds: vec!["run.finished".to_owned()],
+            kinds: vec![EventPattern::new("run.finished")],
             limit: Some(1),
             ..Query::default()
         };

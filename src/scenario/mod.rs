@@ -7,7 +7,6 @@ pub mod dialect;
 pub mod machine;
 mod model;
 mod node;
-mod pattern;
 pub mod reference;
 mod vars;
 
@@ -17,5 +16,4 @@ pub use diagnostic::{Diagnostic, Level, Position, Rule, Segment, nearest};
 pub use dialect::{ACTIONS, ActionShape, ArgShape, Known, Reading, parse_duration};
 pub use machine::{Ending, Failure, Held, RunSummary};
 pub use model::*;
-pub use pattern::{Comparison, EventPattern, Expected, NotAComparison, Predicate, look_up, status_class};
 pub use vars::{Template, Unresolved};

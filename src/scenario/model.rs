@@ -4,14 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
-use super::{
-    diagnostic::Position,
-    pattern::{Comparison, EventPattern, Predicate},
-    vars::Template,
-};
+use super::{diagnostic::Position, vars::Template};
 use crate::{
     command::Code,
-    event::{EndCause, Party, Verdict},
+    event::{Comparison, Condition, EndCause, EventPattern, Party, Verdict},
     id::{CallId, PhoneId},
     secret::Secret,
 };
@@ -139,7 +135,7 @@ pub struct EventMatcher {
     /// Only this call's.
     pub call: Option<CallRef>,
     /// What its data must be; all must hold.
-    pub predicates: Vec<Predicate>,
+    pub conditions: Vec<Condition>,
 }
 
 /// Names a call.
@@ -437,7 +433,7 @@ pub enum ClauseKind {
         /// Who ended it.
         by: Option<Party>,
         /// Its SIP status.
-        status: Option<Predicate>,
+        status: Option<Condition>,
     },
     /// Every one, in any order.
     All(Vec<Clause>),

@@ -12,13 +12,9 @@ use super::{
     wire::{self, COLUMNS, integer, nanoseconds},
 };
 use crate::{
-    event::{Envelope, former_kinds},
+    event::{Envelope, EventPattern, former_kinds},
     id::Seq,
-    journal::{
-        JournalError, Query,
-        error::RowFault,
-        query::{kind_matches, needle},
-    },
+    journal::{JournalError, Query, error::RowFault, query::needle},
 };
 
 /// The reading end of a journal's file; works while this or another process writes.
@@ -142,23 +138,25 @@ fn statement(query: &Query) -> (String, Vec<Value>) {
     (format!("SELECT {COLUMNS} FROM events WHERE {selection} ORDER BY seq {order} LIMIT {limit}"), values)
 }
 
-fn of_kinds(kinds: &[String]) -> (String, Vec<Value>) {
+fn of_kinds(kinds: &[EventPattern]) -> (String, Vec<Value>) {
     let mut conditions = Vec::new();
     let mut values = Vec::new();
     for kind in kinds {
-        match kind.strip_suffix('*') {
+        match kind.as_str().strip_suffix(".*") {
+            _ if kind.is_any() => conditions.push("TRUE"),
             Some(prefix) => {
-                conditions.push("(kind >= ? AND kind < ?)");
+                conditions.push("(kind = ? OR (kind >= ? AND kind < ?))");
                 values.push(Value::Text(prefix.to_owned()));
-                values.push(Value::Text(format!("{prefix}\u{10ffff}")));
+                values.push(Value::Text(format!("{prefix}.")));
+                values.push(Value::Text(format!("{prefix}.\u{10ffff}")));
             }
             None => {
                 conditions.push("kind = ?");
-                values.push(Value::Text(kind.clone()));
+                values.push(Value::Text(kind.as_str().to_owned()));
             }
         }
     }
-    for former in former_kinds(|present| kinds.iter().any(|pattern| kind_matches(pattern, present))) {
+    for former in former_kinds(|present| kinds.iter().any(|pattern| pattern.matches(present))) {
         conditions.push("kind = ?");
         values.push(Value::Text(former.to_owned()));
     }

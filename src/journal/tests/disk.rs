@@ -9,7 +9,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::*;
-use crate::event::{RawMessage, SipEvent, SipSummary, SystemEvent};
+use crate::event::{EventPattern, RawMessage, SipEvent, SipSummary, SystemEvent};
 
 fn open(folder: &Path) -> Journal {
     Journal::open(folder, Wall::system()).unwrap()
@@ -97,7 +97,11 @@ async fn the_file_answers_every_query_as_memory_does() {
         Query::of_kinds(&["call.banana"]),
         Query { text: Some("\"hi\"\r\n".into()), ..Query::default() },
         Query { text: Some("%".into()), ..Query::default() },
-        Query { text: Some("b@example".into()), kinds: vec!["call.*".into()], ..Query::default() },
+        Query {
+            text: Some("b@example".into()),
+            kinds: vec![EventPattern::new("call.*")],
+            ..Query::default()
+        },
     ];
     for query in queries {
         assert_eq!(

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     command::{Code, Rejection},
-    event::{Envelope, Event},
+    event::{Condition, Envelope, EventPattern, UnknownKind, check_condition, look_up},
     id::{CallId, PhoneId, RunId, Seq},
     journal::{About, Interest, Query},
     mcp::{
@@ -63,7 +63,7 @@ arguments! {
         phone_id: Option<PhoneId>,
         /// Only this call's.
         call_id: Option<CallId>,
-        /// Fields that the event's data must have, such as {"digit": "5"}.
+        /// What fields of its data must be, as in scenarios: {"digit": "5"}, {"status": "4xx"}, {"reason": "~busy"}, {"statistics.mos": ">= 4"}.
         r#match: Option<JsonObject>,
         /// Journal position to start after; now by default.
         after: Option<u64>,
@@ -73,13 +73,15 @@ arguments! {
 }
 
 async fn wait_for_event(services: Arc<Services>, given: WaitForEvent, context: CallContext) -> Reply {
-    if let Err(rejection) = known_kinds(&given.events) {
-        return Reply::rejected(rejection);
-    }
+    let read = patterns(&given.events)
+        .and_then(|kinds| conditions(&kinds, given.r#match.as_ref()).map(|conditions| (kinds, conditions)));
+    let (kinds, conditions) = match read {
+        Ok(read) => read,
+        Err(rejection) => return Reply::rejected(rejection),
+    };
     let within = Duration::from_millis(given.within_ms).min(LONGEST_WAIT);
     let after = given.after.map_or_else(|| services.journal.head(), Seq);
-    let wanted =
-        Query { phone: given.phone_id, call: given.call_id, kinds: given.events.clone(), ..Query::default() };
+    let wanted = Query { phone: given.phone_id, call: given.call_id, kinds, ..Query::default() };
     let started = Instant::now();
     let mut reader = services.journal.reader_of(after, interest(&wanted));
     loop {
@@ -89,7 +91,7 @@ async fn wait_for_event(services: Arc<Services>, given: WaitForEvent, context: C
             () = services.closing.cancelled() => break,
         };
         match next {
-            Ok(Ok(envelope)) if wanted.matches(&envelope) && fits(&envelope, given.r#match.as_ref()) => {
+            Ok(Ok(envelope)) if wanted.matches(&envelope) && holds(&envelope, &conditions) => {
                 return found(&services, &envelope);
             }
             Ok(Ok(_)) => {}
@@ -118,34 +120,32 @@ fn found(services: &Services, envelope: &Envelope) -> Reply {
     Reply::native(text, json!({ "found": true, "cursor": envelope.seq, "event": shown(envelope, false) }))
 }
 
-/// Refuses kinds that no event can have, so that a typing mistake is not waited for.
-fn known_kinds(patterns: &[String]) -> Result<(), Rejection> {
-    let kinds = Event::kinds();
-    for pattern in patterns {
-        let known = match pattern.strip_suffix('*') {
-            Some(prefix) => kinds.iter().any(|kind| kind.starts_with(prefix)),
-            None => kinds.contains(&pattern.as_str()),
-        };
-        if !known {
-            let subject = pattern.split('.').next().unwrap_or_default();
-            let mut near: Vec<&str> =
-                kinds.iter().copied().filter(|kind| kind.split('.').next() == Some(subject)).collect();
-            if near.is_empty() {
-                near = vec!["call.*", "phone.*", "media.*", "dtmf.*", "message.*", "sip.*", "run.*"];
-            }
-            let sentence = format!("unknown event '{pattern}'; there are {}", near.join(", "));
-            return Err(Rejection::new(Code::InvalidArgument, sentence));
-        }
-    }
-    Ok(())
+/// Reads the kinds, so that a typing mistake is not waited for.
+fn patterns(given: &[String]) -> Result<Vec<EventPattern>, Rejection> {
+    let read = |text: &String| text.parse().map_err(|error: UnknownKind| invalid(&error));
+    given.iter().map(read).collect()
 }
 
-/// Returns whether the event's data contain every field asked for; texts and numbers compare as written.
-fn fits(envelope: &Envelope, wanted: Option<&JsonObject>) -> bool {
-    let Some(wanted) = wanted else { return true };
+/// Reads what the data must be, and refuses what could never hold.
+fn conditions(patterns: &[EventPattern], given: Option<&JsonObject>) -> Result<Vec<Condition>, Rejection> {
+    let read = |(path, expected): (&String, &Value)| {
+        let condition = Condition::new(path, expected).map_err(|error| invalid(&error))?;
+        check_condition(patterns, &condition).map_err(|error| invalid(&error))?;
+        Ok(condition)
+    };
+    given.into_iter().flatten().map(read).collect()
+}
+
+fn invalid(error: &impl ToString) -> Rejection {
+    Rejection::new(Code::InvalidArgument, error.to_string())
+}
+
+fn holds(envelope: &Envelope, conditions: &[Condition]) -> bool {
+    if conditions.is_empty() {
+        return true;
+    }
     let data = envelope.event.data();
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    wanted.iter().all(|(name, asked)| data.get(name).is_some_and(|is| is == asked || text(is) == text(asked)))
+    conditions.iter().all(|condition| condition.holds(look_up(&data, &condition.path)))
 }
 
 arguments! {
@@ -175,10 +175,10 @@ arguments! {
 }
 
 async fn query_events(services: Arc<Services>, given: QueryEvents, _: CallContext) -> Reply {
-    let kinds = given.events.unwrap_or_default();
-    if let Err(rejection) = known_kinds(&kinds) {
-        return Reply::rejected(rejection);
-    }
+    let kinds = match patterns(&given.events.unwrap_or_default()) {
+        Ok(kinds) => kinds,
+        Err(rejection) => return Reply::rejected(rejection),
+    };
     let limit = usize::try_from(given.limit).unwrap_or(MOST_EVENTS).clamp(1, MOST_EVENTS);
     let query = Query {
         phone: given.phone_id,

@@ -39,6 +39,17 @@ fn a_good_scenario_has_no_findings() {
 }
 
 #[test]
+fn a_value_of_another_type_than_the_field_is_found_before_it_is_waited_for() {
+    let text = r##"phones: {a: {}}
+steps:
+  - make_call: {phone: a, to: "600"}
+  - expect: {event: call.ended, match: {status: "486"}}
+"##;
+    let found = lines(text);
+    assert!(found.contains("s.yaml:4:41: error[wrong-type]: 'status' is a number, never a text"), "{found}");
+}
+
+#[test]
 fn every_mistake_is_reported_at_once_with_place_and_suggestion() {
     let text = r##"name: broken
 phonez: {a: {}}

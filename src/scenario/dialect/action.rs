@@ -7,7 +7,6 @@ use super::{
         diagnostic::{Level, Position, Rule, nearest},
         model::{Action, CallRef, CallTarget, PhoneRef, Refusal, SoundChoice, Step},
         node::{Content, Entry, Node},
-        pattern::EventPattern,
         vars::Template,
     },
     events, expect,
@@ -15,7 +14,7 @@ use super::{
     scalar,
     shapes::{self, ActionShape, Verb},
 };
-use crate::command::Code;
+use crate::{command::Code, event::EventPattern};
 
 /// Reads one step; a mistake that leaves nothing to run yields none.
 pub(super) fn step(lower: &mut Lower, node: &Node) -> Option<Step> {

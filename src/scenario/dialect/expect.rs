@@ -7,14 +7,13 @@ use super::{
         diagnostic::{Position, Rule},
         model::{CallRef, Clause, ClauseKind, EventMatcher, Expectation, Metric, Scope, Since},
         node::{Content, Node},
-        pattern::{Comparison, Predicate},
     },
     action::event_patterns,
     events,
     fields::{Fields, Lower},
     scalar,
 };
-use crate::event::{EndCause, Party};
+use crate::event::{Comparison, Condition, EndCause, EventPattern, Party};
 
 /// Makes a group of its parts.
 type MakeGroup = fn(Vec<Clause>) -> ClauseKind;
@@ -152,14 +151,10 @@ fn clause_of(lower: &mut Lower, mut fields: Fields<'_>, at: Position) -> Option<
 }
 
 /// Reads the conditions that go with an event's name, in hooks and expectations alike.
-pub(super) fn matcher(
-    lower: &mut Lower,
-    fields: &mut Fields<'_>,
-    events: Vec<super::super::pattern::EventPattern>,
-) -> EventMatcher {
+pub(super) fn matcher(lower: &mut Lower, fields: &mut Fields<'_>, events: Vec<EventPattern>) -> EventMatcher {
     let scope = scope(lower, fields);
-    let predicates = fields.read(lower, &["match"], |lower, node| predicates(lower, node, &events));
-    EventMatcher { phone: scope.phone, call: scope.call, predicates: predicates.unwrap_or_default(), events }
+    let conditions = fields.read(lower, &["match"], |lower, node| conditions(lower, node, &events));
+    EventMatcher { phone: scope.phone, call: scope.call, conditions: conditions.unwrap_or_default(), events }
 }
 
 fn scope(lower: &mut Lower, fields: &mut Fields<'_>) -> Scope {
@@ -169,32 +164,28 @@ fn scope(lower: &mut Lower, fields: &mut Fields<'_>) -> Scope {
     }
 }
 
-fn predicates(
-    lower: &mut Lower,
-    node: &Node,
-    events: &[super::super::pattern::EventPattern],
-) -> Option<Vec<Predicate>> {
+fn conditions(lower: &mut Lower, node: &Node, events: &[EventPattern]) -> Option<Vec<Condition>> {
     let Content::Map(entries) = &node.content else {
         let text = format!("'match' must map paths to values, not {}", node.describe());
         lower.error(Rule::WrongType, node.at, text);
         return None;
     };
-    let mut predicates = Vec::with_capacity(entries.len());
+    let mut conditions = Vec::with_capacity(entries.len());
     for entry in entries {
-        lower.under(&entry.key, |lower| {
-            events::check_path(lower, events, &entry.key, entry.key_at);
-            match Predicate::new(entry.key.as_str(), &entry.value.to_json()) {
-                Ok(predicate) => predicates.push(predicate),
-                Err(error) => {
-                    let cause = error.to_string();
-                    let cause = cause.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                    let text = format!("{} is no regular expression: {cause}", entry.value.describe());
-                    lower.error(Rule::BadRegex, entry.value.at, text);
-                }
+        lower.under(&entry.key, |lower| match Condition::new(entry.key.as_str(), &entry.value.to_json()) {
+            Ok(condition) => {
+                events::check_match(lower, events, &condition, entry.key_at);
+                conditions.push(condition);
+            }
+            Err(error) => {
+                let cause = error.to_string();
+                let cause = cause.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                let text = format!("{} is no regular expression: {cause}", entry.value.describe());
+                lower.error(Rule::BadRegex, entry.value.at, text);
             }
         });
     }
-    Some(predicates)
+    Some(conditions)
 }
 
 fn event_clause(at: Position, matcher: EventMatcher, count: Comparison) -> Clause {
@@ -230,7 +221,7 @@ fn ended(lower: &mut Lower, fields: &mut Fields<'_>, which: &Node, at: Position)
     let cause = fields.read(lower, &["cause"], |lower, node| scalar::word(lower, node, CAUSES));
     let by = fields.read(lower, &["by"], |lower, node| scalar::word(lower, node, PARTIES));
     let status =
-        fields.read(lower, &["status", "code"], |_, node| Predicate::new("status", &node.to_json()).ok());
+        fields.read(lower, &["status", "code"], |_, node| Condition::new("status", &node.to_json()).ok());
     let mut words = format!("the end of the call{}", scope_words(&scope));
     if let Some((_, cause)) = CAUSES.iter().find(|(value, _)| Some(*value) == cause) {
         words.push_str(&format!(", cause {cause}"));
@@ -291,8 +282,8 @@ impl EventMatcher {
         let names: Vec<_> = self.events.iter().map(ToString::to_string).collect();
         let scope = Scope { phone: self.phone.clone(), call: self.call.clone() };
         let mut words = format!("{}{}", names.join(" or "), scope_words(&scope));
-        if !self.predicates.is_empty() {
-            let conditions: Vec<_> = self.predicates.iter().map(ToString::to_string).collect();
+        if !self.conditions.is_empty() {
+            let conditions: Vec<_> = self.conditions.iter().map(ToString::to_string).collect();
             words.push_str(&format!(" with {}", conditions.join(", ")));
         }
         words

@@ -7,12 +7,14 @@ use super::{
         diagnostic::{Level, Rule, nearest},
         model::CallRef,
         node::{Content, Node},
-        pattern::Comparison,
         vars::Template,
     },
     fields::Lower,
 };
-use crate::id::{CallId, PhoneId};
+use crate::{
+    event::{Comparison, NotAComparison},
+    id::{CallId, PhoneId},
+};
 
 fn wrong(lower: &mut Lower, node: &Node, wanted: &str) {
     lower.error(Rule::WrongType, node.at, format!("expected {wanted}, not {}", node.describe()));
@@ -242,7 +244,7 @@ pub(super) fn comparison(lower: &mut Lower, node: &Node, plain: fn(f64) -> Compa
         Ok(Comparison::Exactly(bound)) if !written.contains('=') => Some(plain(bound)),
         Ok(comparison) => Some(comparison),
         Err(error) => {
-            let error: super::super::pattern::NotAComparison = error;
+            let error: NotAComparison = error;
             lower.error(Rule::BadValue, node.at, format!("'{written}' is {error}"));
             None
         }

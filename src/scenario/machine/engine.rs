@@ -193,7 +193,7 @@ impl Machine {
         let owned = self.owned_phones();
         self.book.observe(envelope, |phone| owned.contains(phone));
         let compat = self.memory.observe(envelope);
-        self.history.push_back(Arc::new(Seen::new(Arc::clone(envelope), compat)));
+        self.history.push_back(Arc::new(Seen::new(Arc::clone(envelope), compat, self.scenario.lenient)));
         if self.history.len() > HISTORY {
             self.history.pop_front();
         }
@@ -378,7 +378,7 @@ impl Machine {
             {
                 fields.insert("synthetic".to_owned(), true.into());
             }
-            self.fire_hooks(now, &Seen::new(envelope, compat));
+            self.fire_hooks(now, &Seen::new(envelope, compat, self.scenario.lenient));
         }
     }
 

@@ -11,7 +11,6 @@ use super::{
             Action, CallRef, CallTarget, Clause, ClauseKind, EventMatcher, Expectation, Hook, PhoneRef,
             Refusal, Scope, Since, Step,
         },
-        pattern::{Comparison, EventPattern, Expected, Predicate},
     },
     book::Phase as CallPhase,
     commands::{Context, Prepared, Whom},
@@ -22,7 +21,7 @@ use super::{
 };
 use crate::{
     command::{Outcome, Rejection},
-    event::{Ending, RunEvent, Subject},
+    event::{Comparison, Condition, Ending, EventPattern, Expected, RunEvent, Subject},
     id::{CallId, PhoneId, Seq},
 };
 
@@ -248,13 +247,13 @@ impl Machine {
         let args = json!({ "event": event.as_str(), "timeout_ms": timeout.as_millis() });
         self.note_action(list, step, &args, None);
         // Only that phone's events count, and events without a phone.
-        let predicates = phone.map(|phone| Predicate {
+        let conditions = phone.map(|phone| Condition {
             path: "phone_id".to_owned(),
             expected: Expected::OneOf(vec![Expected::Equals(json!(phone.as_str())), Expected::Missing]),
         });
         let matcher = EventMatcher {
             events: vec![event.clone()],
-            predicates: predicates.into_iter().collect(),
+            conditions: conditions.into_iter().collect(),
             ..EventMatcher::default()
         };
         let kind = ClauseKind::Event { matcher, count: Comparison::AtLeast(1.0) };

@@ -10,10 +10,9 @@ use serde_json::{Value, json};
 use super::super::{
     dialect::CompatEvent,
     model::{CallRef, EventMatcher, Scope},
-    pattern::look_up,
 };
 use crate::{
-    event::{CallEvent, Envelope, Event, MediaEvent, PhoneEvent},
+    event::{CallEvent, Envelope, Event, MediaEvent, PhoneEvent, look_up},
     id::{CallId, Seq},
 };
 
@@ -25,6 +24,7 @@ pub(super) type Captures = BTreeMap<String, CallId>;
 pub(super) struct Seen {
     pub(super) envelope: Arc<Envelope>,
     compat: Option<CompatEvent>,
+    older_document: bool,
     data: OnceLock<Value>,
 }
 
@@ -40,8 +40,12 @@ pub(super) enum Fit {
 }
 
 impl Seen {
-    pub(super) fn new(envelope: Arc<Envelope>, compat: Option<CompatEvent>) -> Self {
-        Self { envelope, compat, data: OnceLock::new() }
+    pub(super) fn new(envelope: Arc<Envelope>, compat: Option<CompatEvent>, older_document: bool) -> Self {
+        Self { envelope, compat, older_document, data: OnceLock::new() }
+    }
+
+    fn is_for_any(&self) -> bool {
+        !self.older_document && !matches!(self.envelope.event, Event::Run(_))
     }
 
     pub(super) fn seq(&self) -> Seq {
@@ -56,15 +60,17 @@ impl Seen {
         let kind = self.envelope.event.kind();
         let older = self.compat.as_ref().map(|compat| compat.name.as_str());
         let named = matcher.events.iter().any(|pattern| {
-            let native = pattern.as_str() != "*" && pattern.matches(kind);
+            // `*` means everything that happens, not what this run notes of itself; in an older document it means
+            // what that form has a name for.
+            let native = pattern.matches(kind) && (!pattern.is_any() || self.is_for_any());
             native || older.is_some_and(|name| pattern.matches(name))
         });
         if !named {
             return Fit::No;
         }
-        let holds = matcher.predicates.iter().all(|predicate| {
-            let found = self.field(&predicate.path);
-            predicate.holds(found.as_ref())
+        let holds = matcher.conditions.iter().all(|condition| {
+            let found = self.field(&condition.path);
+            condition.holds(found.as_ref())
         });
         if holds { Fit::Full } else { Fit::Near }
     }
@@ -79,18 +85,9 @@ impl Seen {
         if let Some(value) = look_up(data, path).filter(|value| !value.is_null()) {
             return Some(value.clone());
         }
-        let subject = &self.envelope.subject;
-        match path {
-            "type" => {
-                let older = self.compat.as_ref().map(|compat| json!(compat.name));
-                older.or_else(|| Some(json!(self.envelope.event.kind())))
-            }
-            "kind" => Some(json!(self.envelope.event.kind())),
-            "phone_id" | "phone" => subject.phone.as_ref().map(|phone| json!(phone.as_str())),
-            "call_id" => subject.call.map(|call| json!(call.0)),
-            "call" => subject.call.map(|call| json!(call.to_string())),
-            "timestamp" => Some(json!(self.envelope.at.to_string())),
-            _ => None,
+        match (path, &self.compat) {
+            ("type", Some(compat)) => Some(json!(compat.name)),
+            _ => self.envelope.attribute(path),
         }
     }
 

@@ -1,15 +1,12 @@
 //! A condition being watched: events go in, and it says whether it is met, out of reach or still open.
 
 use super::{
-    super::{
-        model::{Clause, ClauseKind, EventMatcher, Metric, Scope},
-        pattern::{Comparison, Predicate},
-    },
+    super::model::{Clause, ClauseKind, EventMatcher, Metric, Scope},
     seen::{Captures, Fit, Seen},
     world::Names,
 };
 use crate::{
-    event::{CallEvent, EndCause, Event, MediaEvent, MediaStatistics, Party},
+    event::{CallEvent, Comparison, Condition, EndCause, Event, MediaEvent, MediaStatistics, Party},
     id::{CallId, Seq},
 };
 
@@ -42,7 +39,7 @@ enum Kind {
     Digits { scope: Scope, wanted: String, got: String },
     Tone { scope: Scope, hz: f64, tolerance: f64, sounding: Option<Seq> },
     Media { scope: Scope, audio: Option<bool>, bounds: Vec<(Metric, Comparison)> },
-    Ended { scope: Scope, cause: Option<EndCause>, by: Option<Party>, status: Option<Predicate> },
+    Ended { scope: Scope, cause: Option<EndCause>, by: Option<Party>, status: Option<Condition> },
     All(Vec<Watch>),
     Any(Vec<Watch>),
     InOrder(Vec<Watch>),

@@ -64,6 +64,29 @@ async fn a_kind_that_cannot_be_is_refused_with_those_that_can() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_means_by_match_what_a_scenario_means() {
+    let world = World::new();
+    let mut client = client_with_phone(&world).await;
+    let wait = |wanted: Value| json!({ "events": ["phone.registered"], "match": wanted, "after": 0, "within_ms": 1000 });
+    for (wanted, found) in [
+        (json!({ "status": "2xx" }), true),
+        (json!({ "status": ">= 300" }), false),
+        (json!({ "status": 200 }), true),
+    ] {
+        let result = client.result("wait_for_event", wait(wanted.clone())).await;
+        assert_eq!(result["structuredContent"]["found"], found, "{wanted}: {result}");
+    }
+    for (impossible, why) in [
+        (json!({ "banana": 1 }), "'banana' is not a field of phone.registered"),
+        (json!({ "status": "200" }), "'status' is a number, never a text"),
+    ] {
+        let refused = client.result("wait_for_event", wait(impossible)).await;
+        assert_eq!(refused["structuredContent"]["code"], "invalid_argument", "{refused}");
+        assert!(refused["content"][0]["text"].as_str().unwrap().contains(why), "{refused}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn events_are_looked_up_page_by_page() {
     let world = World::new();
     let mut client = client_with_phone(&world).await;

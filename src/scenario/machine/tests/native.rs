@@ -68,6 +68,33 @@ fn an_expectation_that_does_not_come_true_says_where_and_what_came_instead() {
 }
 
 #[test]
+fn any_event_means_every_kind_but_the_notes_of_the_run_itself() {
+    let text = r##"
+phones: {a: {}}
+hooks: [{when: "*", match: {kind: media.tone_started}, then: [{emit: heard}]}]
+steps:
+  - make_call: {phone: a, to: "600"}
+  - expect: {event: user.heard}
+"##;
+    let mut world = World::run(text);
+    world.call("a", 1, established());
+    assert_eq!(world.verdict(), "still running");
+    world.media("a", 1, tone(1000.0)).seconds(1);
+    assert_eq!(world.verdict(), "passed: the expectation held");
+
+    let own = r##"
+phones: {a: {}}
+hooks: [{when: "*", match: {kind: run.action_started}, then: [{emit: noted}]}]
+steps:
+  - make_call: {phone: a, to: "600"}
+  - expect: {event: user.noted, within: 1s}
+"##;
+    let mut world = World::run(own);
+    world.seconds(2);
+    assert!(world.verdict().starts_with("failed"), "{}", world.verdict());
+}
+
+#[test]
 fn an_event_since_the_last_command_counts_and_an_earlier_one_does_not() {
     let text = r##"
 phones: {a: {}}

@@ -1,51 +1,15 @@
-//! Event patterns and predicates: which events a hook, a wait or an expectation means.
+//! What a field of an event must be: one language for scenarios, MCP and whatever else chooses events by their data.
 //!
-//! The same types serve "wait for an event" on other surfaces, so that both mean the same.
+//! Values are compared without conversion: `200` is not `"200"`. [`super::fields`] finds such slips before anybody waits.
 
 use std::{fmt, str::FromStr};
 
 use regex::Regex;
 use serde_json::Value;
 
-/// Name of an event: exact, `prefix.*` (the prefix itself and everything below) or `*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventPattern(String);
-
-impl EventPattern {
-    /// Takes a pattern over.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// Returns the pattern as written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Tells whether an event of that name fits.
-    #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        match self.0.strip_suffix(".*") {
-            _ if self.0 == "*" => true,
-            Some(prefix) => {
-                name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            }
-            None => self.0 == name,
-        }
-    }
-}
-
-impl fmt::Display for EventPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// What one field of an event must be.
 #[derive(Clone, Debug)]
-pub struct Predicate {
+pub struct Condition {
     /// Dotted path into the data.
     pub path: String,
     /// What must be found there.
@@ -69,7 +33,7 @@ pub enum Expected {
     Equals(Value),
 }
 
-impl Predicate {
+impl Condition {
     /// Reads what a field must be from a document's value.
     ///
     /// # Errors
@@ -166,7 +130,7 @@ impl fmt::Display for Expected {
     }
 }
 
-impl fmt::Display for Predicate {
+impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.expected {
             Expected::Compared(comparison) => write!(f, "{} {comparison}", self.path),
@@ -303,22 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_fits_exactly_by_prefix_or_always() {
-        for (pattern, name, fits) in [
-            ("call.ended", "call.ended", true),
-            ("call.ended", "call.ended.x", false),
-            ("call.*", "call.ended", true),
-            ("call.*", "call", true),
-            ("call.*", "caller.x", false),
-            ("call.state.*", "call.state.early", true),
-            ("*", "anything", true),
-        ] {
-            assert_eq!(EventPattern::new(pattern).matches(name), fits, "{pattern} {name}");
-        }
-    }
-
-    #[test]
-    fn predicates_follow_the_published_table() {
+    fn conditions_follow_the_published_table() {
         for (expected, found, holds) in [
             (json!(null), None, true),
             (json!(null), Some(json!(null)), true),
@@ -342,10 +291,10 @@ mod tests {
             (json!("6001.."), Some(json!("6001..")), true),
             (json!({"a": 1}), Some(json!({"a": 1})), true),
         ] {
-            let predicate = Predicate::new("x", &expected).unwrap();
-            assert_eq!(predicate.holds(found.as_ref()), holds, "{expected} against {found:?}");
+            let condition = Condition::new("x", &expected).unwrap();
+            assert_eq!(condition.holds(found.as_ref()), holds, "{expected} against {found:?}");
         }
-        assert!(Predicate::new("x", &json!("~(")).is_err());
+        assert!(Condition::new("x", &json!("~(")).is_err());
     }
 
     #[test]
