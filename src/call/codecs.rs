@@ -17,7 +17,7 @@ pub(crate) fn unavailable_codecs(names: &[String]) -> Result<Vec<String>, Reject
         return Ok(unknown);
     }
     let list: Vec<String> = unknown.iter().map(|name| format!("'{name}'")).collect();
-    let have: Vec<&str> = Codec::ALL.iter().map(|codec| codec.name()).collect();
+    let have: Vec<&str> = Codec::ALL.iter().map(|codec| codec.name).collect();
     Err(Rejection::new(
         Code::InvalidArgument,
         format!("no codec of {} is available: use {}", list.join(", "), have.join(" or ")),

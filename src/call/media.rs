@@ -174,7 +174,7 @@ impl CallMedia {
 
     /// Returns the name of the codec in use.
     pub(crate) fn codec(&self) -> Option<String> {
-        self.plan.as_ref().map(|plan| plan.codec.name().to_owned())
+        self.plan.as_ref().map(|plan| plan.codec.name.to_owned())
     }
 
     /// Returns the fact that media begins, once there is a plan.
@@ -182,7 +182,7 @@ impl CallMedia {
         self.plan.as_ref().map(|plan| MediaEvent::Started {
             local: self.leg.local().to_string(),
             remote: plan.remote.map(|remote| remote.to_string()),
-            codec: plan.codec.name().to_owned(),
+            codec: plan.codec.name.to_owned(),
             direction: from_sdp(plan.direction),
         })
     }
@@ -191,7 +191,7 @@ impl CallMedia {
     pub(crate) fn moved(&self) -> Option<MediaEvent> {
         self.plan.as_ref().map(|plan| MediaEvent::Changed {
             remote: plan.remote.map(|remote| remote.to_string()),
-            codec: plan.codec.name().to_owned(),
+            codec: plan.codec.name.to_owned(),
             direction: from_sdp(plan.direction),
         })
     }
@@ -200,8 +200,7 @@ impl CallMedia {
 /// Returns what a phone with this codec list can do: all without a list, else what we have of it, in its order.
 fn capabilities(codecs: Option<&[String]>) -> Capabilities {
     let Some(names) = codecs.filter(|names| !names.is_empty()) else { return Capabilities::default() };
-    let codecs: Vec<CodecSpec> =
-        names.iter().filter_map(|name| Codec::from_name(name)).map(CodecSpec::of).collect();
+    let codecs = CodecSpec::number(names.iter().filter_map(|name| Codec::from_name(name)));
     match codecs.as_slice() {
         // Only a phone of an old journal can have such a list; an offer without codecs would be none.
         [] => Capabilities::default(),

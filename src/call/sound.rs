@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use offhook_media::{
-    audio::{Tone, ToneGenerator, read_wav},
+    audio::{SAMPLE_RATE, Tone, ToneGenerator, read_wav},
     session::Source,
 };
 
@@ -18,10 +18,10 @@ pub(super) fn source(sound: &Sound, repeat: bool) -> Result<Source, Rejection> {
         Sound::Echo => Ok(Source::Echo),
         Sound::Tone { hz, level_dbfs, duration: None } => Ok(Source::Tone(Tone::steady(hz, *level_dbfs))),
         Sound::Tone { hz, level_dbfs, duration: Some(duration) } => {
-            let samples = usize::try_from(duration.as_millis()).unwrap_or(usize::MAX).saturating_mul(8);
             // An hour of tone is beyond any test and would be memory thrown away.
-            let mut audio = vec![0; samples.min(8000 * 3600)];
-            ToneGenerator::new(&Tone::steady(hz, *level_dbfs)).fill(&mut audio);
+            let length = duration.as_millis().min(3_600_000) * u128::from(SAMPLE_RATE) / 1000;
+            let mut audio = vec![0; usize::try_from(length).unwrap_or_default()];
+            ToneGenerator::new(&Tone::steady(hz, *level_dbfs), SAMPLE_RATE).fill(&mut audio);
             Ok(Source::Wav { samples: audio.into(), repeat })
         }
         Sound::File(path) => {

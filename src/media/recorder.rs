@@ -13,7 +13,7 @@ use std::{
 };
 
 use offhook_media::{
-    audio::{FRAME_SAMPLES, RecordingLayout, WavError, WavRecorder},
+    audio::{Frame, RecordingLayout, SAMPLE_RATE, WavError, WavRecorder},
     session::RecordFrame,
 };
 
@@ -195,8 +195,8 @@ fn write_all<W: Write + Seek>(
     open: impl FnOnce() -> io::Result<W>,
     chunks: &Receiver<Chunk>,
 ) -> Result<u64, RecordingError> {
-    let mut writer = WavRecorder::new(open()?, RecordingLayout::Stereo)?;
-    let silence = [0; FRAME_SAMPLES];
+    let mut writer = WavRecorder::new(open()?, RecordingLayout::Stereo, SAMPLE_RATE)?;
+    let silence = Frame::silence(SAMPLE_RATE);
     for Chunk { lost, frames } in chunks {
         for _ in 0..lost {
             writer.write(&silence, &silence)?;
@@ -230,7 +230,12 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     fn frame(level: i16) -> RecordFrame {
-        RecordFrame { received: [level; FRAME_SAMPLES], sent: [-level; FRAME_SAMPLES] }
+        let voice = |sample| {
+            let mut frame = Frame::silence(SAMPLE_RATE);
+            frame.fill(sample);
+            frame
+        };
+        RecordFrame { received: voice(level), sent: voice(-level) }
     }
 
     /// A disk that stands still until it is released, and shows at last what it got.
@@ -325,7 +330,7 @@ mod tests {
         let interval = Some(Duration::from_millis(100));
         let config = SessionConfig { seed, statistics_interval: interval, ..SessionConfig::default() };
         leg.speak(|now| MediaSession::new(config, now));
-        leg.session(|voice, now| voice.set_plan(now, MediaPlan::direct(Codec::Pcmu, to.local())));
+        leg.session(|voice, now| voice.set_plan(now, MediaPlan::direct(Codec::PCMU, to.local())));
         leg.start();
     }
 

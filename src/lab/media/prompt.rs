@@ -20,7 +20,7 @@ pub(in crate::lab) fn beep() -> Arc<[i16]> {
     const LENGTH: Duration = Duration::from_millis(250);
     let count = usize::try_from(LENGTH.as_millis() * u128::from(SAMPLE_RATE) / 1000).unwrap_or_default();
     let mut samples = vec![0; count];
-    ToneGenerator::new(&Tone::steady(&[800.0], Tone::dbm0(-15.0))).fill(&mut samples);
+    ToneGenerator::new(&Tone::steady(&[800.0], Tone::dbm0(-15.0)), SAMPLE_RATE).fill(&mut samples);
     samples.into()
 }
 

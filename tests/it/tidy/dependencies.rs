@@ -10,7 +10,7 @@ const RULE: &str = "dependencies";
 const PURE: [(&str, &[&str]); 3] = [
     ("offhook-seed", &[]),
     ("offhook-sip", &["md-5", "offhook-seed", "sha2", "thiserror"]),
-    ("offhook-media", &["hound", "offhook-seed", "rtp-rs", "thiserror"]),
+    ("offhook-media", &["hound", "offhook-seed", "realfft", "rtp-rs", "thiserror"]),
 ];
 /// What must not come into a pure crate by way of another one: clocks, sockets, randomness.
 const IMPURE: [&str; 7] = ["chrono", "getrandom", "jiff", "mio", "rand", "socket2", "tokio"];

@@ -4,7 +4,7 @@
 //! −3.14 (A-law) or −3.17 (µ-law) dBFS (ITU-T G.711 table 5 and 6 notes); see [`super::Tone::dbm0`].
 
 /// Mean square of a full-scale sine.
-const FULL_SCALE: f64 = 32_768.0 * 32_768.0 / 2.0;
+pub(crate) const FULL_SCALE: f64 = 32_768.0 * 32_768.0 / 2.0;
 
 /// Returns the level of a mean square, `None` for digital silence.
 #[must_use]
@@ -12,42 +12,40 @@ pub fn dbfs(mean_square: f64) -> Option<f64> {
     (mean_square > 0.0).then(|| 10.0 * (mean_square / FULL_SCALE).log10())
 }
 
-/// Collects root mean square and peak over any stretch of audio.
+/// Returns the sum of the squares of samples.
+pub(crate) fn squares(samples: &[i16]) -> u64 {
+    let square = |sample: &i16| {
+        let wide = i32::from(*sample);
+        (wide * wide).cast_unsigned()
+    };
+    // Three squares fit 32 bits; pairs halve the wide additions.
+    let (pairs, rest) = samples.as_chunks::<2>();
+    let sum: u64 = pairs.iter().map(|[left, right]| u64::from(square(left) + square(right))).sum();
+    sum + rest.iter().map(|sample| u64::from(square(sample))).sum::<u64>()
+}
+
+/// Collects the root mean square over any stretch of audio.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LevelMeter {
     squares: f64,
     samples: u64,
-    peak: u16,
 }
 
 impl LevelMeter {
     /// Adds samples.
     pub fn add(&mut self, samples: &[i16]) {
-        let mut squares = 0u64;
-        for sample in samples {
-            let magnitude = sample.unsigned_abs();
-            self.peak = self.peak.max(magnitude);
-            squares += u64::from(magnitude) * u64::from(magnitude);
-        }
+        self.add_squares(squares(samples), samples.len());
+    }
+
+    /// Adds samples of which the sum of squares is known.
+    pub(crate) fn add_squares(&mut self, squares: u64, samples: usize) {
         self.squares += squares as f64;
-        self.samples += samples.len() as u64;
+        self.samples += samples as u64;
     }
 
     /// Returns the level, `None` when nothing or only digital silence was added.
     #[must_use]
     pub fn rms_dbfs(&self) -> Option<f64> {
         if self.samples == 0 { None } else { dbfs(self.squares / self.samples as f64) }
-    }
-
-    /// Returns the largest magnitude against full scale, `None` as for the level.
-    #[must_use]
-    pub fn peak_dbfs(&self) -> Option<f64> {
-        (self.peak > 0).then(|| 20.0 * (f64::from(self.peak) / 32_768.0).log10())
-    }
-
-    /// Returns the samples added.
-    #[must_use]
-    pub const fn samples(&self) -> u64 {
-        self.samples
     }
 }

@@ -1,58 +1,43 @@
 //! Adding voices.
 
-use super::{FRAME_SAMPLES, Frame};
+use super::Frame;
 
-/// Sums frames without wrap; what is too loud is clipped.
-#[derive(Debug, Clone)]
+/// Sums frames of one rate without wrap; what is too loud is clipped.
+///
+/// It stands between [`crate::session::MediaSession::hear`] and [`crate::session::MediaSession::say`]: add what each
+/// member of a conference hears, then let each say what the others added.
+#[derive(Debug, Clone, Default)]
 pub struct Mixer {
-    sums: [i32; FRAME_SAMPLES],
-}
-
-impl Default for Mixer {
-    fn default() -> Self {
-        Self::new()
-    }
+    sums: Vec<i32>,
 }
 
 impl Mixer {
-    /// Starts with silence.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { sums: [0; FRAME_SAMPLES] }
+    /// Forgets all voices.
+    pub fn clear(&mut self) {
+        self.sums.clear();
     }
 
     /// Adds a voice.
     pub fn add(&mut self, frame: &Frame) {
-        for (sum, sample) in self.sums.iter_mut().zip(frame) {
+        self.sums.resize(self.sums.len().max(frame.len()), 0);
+        for (sum, sample) in self.sums.iter_mut().zip(&**frame) {
             *sum += i32::from(*sample);
         }
     }
 
-    /// Returns the sum of all voices.
-    #[must_use]
-    pub fn mixed(&self) -> Frame {
-        self.sums.map(clip)
-    }
-
-    /// Returns the sum of all voices but one: what its speaker shall hear.
-    #[must_use]
-    pub fn without(&self, own: &Frame) -> Frame {
-        let mut others = *own;
+    /// Puts the sum of all voices but one into `others`, which holds that one.
+    pub fn take_away(&self, others: &mut Frame) {
         for (sample, sum) in others.iter_mut().zip(&self.sums) {
             *sample = clip(sum - i32::from(*sample));
         }
-        others
     }
 }
 
-/// Returns the sum of two frames, clipped.
-#[must_use]
-pub fn mix(left: &Frame, right: &Frame) -> Frame {
-    let mut sum = *left;
-    for (sample, other) in sum.iter_mut().zip(right) {
+/// Adds `other` to `frame`, clipped.
+pub fn mix(frame: &mut [i16], other: &[i16]) {
+    for (sample, other) in frame.iter_mut().zip(other) {
         *sample = sample.saturating_add(*other);
     }
-    sum
 }
 
 fn clip(sum: i32) -> i16 {
@@ -63,15 +48,26 @@ fn clip(sum: i32) -> i16 {
 mod tests {
     use super::*;
 
+    fn voice(sample: i16) -> Frame {
+        let mut frame = Frame::silence(8000);
+        frame.fill(sample);
+        frame
+    }
+
     #[test]
     fn voices_add_and_clip_instead_of_wrapping() {
-        let mut mixer = Mixer::new();
-        let (loud, soft) = ([30_000; FRAME_SAMPLES], [5000; FRAME_SAMPLES]);
-        mixer.add(&loud);
-        mixer.add(&soft);
-        assert_eq!(mixer.mixed(), [32_767; FRAME_SAMPLES]);
+        let mut mixer = Mixer::default();
+        mixer.add(&voice(30_000));
+        mixer.add(&voice(5000));
+        let mut all = voice(0);
+        mixer.take_away(&mut all);
+        assert_eq!(all, voice(32_767));
         // Removing the loud voice leaves the soft one whole: the sum was never clipped inside.
-        assert_eq!(mixer.without(&loud), soft);
-        assert_eq!(mix(&[-30_000; FRAME_SAMPLES], &[-5000; FRAME_SAMPLES]), [-32_768; FRAME_SAMPLES]);
+        let mut own = voice(30_000);
+        mixer.take_away(&mut own);
+        assert_eq!(own, voice(5000));
+        let mut sum = voice(-30_000);
+        mix(&mut sum, &voice(-5000));
+        assert_eq!(sum, voice(-32_768));
     }
 }

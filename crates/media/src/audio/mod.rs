@@ -1,7 +1,8 @@
-//! Samples: frames, tones, files, levels.
+//! Sound: frames, tones, files, levels.
 //!
-//! Everything inside is 16-bit linear, 8 kHz, one channel.
+//! Everything inside is 16-bit linear with one channel, at a rate that each part is told.
 
+mod frame;
 mod goertzel;
 mod level;
 mod mix;
@@ -12,7 +13,10 @@ mod tone;
 mod tone_detector;
 mod wav;
 
-pub(crate) use goertzel::{Goertzel, mean_square};
+pub(crate) use frame::stretch;
+pub use frame::{FRAME, Frame};
+pub(crate) use goertzel::Goertzels;
+pub(crate) use level::{FULL_SCALE, squares};
 pub use level::{LevelMeter, dbfs};
 pub use mix::{Mixer, mix};
 pub use resample::resample;
@@ -22,9 +26,5 @@ pub use tone::{Cadence, Tone, ToneGenerator};
 pub use tone_detector::{ToneChange, ToneDetector};
 pub use wav::{RecordingLayout, WavError, WavRecorder, read_wav, write_wav};
 
-/// Sampling rate of all audio inside, in hertz.
+/// Sampling rate of telephones, in hertz: of files once read, and of a session before it has a codec.
 pub const SAMPLE_RATE: u32 = 8000;
-/// Samples in a frame of 20 ms.
-pub const FRAME_SAMPLES: usize = 160;
-/// One frame of audio.
-pub type Frame = [i16; FRAME_SAMPLES];

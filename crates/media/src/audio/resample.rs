@@ -88,7 +88,7 @@ mod tests {
             for hz in [300.0, 1000.0, 3000.0] {
                 let out = resample(&sine(hz, rate, rate as usize), rate, 8000);
                 assert_eq!(out.len(), 8000, "{rate}");
-                let found = dominant_tone(&out[400..7600]).unwrap();
+                let found = dominant_tone(&out[400..7600], 8000).unwrap();
                 assert!((found.hz - hz).abs() < 0.5, "{rate} Hz, {hz}: {found:?}");
                 assert!((found.level_dbfs + 6.02).abs() < 0.1, "{rate} Hz, {hz}: {found:?}");
                 assert!(found.snr_db > 40.0, "{rate} Hz, {hz}: {found:?}");

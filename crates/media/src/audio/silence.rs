@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::{FRAME_SAMPLES, Frame, LevelMeter, SAMPLE_RATE};
+use super::FRAME;
 
-/// Duration of a frame.
-const FRAME: Duration = Duration::from_millis(FRAME_SAMPLES as u64 * 1000 / SAMPLE_RATE as u64);
 /// Loud frames in a row that end a silence; a single click does not.
 const LOUD_FRAMES: u32 = 2;
 
@@ -37,31 +35,28 @@ pub enum SilenceChange {
     },
 }
 
-/// Watches the level of frames.
+/// Watches which frames are loud.
 #[derive(Debug, Clone)]
 pub struct SilenceDetector {
-    config: SilenceConfig,
+    duration: Duration,
     quiet: Duration,
     loud_frames: u32,
     silent: bool,
 }
 
 impl SilenceDetector {
-    /// Starts in sound.
+    /// Starts in sound; quiet for `duration` is a silence.
     #[must_use]
-    pub const fn new(config: SilenceConfig) -> Self {
-        Self { config, quiet: Duration::ZERO, loud_frames: 0, silent: false }
+    pub const fn new(duration: Duration) -> Self {
+        Self { duration, quiet: Duration::ZERO, loud_frames: 0, silent: false }
     }
 
-    /// Takes the next frame.
-    pub fn push(&mut self, frame: &Frame) -> Option<SilenceChange> {
-        let mut meter = LevelMeter::default();
-        meter.add(frame);
-        let loud = meter.rms_dbfs().is_some_and(|level| level >= self.config.threshold_dbfs);
+    /// Takes whether the next frame is loud.
+    pub fn push(&mut self, loud: bool) -> Option<SilenceChange> {
         if !loud {
             self.loud_frames = 0;
             self.quiet += FRAME;
-            let starts = !self.silent && self.quiet >= self.config.duration;
+            let starts = !self.silent && self.quiet >= self.duration;
             self.silent |= starts;
             return starts.then_some(SilenceChange::Started);
         }
@@ -80,14 +75,12 @@ mod tests {
 
     #[test]
     fn a_silence_is_reported_once_and_ends_with_sound() {
-        let config = SilenceConfig { threshold_dbfs: -50.0, duration: Duration::from_millis(200) };
-        let mut detector = SilenceDetector::new(config);
-        let (quiet, loud) = ([3i16; FRAME_SAMPLES], [3000i16; FRAME_SAMPLES]);
+        let mut detector = SilenceDetector::new(Duration::from_millis(200));
         let mut changes = Vec::new();
         for index in 0..40 {
             // A click of one frame at 15 does not end the silence that began at 9.
-            let frame = if index == 15 || index >= 30 { &loud } else { &quiet };
-            changes.extend(detector.push(frame).map(|change| (index, change)));
+            let loud = index == 15 || index >= 30;
+            changes.extend(detector.push(loud).map(|change| (index, change)));
         }
         let ended = SilenceChange::Ended { quiet: Duration::from_millis(29 * 20) };
         assert_eq!(changes, [(9, SilenceChange::Started), (31, ended)]);

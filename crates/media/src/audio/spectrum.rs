@@ -1,13 +1,18 @@
 //! Power over frequency, and the tone that stands out.
 //!
-//! Hann-windowed blocks through a radix-2 transform, averaged over half-overlapping blocks (Welch).
+//! Hann-windowed blocks through a Fourier transform, averaged over half-overlapping blocks (Welch).
 
 use std::f64::consts::{PI, TAU};
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::{SAMPLE_RATE, dbfs};
+use realfft::num_complex::Complex;
+use realfft::{RealFftPlanner, RealToComplex};
 
-/// Longest block: 512 ms, bins of 2 Hz.
+use super::dbfs;
+
+/// Longest block: at 8 kHz 512 ms, bins of 2 Hz.
 const MAX_BLOCK: usize = 4096;
 /// Shortest block that separates anything.
 const MIN_BLOCK: usize = 256;
@@ -27,18 +32,18 @@ pub struct DominantTone {
     pub snr_db: f64,
 }
 
-/// Finds the strongest frequency in `samples` at 8 kHz.
+/// Finds the strongest frequency in `samples`, of which `rate` make a second.
 ///
-/// `None` for digital silence and for less than 32 ms. Any sound has a strongest frequency: look at
+/// `None` for digital silence and for less than 256 samples. Any sound has a strongest frequency: look at
 /// [`DominantTone::snr_db`] before calling it a tone.
 #[must_use]
-pub fn dominant_tone(samples: &[i16]) -> Option<DominantTone> {
+pub fn dominant_tone(samples: &[i16], rate: u32) -> Option<DominantTone> {
     let longest = samples.len().min(MAX_BLOCK);
     let block = if longest.is_power_of_two() { longest } else { longest.next_power_of_two() / 2 };
     if block < MIN_BLOCK {
         return None;
     }
-    let mut analyzer = Spectrum::new(Arc::new(Tables::new(block)), WIDE_LOBE);
+    let mut analyzer = Spectrum::new(Arc::new(Tables::new(block)), rate, WIDE_LOBE);
     let mut start = 0;
     while let Some(part) = samples.get(start..start + block) {
         analyzer.add(part);
@@ -63,23 +68,24 @@ pub(super) struct Peak {
 }
 
 /// What all analyzers of one block size share.
-#[derive(Debug)]
 pub(super) struct Tables {
-    window: Vec<f64>,
-    /// e^(−2πi·k/size), half a turn.
-    twiddles: Vec<(f64, f64)>,
+    window: Vec<f32>,
+    transform: Arc<dyn RealToComplex<f32>>,
+}
+
+impl fmt::Debug for Tables {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Tables").field("size", &self.window.len()).finish_non_exhaustive()
+    }
 }
 
 impl Tables {
-    /// Makes the tables for blocks of `size` samples, a power of two.
+    /// Makes the tables for blocks of `size` samples, an even number.
     pub(super) fn new(size: usize) -> Self {
         let place = |index: usize| index as f64 / size as f64;
         Self {
-            window: (0..size).map(|index| 0.5 - 0.5 * (TAU * place(index)).cos()).collect(),
-            twiddles: (0..size / 2)
-                .map(|index| (-TAU * place(index)).sin_cos())
-                .map(|(sin, cos)| (cos, sin))
-                .collect(),
+            window: (0..size).map(|index| (0.5 - 0.5 * (TAU * place(index)).cos()) as f32).collect(),
+            transform: RealFftPlanner::new().plan_fft_forward(size),
         }
     }
 }
@@ -87,20 +93,31 @@ impl Tables {
 /// Averaged power spectrum.
 #[derive(Debug, Clone)]
 pub(super) struct Spectrum {
+    rate: u32,
     lobe: usize,
     tables: Arc<Tables>,
-    /// Even samples as real, odd samples as imaginary parts: a real block needs only half a transform.
-    work: Vec<(f64, f64)>,
+    input: Vec<f32>,
+    output: Vec<Complex<f32>>,
+    scratch: Vec<Complex<f32>>,
     /// Sum of the powers of all blocks, half a spectrum.
-    bins: Vec<f64>,
+    bins: Vec<f32>,
     blocks: f64,
 }
 
 impl Spectrum {
     /// Makes an analyzer for blocks of the tables' size; a peak is `lobe` bins wide on each side.
-    pub(super) fn new(tables: Arc<Tables>, lobe: usize) -> Self {
-        let half = tables.twiddles.len();
-        Self { lobe, tables, work: vec![(0.0, 0.0); half], bins: vec![0.0; half], blocks: 0.0 }
+    pub(super) fn new(tables: Arc<Tables>, rate: u32, lobe: usize) -> Self {
+        let transform = &tables.transform;
+        Self {
+            rate,
+            lobe,
+            input: transform.make_input_vec(),
+            output: transform.make_output_vec(),
+            scratch: transform.make_scratch_vec(),
+            bins: vec![0.0; tables.window.len() / 2],
+            blocks: 0.0,
+            tables,
+        }
     }
 
     pub(super) fn clear(&mut self) {
@@ -110,99 +127,93 @@ impl Spectrum {
 
     /// Adds one block of exactly the size of the analyzer.
     pub(super) fn add(&mut self, block: &[i16]) {
-        let bits = self.work.len().trailing_zeros();
-        let pairs = block.as_chunks::<2>().0.iter().zip(self.tables.window.as_chunks::<2>().0);
-        for (index, ([even, odd], [even_factor, odd_factor])) in pairs.enumerate() {
-            let place = index.reverse_bits() >> (usize::BITS - bits);
-            if let Some(slot) = self.work.get_mut(place) {
-                *slot = (f64::from(*even) * even_factor, f64::from(*odd) * odd_factor);
-            }
+        for ((place, sample), factor) in self.input.iter_mut().zip(block).zip(&self.tables.window) {
+            *place = f32::from(*sample) * factor;
         }
-        self.transform();
-        self.add_powers();
-        self.blocks += 1.0;
-    }
-
-    /// Takes the spectra of even and odd samples apart, joins them to that of the block, and adds its powers.
-    fn add_powers(&mut self) {
-        // The spectrum of the halves is periodic: what mirrors the first bin is the first bin.
-        let mirrored = self.work.iter().take(1).chain(self.work.iter().skip(1).rev());
-        let places = self.work.iter().zip(mirrored).zip(&self.tables.twiddles);
-        for (bin, ((here, there), (cos, sin))) in self.bins.iter_mut().zip(places) {
-            let even = (here.0 + there.0, here.1 - there.1);
-            let odd = (here.1 + there.1, there.0 - here.0);
-            let real = even.0 + odd.0 * cos - odd.1 * sin;
-            let imaginary = even.1 + odd.0 * sin + odd.1 * cos;
-            // Both halves are twice their size here.
-            *bin += 0.25 * (real * real + imaginary * imaginary);
+        let transform = &self.tables.transform;
+        let done = transform.process_with_scratch(&mut self.input, &mut self.output, &mut self.scratch);
+        // It fails for vectors of a wrong length only, and these are the transform's own.
+        if done.is_ok() {
+            for (bin, value) in self.bins.iter_mut().zip(&self.output) {
+                *bin += value.re * value.re + value.im * value.im;
+            }
+            self.blocks += 1.0;
         }
     }
 
     /// Returns the mean square of everything above direct current.
     pub(super) fn total(&self) -> f64 {
-        self.scaled(self.bins.iter().skip(LOWEST).sum())
+        self.scaled(self.bins.get(LOWEST..).unwrap_or_default())
     }
 
     /// Returns the strongest peak, or the strongest away from `other`.
     pub(super) fn peak(&self, other: Option<Peak>) -> Option<Peak> {
-        let allowed = |bin: usize| other.is_none_or(|other| bin.abs_diff(other.bin) > 2 * self.lobe);
-        let (bin, top) = self
-            .bins
-            .iter()
-            .enumerate()
-            .skip(LOWEST)
-            .filter(|(bin, _)| allowed(*bin))
-            .max_by(|left, right| left.1.total_cmp(right.1))?;
-        if *top <= 0.0 {
-            return None;
+        let all = self.bins.len();
+        let (below, above) = match other {
+            Some(other) => (
+                LOWEST..other.bin.saturating_sub(2 * self.lobe),
+                (other.bin + 2 * self.lobe + 1).max(LOWEST)..all,
+            ),
+            None => (LOWEST..all, all..all),
+        };
+        let bin = match (self.strongest(below), self.strongest(above)) {
+            (Some(left), Some(right)) => {
+                if right.1 > left.1 {
+                    right.0
+                } else {
+                    left.0
+                }
+            }
+            (Some((bin, _)), None) | (None, Some((bin, _))) => bin,
+            (None, None) => return None,
+        };
+        let lobe =
+            self.bins.get(bin.saturating_sub(self.lobe).max(LOWEST)..(bin + self.lobe + 1).min(all))?;
+        Some(Peak { hz: self.refined(bin) * self.bin_width(), power: self.scaled(lobe), bin })
+    }
+
+    /// Returns the highest bin of a range and its height, unless all are empty.
+    fn strongest(&self, range: Range<usize>) -> Option<(usize, f32)> {
+        let first = range.start;
+        let bins = self.bins.get(range)?;
+        // The maximum of many at once, then its place, is much faster than both in one pass.
+        let (chunks, rest) = bins.as_chunks::<8>();
+        let mut tops = [0.0f32; 8];
+        for chunk in chunks {
+            for (top, bin) in tops.iter_mut().zip(chunk) {
+                *top = if *bin > *top { *bin } else { *top };
+            }
         }
-        let lobe = self
-            .bins
-            .get(bin.saturating_sub(self.lobe).max(LOWEST)..(bin + self.lobe + 1).min(self.bins.len()))?;
-        let power = self.scaled(lobe.iter().sum());
-        Some(Peak { hz: self.refined(bin) * self.bin_width(), power, bin })
+        let top = tops.iter().chain(rest).copied().fold(0.0, f32::max);
+        let place = bins.iter().position(|bin| *bin == top)?;
+        (top > 0.0).then_some((first + place, top))
     }
 
     fn bin_width(&self) -> f64 {
-        f64::from(SAMPLE_RATE) / self.tables.window.len() as f64
+        f64::from(self.rate) / self.tables.window.len() as f64
     }
 
     /// Places a peak between bins, by a parabola through the logarithms of three.
     fn refined(&self, bin: usize) -> f64 {
-        let log = |index: usize| self.bins.get(index).map_or(f64::MIN_POSITIVE, |power| power.max(1e-9)).ln();
+        let log = |index: usize| f64::from(self.bins.get(index).copied().unwrap_or(0.0)).max(1e-9).ln();
         let (left, middle, right) = (log(bin.saturating_sub(1)), log(bin), log(bin + 1));
         let bend = left - 2.0 * middle + right;
         let shift = if bend < 0.0 { 0.5 * (left - right) / bend } else { 0.0 };
         bin as f64 + shift.clamp(-0.5, 0.5)
     }
 
-    /// Turns a sum of bins into a mean square: both halves of the spectrum, window power 3/8.
-    fn scaled(&self, sum: f64) -> f64 {
+    /// Turns bins into a mean square: both halves of the spectrum, window power 3/8.
+    fn scaled(&self, bins: &[f32]) -> f64 {
+        let (chunks, rest) = bins.as_chunks::<8>();
+        let mut lanes = [0.0f32; 8];
+        for chunk in chunks {
+            for (lane, bin) in lanes.iter_mut().zip(chunk) {
+                *lane += bin;
+            }
+        }
+        let sum: f64 = lanes.iter().chain(rest).map(|part| f64::from(*part)).sum();
         let size = self.tables.window.len() as f64;
         2.0 * sum / (self.blocks.max(1.0) * size * size * 0.375)
-    }
-
-    fn transform(&mut self) {
-        let size = self.work.len();
-        // The first step has no turn.
-        for [left, right] in self.work.as_chunks_mut::<2>().0 {
-            (*left, *right) = ((left.0 + right.0, left.1 + right.1), (left.0 - right.0, left.1 - right.1));
-        }
-        let mut span = 2;
-        while span < size {
-            // The tables go half round in `size` steps.
-            let stride = size / span;
-            for group in self.work.chunks_exact_mut(2 * span) {
-                let (low, high) = group.split_at_mut(span);
-                let factors = self.tables.twiddles.iter().step_by(stride);
-                for ((left, right), (cos, sin)) in low.iter_mut().zip(high).zip(factors) {
-                    let turned = (right.0 * cos - right.1 * sin, right.0 * sin + right.1 * cos);
-                    *right = (left.0 - turned.0, left.1 - turned.1);
-                    *left = (left.0 + turned.0, left.1 + turned.1);
-                }
-            }
-            span *= 2;
-        }
     }
 }
 
@@ -228,14 +239,14 @@ mod tests {
 
     fn tone(frequencies: &[f64], level: f64, samples: usize) -> Vec<i16> {
         let mut audio = vec![0; samples];
-        ToneGenerator::new(&Tone::steady(frequencies, level)).fill(&mut audio);
+        ToneGenerator::new(&Tone::steady(frequencies, level), 8000).fill(&mut audio);
         audio
     }
 
     #[test]
     fn a_pure_tone_is_found_with_its_frequency_and_level() {
         for (hz, level) in [(425.0, -16.0), (1004.0, -3.0), (697.3, -30.0), (3399.0, -10.0), (61.7, -20.0)] {
-            let found = dominant_tone(&tone(&[hz], level, 8000)).unwrap();
+            let found = dominant_tone(&tone(&[hz], level, 8000), 8000).unwrap();
             assert!((found.hz - hz).abs() < 0.3, "{hz}: {found:?}");
             assert!((found.level_dbfs - level).abs() < 0.1, "{hz}: {found:?}");
             assert!(found.snr_db > 30.0, "{hz}: {found:?}");
@@ -244,16 +255,16 @@ mod tests {
 
     #[test]
     fn a_short_recording_still_shows_its_tone() {
-        let found = dominant_tone(&tone(&[440.0], -10.0, 400)).unwrap();
+        let found = dominant_tone(&tone(&[440.0], -10.0, 400), 8000).unwrap();
         assert!((found.hz - 440.0).abs() < 2.0, "{found:?}");
-        assert_eq!(dominant_tone(&tone(&[440.0], -10.0, 255)), None);
+        assert_eq!(dominant_tone(&tone(&[440.0], -10.0, 255), 8000), None);
     }
 
     #[test]
     fn silence_has_no_tone_and_noise_a_bad_one() {
-        assert_eq!(dominant_tone(&[0; 4096]), None);
+        assert_eq!(dominant_tone(&[0; 4096], 8000), None);
         let mut seed = offhook_seed::Seed::new(5);
         let noise: Vec<i16> = (0..8000).map(|_| (seed.next_u16() as i16) / 8).collect();
-        assert!(dominant_tone(&noise).unwrap().snr_db < 0.0);
+        assert!(dominant_tone(&noise, 8000).unwrap().snr_db < 0.0);
     }
 }

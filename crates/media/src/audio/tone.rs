@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use super::SAMPLE_RATE;
-
 /// On and off times, repeated for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cadence {
@@ -100,27 +98,47 @@ impl Tone {
     }
 }
 
+/// Samples that an oscillator makes at once.
+const BLOCK: usize = 8;
+
 /// One sine, made by rotating a vector.
+///
+/// A block is turned out of one position by fixed angles, so that its samples do not wait for each other.
 #[derive(Debug, Clone, Copy)]
 struct Oscillator {
     cosine: f64,
     sine: f64,
-    step_cosine: f64,
-    step_sine: f64,
+    /// Cosine and sine of no step up to seven.
+    cosines: [f64; BLOCK],
+    sines: [f64; BLOCK],
+    /// Cosine and sine of eight steps.
+    block: (f64, f64),
 }
 
 impl Oscillator {
-    fn new(frequency: f64) -> Self {
-        let (step_sine, step_cosine) = (std::f64::consts::TAU * frequency / f64::from(SAMPLE_RATE)).sin_cos();
-        Self { cosine: 1.0, sine: 0.0, step_cosine, step_sine }
+    fn new(frequency: f64, rate: u32) -> Self {
+        let step = std::f64::consts::TAU * frequency / f64::from(rate);
+        let angles = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0].map(|steps| steps * step);
+        let (sine, cosine) = (step * BLOCK as f64).sin_cos();
+        Self {
+            cosine: 1.0,
+            sine: 0.0,
+            cosines: angles.map(f64::cos),
+            sines: angles.map(f64::sin),
+            block: (cosine, sine),
+        }
     }
 
-    fn next(&mut self) -> f64 {
-        let value = self.sine;
-        let cosine = self.cosine * self.step_cosine - self.sine * self.step_sine;
-        self.sine = self.sine * self.step_cosine + self.cosine * self.step_sine;
-        self.cosine = cosine;
-        value
+    /// Adds the values of the next eight samples, and moves on by `count` of them.
+    fn add(&mut self, sums: &mut [f64; BLOCK], count: usize) {
+        let (cosine, sine) = (self.cosine, self.sine);
+        for ((sum, turn_cosine), turn_sine) in sums.iter_mut().zip(&self.cosines).zip(&self.sines) {
+            *sum += sine * turn_cosine + cosine * turn_sine;
+        }
+        let part = self.cosines.get(count).zip(self.sines.get(count));
+        let (turn_cosine, turn_sine) = part.map_or(self.block, |(cosine, sine)| (*cosine, *sine));
+        self.cosine = cosine * turn_cosine - sine * turn_sine;
+        self.sine = sine * turn_cosine + cosine * turn_sine;
     }
 
     /// Pulls the vector back to unit length; rounding would let it drift over hours.
@@ -143,16 +161,16 @@ pub struct ToneGenerator {
 }
 
 impl ToneGenerator {
-    /// Starts a tone.
+    /// Starts a tone, at `rate` samples a second.
     #[must_use]
-    pub fn new(tone: &Tone) -> Self {
-        let samples = |duration: &Duration| duration.as_millis() as u64 * u64::from(SAMPLE_RATE) / 1000;
+    pub fn new(tone: &Tone, rate: u32) -> Self {
+        let samples = |duration: &Duration| duration.as_millis() as u64 * u64::from(rate) / 1000;
         let steps: Vec<u64> = tone.cadence.steps.iter().map(samples).collect();
         // A cadence without any length would never move on.
         let steps = if steps.iter().sum::<u64>() == 0 { Vec::new() } else { steps };
         let left = steps.first().copied().unwrap_or(u64::MAX);
         Self {
-            oscillators: tone.frequencies.iter().map(|hertz| Oscillator::new(*hertz)).collect(),
+            oscillators: tone.frequencies.iter().map(|hertz| Oscillator::new(*hertz, rate)).collect(),
             amplitude: 32_767.0 * 10f64.powf(tone.level_dbfs / 20.0),
             steps,
             step: 0,
@@ -162,17 +180,80 @@ impl ToneGenerator {
 
     /// Fills `out` with the next samples.
     pub fn fill(&mut self, out: &mut [i16]) {
-        for sample in out.iter_mut() {
+        let mut rest = out;
+        while !rest.is_empty() {
             while self.left == 0 {
                 self.step = (self.step + 1) % self.steps.len().max(1);
                 self.left = self.steps.get(self.step).copied().unwrap_or(u64::MAX);
             }
-            self.left -= 1;
-            let sum: f64 = self.oscillators.iter_mut().map(Oscillator::next).sum();
-            let sounding = self.step.is_multiple_of(2);
-            let value = if sounding { (sum * self.amplitude).round() } else { 0.0 };
-            *sample = value.clamp(-32_768.0, 32_767.0) as i16;
+            let length = rest.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+            self.left -= length as u64;
+            let (stretch, behind) = rest.split_at_mut(length);
+            self.turn(stretch);
+            rest = behind;
         }
         self.oscillators.iter_mut().for_each(Oscillator::renormalize);
+    }
+
+    /// Makes the samples of one step of the cadence; oscillators turn in pauses too.
+    fn turn(&mut self, out: &mut [i16]) {
+        let amplitude = if self.step.is_multiple_of(2) { self.amplitude } else { 0.0 };
+        for block in out.chunks_mut(BLOCK) {
+            let mut sums = [0.0; BLOCK];
+            self.oscillators.iter_mut().for_each(|oscillator| oscillator.add(&mut sums, block.len()));
+            for (sample, sum) in block.iter_mut().zip(sums) {
+                *sample = rounded(sum * amplitude);
+            }
+        }
+    }
+}
+
+/// Rounds and clips.
+///
+/// Above 2^52 a double has no place for fractions, so that adding that much rounds, without a call into the library.
+fn rounded(value: f64) -> i16 {
+    const SHIFT: f64 = 6_755_399_441_055_744.0;
+    let shifted = value.clamp(-32_768.0, 32_767.0) + SHIFT;
+    shifted.to_bits() as i16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tone_is_its_sine_whatever_the_lengths_asked_for() {
+        for lengths in [[160usize; 5], [1, 7, 8, 9, 15], [37, 3, 160, 2, 598]] {
+            let mut generator = ToneGenerator::new(&Tone::steady(&[440.0, 1333.0], -12.0), 16_000);
+            let mut audio = Vec::new();
+            for length in lengths {
+                let mut part = vec![0; length];
+                generator.fill(&mut part);
+                audio.extend(part);
+            }
+            for (index, sample) in audio.iter().enumerate() {
+                let turn = std::f64::consts::TAU * index as f64 / 16_000.0;
+                let exact = 32_767.0 * 10f64.powf(-0.6) * ((440.0 * turn).sin() + (1333.0 * turn).sin());
+                assert!((f64::from(*sample) - exact).abs() <= 0.51, "{index}: {sample} {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_loud_is_clipped_and_halves_are_rounded_to_even() {
+        let cases = [(1e9, 32_767), (-1e9, -32_768), (0.4, 0), (0.6, 1), (-0.6, -1), (-7.0, -7), (2.5, 2)];
+        for (value, expected) in cases {
+            assert_eq!(rounded(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_cadence_sounds_and_pauses_for_its_times() {
+        let tone = Tone { cadence: Cadence::of(&[10, 30]), ..Tone::steady(&[1000.0], -10.0) };
+        let mut audio = vec![0; 640];
+        ToneGenerator::new(&tone, 8000).fill(&mut audio);
+        for (index, part) in audio.chunks(80).enumerate() {
+            assert_eq!(part.iter().any(|sample| *sample != 0), index % 4 == 0, "{index}");
+        }
     }
 }

@@ -7,12 +7,12 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use super::spectrum::{Peak, Spectrum, Tables};
-use super::{LevelMeter, SAMPLE_RATE, dbfs};
+use super::{FULL_SCALE, SAMPLE_RATE, dbfs, squares};
 
-/// Samples in a window.
-const WINDOW: usize = 1024;
-/// Samples between windows.
-const HOP: usize = 256;
+/// Length of a window.
+const WINDOW: Duration = Duration::from_millis(128);
+/// Windows begin this many times in one.
+const OVERLAP: usize = 4;
 /// Bins on each side of a frequency: the main lobe, so that 440 and 480 Hz stay apart.
 const LOBE: usize = 2;
 /// Share of the power that the tone must have.
@@ -32,7 +32,7 @@ const END_WINDOWS: u32 = 2;
 const WINDOW_GAIN_DB: f64 = 4.3;
 
 /// Hundreds of detectors in step use one set of tables, which then stays in the processor's cache.
-static TABLES: LazyLock<Arc<Tables>> = LazyLock::new(|| Arc::new(Tables::new(WINDOW)));
+static TELEPHONE: LazyLock<Arc<Tables>> = LazyLock::new(|| Arc::new(Tables::new(window_at(SAMPLE_RATE))));
 
 /// Beginning or end of a tone.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +56,11 @@ pub enum ToneChange {
 /// Listens for tones.
 #[derive(Debug, Clone)]
 pub struct ToneDetector {
+    rate: u32,
+    /// Samples in a window.
+    window: usize,
+    /// Sum of squares of a window below which no tone can be loud enough.
+    floor: f64,
     spectrum: Spectrum,
     /// The last window, oldest sample first.
     samples: Vec<i16>,
@@ -71,29 +76,29 @@ struct Candidate {
     missed: u32,
 }
 
-impl Default for ToneDetector {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl ToneDetector {
-    /// Makes a detector that has heard nothing.
+    /// Makes a detector that has heard nothing, for sound of `rate` samples a second.
     #[must_use]
-    pub fn new() -> Self {
-        let samples = Vec::with_capacity(WINDOW + HOP);
-        Self { spectrum: Spectrum::new(Arc::clone(&TABLES), LOBE), samples, candidate: None, sounding: None }
+    pub fn new(rate: u32) -> Self {
+        let window = window_at(rate);
+        let tables = if rate == SAMPLE_RATE { Arc::clone(&TELEPHONE) } else { Arc::new(Tables::new(window)) };
+        let floor = FULL_SCALE * 10f64.powf((FLOOR_DBFS - WINDOW_GAIN_DB) / 10.0) * window as f64;
+        Self {
+            rate,
+            window,
+            floor,
+            spectrum: Spectrum::new(tables, rate, LOBE),
+            samples: Vec::with_capacity(window + window / OVERLAP),
+            candidate: None,
+            sounding: None,
+        }
     }
 
-    /// Takes samples at 8 kHz, at most 256 at once, and tells what they change.
+    /// Takes samples, at most 32 ms at once, and tells what they change.
     pub fn push(&mut self, audio: &[i16]) -> Option<ToneChange> {
         self.samples.extend_from_slice(audio);
-        if self.samples.len() < WINDOW {
-            return None;
-        }
-        let window = self.samples.get(..WINDOW).unwrap_or_default();
-        let heard = measure(&mut self.spectrum, window);
-        self.samples.drain(..HOP);
+        let heard = self.measure(self.samples.len().checked_sub(self.window)?);
+        self.samples.drain(..self.window / OVERLAP);
         self.follow(heard)
     }
 
@@ -119,43 +124,49 @@ impl ToneDetector {
         self.candidate = None;
         let hz = self.sounding.take()?;
         // The outermost windows that show a tone are about three quarters full of it.
-        let samples = WINDOW / 2 + HOP * (known.windows.saturating_sub(1)) as usize;
-        let duration = Duration::from_micros(samples as u64 * 1_000_000 / u64::from(SAMPLE_RATE));
+        let samples = self.window / 2 + self.window / OVERLAP * (known.windows.saturating_sub(1)) as usize;
+        let duration = Duration::from_micros(samples as u64 * 1_000_000 / u64::from(self.rate));
         Some(ToneChange::Ended { hz, duration })
+    }
+
+    /// Returns frequency and level if the window, behind which `more` samples lie, is a tone.
+    fn measure(&mut self, more: usize) -> Option<(f64, f64)> {
+        let window = self.samples.get(..self.samples.len() - more)?;
+        // What is too quiet as a whole holds no tone that is loud enough: silence costs no transform.
+        if (squares(window) as f64) < self.floor {
+            return None;
+        }
+        self.spectrum.clear();
+        self.spectrum.add(window);
+        let first = self.spectrum.peak(None)?;
+        let second = self.spectrum.peak(Some(first)).filter(|second| second.power > SECOND * first.power);
+        let power = first.power + second.map_or(0.0, |second: Peak| second.power);
+        let level = dbfs(power).filter(|level| *level >= FLOOR_DBFS)?;
+        (power >= SHARE * self.spectrum.total()).then_some((first.hz, level))
     }
 }
 
-/// Returns frequency and level if the window is a tone.
-fn measure(spectrum: &mut Spectrum, window: &[i16]) -> Option<(f64, f64)> {
-    let mut meter = LevelMeter::default();
-    meter.add(window);
-    // What is too quiet as a whole holds no tone that is loud enough.
-    meter.rms_dbfs().filter(|level| level + WINDOW_GAIN_DB >= FLOOR_DBFS)?;
-    spectrum.clear();
-    spectrum.add(window);
-    let first = spectrum.peak(None)?;
-    let second = spectrum.peak(Some(first)).filter(|second| second.power > SECOND * first.power);
-    let power = first.power + second.map_or(0.0, |second: Peak| second.power);
-    let level = dbfs(power).filter(|level| *level >= FLOOR_DBFS)?;
-    (power >= SHARE * spectrum.total()).then_some((first.hz, level))
+/// Returns the samples of a window, an even number.
+const fn window_at(rate: u32) -> usize {
+    (rate as u64 * WINDOW.as_millis() as u64 / 2000 * 2) as usize
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::{FRAME_SAMPLES, Tone, ToneGenerator};
+    use crate::audio::{Tone, ToneGenerator};
     use crate::codec::{alaw_decode, alaw_encode};
     use crate::testkit::speech;
     use offhook_seed::Seed;
 
     fn changes(audio: &[i16]) -> Vec<ToneChange> {
-        let mut detector = ToneDetector::new();
-        audio.chunks(FRAME_SAMPLES).filter_map(|frame| detector.push(frame)).collect()
+        let mut detector = ToneDetector::new(8000);
+        audio.chunks(160).filter_map(|frame| detector.push(frame)).collect()
     }
 
     fn sound(tone: &Tone, seconds: f64) -> Vec<i16> {
         let mut audio = vec![0; (seconds * 8000.0) as usize];
-        ToneGenerator::new(tone).fill(&mut audio);
+        ToneGenerator::new(tone, 8000).fill(&mut audio);
         audio.iter().map(|sample| alaw_decode(alaw_encode(*sample))).collect()
     }
 
@@ -194,6 +205,16 @@ mod tests {
         let heard = changes(&sound(&Tone::steady(&[1004.0], -16.0), 3.0));
         let [ToneChange::Started { hz, level_dbfs }] = heard.as_slice() else { panic!("{heard:?}") };
         assert!((hz - 1004.0).abs() < 1.0 && (level_dbfs + 16.0).abs() < 0.3);
+    }
+
+    #[test]
+    fn a_tone_of_wideband_sound_is_heard_at_its_pitch() {
+        let mut audio = vec![0; 16_000];
+        ToneGenerator::new(&Tone::steady(&[5200.0], -12.0), 16_000).fill(&mut audio);
+        let mut detector = ToneDetector::new(16_000);
+        let heard: Vec<_> = audio.chunks(320).filter_map(|frame| detector.push(frame)).collect();
+        let [ToneChange::Started { hz, level_dbfs }] = heard.as_slice() else { panic!("{heard:?}") };
+        assert!((hz - 5200.0).abs() < 1.0 && (level_dbfs + 12.0).abs() < 0.3);
     }
 
     #[test]

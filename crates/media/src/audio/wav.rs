@@ -1,7 +1,7 @@
 //! WAV files as bytes: reading what may be played, writing what was heard.
 //!
 //! Reads 8, 16, 24 and 32-bit integers, 32-bit floats, and G.711 (format tags 6 and 7); any rate and
-//! number of channels become mono at 8 kHz. Writes 16-bit PCM at 8 kHz, mono or stereo.
+//! number of channels become mono at 8 kHz. Writes 16-bit PCM, mono or stereo.
 
 use std::io::{self, Cursor, Seek, Write};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub fn read_wav(bytes: &[u8]) -> Result<Arc<[i16]>, WavError> {
         Some((codec, channels, rate)) => {
             let data = chunk(bytes, *b"data").ok_or(WavError::MissingData)?;
             let mut samples = Vec::with_capacity(data.len());
-            codec.decode(data, &mut samples);
+            (codec.decoder)().decode(data, &mut samples);
             (mono(&samples, channels), rate)
         }
         None => linear(bytes)?,
@@ -95,8 +95,8 @@ fn companded(bytes: &[u8]) -> Option<(Codec, u16, u32)> {
         return None;
     };
     let codec = match u16::from_le_bytes([tag_low, tag_high]) {
-        6 => Codec::Pcma,
-        7 => Codec::Pcmu,
+        6 => Codec::PCMA,
+        7 => Codec::PCMU,
         _ => return None,
     };
     let channels = u16::from_le_bytes([channels_low, channels_high]);
@@ -133,39 +133,36 @@ pub enum RecordingLayout {
 pub struct WavRecorder<W: Write + Seek> {
     writer: WavWriter<W>,
     layout: RecordingLayout,
+    rate: u32,
     unflushed: u32,
     frames: u64,
 }
 
 impl<W: Write + Seek> WavRecorder<W> {
-    /// Starts a recording.
+    /// Starts a recording of `rate` samples a second.
     ///
     /// # Errors
     ///
     /// Fails when the header cannot be written.
-    pub fn new(writer: W, layout: RecordingLayout) -> Result<Self, WavError> {
+    pub fn new(writer: W, layout: RecordingLayout, rate: u32) -> Result<Self, WavError> {
         let channels = match layout {
             RecordingLayout::Mono => 1,
             RecordingLayout::Stereo => 2,
         };
-        let spec = WavSpec {
-            channels,
-            sample_rate: SAMPLE_RATE,
-            bits_per_sample: 16,
-            sample_format: SampleFormat::Int,
-        };
+        let spec =
+            WavSpec { channels, sample_rate: rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
         let mut writer = WavWriter::new(writer, spec).map_err(WavError::Write)?;
         writer.flush().map_err(WavError::Write)?;
-        Ok(Self { writer, layout, unflushed: 0, frames: 0 })
+        Ok(Self { writer, layout, rate, unflushed: 0, frames: 0 })
     }
 
-    /// Appends 20 ms of both directions.
+    /// Appends a frame of each direction; one of another rate is converted.
     ///
     /// # Errors
     ///
     /// Fails when the medium does.
     pub fn write(&mut self, received: &Frame, sent: &Frame) -> Result<(), WavError> {
-        self.append(received, sent).map_err(WavError::Write)?;
+        self.append(&received.at_rate(self.rate), &sent.at_rate(self.rate)).map_err(WavError::Write)?;
         self.frames += 1;
         self.unflushed += 1;
         if self.unflushed >= FLUSH_FRAMES {
@@ -193,14 +190,15 @@ impl<W: Write + Seek> WavRecorder<W> {
     fn append(&mut self, received: &Frame, sent: &Frame) -> Result<(), hound::Error> {
         match self.layout {
             RecordingLayout::Mono => {
-                let both = mix(received, sent);
+                let mut both = received.clone();
+                mix(&mut both, sent);
                 let mut samples = self.writer.get_i16_writer(both.len() as u32);
                 both.iter().for_each(|sample| samples.write_sample(*sample));
                 samples.flush()
             }
             RecordingLayout::Stereo => {
                 let mut samples = self.writer.get_i16_writer(2 * received.len() as u32);
-                for (heard, said) in received.iter().zip(sent) {
+                for (heard, said) in received.iter().zip(&**sent) {
                     samples.write_sample(*heard);
                     samples.write_sample(*said);
                 }
@@ -243,7 +241,7 @@ impl WavError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::{FRAME_SAMPLES, Tone, ToneGenerator, dominant_tone};
+    use crate::audio::{Tone, ToneGenerator, dominant_tone};
     use crate::codec::{alaw_encode, ulaw_encode};
 
     fn tone(rate: u32) -> Vec<i16> {
@@ -262,7 +260,7 @@ mod tests {
     fn check(bytes: &[u8], level: f64) {
         let samples = read_wav(bytes).unwrap();
         assert!(samples.len().abs_diff(8000) <= 1, "{}", samples.len());
-        let found = dominant_tone(&samples[200..7800]).unwrap();
+        let found = dominant_tone(&samples[200..7800], 8000).unwrap();
         assert!((found.hz - 700.0).abs() < 0.5, "{found:?}");
         assert!((found.level_dbfs - level).abs() < 0.2, "{found:?}");
     }
@@ -353,11 +351,11 @@ mod tests {
 
     #[test]
     fn a_recording_keeps_both_directions_and_can_be_read_before_its_end() {
-        let (mut received, mut sent) = ([0i16; FRAME_SAMPLES], [0i16; FRAME_SAMPLES]);
+        let (mut received, mut sent) = (Frame::silence(8000), Frame::silence(8000));
         let mut file = Cursor::new(Vec::new());
-        let mut recorder = WavRecorder::new(&mut file, RecordingLayout::Stereo).unwrap();
-        let mut left = ToneGenerator::new(&Tone::steady(&[400.0], -10.0));
-        let mut right = ToneGenerator::new(&Tone::steady(&[900.0], -10.0));
+        let mut recorder = WavRecorder::new(&mut file, RecordingLayout::Stereo, 8000).unwrap();
+        let mut left = ToneGenerator::new(&Tone::steady(&[400.0], -10.0), 8000);
+        let mut right = ToneGenerator::new(&Tone::steady(&[900.0], -10.0), 8000);
         for _ in 0..120 {
             left.fill(&mut received);
             right.fill(&mut sent);
@@ -367,21 +365,29 @@ mod tests {
         std::mem::forget(recorder);
         let mut reader = WavReader::new(Cursor::new(file.into_inner())).unwrap();
         let samples: Vec<i16> = reader.samples::<i16>().map(Result::unwrap).collect();
-        assert_eq!(samples.len(), 100 * 2 * FRAME_SAMPLES);
+        assert_eq!(samples.len(), 100 * 2 * 160);
         for (channel, hz) in [(0, 400.0), (1, 900.0)] {
             let one: Vec<i16> = samples.iter().skip(channel).step_by(2).copied().collect();
-            assert!((dominant_tone(&one).unwrap().hz - hz).abs() < 0.5);
+            assert!((dominant_tone(&one, 8000).unwrap().hz - hz).abs() < 0.5);
         }
     }
 
     #[test]
     fn a_finished_mono_recording_reads_back_as_the_sum() {
         let mut file = Cursor::new(Vec::new());
-        let mut recorder = WavRecorder::new(&mut file, RecordingLayout::Mono).unwrap();
-        recorder.write(&[100; FRAME_SAMPLES], &[23; FRAME_SAMPLES]).unwrap();
-        assert_eq!(recorder.frames(), 1);
+        let mut recorder = WavRecorder::new(&mut file, RecordingLayout::Mono, 8000).unwrap();
+        let voice = |rate, sample| {
+            let mut frame = Frame::silence(rate);
+            frame.fill(sample);
+            frame
+        };
+        recorder.write(&voice(8000, 100), &voice(8000, 23)).unwrap();
+        // A call that goes on in wideband goes on in its file.
+        recorder.write(&voice(16_000, 7), &voice(16_000, 3)).unwrap();
+        assert_eq!(recorder.frames(), 2);
         recorder.finish().unwrap();
-        assert_eq!(*read_wav(&file.into_inner()).unwrap(), [123; FRAME_SAMPLES]);
+        let samples = read_wav(&file.into_inner()).unwrap();
+        assert_eq!((&samples[..160], &samples[160..]), (&[123; 160][..], &[10; 160][..]));
         let mut file = Cursor::new(Vec::new());
         write_wav(&mut file, &[1, -2, 3]).unwrap();
         assert_eq!(*read_wav(&file.into_inner()).unwrap(), [1, -2, 3]);

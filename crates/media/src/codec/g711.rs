@@ -3,6 +3,53 @@
 //! ITU-T G.711 tables 1a to 2b, with the rounding of the ITU software library (G.191): linear input is
 //! 16 bits, negative values are one's-complemented before they are cut to 13 (A) or 14 (µ) bits.
 
+use super::{Decode, Encode};
+
+/// One of the two laws; neither remembers anything.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum G711 {
+    A,
+    Mu,
+}
+
+/// The A-law byte of every sample without its lowest four bits, which do not count.
+static ALAW: [u8; 4096] = {
+    let mut table = [0; 4096];
+    let mut index = 0;
+    while index < table.len() {
+        #[expect(clippy::indexing_slicing, reason = "the loop ends with the table")]
+        {
+            table[index] = alaw_encode(((index as u16) << 4).cast_signed());
+        }
+        index += 1;
+    }
+    table
+};
+
+impl Encode for G711 {
+    fn encode(&mut self, samples: &[i16], out: &mut Vec<u8>) {
+        match self {
+            Self::A => out.extend(samples.iter().map(|sample| {
+                ALAW.get(usize::from(sample.cast_unsigned() >> 4)).copied().unwrap_or_default()
+            })),
+            Self::Mu => out.extend(samples.iter().map(|sample| ulaw_encode(*sample))),
+        }
+    }
+}
+
+impl Decode for G711 {
+    fn samples(&self, payload: &[u8]) -> usize {
+        payload.len()
+    }
+
+    fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>) {
+        match self {
+            Self::A => out.extend(payload.iter().map(|byte| alaw_decode(*byte))),
+            Self::Mu => out.extend(payload.iter().map(|byte| ulaw_decode(*byte))),
+        }
+    }
+}
+
 /// µ-law adds this to a 14-bit magnitude so that each segment starts at a power of two.
 const ULAW_BIAS: u16 = 33;
 /// Largest biased magnitude that µ-law can express.
@@ -143,6 +190,14 @@ mod tests {
             assert_eq!(ulaw_decode(127 - code), -middle, "µ-law code -{code}");
         }
         assert_eq!(ulaw_decode(0xFF), 0);
+    }
+
+    #[test]
+    fn the_table_of_a_law_is_its_formula() {
+        let samples: Vec<i16> = (i16::MIN..=i16::MAX).collect();
+        let mut encoded = Vec::new();
+        G711::A.encode(&samples, &mut encoded);
+        assert!(encoded.iter().zip(&samples).all(|(byte, sample)| *byte == alaw_encode(*sample)));
     }
 
     #[test]

@@ -1,90 +1,149 @@
-//! Audio codecs and their names in SDP.
+//! Audio codecs: what they are called, how they count, and what they remember.
 //!
 //! RFC 3551 static payload types; ITU-T G.711. G.722, Opus and G.729 are not implemented.
 
 mod g711;
 
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::time::Duration;
+
+use g711::G711;
 pub use g711::{alaw_decode, alaw_encode, ulaw_decode, ulaw_encode};
 
-/// Voice codec this crate can encode and decode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Codec {
-    /// G.711 A-law, 64 kbit/s.
-    Pcma,
-    /// G.711 µ-law, 64 kbit/s.
-    Pcmu,
+use crate::quality::CodecImpairment;
+
+/// Turns sound into payloads; each session has its own, because a codec may remember.
+pub trait Encode: fmt::Debug + Send {
+    /// Appends the encoding of one packet's samples to `out`.
+    fn encode(&mut self, samples: &[i16], out: &mut Vec<u8>);
 }
 
+/// Turns payloads into sound; each session has its own, because a codec may remember.
+pub trait Decode: fmt::Debug + Send {
+    /// Returns how many samples a payload holds, without decoding it.
+    fn samples(&self, payload: &[u8]) -> usize;
+
+    /// Appends the samples of a payload to `out`.
+    fn decode(&mut self, payload: &[u8], out: &mut Vec<i16>);
+}
+
+/// What a codec is called, how it counts, and how its state is made.
+#[derive(Debug)]
+pub struct Descriptor {
+    /// Encoding name in a description.
+    pub name: &'static str,
+    /// Clock of its RTP timestamps in hertz. Not always the rate: G.722 counts 8000 (RFC 3551 section 4.5.2).
+    pub rtp_clock: u32,
+    /// Samples a second that it takes and gives.
+    pub rate: u32,
+    /// Channels that a description names; sound inside has one.
+    pub channels: u8,
+    /// Payload type of RFC 3551, if it has one.
+    pub static_payload_type: Option<u8>,
+    /// Parameters that our descriptions name.
+    pub fmtp: Option<&'static str>,
+    /// How losses and the codec itself are heard.
+    pub impairment: CodecImpairment,
+    /// Makes the state of the sending side.
+    pub encoder: fn() -> Box<dyn Encode>,
+    /// Makes the state of the receiving side.
+    pub decoder: fn() -> Box<dyn Decode>,
+}
+
+impl Descriptor {
+    /// Returns a time in units of the RTP clock.
+    #[must_use]
+    pub const fn units(&self, time: Duration) -> u32 {
+        (time.as_micros() * self.rtp_clock as u128 / 1_000_000) as u32
+    }
+
+    /// Returns the samples in a time.
+    #[must_use]
+    pub const fn samples(&self, time: Duration) -> usize {
+        (time.as_micros() * self.rate as u128 / 1_000_000) as usize
+    }
+}
+
+/// A codec: a reference to its descriptor, equal to every other of the same name, clock and channels.
+#[derive(Clone, Copy)]
+pub struct Codec(&'static Descriptor);
+
+/// What both laws of G.711 share.
+const G711_DESCRIPTOR: Descriptor = Descriptor {
+    name: "PCMA",
+    rtp_clock: 8000,
+    rate: 8000,
+    channels: 1,
+    static_payload_type: Some(8),
+    fmtp: None,
+    impairment: CodecImpairment::G711_CONCEALED,
+    encoder: || Box::new(G711::A),
+    decoder: || Box::new(G711::A),
+};
+
 impl Codec {
-    /// Every codec, in the order that a phone prefers them by default.
-    pub const ALL: [Self; 2] = [Self::Pcma, Self::Pcmu];
+    /// G.711 A-law, 64 kbit/s.
+    pub const PCMA: Self = Self(&G711_DESCRIPTOR);
+    /// G.711 µ-law, 64 kbit/s.
+    pub const PCMU: Self = Self(&Descriptor {
+        name: "PCMU",
+        static_payload_type: Some(0),
+        encoder: || Box::new(G711::Mu),
+        decoder: || Box::new(G711::Mu),
+        ..G711_DESCRIPTOR
+    });
+    /// Every codec that a phone has, in the order that it prefers them by default.
+    pub const ALL: [Self; 2] = [Self::PCMA, Self::PCMU];
 
-    /// Returns the encoding name of RFC 3551.
+    /// Makes a codec of its descriptor.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pcma => "PCMA",
-            Self::Pcmu => "PCMU",
-        }
-    }
-
-    /// Returns the RTP clock rate in hertz, which is also the sampling rate.
-    #[must_use]
-    pub const fn clock_rate(self) -> u32 {
-        match self {
-            Self::Pcma | Self::Pcmu => 8000,
-        }
-    }
-
-    /// Returns the payload type that RFC 3551 assigns.
-    #[must_use]
-    pub const fn static_payload_type(self) -> u8 {
-        match self {
-            Self::Pcma => 8,
-            Self::Pcmu => 0,
-        }
+    pub const fn new(descriptor: &'static Descriptor) -> Self {
+        Self(descriptor)
     }
 
     /// Finds the codec of a static payload type.
     #[must_use]
     pub fn from_static_payload_type(payload_type: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|codec| codec.static_payload_type() == payload_type)
-    }
-
-    /// Finds a codec by its encoding name (any case) and clock rate.
-    #[must_use]
-    pub fn from_encoding(name: &str, clock_rate: u32) -> Option<Self> {
-        Self::from_name(name).filter(|codec| codec.clock_rate() == clock_rate)
+        Self::ALL.into_iter().find(|codec| codec.static_payload_type == Some(payload_type))
     }
 
     /// Finds a codec by its encoding name, in any case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|codec| codec.name.eq_ignore_ascii_case(name))
     }
 
-    /// Returns the byte that encodes digital silence.
-    #[must_use]
-    pub const fn silence_byte(self) -> u8 {
-        match self {
-            Self::Pcma => 0xD5,
-            Self::Pcmu => 0xFF,
-        }
+    fn identity(self) -> (&'static str, u32, u8) {
+        (self.name, self.rtp_clock, self.channels)
     }
+}
 
-    /// Appends the encoding of `samples` to `out`.
-    pub fn encode(self, samples: &[i16], out: &mut Vec<u8>) {
-        match self {
-            Self::Pcma => out.extend(samples.iter().map(|sample| alaw_encode(*sample))),
-            Self::Pcmu => out.extend(samples.iter().map(|sample| ulaw_encode(*sample))),
-        }
+impl Deref for Codec {
+    type Target = Descriptor;
+
+    fn deref(&self) -> &Descriptor {
+        self.0
     }
+}
 
-    /// Appends the samples of `payload` to `out`.
-    pub fn decode(self, payload: &[u8], out: &mut Vec<i16>) {
-        match self {
-            Self::Pcma => out.extend(payload.iter().map(|byte| alaw_decode(*byte))),
-            Self::Pcmu => out.extend(payload.iter().map(|byte| ulaw_decode(*byte))),
-        }
+impl PartialEq for Codec {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0) || self.identity() == other.identity()
+    }
+}
+
+impl Eq for Codec {}
+
+impl Hash for Codec {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+impl fmt::Debug for Codec {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.name, self.rtp_clock)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::event::Digit;
-use crate::audio::{SAMPLE_RATE, Tone, ToneGenerator};
+use crate::audio::{Tone, ToneGenerator};
 
 /// Row frequencies in hertz.
 pub(super) const LOW: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
@@ -19,9 +19,10 @@ pub(super) const KEYPAD: [[char; 4]; 4] =
 const LEVEL: f64 = Tone::dbm0(-9.0);
 
 /// Queue of digits that sound one after the other.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct InbandSender {
-    queue: VecDeque<(Digit, u64, u64)>,
+    rate: u32,
+    queue: VecDeque<(Digit, Duration, Duration)>,
     current: Option<Sounding>,
 }
 
@@ -34,10 +35,24 @@ struct Sounding {
 }
 
 impl InbandSender {
+    /// Makes a sender that fills sound of `rate` samples a second.
+    #[must_use]
+    pub const fn new(rate: u32) -> Self {
+        Self { rate, queue: VecDeque::new(), current: None }
+    }
+
+    /// Fills sound of another rate from now on; a digit that sounds is cut.
+    pub fn set_rate(&mut self, rate: u32) {
+        if self.rate != rate {
+            self.rate = rate;
+            self.current = None;
+        }
+    }
+
     /// Queues a digit; the hook flash has no tone and is skipped.
     pub fn push(&mut self, digit: Digit, duration: Duration, gap: Duration) {
         if frequencies(digit).is_some() {
-            self.queue.push_back((digit, samples(duration), samples(gap)));
+            self.queue.push_back((digit, duration, gap));
         }
     }
 
@@ -75,13 +90,13 @@ impl InbandSender {
 
     fn start_next(&mut self) -> Option<Sounding> {
         let (digit, tone, pause) = self.queue.pop_front()?;
-        let generator = ToneGenerator::new(&Tone::steady(&frequencies(digit)?, LEVEL));
-        Some(Sounding { generator, tone, pause })
+        let generator = ToneGenerator::new(&Tone::steady(&frequencies(digit)?, LEVEL), self.rate);
+        Some(Sounding { generator, tone: self.samples(tone), pause: self.samples(pause) })
     }
-}
 
-fn samples(duration: Duration) -> u64 {
-    duration.as_millis() as u64 * u64::from(SAMPLE_RATE) / 1000
+    const fn samples(&self, duration: Duration) -> u64 {
+        duration.as_millis() as u64 * self.rate as u64 / 1000
+    }
 }
 
 /// Returns the two frequencies of a digit.

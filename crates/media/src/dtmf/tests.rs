@@ -134,7 +134,7 @@ fn stopping_forgets_everything() {
 
 #[test]
 fn inband_digits_sound_for_their_time() {
-    let mut sender = InbandSender::default();
+    let mut sender = InbandSender::new(8000);
     sender.push(digit('1'), MS(50), MS(30));
     sender.push(Digit::FLASH, MS(50), MS(30));
     let mut audio = [7i16; 800];

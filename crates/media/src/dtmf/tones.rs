@@ -9,18 +9,16 @@ use std::time::Duration;
 
 use super::event::Digit;
 use super::inband::{HIGH, KEYPAD, LOW};
-use crate::audio::{Goertzel, SAMPLE_RATE, mean_square};
+use crate::audio::{FULL_SCALE, Goertzels, squares};
 
-/// Samples in a window.
-const WINDOW: usize = 102;
-/// Samples between windows.
-const HOP: usize = 51;
+/// Length of half a window, and time between two, in microseconds.
+const HOP_US: u32 = 6375;
 /// Windows that make a digit.
 const START_WINDOWS: u32 = 4;
 /// Windows without it that end a digit.
 const END_WINDOWS: u32 = 3;
 /// Weakest tone: −40 dBFS as mean square.
-const FLOOR: f32 = 32_768.0 * 32_768.0 / 2.0 * 1e-4;
+const FLOOR: f32 = (FULL_SCALE * 1e-4) as f32;
 /// Share of the power that both tones must have.
 const SHARE: f32 = 0.6;
 /// How far a tone stands above its neighbors: 8 dB.
@@ -44,44 +42,44 @@ pub struct HeardDigit {
 /// Listens for digits.
 #[derive(Debug, Clone)]
 pub struct DigitDetector {
-    low: [Goertzel; 4],
-    high: [Goertzel; 4],
-    high_harmonics: [Goertzel; 4],
+    rate: u32,
+    /// Samples between windows, half of one.
+    hop: usize,
+    /// The four low frequencies, then the four high ones.
+    tones: Goertzels<8>,
+    high_harmonics: [Goertzels<1>; 4],
     samples: Vec<i16>,
     /// The digit of the last windows, and how many showed it.
     run: Option<(Digit, u32)>,
     missed: u32,
 }
 
-impl Default for DigitDetector {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl DigitDetector {
-    /// Makes a detector that has heard nothing.
+    /// Makes a detector that has heard nothing, for sound of `rate` samples a second.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(rate: u32) -> Self {
+        let [a, b, c, d] = LOW;
+        let [e, f, g, h] = HIGH;
         Self {
-            low: LOW.map(Goertzel::new),
-            high: HIGH.map(Goertzel::new),
-            high_harmonics: HIGH.map(|hertz| Goertzel::new(2.0 * hertz)),
-            samples: Vec::with_capacity(4 * WINDOW),
+            rate,
+            hop: (u64::from(rate) * u64::from(HOP_US) / 1_000_000) as usize,
+            tones: Goertzels::new([a, b, c, d, e, f, g, h], rate),
+            high_harmonics: HIGH.map(|hertz| Goertzels::new([2.0 * hertz], rate)),
+            samples: Vec::new(),
             run: None,
             missed: 0,
         }
     }
 
-    /// Takes samples at 8 kHz and adds the digits that end in them to `heard`.
+    /// Takes samples and adds the digits that end in them to `heard`.
     pub fn push(&mut self, audio: &[i16], heard: &mut Vec<HeardDigit>) {
         self.samples.extend_from_slice(audio);
         let samples = std::mem::take(&mut self.samples);
         let mut start = 0;
-        while let Some(window) = samples.get(start..start + WINDOW) {
+        while let Some(window) = samples.get(start..start + 2 * self.hop) {
             let found = self.examine(window);
             heard.extend(self.follow(found));
-            start += HOP;
+            start += self.hop.max(1);
         }
         self.samples = samples;
         self.samples.drain(..start);
@@ -103,16 +101,18 @@ impl DigitDetector {
         }
         self.run = found.map(|digit| (digit, 1));
         self.missed = 0;
-        is_digit.then(|| HeardDigit { digit, duration: duration(windows) })
+        is_digit.then(|| HeardDigit { digit, duration: self.duration(windows) })
     }
 
     fn examine(&self, window: &[i16]) -> Option<Digit> {
-        let total = mean_square(window);
+        let total = squares(window) as f32 / window.len() as f32;
+        // Quiet windows, which are most, need no resonator.
         if total < FLOOR {
             return None;
         }
-        let (row, low) = strongest(&self.low, window)?;
-        let (column, high) = strongest(&self.high, window)?;
+        let [a, b, c, d, e, f, g, h] = self.tones.powers(window);
+        let (row, low) = strongest([a, b, c, d])?;
+        let (column, high) = strongest([e, f, g, h])?;
         if low < FLOOR || high < FLOOR || low + high < SHARE * total {
             return None;
         }
@@ -120,26 +120,25 @@ impl DigitDetector {
             return None;
         }
         // The overtones of the low group lie beside tones of the high group, too near to be told apart.
-        let overtone = self.high_harmonics.get(column).map_or(0.0, |harmonic| harmonic.power(window));
+        let [overtone] = self.high_harmonics.get(column)?.powers(window);
         if overtone > HARMONIC * high {
             return None;
         }
         KEYPAD.get(row).and_then(|keys| keys.get(column)).copied().and_then(Digit::from_char)
     }
+
+    /// Each end of the run reaches about half a hop into windows that only touch the tone.
+    fn duration(&self, windows: u32) -> Duration {
+        let samples = (u64::from(windows) * 2 + 1) * self.hop as u64 / 2;
+        Duration::from_micros(samples * 1_000_000 / u64::from(self.rate.max(1)))
+    }
 }
 
-/// Returns the strongest of four frequencies, if it stands out.
-fn strongest(group: &[Goertzel; 4], window: &[i16]) -> Option<(usize, f32)> {
-    let powers = group.map(|goertzel| goertzel.power(window));
+/// Returns the strongest of four powers, if it stands out.
+fn strongest(powers: [f32; 4]) -> Option<(usize, f32)> {
     let (index, top) = powers.iter().copied().enumerate().max_by(|left, right| left.1.total_cmp(&right.1))?;
     let alone = powers.iter().enumerate().all(|(other, power)| other == index || power * PROMINENCE < top);
     alone.then_some((index, top))
-}
-
-/// Each end of the run reaches about half a hop into windows that only touch the tone.
-fn duration(windows: u32) -> Duration {
-    let samples = u64::from(windows) * HOP as u64 + (WINDOW - HOP) as u64 / 2;
-    Duration::from_micros(samples * 1_000_000 / u64::from(SAMPLE_RATE))
 }
 
 #[cfg(test)]
@@ -154,7 +153,7 @@ mod tests {
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
     fn heard(audio: &[i16]) -> Vec<HeardDigit> {
-        let (mut detector, mut digits) = (DigitDetector::new(), Vec::new());
+        let (mut detector, mut digits) = (DigitDetector::new(8000), Vec::new());
         audio.chunks(160).for_each(|frame| detector.push(frame, &mut digits));
         digits
     }
@@ -164,7 +163,7 @@ mod tests {
     }
 
     fn dial(digits: &str, tone: u64, pause: u64) -> Vec<i16> {
-        let mut sender = InbandSender::default();
+        let mut sender = InbandSender::new(8000);
         digits.chars().for_each(|key| sender.push(Digit::from_char(key).unwrap(), MS(tone), MS(pause)));
         let mut audio = vec![0; digits.len() * (tone + pause) as usize * 8 + 1600];
         // An odd start: windows must not be lucky.
@@ -178,7 +177,7 @@ mod tests {
         let end = offset + milliseconds * 8;
         for (hz, level) in [low, high] {
             let mut part = vec![0; end - offset];
-            ToneGenerator::new(&Tone::steady(&[hz], level)).fill(&mut part);
+            ToneGenerator::new(&Tone::steady(&[hz], level), 8000).fill(&mut part);
             audio[offset..end].iter_mut().zip(&part).for_each(|(sum, sample)| *sum += sample);
         }
         audio
@@ -190,6 +189,17 @@ mod tests {
     fn every_digit_of_40_ms_with_40_ms_pause_is_heard() {
         assert_eq!(text(&dial(ALL, 40, 40)), ALL);
         assert_eq!(text(&dial(ALL, 100, 60)), ALL);
+    }
+
+    #[test]
+    fn wideband_sound_has_the_same_digits() {
+        let mut sender = InbandSender::new(16_000);
+        ALL.chars().for_each(|key| sender.push(Digit::from_char(key).unwrap(), MS(50), MS(50)));
+        let (mut detector, mut digits) = (DigitDetector::new(16_000), Vec::new());
+        let mut audio = vec![0; 16 * 1600 + 3200];
+        sender.fill(&mut audio[37..]);
+        audio.chunks(320).for_each(|frame| detector.push(frame, &mut digits));
+        assert_eq!(digits.iter().map(|heard| heard.digit.as_char()).collect::<String>(), ALL);
     }
 
     #[test]
@@ -267,12 +277,12 @@ mod tests {
     fn single_tones_speech_and_noise_have_no_digits() {
         for hz in LOW.into_iter().chain(HIGH).chain([425.0, 1004.0]) {
             let mut audio = vec![0; 8000];
-            ToneGenerator::new(&Tone::steady(&[hz], -6.0)).fill(&mut audio);
+            ToneGenerator::new(&Tone::steady(&[hz], -6.0), 8000).fill(&mut audio);
             assert_eq!(text(&audio), "", "{hz}");
         }
         for tone in [Tone::dial_us(), Tone::busy_us(), Tone::ringback_us()] {
             let mut audio = vec![0; 16_000];
-            ToneGenerator::new(&tone).fill(&mut audio);
+            ToneGenerator::new(&tone, 8000).fill(&mut audio);
             assert_eq!(text(&audio), "");
         }
         let mut seed = Seed::new(4);

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::offer::{AudioSection, TELEPHONE_EVENT, describe};
+use super::plan::packet_time;
 use super::{
     Capabilities, CodecSpec, LocalMedia, MediaPlan, Negotiated, NegotiationError, TelephoneEventPlan,
 };
@@ -29,8 +30,7 @@ pub fn answer(
     let target = Target::of(remote, section)?;
     let wanted = capabilities.direction.intersection(local.direction);
     let direction = wanted.intersection(target.direction.reversed());
-    let events = capabilities.telephone_event.and_then(|_| telephone_event(section));
-    let packet_time = packet_time(section, capabilities.packet_time);
+    let events = capabilities.telephone_event.and_then(|_| telephone_event(section, spec.codec.rtp_clock));
     let audio = AudioSection {
         address: local.address,
         port: local.port,
@@ -38,7 +38,7 @@ pub fn answer(
         codecs: &[spec],
         telephone_event: events,
         direction,
-        packet_time,
+        packet_time: capabilities.packet_time,
     }
     .build();
     let media = remote
@@ -61,7 +61,8 @@ pub fn answer(
             events,
         }),
         direction,
-        packet_time,
+        packet_time: asked_packet_time(section, capabilities),
+        security: None,
         local_sdp: description.to_string(),
     };
     Ok(Negotiated { description, plan })
@@ -93,18 +94,19 @@ pub fn accept_answer(
     if !is_plain_rtp(&theirs.protocol) {
         return Err(NegotiationError::UnsupportedProtocol { protocol: theirs.protocol.clone() });
     }
-    let receive: Vec<CodecSpec> = specs(ours).collect();
+    let receive: Vec<CodecSpec> = specs(ours, &capabilities.codecs).collect();
     let agreed = |spec: &CodecSpec| receive.iter().find(|own| own.codec == spec.codec).copied();
-    let (send, expect) = specs(theirs)
+    let (send, expect) = specs(theirs, &capabilities.codecs)
         .find_map(|spec| Some((spec, agreed(&spec)?)))
         .ok_or_else(|| NegotiationError::NoCommonCodec { offered: encodings(theirs) })?;
     let target = Target::of(remote, theirs)?;
-    let telephone_event =
-        telephone_event(ours).zip(telephone_event(theirs)).map(|(own, peer)| TelephoneEventPlan {
-            send_payload_type: peer.0,
-            receive_payload_type: own.0,
-            events: own.1.intersection(peer.1),
-        });
+    let clock = send.codec.rtp_clock;
+    let events = telephone_event(ours, clock).zip(telephone_event(theirs, clock));
+    let telephone_event = events.map(|(own, peer)| TelephoneEventPlan {
+        send_payload_type: peer.0,
+        receive_payload_type: own.0,
+        events: own.1.intersection(peer.1),
+    });
     Ok(MediaPlan {
         remote: target.media,
         remote_rtcp: target.rtcp,
@@ -114,7 +116,8 @@ pub fn accept_answer(
         receive,
         telephone_event,
         direction: local_offer.direction_of(ours).intersection(target.direction.reversed()),
-        packet_time: packet_time(theirs, capabilities.packet_time),
+        packet_time: asked_packet_time(theirs, capabilities),
+        security: None,
         local_sdp: local_offer.to_string(),
     })
 }
@@ -127,8 +130,7 @@ fn choose_audio(
     let mut failure = NegotiationError::NoAudio;
     for (index, media) in remote.media.iter().enumerate().filter(|(_, media)| is_live_audio(media)) {
         let reason = if is_plain_rtp(&media.protocol) {
-            let known = |codec: Codec| capabilities.codecs.iter().any(|own| own.codec == codec);
-            if let Some(spec) = specs(media).find(|spec| known(spec.codec)) {
+            if let Some(spec) = specs(media, &capabilities.codecs).next() {
                 return Ok((index, spec));
             }
             NegotiationError::NoCommonCodec { offered: encodings(media) }
@@ -152,15 +154,19 @@ fn is_plain_rtp(protocol: &str) -> bool {
     ["RTP/AVP", "RTP/AVPF"].contains(&protocol)
 }
 
-/// Returns the codecs of a section that we know, in its order.
-fn specs(media: &MediaDescription) -> impl Iterator<Item = CodecSpec> {
+/// Returns the codecs of a section that we have, in its order, with its numbers.
+fn specs<'a>(media: &'a MediaDescription, own: &'a [CodecSpec]) -> impl Iterator<Item = CodecSpec> + 'a {
     media.payload_types().filter_map(|payload_type| {
-        let codec = match media.rtpmap(payload_type) {
-            Some(map) if map.channels == 1 => Codec::from_encoding(&map.encoding, map.clock_rate),
-            Some(_) => None,
-            None => Codec::from_static_payload_type(payload_type),
+        let map = media.rtpmap(payload_type);
+        let means = |codec: &Codec| match &map {
+            Some(map) => {
+                map.encoding.eq_ignore_ascii_case(codec.name)
+                    && (map.clock_rate, map.channels) == (codec.rtp_clock, codec.channels)
+            }
+            None => codec.static_payload_type == Some(payload_type),
         };
-        codec.map(|codec| CodecSpec { codec, payload_type })
+        let codec = own.iter().map(|spec| spec.codec).find(means)?;
+        Some(CodecSpec { codec, payload_type })
     })
 }
 
@@ -173,12 +179,12 @@ fn encodings(media: &MediaDescription) -> Vec<String> {
     media.formats.iter().map(name).collect()
 }
 
-/// Returns the telephone events of a section at the clock of our codecs, within the events we know.
-fn telephone_event(media: &MediaDescription) -> Option<(u8, EventSet)> {
+/// Returns the telephone events of a section at the clock of its codec, within the events we know.
+fn telephone_event(media: &MediaDescription, clock: u32) -> Option<(u8, EventSet)> {
     let payload_type = media.payload_types().find(|payload_type| {
         media
             .rtpmap(*payload_type)
-            .is_some_and(|map| map.encoding.eq_ignore_ascii_case(TELEPHONE_EVENT) && map.clock_rate == 8000)
+            .is_some_and(|map| map.encoding.eq_ignore_ascii_case(TELEPHONE_EVENT) && map.clock_rate == clock)
     })?;
     // RFC 4733 section 2.4.1: without parameters the sixteen DTMF digits are meant.
     let events = media.fmtp(payload_type).and_then(|fmtp| EventSet::parse(&fmtp.parameters));
@@ -186,12 +192,9 @@ fn telephone_event(media: &MediaDescription) -> Option<(u8, EventSet)> {
     Some((payload_type, events.intersection(EventSet::DTMF_AND_FLASH)))
 }
 
-/// Returns the packet time the peer asks for, kept within what our sender does.
-fn packet_time(media: &MediaDescription, default: Duration) -> Duration {
-    media.packet_time().map_or(default, |wanted| {
-        let tens = (wanted.clamp(10, 200) / 10) * 10;
-        Duration::from_millis(u64::from(tens))
-    })
+/// Returns the duration of the packets that we send to the maker of a section.
+fn asked_packet_time(media: &MediaDescription, own: &Capabilities) -> Duration {
+    packet_time(media.packet_time(), media.max_packet_time(), own.packet_time)
 }
 
 /// Copies a stream that we refuse: port zero, nothing below it.

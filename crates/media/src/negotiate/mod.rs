@@ -18,5 +18,6 @@ pub use self::filter::{CodecFilter, filter_codecs};
 pub use self::negotiator::Negotiator;
 pub use self::offer::offer;
 pub use self::plan::{
-    Capabilities, CodecSpec, DEFAULT_TELEPHONE_EVENT, LocalMedia, MediaPlan, Negotiated, TelephoneEventPlan,
+    Capabilities, CodecSpec, DEFAULT_TELEPHONE_EVENT, LocalMedia, MediaPlan, Negotiated, Security,
+    TelephoneEventPlan,
 };

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Capabilities, CodecSpec, LocalMedia};
+use crate::audio::SAMPLE_RATE;
 use crate::dtmf::EventSet;
 use crate::sdp::{
     Connection, Direction, Line, MediaDescription, Origin, RtcpAddress, RtpMap, SessionDescription,
@@ -58,6 +59,7 @@ pub(super) struct AudioSection<'a> {
     pub(super) codecs: &'a [CodecSpec],
     pub(super) telephone_event: Option<(u8, EventSet)>,
     pub(super) direction: Direction,
+    /// What we wish to receive; what we send is another matter (RFC 3264 section 6.1).
     pub(super) packet_time: Duration,
 }
 
@@ -67,12 +69,18 @@ impl AudioSection<'_> {
         let rtcp = RtcpAddress { port: self.port.saturating_add(1), address: Some(self.address) };
         let mut lines = vec![Line::attribute(format!("rtcp:{rtcp}"))];
         for spec in self.codecs {
-            let map = rtpmap(spec.payload_type, spec.codec.name(), spec.codec.clock_rate());
+            let CodecSpec { codec, payload_type } = *spec;
+            let map = rtpmap(payload_type, codec.name, codec.rtp_clock, codec.channels);
             lines.push(Line::attribute(format!("rtpmap:{map}")));
+            if let Some(parameters) = codec.fmtp {
+                lines.push(Line::attribute(format!("fmtp:{payload_type} {parameters}")));
+            }
         }
         if let Some((payload_type, events)) = self.telephone_event {
             formats.push(payload_type.to_string());
-            let map = rtpmap(payload_type, TELEPHONE_EVENT, 8000);
+            // RFC 4733 section 2.1: events count with the clock of the audio that they interrupt.
+            let clock = self.codecs.first().map_or(SAMPLE_RATE, |spec| spec.codec.rtp_clock);
+            let map = rtpmap(payload_type, TELEPHONE_EVENT, clock, 1);
             lines.push(Line::attribute(format!("rtpmap:{map}")));
             lines.push(Line::attribute(format!("fmtp:{payload_type} {events}")));
         }
@@ -89,6 +97,6 @@ impl AudioSection<'_> {
     }
 }
 
-fn rtpmap(payload_type: u8, encoding: &str, clock_rate: u32) -> RtpMap {
-    RtpMap { payload_type, encoding: encoding.to_owned(), clock_rate, channels: 1 }
+fn rtpmap(payload_type: u8, encoding: &str, clock_rate: u32, channels: u8) -> RtpMap {
+    RtpMap { payload_type, encoding: encoding.to_owned(), clock_rate, channels }
 }

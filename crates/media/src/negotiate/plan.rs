@@ -9,6 +9,10 @@ use crate::sdp::{Direction, SessionDescription};
 
 /// Payload type of telephone events in our offers.
 pub const DEFAULT_TELEPHONE_EVENT: u8 = 120;
+/// First of the payload types without a meaning of their own (RFC 3551 section 6).
+const FIRST_DYNAMIC: u8 = 96;
+/// Durations of a packet that we send, in milliseconds.
+const PACKET_TIMES: [u32; 5] = [60, 40, 30, 20, 10];
 
 /// A codec and the payload type number that stands for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +24,14 @@ pub struct CodecSpec {
 }
 
 impl CodecSpec {
-    /// Makes a codec with its static payload type.
-    #[must_use]
-    pub const fn of(codec: Codec) -> Self {
-        Self { codec, payload_type: codec.static_payload_type() }
+    /// Gives every codec a number: its static one, or the next free dynamic one.
+    pub fn number(codecs: impl IntoIterator<Item = Codec>) -> Vec<Self> {
+        let mut free = FIRST_DYNAMIC..DEFAULT_TELEPHONE_EVENT;
+        let numbered = codecs.into_iter().map_while(|codec| {
+            let payload_type = codec.static_payload_type.or_else(|| free.next())?;
+            Some(Self { codec, payload_type })
+        });
+        numbered.collect()
     }
 }
 
@@ -36,7 +44,7 @@ pub struct Capabilities {
     pub telephone_event: Option<u8>,
     /// Widest direction a stream may have.
     pub direction: Direction,
-    /// Packet time to ask for.
+    /// Duration of the packets that we ask for, and send when the peer asks for none.
     pub packet_time: Duration,
 }
 
@@ -44,7 +52,7 @@ impl Default for Capabilities {
     /// PCMA, PCMU, telephone events at 120, both directions, 20 ms.
     fn default() -> Self {
         Self {
-            codecs: Codec::ALL.into_iter().map(CodecSpec::of).collect(),
+            codecs: CodecSpec::number(Codec::ALL),
             telephone_event: Some(DEFAULT_TELEPHONE_EVENT),
             direction: Direction::SendRecv,
             packet_time: Duration::from_millis(20),
@@ -78,6 +86,12 @@ pub struct TelephoneEventPlan {
     pub events: EventSet,
 }
 
+/// Keys and transforms of a protected stream: none can be agreed on, so no value of this type exists.
+///
+/// The session hands it every datagram between packet and socket, both ways, at one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {}
+
 /// What an offer and its answer agreed on: all that a media session needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaPlan {
@@ -97,17 +111,20 @@ pub struct MediaPlan {
     pub telephone_event: Option<TelephoneEventPlan>,
     /// Direction, seen from us.
     pub direction: Direction,
-    /// Duration of audio in each packet we send.
+    /// Duration of audio in each packet we send; the peer's packets may have another.
     pub packet_time: Duration,
+    /// How packets are protected; `None` for plain RTP.
+    pub security: Option<Security>,
     /// Our description as sent.
     pub local_sdp: String,
 }
 
 impl MediaPlan {
-    /// Makes a plan without any signaling: one static codec, both ways, telephone events at 120.
+    /// Makes a plan without any signaling: one codec, both ways, telephone events at 120.
     #[must_use]
     pub fn direct(codec: Codec, remote: SocketAddr) -> Self {
-        let spec = CodecSpec::of(codec);
+        let payload_type = codec.static_payload_type.unwrap_or(FIRST_DYNAMIC);
+        let spec = CodecSpec { codec, payload_type };
         Self {
             remote: Some(remote),
             remote_rtcp: Some(SocketAddr::new(remote.ip(), remote.port().saturating_add(1))),
@@ -122,6 +139,7 @@ impl MediaPlan {
             }),
             direction: Direction::SendRecv,
             packet_time: Duration::from_millis(20),
+            security: None,
             local_sdp: String::new(),
         }
     }
@@ -134,4 +152,14 @@ pub struct Negotiated {
     pub description: SessionDescription,
     /// What it means for the media.
     pub plan: MediaPlan,
+}
+
+/// Returns the duration of the packets to send for what a peer wishes, within what it takes at most.
+///
+/// The longest of 10, 20, 30, 40 and 60 ms that suits both; 10 ms where not even that does.
+pub(super) fn packet_time(wish: Option<u32>, most: Option<u32>, default: Duration) -> Duration {
+    let wish = wish.unwrap_or(default.as_millis() as u32);
+    let limit = most.map_or(wish, |most| most.min(wish));
+    let fitting = PACKET_TIMES.into_iter().find(|time| *time <= limit);
+    Duration::from_millis(u64::from(fitting.unwrap_or(10)))
 }

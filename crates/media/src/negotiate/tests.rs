@@ -72,7 +72,7 @@ fn rfc3264_10_1_one_audio_of_three_codecs_and_two_videos() {
     let shape: Vec<_> = negotiated.description.media.iter().map(|m| (m.kind.as_str(), m.port)).collect();
     assert_eq!(shape, [("audio", 4000), ("video", 0), ("video", 0)]);
     assert_eq!(negotiated.description.media[1].formats, ["31"]);
-    assert_eq!(negotiated.plan.codec, Codec::Pcmu);
+    assert_eq!(negotiated.plan.codec, Codec::PCMU);
     assert_eq!(negotiated.plan.remote, Some("192.0.2.9:49170".parse().unwrap()));
     assert_eq!(negotiated.plan.remote_rtcp, Some("192.0.2.9:49171".parse().unwrap()));
     assert_eq!(negotiated.plan.telephone_event, None);
@@ -117,7 +117,7 @@ fn rfc4317_2_6_the_peer_answers_ours_with_fewer_codecs() {
     let offer = negotiator.offer();
     assert_eq!(offer.media[0].formats, ["8", "0", "120"]);
     let plan = negotiator.accept_answer(&remote("m=audio 49174 RTP/AVP 0\na=rtpmap:0 PCMU/8000\n")).unwrap();
-    assert_eq!((plan.codec, plan.send_payload_type), (Codec::Pcmu, 0));
+    assert_eq!((plan.codec, plan.send_payload_type), (Codec::PCMU, 0));
     assert_eq!(plan.receive.len(), 2);
     assert_eq!(plan.telephone_event, None);
     assert_eq!(plan.local_sdp, offer.to_string());
@@ -211,13 +211,47 @@ fn the_offerer_numbers_are_used_for_events_and_dynamic_codecs() {
     let negotiated = bob.answer(&remote(offer)).unwrap();
     assert_eq!(negotiated.description.media[0].formats, ["97", "101"]);
     let plan = negotiated.plan;
-    assert_eq!((plan.codec, plan.send_payload_type, plan.receive_payload_type), (Codec::Pcma, 97, 97));
+    assert_eq!((plan.codec, plan.send_payload_type, plan.receive_payload_type), (Codec::PCMA, 97, 97));
     let events = plan.telephone_event.unwrap();
     assert_eq!((events.send_payload_type, events.events), (101, EventSet::DTMF));
     assert_eq!(plan.packet_time, Duration::from_millis(30));
     assert_eq!(plan.remote_rtcp, Some("192.0.2.9:5105".parse().unwrap()));
     // Later offers of ours keep the number of the events.
     assert_eq!(bob.offer().media[0].formats, ["8", "0", "101"]);
+}
+
+#[test]
+fn the_longest_packet_that_suits_the_peer_is_sent() {
+    // What the peer says, what we would send unasked, what we send.
+    let cases = [
+        ("", 20, 20),
+        ("a=ptime:10\n", 20, 10),
+        ("a=ptime:30\n", 20, 30),
+        ("a=ptime:40\n", 20, 40),
+        ("a=ptime:60\n", 20, 60),
+        ("a=ptime:50\n", 20, 40),
+        ("a=ptime:35.5\n", 20, 30),
+        ("a=ptime:5\n", 20, 10),
+        ("a=ptime:200\n", 20, 60),
+        ("a=ptime:0\n", 20, 20),
+        ("a=ptime:soon\n", 20, 20),
+        ("a=maxptime:10\n", 20, 10),
+        ("a=maxptime:150\n", 20, 20),
+        ("a=maxptime:50\n", 60, 40),
+        ("a=ptime:60\na=maxptime:30\n", 20, 30),
+        ("a=ptime:20\na=maxptime:5\n", 20, 10),
+    ];
+    for (lines, own, expected) in cases {
+        let packet_time = Duration::from_millis(own);
+        let capabilities = Capabilities { packet_time, ..Capabilities::default() };
+        let peer = remote(&format!("m=audio 5000 RTP/AVP 8\n{lines}"));
+        let answered = answer(&capabilities, &local(), &peer).unwrap();
+        assert_eq!(answered.plan.packet_time, Duration::from_millis(expected), "{lines:?}");
+        // What we wish to receive is another matter (RFC 3264 section 6.1).
+        assert_eq!(answered.description.media[0].packet_time(), Some(own as u32), "{lines:?}");
+        let plan = accept_answer(&capabilities, &offer(&capabilities, &local()), &peer).unwrap();
+        assert_eq!(plan.packet_time, Duration::from_millis(expected), "{lines:?}");
+    }
 }
 
 #[test]
@@ -285,7 +319,7 @@ fn answers_that_do_not_fit_the_offer_are_refused() {
 #[test]
 fn a_subset_of_codecs_limits_offer_and_answer() {
     let only_ulaw = Capabilities {
-        codecs: vec![CodecSpec::of(Codec::Pcmu)],
+        codecs: CodecSpec::number([Codec::PCMU]),
         telephone_event: None,
         ..Capabilities::default()
     };

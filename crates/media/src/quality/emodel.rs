@@ -2,8 +2,6 @@
 //!
 //! ITU-T G.107: R = 93.2 − Id − Ie,eff. Impairment constants are those of G.113 appendix I.
 
-use crate::codec::Codec;
-
 /// Rating of a perfect narrowband call: Ro − Is with all defaults.
 const BASE: f64 = 93.2;
 
@@ -27,14 +25,6 @@ impl CodecImpairment {
     pub const G723_1: Self = Self { equipment: 15.0, robustness: 16.1 };
     /// GSM enhanced full rate.
     pub const GSM_EFR: Self = Self { equipment: 5.0, robustness: 10.0 };
-
-    /// Returns the impairment of a codec as this crate plays it, that is, with concealment.
-    #[must_use]
-    pub const fn of(codec: Codec) -> Self {
-        match codec {
-            Codec::Pcma | Codec::Pcmu => Self::G711_CONCEALED,
-        }
-    }
 }
 
 /// Returns the transmission rating.

@@ -65,29 +65,24 @@ struct Stream {
     last_arrival: Instant,
     /// Arrival and timestamp of the last packet that counts for jitter.
     transit: Option<(Instant, u32)>,
-    /// Jitter in timestamp units.
+    /// Jitter in units of `clock`.
     jitter: f64,
+    /// Clock rate of the last packet that counts for jitter.
+    clock: u32,
     received: u64,
     /// Expected and received at the last report (appendix A.3).
     prior: (u64, u64),
 }
 
 /// Counts one direction of RTP over all sources that follow each other.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Receiver {
-    clock_rate: u32,
     stream: Option<Stream>,
     /// Figures of streams that ended, and counters that need no stream.
     total: ReceiverStats,
 }
 
 impl Receiver {
-    /// Makes a receiver for the clock rate of its payload.
-    #[must_use]
-    pub fn new(clock_rate: u32) -> Self {
-        Self { clock_rate, stream: None, total: ReceiverStats::default() }
-    }
-
     /// Returns the source that is followed.
     #[must_use]
     pub fn ssrc(&self) -> Option<u32> {
@@ -100,8 +95,8 @@ impl Receiver {
         self.stream.as_ref().map(|stream| stream.last_arrival)
     }
 
-    /// Counts a packet; `timed` tells whether its timestamp is that of its sending.
-    pub fn handle(&mut self, now: Instant, packet: &RtpPacket<'_>, timed: bool) -> Arrival {
+    /// Counts a packet; `clock` is the rate of its timestamp, `None` if that is not the time of its sending.
+    pub fn handle(&mut self, now: Instant, packet: &RtpPacket<'_>, clock: Option<u32>) -> Arrival {
         let arrival = self.place(now, packet);
         match arrival {
             Arrival::Accepted { .. } | Arrival::Reordered => {
@@ -109,8 +104,8 @@ impl Receiver {
                 self.total.bytes += packet.payload.len() as u64;
                 let in_order = matches!(arrival, Arrival::Accepted { .. });
                 self.total.reordered += u64::from(!in_order);
-                if timed {
-                    self.measure_jitter(now, packet.timestamp);
+                if let Some(clock) = clock {
+                    self.measure_jitter(now, packet.timestamp, clock);
                 }
             }
             Arrival::Duplicate => self.total.duplicates += 1,
@@ -125,7 +120,7 @@ impl Receiver {
         let mut stats = self.total;
         if let Some(stream) = &self.stream {
             stream.add_to(&mut stats);
-            stats.jitter_ms = self.milliseconds(stream.jitter);
+            stats.jitter_ms = stream.jitter_ms();
         }
         stats
     }
@@ -203,27 +198,28 @@ impl Receiver {
             last_arrival: now,
             transit: None,
             jitter: 0.0,
+            clock: 0,
             received: 1,
             prior: (0, 0),
         });
     }
 
     /// Appendix A.8: the mean deviation of the spacing at arrival from the spacing at sending.
-    fn measure_jitter(&mut self, now: Instant, timestamp: u32) {
-        let clock_rate = f64::from(self.clock_rate);
+    fn measure_jitter(&mut self, now: Instant, timestamp: u32, clock: u32) {
         let Some(stream) = &mut self.stream else { return };
+        if stream.clock != clock {
+            // Timestamps of two clocks cannot be compared; what was measured keeps its meaning in time.
+            stream.jitter *= f64::from(clock) / f64::from(stream.clock.max(1));
+            stream.clock = clock;
+            stream.transit = None;
+        }
         if let Some((arrived, sent)) = stream.transit.replace((now, timestamp)) {
-            let spacing = now.saturating_duration_since(arrived).as_secs_f64() * clock_rate;
+            let spacing = now.saturating_duration_since(arrived).as_secs_f64() * f64::from(clock);
             let ahead = timestamp.wrapping_sub(sent).cast_signed();
             let deviation = (spacing - f64::from(ahead)).abs();
             stream.jitter += (deviation - stream.jitter) / 16.0;
-            let jitter = stream.jitter;
-            self.total.max_jitter_ms = self.total.max_jitter_ms.max(self.milliseconds(jitter));
+            self.total.max_jitter_ms = self.total.max_jitter_ms.max(stream.jitter_ms());
         }
-    }
-
-    fn milliseconds(&self, units: f64) -> f64 {
-        units * 1000.0 / f64::from(self.clock_rate.max(1))
     }
 }
 
@@ -243,6 +239,10 @@ pub struct ReportFigures {
 }
 
 impl Stream {
+    fn jitter_ms(&self) -> f64 {
+        self.jitter * 1000.0 / f64::from(self.clock.max(1))
+    }
+
     const fn expected(&self) -> u64 {
         self.sequence.highest() - self.base + 1
     }
@@ -271,13 +271,13 @@ mod tests {
 
     #[test]
     fn a_restarted_sender_adds_to_the_figures_of_what_ended() {
-        let (start, mut receiver) = (epoch(), Receiver::new(8000));
+        let (start, mut receiver) = (epoch(), Receiver::default());
         let numbers = [10, 11, 13, 60_000, 60_001, 60_002, 60_004];
         let arrivals: Vec<_> = numbers
             .iter()
             .zip(0u32..)
             .map(|(number, index)| {
-                receiver.handle(start + Duration::from_millis(20) * index, &packet(1, *number), true)
+                receiver.handle(start + Duration::from_millis(20) * index, &packet(1, *number), Some(8000))
             })
             .collect();
         let (began, went_on) =
@@ -290,15 +290,15 @@ mod tests {
 
     #[test]
     fn the_report_has_the_fraction_of_its_interval_only() {
-        let (start, mut receiver) = (epoch(), Receiver::new(8000));
+        let (start, mut receiver) = (epoch(), Receiver::default());
         // Appendix A.3: 2 of 8 lost is 64 of 256; then nothing of 8.
         for number in [0u16, 1, 2, 4, 5, 7] {
-            let _arrival = receiver.handle(start, &packet(9, number), false);
+            let _arrival = receiver.handle(start, &packet(9, number), None);
         }
         let report = receiver.report().unwrap();
         assert_eq!((report.fraction_lost, report.cumulative_lost, report.highest_sequence), (64, 2, 7));
         for number in 8..16u16 {
-            let _arrival = receiver.handle(start, &packet(9, number), false);
+            let _arrival = receiver.handle(start, &packet(9, number), None);
         }
         let report = receiver.report().unwrap();
         assert_eq!((report.fraction_lost, report.cumulative_lost, report.highest_sequence), (0, 2, 15));
@@ -307,11 +307,11 @@ mod tests {
 
     #[test]
     fn jitter_follows_the_formula_of_the_rfc() {
-        let (start, mut receiver) = (epoch(), Receiver::new(8000));
+        let (start, mut receiver) = (epoch(), Receiver::default());
         let mut expected = 0.0f64;
         for (number, late) in [0u64, 5, 0, 11, 3, 3, 20].into_iter().enumerate() {
             let at = start + Duration::from_millis(20 * number as u64 + late);
-            let _arrival = receiver.handle(at, &packet(1, number as u16), true);
+            let _arrival = receiver.handle(at, &packet(1, number as u16), Some(8000));
         }
         // The deviations of neighbors, in milliseconds.
         for deviation in [5.0, 5.0, 11.0, 8.0, 0.0, 17.0f64] {
@@ -322,13 +322,29 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_clock_is_no_jitter() {
+        let (start, mut receiver) = (epoch(), Receiver::default());
+        for number in 0..20u16 {
+            // Ten packets of 20 ms at 8 kHz, then ten at 48 kHz.
+            let (clock, units) = if number < 10 { (8000, 160) } else { (48_000, 960) };
+            let packet = RtpPacket { timestamp: u32::from(number) * units, ..packet(1, number) };
+            let at = start + Duration::from_millis(20) * u32::from(number);
+            let _arrival = receiver.handle(at, &packet, Some(clock));
+        }
+        assert!(receiver.stats().max_jitter_ms < 1e-9, "{:?}", receiver.stats());
+    }
+
+    #[test]
     fn a_second_source_is_foreign_until_the_first_is_silent() {
-        let (start, mut receiver) = (epoch(), Receiver::new(8000));
+        let (start, mut receiver) = (epoch(), Receiver::default());
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        assert_eq!(receiver.handle(at(0), &packet(1, 5), true), Arrival::Accepted { restarted: true });
-        assert_eq!(receiver.handle(at(10), &packet(2, 900), true), Arrival::Foreign);
+        assert_eq!(receiver.handle(at(0), &packet(1, 5), Some(8000)), Arrival::Accepted { restarted: true });
+        assert_eq!(receiver.handle(at(10), &packet(2, 900), Some(8000)), Arrival::Foreign);
         assert_eq!(receiver.ssrc(), Some(1));
-        assert_eq!(receiver.handle(at(60), &packet(2, 901), true), Arrival::Accepted { restarted: true });
+        assert_eq!(
+            receiver.handle(at(60), &packet(2, 901), Some(8000)),
+            Arrival::Accepted { restarted: true }
+        );
         assert_eq!(receiver.ssrc(), Some(2));
         assert_eq!(receiver.stats().lost, 0);
     }

@@ -123,10 +123,16 @@ impl MediaDescription {
         self.formats.iter().filter_map(|format| format.parse().ok()).filter(|number| *number < 128)
     }
 
-    /// Returns the packet time in milliseconds.
+    /// Returns the packet time that its maker wishes to receive, in whole milliseconds.
     #[must_use]
     pub fn packet_time(&self) -> Option<u32> {
-        self.attributes("ptime").next().and_then(|value| value.trim().parse().ok())
+        self.attributes("ptime").find_map(milliseconds)
+    }
+
+    /// Returns the longest packet time that its maker takes, in whole milliseconds.
+    #[must_use]
+    pub fn max_packet_time(&self) -> Option<u32> {
+        self.attributes("maxptime").find_map(milliseconds)
     }
 
     /// Returns the explicit RTCP address (RFC 3605).
@@ -177,6 +183,12 @@ impl SessionDescription {
     pub fn direction_of(&self, media: &MediaDescription) -> Direction {
         media.direction().or_else(|| self.direction()).unwrap_or(Direction::SendRecv)
     }
+}
+
+/// Reads a packet time, which may have a fraction (RFC 8866 section 6.4) and is never zero.
+fn milliseconds(value: &str) -> Option<u32> {
+    let time: f64 = value.trim().parse().ok()?;
+    (time > 0.0 && time < 60_000.0).then_some(time as u32)
 }
 
 /// What the session and each of its media sections say in the same words.

@@ -8,7 +8,9 @@ use thiserror::Error;
 use super::media_session::MediaSession;
 use super::output::Fact;
 use super::source::{Player, Source};
-use crate::dtmf::{Digit, DigitMethod};
+use crate::audio::Frame;
+use crate::codec::Codec;
+use crate::dtmf::{Digit, DigitMethod, EventReceiver, EventSender};
 use crate::negotiate::MediaPlan;
 
 /// Why digits cannot be sent.
@@ -72,8 +74,13 @@ impl MediaSession {
             .as_ref()
             .is_none_or(|old| (old.codec, old.send_payload_type) != (plan.codec, plan.send_payload_type));
         if codec_changes || !plan.direction.sends() {
-            self.pending.clear();
+            // What was said before goes out as it was meant, if it fills packets.
+            self.release_packets(now, true);
+            self.packetizer.clear();
             self.sender.pause();
+        }
+        if self.codec != plan.codec {
+            self.tune(plan.codec);
         }
         if !plan.direction.sends() || plan.telephone_event.is_none() {
             self.events_out.stop();
@@ -89,9 +96,28 @@ impl MediaSession {
         self.plan = Some(plan);
     }
 
+    /// Takes clock, rate and state of another codec.
+    fn tune(&mut self, codec: Codec) {
+        if codec.rtp_clock != self.codec.rtp_clock {
+            self.events_out = EventSender::new(codec.rtp_clock);
+            self.events_in = EventReceiver::new(codec.rtp_clock);
+            let cut = self.batches.aborted(DigitMethod::Rfc4733);
+            self.facts(cut);
+        }
+        if codec.rate != self.codec.rate {
+            self.heard = Frame::silence(codec.rate);
+            self.said = Frame::silence(codec.rate);
+            self.player.set_rate(codec.rate);
+            self.tones_out.set_rate(codec.rate);
+            self.listener.set_rate(codec.rate);
+        }
+        self.codec = codec;
+        self.encoder = (codec.encoder)();
+    }
+
     /// Plays `source` in place of what is playing.
     pub fn play(&mut self, source: Source) {
-        self.player = Player::new(source);
+        self.player = Player::new(source, self.codec.rate);
     }
 
     /// Plays silence.

@@ -1,11 +1,16 @@
 //! What a session makes of the audio it hears.
+//!
+//! The sum of squares of a frame is made once: level, silence and the sound heard are all read from it. Detectors that
+//! the configuration does not name do not exist, and those that exist leave quiet sound alone.
 
 use std::time::Duration;
 
 use super::config::SessionConfig;
-use super::media_session::TICK;
 use super::output::Fact;
-use crate::audio::{Frame, LevelMeter, SilenceChange, SilenceDetector, ToneChange, ToneDetector};
+use crate::audio::{
+    FRAME, FULL_SCALE, Frame, LevelMeter, SAMPLE_RATE, SilenceChange, SilenceDetector, ToneChange,
+    ToneDetector, squares,
+};
 use crate::codec::Codec;
 use crate::dtmf::{Digit, DigitDetector, DigitMethod, HeardDigit, ReceivedEvent};
 use crate::jitter::FrameKind;
@@ -14,7 +19,8 @@ use crate::jitter::FrameKind;
 #[derive(Debug)]
 pub(super) struct Listener {
     codec: Option<Codec>,
-    threshold_dbfs: f64,
+    /// Mean square from which a frame is loud.
+    threshold: f64,
     level: LevelMeter,
     played: Duration,
     sounding: Duration,
@@ -40,16 +46,22 @@ impl Listener {
     pub(super) fn new(config: &SessionConfig) -> Self {
         Self {
             codec: None,
-            threshold_dbfs: config.silence.threshold_dbfs,
+            threshold: FULL_SCALE * 10f64.powf(config.silence.threshold_dbfs / 10.0),
             level: LevelMeter::default(),
             played: Duration::ZERO,
             sounding: Duration::ZERO,
-            silence: config.detectors.silence.then(|| SilenceDetector::new(config.silence)),
-            tone: config.detectors.tone.then(ToneDetector::new),
-            inband: config.detectors.inband_dtmf.then(DigitDetector::new),
+            silence: config.detectors.silence.then(|| SilenceDetector::new(config.silence.duration)),
+            tone: config.detectors.tone.then(|| ToneDetector::new(SAMPLE_RATE)),
+            inband: config.detectors.inband_dtmf.then(|| DigitDetector::new(SAMPLE_RATE)),
             heard: Vec::new(),
             digits: String::new(),
         }
+    }
+
+    /// Listens to sound of another rate from now on; a tone that sounds is found anew.
+    pub(super) fn set_rate(&mut self, rate: u32) {
+        self.tone = self.tone.take().map(|_| ToneDetector::new(rate));
+        self.inband = self.inband.take().map(|_| DigitDetector::new(rate));
     }
 
     pub(super) const fn codec(&self) -> Option<Codec> {
@@ -75,36 +87,36 @@ impl Listener {
         Some(self.digit(digit, event.duration, DigitMethod::Rfc4733))
     }
 
-    /// Takes the next 20 ms.
-    pub(super) fn frame(&mut self, kind: FrameKind, frame: &Frame, facts: &mut Vec<Fact>) {
+    /// Takes the next frame.
+    pub(super) fn frame(&mut self, kind: FrameKind, frame: &Frame, tell: &mut impl FnMut(Fact)) {
+        let squares = squares(frame);
+        // Digital silence is never loud, whatever the threshold.
+        let loud = squares > 0 && squares as f64 >= self.threshold * frame.len() as f64;
         if kind == FrameKind::Received {
-            let mut meter = LevelMeter::default();
-            meter.add(frame);
-            self.level.add(frame);
-            self.played += TICK;
-            if meter.rms_dbfs().is_some_and(|level| level >= self.threshold_dbfs) {
-                self.sounding += TICK;
+            self.level.add_squares(squares, frame.len());
+            self.played += FRAME;
+            if loud {
+                self.sounding += FRAME;
             }
         }
-        match self.silence.as_mut().and_then(|silence| silence.push(frame)) {
-            Some(SilenceChange::Started) => facts.push(Fact::SilenceStarted),
-            Some(SilenceChange::Ended { quiet }) => facts.push(Fact::SilenceEnded { quiet }),
+        match self.silence.as_mut().and_then(|silence| silence.push(loud)) {
+            Some(SilenceChange::Started) => tell(Fact::SilenceStarted),
+            Some(SilenceChange::Ended { quiet }) => tell(Fact::SilenceEnded { quiet }),
             None => {}
         }
         match self.tone.as_mut().and_then(|tone| tone.push(frame)) {
             Some(ToneChange::Started { hz, level_dbfs }) => {
-                facts.push(Fact::ToneStarted { hz, level: level_dbfs });
+                tell(Fact::ToneStarted { hz, level: level_dbfs });
             }
-            Some(ToneChange::Ended { hz, duration }) => facts.push(Fact::ToneEnded { hz, duration }),
+            Some(ToneChange::Ended { hz, duration }) => tell(Fact::ToneEnded { hz, duration }),
             None => {}
         }
         if let Some(inband) = &mut self.inband {
             let mut heard = std::mem::take(&mut self.heard);
             inband.push(frame, &mut heard);
-            let digits = heard
-                .drain(..)
-                .map(|HeardDigit { digit, duration }| self.digit(digit, duration, DigitMethod::InBand));
-            facts.extend(digits);
+            for HeardDigit { digit, duration } in heard.drain(..) {
+                tell(self.digit(digit, duration, DigitMethod::InBand));
+            }
             self.heard = heard;
         }
     }

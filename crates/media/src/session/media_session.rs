@@ -2,27 +2,24 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::config::SessionConfig;
 use super::control::DigitBatches;
 use super::listen::Listener;
 use super::output::{Fact, Output};
+use super::packetizer::Packetizer;
 use super::report::Reporting;
 use super::source::{Player, Source};
 use super::statistics::{QualityInputs, StreamStats};
-use crate::audio::LevelMeter;
-use crate::codec::Codec;
+use crate::audio::{FRAME, Frame};
+use crate::codec::{Codec, Encode};
 use crate::dtmf::{EventReceiver, EventSender, InbandSender};
 use crate::jitter::Playout;
 use crate::negotiate::MediaPlan;
 use crate::rtp::{Receiver, Sender};
 use offhook_seed::Seed;
 
-/// Duration of a tick.
-pub(super) const TICK: Duration = Duration::from_millis(20);
-/// Clock rate of every codec so far.
-pub(super) const CLOCK_RATE: u32 = 8000;
 /// Packet buffers kept for reuse.
 const SPARE_BUFFERS: usize = 8;
 
@@ -42,8 +39,8 @@ const SPARE_BUFFERS: usize = 8;
 ///     ("192.0.2.1:4000".parse()?, "192.0.2.2:4000".parse()?);
 /// let mut alice = MediaSession::new(SessionConfig { seed: 1, ..Default::default() }, start);
 /// let mut bob = MediaSession::new(SessionConfig { seed: 2, ..Default::default() }, start);
-/// alice.set_plan(start, MediaPlan::direct(Codec::Pcma, bob_at));
-/// bob.set_plan(start, MediaPlan::direct(Codec::Pcma, alice_at));
+/// alice.set_plan(start, MediaPlan::direct(Codec::PCMA, bob_at));
+/// bob.set_plan(start, MediaPlan::direct(Codec::PCMA, alice_at));
 /// alice.play(Source::Tone(Tone::steady(&[440.0], -10.0)));
 ///
 /// // One virtual second: 51 ticks, 20 ms apart.
@@ -60,7 +57,7 @@ const SPARE_BUFFERS: usize = 8;
 /// }
 ///
 /// let heard = std::iter::from_fn(|| bob.poll_output())
-///     .any(|output| matches!(output, Output::Fact(Fact::FirstPacket { codec: Some(Codec::Pcma), .. })));
+///     .any(|output| matches!(output, Output::Fact(Fact::FirstPacket { codec: Some(Codec::PCMA), .. })));
 /// assert!(heard);
 /// let stats = bob.stats();
 /// assert_eq!((stats.packets_received, stats.lost), (51, 0));
@@ -75,6 +72,10 @@ pub struct MediaSession {
     pub(super) outputs: VecDeque<Output>,
     spare: Vec<Vec<u8>>,
     pub(super) next_tick: Option<Instant>,
+    /// The tick whose frame was heard and not yet answered.
+    pub(super) turn: Option<Instant>,
+    /// Frames heard in this tick; more than one makes up for lateness.
+    pub(super) caught_up: u32,
     pub(super) statistics_due: Option<Instant>,
     pub(super) closed: bool,
 
@@ -83,21 +84,23 @@ pub struct MediaSession {
     pub(super) events_out: EventSender,
     pub(super) tones_out: InbandSender,
     pub(super) batches: DigitBatches,
-    /// Encoded audio that does not fill a packet yet, and the timestamp of its first sample.
-    pub(super) pending: Vec<u8>,
-    pub(super) pending_from: u32,
+    /// The codec that we send, which gives the session its clock and its rate; A-law before the plan.
+    pub(super) codec: Codec,
+    pub(super) encoder: Box<dyn Encode>,
+    pub(super) packetizer: Packetizer,
+    pub(super) payload: Vec<u8>,
+    pub(super) said: Frame,
 
     pub(super) receiver: Receiver,
     pub(super) playout: Playout,
     pub(super) events_in: EventReceiver,
     pub(super) listener: Listener,
-    pub(super) decoded: Vec<i16>,
+    pub(super) heard: Frame,
     pub(super) source: Option<(SocketAddr, u32)>,
     pub(super) reception_stopped: bool,
 
     pub(super) reporting: Reporting,
     pub(super) recording: bool,
-    pub(super) sent_level: LevelMeter,
     pub(super) digits_sent: u64,
     pub(super) comfort_noise: u64,
     pub(super) unknown_payload: u64,
@@ -111,30 +114,35 @@ impl MediaSession {
     pub fn new(config: SessionConfig, now: Instant) -> Self {
         let mut seed = Seed::new(config.seed);
         let sender = Sender::new(&mut seed);
+        let codec = Codec::PCMA;
         Self {
             plan: None,
             outputs: VecDeque::new(),
             spare: Vec::new(),
             next_tick: Some(now),
+            turn: None,
+            caught_up: 0,
             statistics_due: config.statistics_interval.map(|interval| now + interval),
             closed: false,
             sender,
-            player: Player::new(Source::Silence),
-            events_out: EventSender::new(CLOCK_RATE),
-            tones_out: InbandSender::default(),
+            player: Player::new(Source::Silence, codec.rate),
+            events_out: EventSender::new(codec.rtp_clock),
+            tones_out: InbandSender::new(codec.rate),
             batches: DigitBatches::default(),
-            pending: Vec::new(),
-            pending_from: 0,
-            receiver: Receiver::new(CLOCK_RATE),
+            codec,
+            encoder: (codec.encoder)(),
+            packetizer: Packetizer::default(),
+            payload: Vec::new(),
+            said: Frame::silence(codec.rate),
+            receiver: Receiver::default(),
             playout: Playout::new(config.playout),
-            events_in: EventReceiver::new(CLOCK_RATE),
+            events_in: EventReceiver::new(codec.rtp_clock),
             listener: Listener::new(&config),
-            decoded: Vec::new(),
+            heard: Frame::silence(codec.rate),
             source: None,
             reception_stopped: false,
             reporting: Reporting::new(config.wall_clock, now),
             recording: false,
-            sent_level: LevelMeter::default(),
             digits_sent: 0,
             comfort_noise: 0,
             unknown_payload: 0,
@@ -158,9 +166,18 @@ impl MediaSession {
     }
 
     /// Returns when [`Self::handle_tick`] wants to be called next; `None` after [`Self::close`].
+    ///
+    /// Ticks are 20 ms apart; packets of 10 or 30 ms leave between them too.
     #[must_use]
-    pub const fn next_deadline(&self) -> Option<Instant> {
-        self.next_tick
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let tick = self.next_tick?;
+        Some(self.packet_due().map_or(tick, |packet| packet.min(tick)))
+    }
+
+    /// Returns the samples a second of what is heard and said.
+    #[must_use]
+    pub fn rate(&self) -> u32 {
+        self.codec.rate
     }
 
     /// Returns the present plan.
@@ -186,7 +203,6 @@ impl MediaSession {
     pub fn stats(&self) -> StreamStats {
         let received = self.receiver.stats();
         let heard = self.listener.figures();
-        let units = |samples: u64| Duration::from_micros(samples * 1_000_000 / u64::from(CLOCK_RATE));
         let codec = self.listener.codec();
         let round_trip = self.reporting.round_trip();
         let quality = QualityInputs {
@@ -197,8 +213,8 @@ impl MediaSession {
             discarded: self.playout.discarded(),
             bursts: received.bursts,
             round_trip,
-            playout: units(u64::from(self.playout.delay())),
-            packet_time: self.plan.as_ref().map_or(TICK, |plan| plan.packet_time),
+            playout: self.playout.delay(),
+            packet_time: self.plan.as_ref().map_or(FRAME, |plan| plan.packet_time),
         }
         .estimate();
         StreamStats {
@@ -219,12 +235,10 @@ impl MediaSession {
             malformed: self.malformed,
             source_changes: self.source_changes,
             bursts: received.bursts,
-            clock_rate: CLOCK_RATE,
             jitter_ms: received.jitter_ms,
             max_jitter_ms: received.max_jitter_ms,
             round_trip_ms: round_trip.map(|trip| trip.as_secs_f64() * 1000.0),
             received_dbfs: heard.level,
-            sent_dbfs: self.sent_level.rms_dbfs(),
             audio_received: heard.played,
             sound_received: heard.sounding,
             digits_received: heard.digits,

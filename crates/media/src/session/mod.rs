@@ -3,12 +3,17 @@
 //! [`MediaSession`] is the one door. It owns no socket and no clock: give it what arrives and the time,
 //! call [`MediaSession::handle_tick`] when [`MediaSession::next_deadline`] has come, and after every
 //! input take [`MediaSession::poll_output`] until it is empty. A late tick makes up for what it missed.
+//!
+//! A tick has two halves, [`MediaSession::hear`] and [`MediaSession::say`]: sessions of a conference all hear, a mixer
+//! decides, then all say.
 
 mod config;
 mod control;
 mod listen;
 mod media_session;
 mod output;
+mod packetizer;
+mod protect;
 mod receive;
 mod report;
 mod send;

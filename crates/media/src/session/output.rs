@@ -25,7 +25,7 @@ pub enum Output {
         /// The datagram.
         bytes: Vec<u8>,
     },
-    /// Write 20 ms to the recording.
+    /// Write a frame of each direction to the recording.
     RecordFrame(Box<RecordFrame>),
     /// Something happened.
     Fact(Fact),

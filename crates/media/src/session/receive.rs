@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::media_session::{CLOCK_RATE, MediaSession};
+use super::media_session::MediaSession;
 use super::output::Fact;
+use super::protect;
 use crate::dtmf::{EventPayload, EventReceiver};
 use crate::rtp::{Arrival, RtpPacket};
 
@@ -22,12 +23,13 @@ impl MediaSession {
             self.handle_rtcp(now, source, bytes);
             return;
         }
-        let Ok(packet) = RtpPacket::parse(bytes) else {
+        let Ok(packet) = RtpPacket::parse(protect::open(self.plan.as_ref(), bytes)) else {
             self.malformed += 1;
             return;
         };
         let is_event = self.event_payload_type() == Some(packet.payload_type);
-        let arrival = self.receiver.handle(now, &packet, !is_event);
+        let clock = self.codec_of(packet.payload_type).unwrap_or(self.codec).rtp_clock;
+        let arrival = self.receiver.handle(now, &packet, (!is_event).then_some(clock));
         let restarted = match arrival {
             Arrival::Accepted { restarted } => restarted,
             Arrival::Reordered => false,
@@ -37,7 +39,7 @@ impl MediaSession {
         if restarted {
             self.playout.reset();
             // Another source counts its timestamps from elsewhere, so its events would look old.
-            self.events_in = EventReceiver::new(CLOCK_RATE);
+            self.events_in = EventReceiver::new(self.codec.rtp_clock);
         }
         if is_event {
             self.take_event(now, &packet);
@@ -91,8 +93,6 @@ impl MediaSession {
             return;
         };
         self.listener.set_codec(codec);
-        self.decoded.clear();
-        codec.decode(packet.payload, &mut self.decoded);
-        self.playout.insert(packet.timestamp, &self.decoded);
+        self.playout.insert(packet.timestamp, codec, packet.payload);
     }
 }

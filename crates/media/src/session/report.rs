@@ -5,9 +5,12 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::media_session::{CLOCK_RATE, MediaSession, TICK};
+use super::media_session::MediaSession;
 use super::output::{Fact, Output};
+use super::protect;
 use super::statistics::RemoteReport;
+use crate::audio::FRAME;
+use crate::codec::Codec;
 use crate::rtcp::{
     Bye, NtpTime, ReceiverReport, ReportBlock, RtcpPacket, Schedule, SenderReport, SourceDescription,
     parse_compound, round_trip, write_compound,
@@ -70,12 +73,13 @@ impl Reporting {
     }
 
     /// Reads the block about us.
-    fn take_blocks(&mut self, now: Instant, own: u32, blocks: &[ReportBlock]) {
+    fn take_blocks(&mut self, now: Instant, own: (u32, Codec), blocks: &[ReportBlock]) {
+        let (own, codec) = own;
         let Some(block) = blocks.iter().find(|block| block.ssrc == own) else { return };
         self.remote = Some(RemoteReport {
             fraction_lost: f64::from(block.fraction_lost) / 256.0,
             lost: block.cumulative_lost,
-            jitter_ms: f64::from(block.jitter) * 1000.0 / f64::from(CLOCK_RATE),
+            jitter_ms: f64::from(block.jitter) * 1000.0 / f64::from(codec.rtp_clock.max(1)),
         });
         let now = self.clock(now).middle();
         if let Some(trip) = round_trip(now, block.last_report, block.delay_since_last_report) {
@@ -90,12 +94,12 @@ impl MediaSession {
         if self.closed {
             return;
         }
-        let Ok(packets) = parse_compound(bytes) else {
+        let Ok(packets) = parse_compound(protect::open(self.plan.as_ref(), bytes)) else {
             self.malformed += 1;
             return;
         };
         self.reporting.observe(bytes.len());
-        let own = self.sender.ssrc();
+        let own = (self.sender.ssrc(), self.codec);
         for packet in packets {
             match packet {
                 RtcpPacket::SenderReport(report) => {
@@ -150,9 +154,9 @@ impl MediaSession {
         });
         let blocks: Vec<ReportBlock> = block.into_iter().collect();
         let report = if self.sender.packets() > self.reporting.packets_at_report {
-            let ahead = self.next_tick.map_or(TICK, |tick| tick.saturating_duration_since(now));
             // The sender's timestamp belongs to the next tick.
-            let ahead = (ahead.as_micros() * u128::from(CLOCK_RATE) / 1_000_000) as u32;
+            let ahead = self.next_tick.map_or(FRAME, |tick| tick.saturating_duration_since(now));
+            let ahead = self.codec.units(ahead);
             RtcpPacket::SenderReport(SenderReport {
                 ssrc,
                 ntp: self.reporting.clock(now),
@@ -172,6 +176,7 @@ impl MediaSession {
         let Some(to) = self.plan.as_ref().and_then(|plan| plan.remote_rtcp) else { return };
         let mut bytes = self.buffer();
         write_compound(packets, &mut bytes);
+        protect::seal(self.plan.as_ref(), &mut bytes);
         self.reporting.observe(bytes.len());
         self.outputs.push_back(Output::Rtcp { to, bytes });
     }

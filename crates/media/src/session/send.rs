@@ -1,33 +1,93 @@
-//! Ticks: one frame heard, one frame said.
+//! Ticks: one frame heard, one frame said, and packets that leave at their time.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::media_session::{MediaSession, TICK};
+use super::media_session::MediaSession;
 use super::output::{Fact, Output, RecordFrame};
-use crate::audio::{FRAME_SAMPLES, Frame};
+use super::protect;
+use crate::audio::{FRAME, Frame, mix};
 use crate::dtmf::DigitMethod;
 use crate::jitter::FrameKind;
 use crate::negotiate::MediaPlan;
 
-/// Ticks made up for at once; a session that slept longer skips the rest.
+/// Frames made up for at once; a session that slept longer skips the rest.
 const MAX_CATCH_UP: u32 = 10;
 
 impl MediaSession {
-    /// Does all that is due by `now`: frames, reports, statistics, time-outs.
+    /// Does all that is due by `now`, alone: what it hears goes nowhere else, what it says is its own.
     pub fn handle_tick(&mut self, now: Instant) {
-        let mut frames = 0;
-        while let Some(due) = self.next_tick.filter(|due| *due <= now) {
-            self.next_tick = Some(due + TICK);
-            if frames < MAX_CATCH_UP {
-                self.frame();
-                frames += 1;
-            } else {
-                // Nobody needs this audio any more, but the RTP clock must not stand still.
-                self.sender.advance(FRAME_SAMPLES as u32);
-                self.pending.clear();
-                self.sender.pause();
-            }
+        while self.hear(now).is_some() {
+            self.say(now, None);
         }
+    }
+
+    /// Hears the next frame that is due by `now`; [`Self::say`] answers it.
+    ///
+    /// `None` when all frames of this tick were heard; reports, statistics and time-outs are done by then.
+    pub fn hear(&mut self, now: Instant) -> Option<&Frame> {
+        if self.turn.is_some() {
+            self.say(now, None);
+        }
+        let behind = self.caught_up >= MAX_CATCH_UP;
+        while let Some(due) = self.next_tick.filter(|due| *due <= now) {
+            self.next_tick = Some(due + FRAME);
+            if !behind {
+                self.caught_up += 1;
+                self.turn = Some(due);
+                self.hear_frame();
+                return Some(&self.heard);
+            }
+            // Nobody needs this audio any more, but the RTP clock must not stand still.
+            self.sender.advance(self.codec.units(FRAME));
+            self.packetizer.clear();
+            self.sender.pause();
+        }
+        self.caught_up = 0;
+        self.release_packets(now, false);
+        self.keep_up(now);
+        None
+    }
+
+    /// Says what its source plays, and what `others` say in a conference; to be called after [`Self::hear`].
+    pub fn say(&mut self, now: Instant, others: Option<&Frame>) {
+        let Some(tick) = self.turn.take() else { return };
+        let mut said = std::mem::take(&mut self.said);
+        if self.player.fill(&self.heard, &mut said) {
+            self.stop();
+            self.fact(Fact::PlaybackFinished);
+        }
+        self.tones_out.fill(&mut said);
+        if let Some(others) = others {
+            let rate = said.rate();
+            mix(&mut said, &others.at_rate(rate));
+        }
+        let spoken = self.send_frame(tick, &said);
+        self.release_packets(now, false);
+        if !spoken {
+            said.fill(0);
+        }
+        if self.recording {
+            let frame = RecordFrame { received: self.heard.clone(), sent: said.clone() };
+            self.outputs.push_back(Output::RecordFrame(Box::new(frame)));
+        }
+        self.said = said;
+        self.sender.advance(self.codec.units(FRAME));
+        self.finish_digits();
+    }
+
+    fn hear_frame(&mut self) {
+        let mut kind = self.playout.take(&mut self.heard);
+        if self.plan.as_ref().is_some_and(|plan| !plan.direction.receives()) {
+            // A held peer may still send; it is counted, not heard.
+            self.heard.fill(0);
+            kind = FrameKind::Silent;
+        }
+        let outputs = &mut self.outputs;
+        self.listener.frame(kind, &self.heard, &mut |fact| outputs.push_back(Output::Fact(fact)));
+    }
+
+    /// Does what is due besides sound.
+    fn keep_up(&mut self, now: Instant) {
         if self.closed {
             return;
         }
@@ -44,73 +104,67 @@ impl MediaSession {
         }
     }
 
-    fn frame(&mut self) {
-        let mut heard = [0; FRAME_SAMPLES];
-        let mut kind = self.playout.take(&mut heard);
-        if self.plan.as_ref().is_some_and(|plan| !plan.direction.receives()) {
-            // A held peer may still send; it is counted, not heard.
-            heard.fill(0);
-            kind = FrameKind::Silent;
-        }
-        let mut facts = Vec::new();
-        self.listener.frame(kind, &heard, &mut facts);
-        let mut said = [0; FRAME_SAMPLES];
-        if self.player.fill(&heard, &mut said) {
-            self.stop();
-            facts.push(Fact::PlaybackFinished);
-        }
-        self.tones_out.fill(&mut said);
-        self.facts(facts);
-        let spoken = self.send_frame(&said);
-        if !spoken {
-            said.fill(0);
-        }
-        self.sent_level.add(if spoken { &said } else { &[] });
-        if self.recording {
-            let frame = RecordFrame { received: heard, sent: said };
-            self.outputs.push_back(Output::RecordFrame(Box::new(frame)));
-        }
-        self.sender.advance(FRAME_SAMPLES as u32);
-        self.finish_digits();
-    }
-
-    /// Sends an event packet or audio; returns whether audio went out.
-    fn send_frame(&mut self, said: &Frame) -> bool {
+    /// Sends an event packet, or keeps sound for packets; returns whether the sound is said.
+    fn send_frame(&mut self, tick: Instant, said: &Frame) -> bool {
         let Some(plan) = self.plan.take() else { return false };
-        let spoken = plan.direction.sends() && plan.remote.is_some() && self.send_planned(&plan, said);
+        let spoken = plan.direction.sends() && plan.remote.is_some() && self.send_planned(tick, &plan, said);
         self.plan = Some(plan);
         spoken
     }
 
-    fn send_planned(&mut self, plan: &MediaPlan, said: &Frame) -> bool {
-        let Some(to) = plan.remote else { return false };
+    fn send_planned(&mut self, tick: Instant, plan: &MediaPlan, said: &Frame) -> bool {
         let now = self.sender.timestamp();
         let event = plan.telephone_event.map(|events| events.send_payload_type);
-        let packet = event.and_then(|_| self.events_out.tick(now, FRAME_SAMPLES as u32));
+        let packet = event.and_then(|_| self.events_out.tick(now, self.codec.units(FRAME)));
         if let (Some(payload_type), Some(packet)) = (event, packet) {
-            self.pending.clear();
+            // The event takes the place of the sound that does not fill a packet; full ones go before it.
+            self.release(plan, tick, true);
+            self.packetizer.clear();
             self.sender.pause();
             let mut bytes = self.buffer();
             let payload = packet.payload.to_bytes();
             self.sender.write(payload_type, packet.marker, packet.timestamp, &payload, &mut bytes);
-            self.outputs.push_back(Output::Packet { to, bytes });
+            self.send(plan, bytes);
             return false;
         }
-        if self.pending.is_empty() {
-            self.pending_from = now;
+        self.packetizer.push(tick, now, said, packet_samples(plan));
+        true
+    }
+
+    /// Lets the packets go whose time has come; all that are full if they are `pressed`.
+    pub(super) fn release_packets(&mut self, now: Instant, pressed: bool) {
+        if let Some(plan) = self.plan.take() {
+            self.release(&plan, now, pressed);
+            self.plan = Some(plan);
         }
-        plan.codec.encode(said, &mut self.pending);
-        // G.711: one byte a sample.
-        let length = plan.packet_time.as_millis() as usize * 8;
-        while length > 0 && self.pending.len() >= length {
+    }
+
+    fn release(&mut self, plan: &MediaPlan, now: Instant, pressed: bool) {
+        let length = packet_samples(plan);
+        while self.packetizer.due(length).is_some_and(|due| pressed || due <= now) {
             let mut bytes = self.buffer();
-            let payload = self.pending.get(..length).unwrap_or_default();
-            self.sender.write_audio(plan.send_payload_type, self.pending_from, payload, &mut bytes);
-            self.pending.drain(..length);
-            self.pending_from = self.pending_from.wrapping_add(length as u32);
+            let mut payload = std::mem::take(&mut self.payload);
+            payload.clear();
+            if let Some((timestamp, samples)) = self.packetizer.front(length) {
+                self.encoder.encode(samples, &mut payload);
+                self.sender.write_audio(plan.send_payload_type, timestamp, &payload, &mut bytes);
+            }
+            self.payload = payload;
+            self.packetizer.left(plan.codec, length, plan.packet_time);
+            self.send(plan, bytes);
+        }
+    }
+
+    fn send(&mut self, plan: &MediaPlan, mut bytes: Vec<u8>) {
+        if let Some(to) = plan.remote {
+            protect::seal(Some(plan), &mut bytes);
             self.outputs.push_back(Output::Packet { to, bytes });
         }
-        true
+    }
+
+    /// Returns when a packet leaves between ticks, if one does.
+    pub(super) fn packet_due(&self) -> Option<Instant> {
+        self.plan.as_ref().and_then(|plan| self.packetizer.due(packet_samples(plan)))
     }
 
     fn finish_digits(&mut self) {
@@ -130,10 +184,14 @@ impl MediaSession {
         let (Some(limit), Some(last)) = (self.config.reception_timeout, self.receiver.last_arrival()) else {
             return;
         };
-        let silent_for = now.saturating_duration_since(last);
+        let silent_for: Duration = now.saturating_duration_since(last);
         if receives && !self.reception_stopped && silent_for >= limit {
             self.reception_stopped = true;
             self.fact(Fact::ReceptionStopped { silent_for });
         }
     }
+}
+
+fn packet_samples(plan: &MediaPlan) -> usize {
+    plan.codec.samples(plan.packet_time)
 }

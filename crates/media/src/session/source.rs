@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::audio::{Frame, Tone, ToneGenerator};
+use crate::audio::{Frame, SAMPLE_RATE, Tone, ToneGenerator};
 
 /// What to play.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -12,7 +12,7 @@ pub enum Source {
     Silence,
     /// A tone, until something else is played.
     Tone(Tone),
-    /// Samples at 8 kHz.
+    /// Samples at 8 kHz; a session of another rate converts them.
     Wav {
         /// The samples, shared between sessions.
         samples: Arc<[i16]>,
@@ -27,18 +27,25 @@ pub enum Source {
 #[derive(Debug, Clone)]
 pub(super) enum Player {
     Silence,
-    Tone(ToneGenerator),
+    Tone { tone: Tone, generator: ToneGenerator },
     Wav { samples: Arc<[i16]>, position: usize, repeat: bool },
     Echo,
 }
 
 impl Player {
-    pub(super) fn new(source: Source) -> Self {
+    pub(super) fn new(source: Source, rate: u32) -> Self {
         match source {
             Source::Silence => Self::Silence,
-            Source::Tone(tone) => Self::Tone(ToneGenerator::new(&tone)),
+            Source::Tone(tone) => Self::Tone { generator: ToneGenerator::new(&tone, rate), tone },
             Source::Wav { samples, repeat } => Self::Wav { samples, position: 0, repeat },
             Source::Echo => Self::Echo,
+        }
+    }
+
+    /// Plays at another rate from now on; a tone begins again.
+    pub(super) fn set_rate(&mut self, rate: u32) {
+        if let Self::Tone { tone, generator } = self {
+            *generator = ToneGenerator::new(tone, rate);
         }
     }
 
@@ -46,28 +53,40 @@ impl Player {
     pub(super) fn fill(&mut self, heard: &Frame, frame: &mut Frame) -> bool {
         match self {
             Self::Silence => frame.fill(0),
-            Self::Tone(generator) => generator.fill(frame),
-            Self::Echo => *frame = *heard,
+            Self::Tone { generator, .. } => generator.fill(frame),
+            Self::Echo => frame.copy_from(heard),
+            Self::Wav { samples, position, repeat } if frame.rate() == SAMPLE_RATE => {
+                return copy(samples, position, *repeat, frame);
+            }
             Self::Wav { samples, position, repeat } => {
-                frame.fill(0);
-                let mut rest = frame.as_mut_slice();
-                while !rest.is_empty() {
-                    let available = samples.get(*position..).unwrap_or_default();
-                    if available.is_empty() {
-                        if !*repeat || samples.is_empty() {
-                            return true;
-                        }
-                        *position = 0;
-                        continue;
-                    }
-                    let length = available.len().min(rest.len());
-                    let (head, tail) = rest.split_at_mut(length);
-                    head.copy_from_slice(available.get(..length).unwrap_or_default());
-                    *position += length;
-                    rest = tail;
-                }
+                let mut narrow = Frame::silence(SAMPLE_RATE);
+                let finished = copy(samples, position, *repeat, &mut narrow);
+                frame.copy_from(&narrow.at_rate(frame.rate()));
+                return finished;
             }
         }
         false
     }
+}
+
+/// Copies the next samples, then silence; returns whether they have come to their end.
+fn copy(samples: &[i16], position: &mut usize, repeat: bool, frame: &mut [i16]) -> bool {
+    frame.fill(0);
+    let mut rest = frame;
+    while !rest.is_empty() {
+        let available = samples.get(*position..).unwrap_or_default();
+        if available.is_empty() {
+            if !repeat || samples.is_empty() {
+                return true;
+            }
+            *position = 0;
+            continue;
+        }
+        let length = available.len().min(rest.len());
+        let (head, tail) = rest.split_at_mut(length);
+        head.copy_from_slice(available.get(..length).unwrap_or_default());
+        *position += length;
+        rest = tail;
+    }
+    false
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::codec::Codec;
-use crate::quality::{CodecImpairment, Quality, Unmeasured, burst_ratio, mos, r_factor};
+use crate::quality::{Quality, Unmeasured, burst_ratio, mos, r_factor};
 use crate::rtp::BurstHistogram;
 
 /// Fewer packets say nothing about a share of losses.
@@ -57,8 +57,6 @@ pub struct StreamStats {
     pub source_changes: u64,
     /// Loss bursts by length.
     pub bursts: BurstHistogram,
-    /// Clock rate that the jitter is measured with.
-    pub clock_rate: u32,
     /// Interarrival jitter now.
     pub jitter_ms: f64,
     /// Largest jitter so far.
@@ -67,8 +65,6 @@ pub struct StreamStats {
     pub round_trip_ms: Option<f64>,
     /// Level of what was heard, `None` for nothing or digital silence.
     pub received_dbfs: Option<f64>,
-    /// Level of what was said, `None` as above.
-    pub sent_dbfs: Option<f64>,
     /// Audio received and played.
     pub audio_received: Duration,
     /// The part of it above the silence threshold.
@@ -112,7 +108,7 @@ impl QualityInputs {
         let network_delay = self.round_trip.map(|trip| trip / 2);
         let delay = network_delay.unwrap_or_default() + self.playout + self.packet_time;
         let burst = burst_ratio(self.expected, self.lost, &self.bursts);
-        let rating = r_factor(CodecImpairment::of(codec), loss_percent, burst, delay.as_secs_f64() * 1000.0);
+        let rating = r_factor(codec.impairment, loss_percent, burst, delay.as_secs_f64() * 1000.0);
         let r_factor = rating.max(0.0);
         Quality::Measured { r_factor, mos: mos(r_factor), network_delay }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::audio::Tone;
+use crate::audio::{FULL_SCALE, Frame, Goertzels, Mixer, Tone};
 use crate::codec::Codec;
 use crate::dtmf::DigitMethod;
 use crate::negotiate::MediaPlan;
@@ -36,6 +36,10 @@ struct Line {
     delay: Duration,
     facts: Vec<(char, Fact)>,
     sent: Vec<Vec<u8>>,
+    /// When each of them left.
+    sent_at: Vec<Instant>,
+    /// Alice's reports, and when they left.
+    reports: Vec<(Instant, Vec<u8>)>,
     recorded: Vec<RecordFrame>,
 }
 
@@ -48,8 +52,8 @@ impl Line {
             MediaSession::new(config, start)
         };
         let (mut alice, mut bob) = (session(1), session(2));
-        alice.set_plan(start, MediaPlan::direct(Codec::Pcma, bob_at()));
-        bob.set_plan(start, MediaPlan::direct(Codec::Pcma, alice_at()));
+        alice.set_plan(start, MediaPlan::direct(Codec::PCMA, bob_at()));
+        bob.set_plan(start, MediaPlan::direct(Codec::PCMA, alice_at()));
         Self {
             start,
             ticks: 0,
@@ -59,6 +63,8 @@ impl Line {
             delay: Duration::ZERO,
             facts: Vec::new(),
             sent: Vec::new(),
+            sent_at: Vec::new(),
+            reports: Vec::new(),
             recorded: Vec::new(),
         }
     }
@@ -70,14 +76,22 @@ impl Line {
     /// Runs for `ticks`; `lose` decides over every packet from Alice by its number.
     fn run(&mut self, ticks: u32, lose: impl Fn(usize) -> bool) {
         for _ in 0..ticks {
-            let now = self.now();
-            self.deliver(now);
-            self.alice.handle_tick(now);
-            self.bob.handle_tick(now);
-            self.collect(now, &lose);
-            self.deliver(now);
+            self.at(self.now(), &lose);
+            let between = self.now() + TICK / 2;
+            let deadlines = [self.alice.next_deadline(), self.bob.next_deadline()];
+            if deadlines.into_iter().flatten().any(|due| due <= between) {
+                self.at(between, &lose);
+            }
             self.ticks += 1;
         }
+    }
+
+    fn at(&mut self, now: Instant, lose: &impl Fn(usize) -> bool) {
+        self.deliver(now);
+        self.alice.handle_tick(now);
+        self.bob.handle_tick(now);
+        self.collect(now, lose);
+        self.deliver(now);
     }
 
     fn collect(&mut self, now: Instant, lose: &impl Fn(usize) -> bool) {
@@ -88,6 +102,7 @@ impl Line {
                     Some(Output::Packet { bytes, .. }) => {
                         if from_alice {
                             self.sent.push(bytes.clone());
+                            self.sent_at.push(now);
                         }
                         if !(from_alice && lose(self.sent.len() - 1)) {
                             self.flying.push((now + self.delay, from_alice, false, bytes));
@@ -95,6 +110,9 @@ impl Line {
                     }
                     Some(Output::Rtcp { to, bytes }) => {
                         assert_eq!(to.port() % 2, 1);
+                        if from_alice {
+                            self.reports.push((now, bytes.clone()));
+                        }
                         self.flying.push((now + self.delay, from_alice, true, bytes));
                     }
                     Some(Output::RecordFrame(frame)) => self.recorded.push(*frame),
@@ -132,7 +150,7 @@ impl Line {
 }
 
 fn hold(direction: Direction) -> MediaPlan {
-    MediaPlan { direction, ..MediaPlan::direct(Codec::Pcma, bob_at()) }
+    MediaPlan { direction, ..MediaPlan::direct(Codec::PCMA, bob_at()) }
 }
 
 #[test]
@@ -149,7 +167,7 @@ fn a_tone_is_heard_at_its_level_and_everything_is_counted() {
     let first = line.facts_of('b').next().unwrap();
     let expected = Fact::FirstPacket {
         source: alice_at(),
-        codec: Some(Codec::Pcma),
+        codec: Some(Codec::PCMA),
         payload_type: 8,
         ssrc: line.alice.ssrc(),
     };
@@ -218,7 +236,7 @@ fn digits_that_cannot_be_sent_are_refused_before_the_first() {
     assert_eq!(send(&mut line.alice, DigitMethod::Rfc4733, "1x"), Err(invalid));
     assert_eq!(send(&mut line.alice, DigitMethod::Rfc4733, ""), Err(SendDigitsError::Empty));
     let now = line.now();
-    let plan = MediaPlan { telephone_event: None, ..MediaPlan::direct(Codec::Pcma, bob_at()) };
+    let plan = MediaPlan { telephone_event: None, ..MediaPlan::direct(Codec::PCMA, bob_at()) };
     line.alice.set_plan(now, plan);
     let refused = send(&mut line.alice, DigitMethod::Rfc4733, "1");
     assert_eq!(refused, Err(SendDigitsError::NotNegotiated));
@@ -270,7 +288,7 @@ fn a_held_peer_is_counted_but_not_heard() {
     let now = line.now();
     line.bob.set_plan(
         now,
-        MediaPlan { direction: Direction::SendOnly, ..MediaPlan::direct(Codec::Pcma, alice_at()) },
+        MediaPlan { direction: Direction::SendOnly, ..MediaPlan::direct(Codec::PCMA, alice_at()) },
     );
     line.bob.record(true);
     line.alice.play(Source::Tone(Tone::steady(&[500.0], -10.0)));
@@ -286,8 +304,8 @@ fn a_codec_change_keeps_the_stream() {
     line.alice.play(Source::Tone(Tone::steady(&[500.0], -10.0)));
     line.run(50, |_| false);
     let now = line.now();
-    line.alice.set_plan(now, MediaPlan::direct(Codec::Pcmu, bob_at()));
-    line.bob.set_plan(now, MediaPlan::direct(Codec::Pcmu, alice_at()));
+    line.alice.set_plan(now, MediaPlan::direct(Codec::PCMU, bob_at()));
+    line.bob.set_plan(now, MediaPlan::direct(Codec::PCMU, alice_at()));
     line.run(50, |_| false);
     let stats = line.bob.stats();
     assert_eq!((stats.lost, stats.source_changes, stats.concealed_frames), (0, 0, 0));
@@ -304,13 +322,14 @@ fn samples_are_played_once_or_for_ever() {
     line.run(20, |_| false);
     let finished = |line: &Line| line.facts_of('a').filter(|fact| **fact == Fact::PlaybackFinished).count();
     assert_eq!(finished(&line), 1);
-    let said: usize = line.recorded.iter().flat_map(|frame| frame.sent).filter(|sample| *sample != 0).count();
+    let said: usize =
+        line.recorded.iter().flat_map(|frame| frame.sent.to_vec()).filter(|sample| *sample != 0).count();
     assert_eq!(said, 1000);
     line.alice.play(Source::Wav { samples, repeat: true });
     line.recorded.clear();
     line.run(20, |_| false);
     assert_eq!(finished(&line), 1);
-    assert!(line.recorded.iter().flat_map(|frame| frame.sent).all(|sample| sample == 1000));
+    assert!(line.recorded.iter().flat_map(|frame| frame.sent.to_vec()).all(|sample| sample == 1000));
 }
 
 #[test]
@@ -323,20 +342,165 @@ fn an_echo_comes_back() {
 }
 
 #[test]
-fn other_packet_times_carry_the_same_audio() {
-    for milliseconds in [10, 30, 60] {
+fn every_packet_time_carries_the_same_audio_whatever_the_other_side_does() {
+    const TIMES: [u64; 5] = [10, 20, 30, 40, 60];
+    for (ours, theirs) in TIMES.into_iter().flat_map(|ours| TIMES.map(|theirs| (ours, theirs))) {
+        let case = format!("{ours} ms there, {theirs} ms back");
+        let mut line = Line::new(|_| {});
+        let plan = |milliseconds, to| MediaPlan {
+            packet_time: Duration::from_millis(milliseconds),
+            ..MediaPlan::direct(Codec::PCMA, to)
+        };
+        let now = line.now();
+        line.alice.set_plan(now, plan(ours, bob_at()));
+        line.bob.set_plan(now, plan(theirs, alice_at()));
+        line.alice.play(Source::Tone(Tone::steady(&[500.0], -10.0)));
+        line.bob.play(Source::Tone(Tone::steady(&[900.0], -15.0)));
+        // Four seconds, which two reports fit into.
+        line.run(240, |_| false);
+        for (session, milliseconds, level) in [(&line.bob, ours, -10.0), (&line.alice, theirs, -15.0)] {
+            let stats = session.stats();
+            assert_eq!(stats.packets_received, 4800 / milliseconds, "{case}");
+            assert_eq!(stats.bytes_received, 4800 * 8, "{case}");
+            assert_eq!((stats.lost, stats.discarded, stats.concealed_frames), (0, 0, 0), "{case}");
+            assert!((stats.received_dbfs.unwrap() - level).abs() < 0.2, "{case}: {:?}", stats.received_dbfs);
+            assert!(stats.max_jitter_ms < 0.01, "{case}: {} ms", stats.max_jitter_ms);
+        }
+        paced(&line, ours, &case);
+        reported(&line, &case);
+    }
+}
+
+/// Every packet has its length, its timestamp, and its distance from the one before.
+fn paced(line: &Line, milliseconds: u64, case: &str) {
+    let packets: Vec<_> = line.sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap()).collect();
+    assert!(packets.iter().all(|packet| packet.payload.len() as u64 == milliseconds * 8), "{case}");
+    for (pair, at) in packets.windows(2).zip(line.sent_at.windows(2)) {
+        assert_eq!(pair[1].timestamp.wrapping_sub(pair[0].timestamp) as u64, milliseconds * 8, "{case}");
+        assert_eq!(at[1] - at[0], Duration::from_millis(milliseconds), "{case}");
+    }
+}
+
+/// The timestamp of a sender report is that of the sound said at its moment.
+fn reported(line: &Line, case: &str) {
+    let first = RtpPacket::parse(&line.sent[0]).unwrap().timestamp;
+    let mut reports = 0;
+    for (at, bytes) in &line.reports {
+        let packets = parse_compound(bytes).unwrap();
+        let [RtcpPacket::SenderReport(report), ..] = packets.as_slice() else {
+            panic!("{case}: {packets:?}")
+        };
+        let elapsed = (*at - line.start).as_millis() as u32;
+        assert_eq!(report.rtp_timestamp.wrapping_sub(first), elapsed * 8, "{case}");
+        reports += 1;
+    }
+    assert!(reports > 0, "{case}");
+}
+
+#[test]
+fn digits_are_right_at_every_packet_time() {
+    for milliseconds in [10, 20, 30, 40, 60] {
         let mut line = Line::new(|_| {});
         let packet_time = Duration::from_millis(milliseconds);
         let now = line.now();
-        line.alice.set_plan(now, MediaPlan { packet_time, ..MediaPlan::direct(Codec::Pcma, bob_at()) });
-        line.alice.play(Source::Tone(Tone::steady(&[500.0], -10.0)));
-        line.run(90, |_| false);
-        let expected = 90 * 20 / milliseconds;
-        assert_eq!(line.bob.stats().packets_received, expected, "{milliseconds} ms");
-        assert_eq!((line.bob.stats().lost, line.bob.stats().discarded), (0, 0));
-        let samples: usize =
-            line.sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap().payload.len()).sum();
-        assert_eq!(samples as u64, expected * milliseconds * 8);
+        line.alice.set_plan(now, MediaPlan { packet_time, ..MediaPlan::direct(Codec::PCMA, bob_at()) });
+        line.run(31, |_| false);
+        let before = line.sent.len();
+        let (duration, gap) = (Duration::from_millis(100), Duration::from_millis(80));
+        line.alice.send_digits(DigitMethod::Rfc4733, "7#", duration, gap).unwrap();
+        line.run(60, |_| false);
+        assert_eq!(line.digits('b'), "7#", "{milliseconds} ms");
+        let short = |fact: &Fact| matches!(fact, Fact::Digit { duration_ms, .. } if *duration_ms != 100);
+        assert!(!line.facts_of('b').any(short));
+        let first = RtpPacket::parse(&line.sent[0]).unwrap().timestamp;
+        let packets: Vec<_> = line.sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap()).collect();
+        let event = packets[before..].iter().find(|packet| packet.payload_type == 120).unwrap();
+        // The event began in tick 31; sound behind it goes on from the tick after its last packet.
+        assert_eq!(event.timestamp.wrapping_sub(first), 31 * 160, "{milliseconds} ms");
+        assert!(event.marker);
+        let after = packets.iter().rposition(|packet| packet.payload_type == 120).unwrap() + 1;
+        assert!(packets[after].marker && packets[after].timestamp.wrapping_sub(first).is_multiple_of(160));
+        let sequence: Vec<u16> = packets.iter().map(|packet| packet.sequence).collect();
+        assert!(sequence.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)));
+    }
+}
+
+#[test]
+fn a_clock_of_whole_ticks_sends_the_same_packets_a_little_late() {
+    let mut line = Line::new(|_| {});
+    let plan =
+        MediaPlan { packet_time: Duration::from_millis(10), ..MediaPlan::direct(Codec::PCMA, bob_at()) };
+    let now = line.now();
+    line.alice.set_plan(now, plan);
+    for _ in 0..50 {
+        line.at(line.now(), &|_| false);
+        line.ticks += 1;
+    }
+    assert_eq!(line.bob.stats().packets_received, 99);
+    assert_eq!((line.bob.stats().lost, line.bob.stats().discarded), (0, 0));
+}
+
+#[test]
+fn a_mixer_can_stand_between_hearing_and_saying() {
+    let start = epoch();
+    let at = |number: u8| SocketAddr::from(([192, 0, 2, number], 4000));
+    // Three phones, each with its own tone, and the three sessions of a conference, one for each.
+    let tones = [400.0, 1000.0, 2500.0];
+    let session = |seed, to| {
+        let mut session = MediaSession::new(SessionConfig { seed, ..SessionConfig::default() }, start);
+        session.set_plan(start, MediaPlan::direct(Codec::PCMA, to));
+        session.record(true);
+        session
+    };
+    let mut phones: Vec<_> = (0..3u8).map(|number| session(u64::from(number), at(10 + number))).collect();
+    let mut members: Vec<_> = (0..3u8).map(|number| session(u64::from(number) + 9, at(number))).collect();
+    for (phone, hz) in phones.iter_mut().zip(tones) {
+        phone.play(Source::Tone(Tone::steady(&[hz], -20.0)));
+    }
+    let (mut mixer, mut heard_by) = (Mixer::default(), vec![Vec::new(); 3]);
+    for tick in 0..100u32 {
+        let now = start + TICK * tick;
+        phones.iter_mut().for_each(|phone| phone.handle_tick(now));
+        mixer.clear();
+        let hear = |member: &mut MediaSession| member.hear(now).cloned().unwrap();
+        let voices: Vec<Frame> = members.iter_mut().map(hear).collect();
+        voices.iter().for_each(|voice| mixer.add(voice));
+        for (member, mut others) in members.iter_mut().zip(voices) {
+            mixer.take_away(&mut others);
+            member.say(now, Some(&others));
+            assert_eq!(member.hear(now), None, "one frame a tick");
+        }
+        for (number, heard) in (0..3u8).zip(&mut heard_by) {
+            let (phone, member) = (&mut phones[usize::from(number)], &mut members[usize::from(number)]);
+            carry(now, phone, member, at(number), |frame| heard.extend_from_slice(&frame.received));
+            carry(now, member, phone, at(10 + number), |_| {});
+        }
+    }
+    // Each hears the two others at their level, and nothing of itself.
+    let level = FULL_SCALE as f32 * 0.01;
+    for (number, heard) in heard_by.iter().enumerate() {
+        let powers = Goertzels::new(tones, 8000).powers(&heard[8000..9600]);
+        for (other, power) in powers.into_iter().enumerate() {
+            let share = power / level;
+            let right = if other == number { share < 0.001 } else { (share - 1.0).abs() < 0.05 };
+            assert!(right, "phone {number} hears {} Hz at {share}", tones[other]);
+        }
+    }
+}
+
+fn carry(
+    now: Instant,
+    from: &mut MediaSession,
+    to: &mut MediaSession,
+    source: SocketAddr,
+    mut record: impl FnMut(&RecordFrame),
+) {
+    while let Some(output) = from.poll_output() {
+        match output {
+            Output::Packet { bytes, .. } => to.handle_packet(now, source, &bytes),
+            Output::RecordFrame(frame) => record(&frame),
+            Output::Rtcp { .. } | Output::Fact(_) => {}
+        }
     }
 }
 

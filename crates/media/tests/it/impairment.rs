@@ -43,7 +43,7 @@ fn bob() -> SocketAddr {
 /// Sends a minute of tone through the line.
 fn arrivals(start: Instant, impairment: &Impairment, seed: &mut Seed) -> Vec<Arrival> {
     let mut sender = MediaSession::new(SessionConfig { seed: seed.next_u64(), ..Default::default() }, start);
-    sender.set_plan(start, MediaPlan::direct(Codec::Pcmu, bob()));
+    sender.set_plan(start, MediaPlan::direct(Codec::PCMU, bob()));
     sender.play(Source::Tone(Tone::steady(&[440.0], -10.0)));
     let (mut out, mut losing, mut number) = (Vec::new(), false, 0);
     for tick in 0..PACKETS {
@@ -72,7 +72,7 @@ fn arrivals(start: Instant, impairment: &Impairment, seed: &mut Seed) -> Vec<Arr
 
 fn received(start: Instant, arrivals: &[Arrival]) -> StreamStats {
     let mut receiver = MediaSession::new(SessionConfig::default(), start);
-    receiver.set_plan(start, MediaPlan::direct(Codec::Pcmu, alice()));
+    receiver.set_plan(start, MediaPlan::direct(Codec::PCMU, alice()));
     let mut next = arrivals.iter().peekable();
     for tick in 0..PACKETS + 20 {
         let now = start + TICK * tick;

@@ -14,3 +14,4 @@ mod mutation;
 mod negotiated_call;
 mod rtcp_oracle;
 mod time;
+mod wideband;

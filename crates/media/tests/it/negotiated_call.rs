@@ -22,7 +22,7 @@ struct Phone {
 impl Phone {
     fn new(at: &str, seed: u64, codecs: &[Codec], start: Instant) -> Self {
         let at: SocketAddr = at.parse().unwrap();
-        let codecs = codecs.iter().copied().map(CodecSpec::of).collect();
+        let codecs = CodecSpec::number(codecs.iter().copied());
         let capabilities = Capabilities { codecs, ..Capabilities::default() };
         Self {
             at,
@@ -74,10 +74,10 @@ fn run(start: Instant, ticks: std::ops::Range<u32>, left: &mut Phone, right: &mu
 #[test]
 fn two_phones_negotiate_talk_hold_and_resume() {
     let start = epoch();
-    let mut alice = Phone::new("[2001:db8::1]:4000", 1, &[Codec::Pcma, Codec::Pcmu], start);
-    let mut bob = Phone::new("[2001:db8::2]:4100", 2, &[Codec::Pcmu], start);
+    let mut alice = Phone::new("[2001:db8::1]:4000", 1, &[Codec::PCMA, Codec::PCMU], start);
+    let mut bob = Phone::new("[2001:db8::2]:4100", 2, &[Codec::PCMU], start);
     let (plan, _) = negotiate(start, &mut alice, &mut bob);
-    assert_eq!((plan.codec, plan.direction), (Codec::Pcmu, Direction::SendRecv));
+    assert_eq!((plan.codec, plan.direction), (Codec::PCMU, Direction::SendRecv));
     alice.media.play(Source::Tone(Tone::steady(&[440.0], -12.0)));
     bob.media.play(Source::Tone(Tone::steady(&[880.0], -18.0)));
     let (duration, gap) = (Duration::from_millis(200), Duration::from_millis(80));
