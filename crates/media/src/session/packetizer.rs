@@ -25,7 +25,7 @@ pub(super) struct Packetizer {
 }
 
 impl Packetizer {
-    /// Takes the sound of the tick at `now`, whose first sample has `timestamp`.
+    /// Takes the sound of a tick, whose first sample has `timestamp`; a first packet that it fills leaves at `now`.
     pub(super) fn push(&mut self, now: Instant, timestamp: u32, sound: &[i16], length: usize) {
         if self.samples.is_empty() {
             self.from = timestamp;

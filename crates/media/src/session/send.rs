@@ -61,7 +61,10 @@ impl MediaSession {
             let rate = said.rate();
             mix(&mut said, &others.at_rate(rate));
         }
-        let spoken = self.send_frame(tick, &said);
+        // Packets keep their distance from the moment at which the driver of this session calls, which may be any
+        // between two ticks; what a late call makes up for is due at once.
+        let leaves = if now < tick + FRAME { now } else { tick };
+        let spoken = self.send_frame(leaves, &said);
         self.release_packets(now, false);
         if !spoken {
             said.fill(0);
@@ -105,20 +108,20 @@ impl MediaSession {
     }
 
     /// Sends an event packet, or keeps sound for packets; returns whether the sound is said.
-    fn send_frame(&mut self, tick: Instant, said: &Frame) -> bool {
+    fn send_frame(&mut self, now: Instant, said: &Frame) -> bool {
         let Some(plan) = self.plan.take() else { return false };
-        let spoken = plan.direction.sends() && plan.remote.is_some() && self.send_planned(tick, &plan, said);
+        let spoken = plan.direction.sends() && plan.remote.is_some() && self.send_planned(now, &plan, said);
         self.plan = Some(plan);
         spoken
     }
 
-    fn send_planned(&mut self, tick: Instant, plan: &MediaPlan, said: &Frame) -> bool {
-        let now = self.sender.timestamp();
+    fn send_planned(&mut self, now: Instant, plan: &MediaPlan, said: &Frame) -> bool {
+        let timestamp = self.sender.timestamp();
         let event = plan.telephone_event.map(|events| events.send_payload_type);
-        let packet = event.and_then(|_| self.events_out.tick(now, self.codec.units(FRAME)));
+        let packet = event.and_then(|_| self.events_out.tick(timestamp, self.codec.units(FRAME)));
         if let (Some(payload_type), Some(packet)) = (event, packet) {
             // The event takes the place of the sound that does not fill a packet; full ones go before it.
-            self.release(plan, tick, true);
+            self.release(plan, now, true);
             self.packetizer.clear();
             self.sender.pause();
             let mut bytes = self.buffer();
@@ -127,7 +130,7 @@ impl MediaSession {
             self.send(plan, bytes);
             return false;
         }
-        self.packetizer.push(tick, now, said, packet_samples(plan));
+        self.packetizer.push(now, timestamp, said, packet_samples(plan));
         true
     }
 
@@ -162,8 +165,9 @@ impl MediaSession {
         }
     }
 
-    /// Returns when a packet leaves between ticks, if one does.
-    pub(super) fn packet_due(&self) -> Option<Instant> {
+    /// Returns when the next packet leaves, if one waits for its time: those of 10 and 30 ms do, between ticks.
+    #[must_use]
+    pub fn packet_due(&self) -> Option<Instant> {
         self.plan.as_ref().and_then(|plan| self.packetizer.due(packet_samples(plan)))
     }
 

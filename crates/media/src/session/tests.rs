@@ -441,6 +441,31 @@ fn a_clock_of_whole_ticks_sends_the_same_packets_a_little_late() {
 }
 
 #[test]
+fn packets_keep_their_distance_on_a_clock_that_is_not_in_step() {
+    for (behind, milliseconds) in
+        [0, 3, 10, 13, 19].into_iter().flat_map(|behind| [(behind, 10), (behind, 30)])
+    {
+        let start = epoch();
+        let mut session = MediaSession::new(SessionConfig::default(), start);
+        let packet_time = Duration::from_millis(milliseconds);
+        session.set_plan(start, MediaPlan { packet_time, ..MediaPlan::direct(Codec::PCMA, bob_at()) });
+        let mut left = Vec::new();
+        for step in 0..100u32 {
+            let now = start + Duration::from_millis(behind) + TICK / 2 * step;
+            // As a clock of ticks does it: between two of them only when a packet waits.
+            if step % 2 == 0 || session.packet_due().is_some_and(|due| due <= now) {
+                session.handle_tick(now);
+            }
+            let packet = |output| matches!(output, Output::Packet { .. }).then_some(now);
+            left.extend(std::iter::from_fn(|| session.poll_output()).filter_map(packet));
+        }
+        assert!(left.len() as u64 + 3 >= 1000 / milliseconds, "{}", left.len());
+        let apart = left.windows(2).all(|pair| pair[1] - pair[0] == packet_time);
+        assert!(apart, "{milliseconds} ms, {behind} ms behind");
+    }
+}
+
+#[test]
 fn a_mixer_can_stand_between_hearing_and_saying() {
     let start = epoch();
     let at = |number: u8| SocketAddr::from(([192, 0, 2, number], 4000));
