@@ -18,7 +18,8 @@ impl fmt::Display for Seq {
     }
 }
 
-/// Name of a phone: 1 to 32 lower-case ASCII letters, digits or underscores.
+/// Name of a phone: 1 to 32 lower-case ASCII letters, digits or underscores; of a phone that a run made, the run and
+/// that name, `run-7/a`.
 ///
 /// The rule is the one users of per-phone tools know, because the name becomes a prefix of tool names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -34,10 +35,47 @@ pub struct InvalidPhoneId {
 }
 
 impl PhoneId {
-    /// Returns the name as text.
+    /// Reads the name of a phone that belongs to no run: what users may give to a new phone.
+    ///
+    /// # Errors
+    /// [`InvalidPhoneId`] for every other text, `run-7/a` included.
+    pub fn plain(text: &str) -> Result<Self, InvalidPhoneId> {
+        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        if (1..=32).contains(&text.len()) && text.bytes().all(legal) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidPhoneId { given: text.to_owned() })
+        }
+    }
+
+    /// Returns the whole name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns the run that made the phone.
+    #[must_use]
+    pub fn run(&self) -> Option<RunId> {
+        self.0.split_once('/').and_then(|(run, _)| run.parse().ok())
+    }
+
+    /// Returns the name without its run: how the run's own documents and reports call the phone.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or(&self.0, |(_, name)| name)
+    }
+
+    /// Returns the phone that a run makes under this name.
+    #[must_use]
+    pub fn in_run(&self, run: RunId) -> Self {
+        Self(format!("{run}/{}", self.name()).into())
+    }
+
+    /// Returns the phone as one run calls it: its own without the run before the name, every other as it is.
+    #[must_use]
+    pub fn seen_by(&self, run: RunId) -> Self {
+        if self.run() == Some(run) { Self(self.name().into()) } else { self.clone() }
     }
 }
 
@@ -45,12 +83,10 @@ impl FromStr for PhoneId {
     type Err = InvalidPhoneId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-        if (1..=32).contains(&text.len()) && text.bytes().all(legal) {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidPhoneId { given: text.to_owned() })
-        }
+        let Some((run, name)) = text.split_once('/') else { return Self::plain(text) };
+        let phone = run.parse().ok().zip(Self::plain(name).ok()).map(|(run, name)| name.in_run(run));
+        // Only one spelling names a phone.
+        phone.filter(|phone| phone.as_str() == text).ok_or_else(|| InvalidPhoneId { given: text.to_owned() })
     }
 }
 
@@ -144,6 +180,18 @@ mod tests {
             assert_eq!(good.parse::<PhoneId>().unwrap().as_str(), good);
         }
         for bad in ["", "A", "a-b", "ä", &"x".repeat(33)] {
+            assert!(bad.parse::<PhoneId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_phone_of_a_run_bears_the_run_before_its_name() {
+        let phone: PhoneId = "run-7/a".parse().unwrap();
+        assert_eq!((phone.run(), phone.name()), (Some(RunId(7)), "a"));
+        assert_eq!(PhoneId::plain("a").unwrap().in_run(RunId(7)), phone);
+        assert_eq!((phone.seen_by(RunId(7)).as_str(), phone.seen_by(RunId(8)).as_str()), ("a", "run-7/a"));
+        assert!(PhoneId::plain("run-7/a").is_err());
+        for bad in ["7/a", "run-07/a", "run-7/", "run-7/a/b", "call-7/a", "/a"] {
             assert!(bad.parse::<PhoneId>().is_err(), "{bad}");
         }
     }

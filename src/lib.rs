@@ -26,6 +26,7 @@ pub mod scenario;
 pub mod sim;
 
 pub mod phone;
+pub mod suite;
 pub mod switchboard;
 
 pub mod node;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{Recordings, sidecar_of};
+use crate::id::PhoneId;
 
 /// A recording as it lies on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,5 +75,8 @@ pub(super) fn owner(root: &Path, path: &Path) -> (Option<String>, Option<u64>) {
         return (Some(first.to_owned()), tokens.next().and_then(|number| number.parse().ok()));
     }
     let folder = parent.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    (folder, first.parse().ok())
+    // Phones of a run have their folders in one of the run.
+    let inside = parent.and_then(|parent| parent.strip_prefix(root).ok()).map(Path::to_string_lossy);
+    let of_run = inside.and_then(|inside| inside.parse::<PhoneId>().ok()).map(|phone| phone.to_string());
+    (of_run.or(folder), first.parse().ok())
 }

@@ -53,6 +53,7 @@ fn the_owner_of_a_recording_is_in_its_place_and_name() {
     for (path, phone, call) in [
         ("/recordings/a/call_7_20260102_030405_000001.wav", Some("a"), Some(7)),
         ("/recordings/a/deeper/call_7_x.wav", Some("deeper"), Some(7)),
+        ("/recordings/run-3/a/call_7_x.wav", Some("run-3/a"), Some(7)),
         ("/recordings/a/call_x.wav", Some("a"), None),
         ("/recordings/call_b_9_20260102.wav", Some("b"), Some(9)),
         ("/recordings/call_b.wav", Some("b"), None),

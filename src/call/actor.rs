@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     command::{CallCommand, Code, Outcome, Rejection},
+    config::Occupant,
     event::{
         CallEvent, Cause, DigitMethod, Direction, Event, MediaDirection, MediaEvent, MediaStatistics, Subject,
     },
@@ -60,6 +61,8 @@ pub(crate) enum Beginning {
 pub(crate) struct CallArguments {
     pub(crate) id: CallId,
     pub(crate) phone: PhoneId,
+    /// The run that has the phone for itself meanwhile.
+    pub(crate) occupant: Occupant,
     pub(crate) beginning: Beginning,
     pub(crate) media: CallMedia,
     pub(crate) journal: Journal,
@@ -78,6 +81,7 @@ pub(crate) struct Shell {
     pub(super) me: ActorRef<CallMessage>,
     pub(super) id: CallId,
     pub(super) phone: PhoneId,
+    occupant: Occupant,
     pub(super) journal: Journal,
     pub(super) to_phone: DerivedActorRef<ToPhone>,
     pub(super) state: CallState,
@@ -136,6 +140,7 @@ impl Actor for CallActor {
             me,
             id: start.id,
             phone: start.phone,
+            occupant: start.occupant,
             journal: start.journal,
             to_phone: start.to_phone,
             state: CallState::new(direction),
@@ -192,7 +197,8 @@ impl Shell {
     pub(super) fn append(&mut self, event: impl Into<Event>, cause: &Cause) {
         let event = event.into();
         self.state.apply(&event);
-        self.journal.append(Subject::call(self.phone.clone(), self.id), cause.clone(), event);
+        let subject = Subject::call(self.phone.clone(), self.id).during(self.occupant.run());
+        self.journal.append(subject, cause.clone(), event);
     }
 
     /// Asks the phone for a piece of signaling.

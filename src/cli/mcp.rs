@@ -22,6 +22,9 @@ pub(crate) struct McpArgs {
     /// Phone system for which scenarios make phones: the embedded lab PBX (started now), an address, or a profile.
     #[arg(long, value_name = "lab|sip:HOST:PORT|PROFILE.yaml")]
     against: Option<Against>,
+    /// How long a scenario waits for accounts and phones that others are using before it counts as blocked.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::start::duration)]
+    lease_wait: Duration,
     #[command(flatten)]
     start: StartArgs,
 }
@@ -44,7 +47,8 @@ pub(crate) async fn run(args: McpArgs, output: &mut Output) -> io::Result<Exit> 
         Ok(node) => node,
         Err(error) => return not_ready(output, &reasons(&error)),
     };
-    let served = McpServer::new(services(&node, closing), args.phone_tools).serve_stdio().await;
+    let served =
+        McpServer::new(services(&node, args.lease_wait, closing), args.phone_tools).serve_stdio().await;
     if let Err(error) = node.stop().await {
         output.remark(format_args!("offhook mcp: {}", reasons(&error)))?;
     }
@@ -63,12 +67,14 @@ fn not_ready(output: &mut Output, reason: &str) -> io::Result<Exit> {
 }
 
 /// Returns what the tools work with.
-fn services(node: &Node, closing: CancellationToken) -> Services {
+fn services(node: &Node, lease_wait: Duration, closing: CancellationToken) -> Services {
     let board = Arc::new(node.switchboard().clone());
     let engine = ScenarioEngine {
         execute: board.clone(),
         journal: node.journal().clone(),
         views: node.views().clone(),
+        pool: node.switchboard().pool().clone(),
+        lease_wait,
         profile: node.profile().cloned(),
     };
     Services {

@@ -1,12 +1,13 @@
 //! Arguments of every verb that has phones.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
 use crate::{
     artifact::Recordings,
     node::{Data, NodeOptions},
+    scenario::parse_duration,
 };
 
 /// Arguments of every verb that has phones.
@@ -29,4 +30,9 @@ impl StartArgs {
             ..NodeOptions::system()
         }
     }
+}
+
+/// Reads a duration as scenarios write it: `500ms`, `30s`, `2m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| format!("'{text}' is not a time such as 500ms, 30s or 2m"))
 }

@@ -5,11 +5,13 @@
 mod account;
 mod credentials;
 mod limits;
+mod pool;
 mod profile;
 
 pub use account::{Account, PbxProfile, PbxProfileError};
 pub use credentials::{Credentials, CredentialsError};
 pub use limits::Limits;
+pub use pool::{Holding, Lease, Occupant, Pool, Ticket, Wish};
 pub use profile::{EntryError, PhonesProfile, ProfileError, UnsupportedTransport, transport};
 
 /// Reads YAML without ever putting lines of the file into an error: the next line may hold a password.

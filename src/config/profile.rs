@@ -18,6 +18,7 @@ use super::yaml;
 use crate::{
     command::AddPhone,
     event::{PhoneSpec, Transport},
+    id::PhoneId,
     secret::Secret,
 };
 
@@ -328,7 +329,7 @@ impl Entry {
     }
 
     fn phone(self) -> Result<AddPhone, String> {
-        let phone = self.phone_id.unwrap_or_default().parse().map_err(|error| format!("{error}"))?;
+        let phone = PhoneId::plain(&self.phone_id.unwrap_or_default()).map_err(|error| format!("{error}"))?;
         let transport_text = self.transport.unwrap_or_else(|| "udp".to_owned());
         let spec = PhoneSpec {
             domain: self.domain.unwrap_or_default(),

@@ -51,7 +51,7 @@ pub struct Subject {
     /// The call, for everything that belongs to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallId>,
-    /// The run, for facts about a scenario's execution.
+    /// The run, for facts about a scenario's execution and for all that happens on its phones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
 }
@@ -63,16 +63,23 @@ impl Subject {
         Self::default()
     }
 
-    /// A phone.
+    /// A phone; one that a run made belongs to the run.
     #[must_use]
     pub fn phone(phone: PhoneId) -> Self {
-        Self { phone: Some(phone), ..Self::default() }
+        Self { run: phone.run(), phone: Some(phone), call: None }
     }
 
     /// A call on a phone.
     #[must_use]
     pub fn call(phone: PhoneId, call: CallId) -> Self {
-        Self { phone: Some(phone), call: Some(call), run: None }
+        Self { call: Some(call), ..Self::phone(phone) }
+    }
+
+    /// Adds the run that has a phone for itself meanwhile.
+    #[must_use]
+    pub fn during(mut self, run: Option<RunId>) -> Self {
+        self.run = self.run.or(run);
+        self
     }
 
     /// A scenario run.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::events;
-use crate::id::Seq;
+use crate::id::{CallId, Seq};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +49,21 @@ pub enum Ending {
     Broken,
 }
 
+impl Verdict {
+    /// Returns the word that every surface uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Flaky => "flaky",
+            Self::Skipped => "skipped",
+            Self::Blocked => "blocked",
+            Self::Error => "error",
+        }
+    }
+}
+
 events! {
     /// Facts about a run.
     RunEvent {
@@ -60,6 +75,9 @@ events! {
             phones: Vec<String>,
             /// File it was read from; absent for one given inline.
             source: Option<String>,
+            /// Words to select it by.
+            #[serde(default)]
+            tags: Vec<String>,
         },
         /// A hook matched.
         "run.hook_fired" => HookFired {
@@ -140,6 +158,12 @@ events! {
             /// What brought it to its end; absent in journals of the first version.
             #[serde(default)]
             ending: Option<Ending>,
+            /// Names of the hooks that never matched.
+            #[serde(default)]
+            idle_hooks: Vec<String>,
+            /// Calls that could not be ended in time.
+            #[serde(default)]
+            left_over: Vec<CallId>,
         },
     }
 }

@@ -4,15 +4,15 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use rmcp::model::JsonObject;
 use serde_json::{Map, Value, json};
-use tokio_util::sync::CancellationToken;
 
-use super::runs::{NotStarted, Runs, StartedRun, Validation};
+use super::runs::{NotStarted, Runs, Validation};
 use crate::{
     command::Execute,
-    config::PbxProfile,
+    config::{PbxProfile, Pool},
     event::Cause,
     journal::Journal,
     scenario::{self, Diagnostic, Known, Level, Reading, Segment},
+    suite::Attempt,
     view::Views,
 };
 
@@ -27,6 +27,10 @@ pub struct ScenarioEngine {
     pub journal: Journal,
     /// Its folds.
     pub views: Views,
+    /// Where runs get their identities, accounts and phones.
+    pub pool: Pool,
+    /// How long a run waits for accounts and phones that other runs have.
+    pub lease_wait: Duration,
     /// The phone system that scenarios make phones for; none where phones exist already.
     pub profile: Option<PbxProfile>,
 }
@@ -45,7 +49,7 @@ impl ScenarioEngine {
         document: JsonObject,
         timeout: Option<Duration>,
         cause: Cause,
-    ) -> Result<StartedRun, NotStarted> {
+    ) -> Result<Attempt, NotStarted> {
         let reading = self.read(document);
         let validation = validation_of(&reading);
         let (true, Some(mut scenario)) = (reading.is_runnable(), reading.scenario) else {
@@ -57,32 +61,17 @@ impl ScenarioEngine {
             journal: self.journal.clone(),
             views: self.views.clone(),
             profile: self.profile.clone(),
-            run: self.views.next_run_id(),
+            pool: self.pool.clone(),
+            lease_wait: self.lease_wait,
             cause,
             create_listed: false,
         };
-        let handle = scenario::start(scenario, context).await.map_err(|error| NotStarted {
+        Attempt::begin(&context, scenario, 1).await.map_err(|error| NotStarted {
             validation: Validation {
                 issues: vec![json!({ "kind": "engine", "msg": error.to_string() })],
                 ..validation
             },
-        })?;
-        let (run, after, canceler) = (handle.id(), handle.after(), handle.canceler());
-        let cancel = CancellationToken::new();
-        let canceled = cancel.clone();
-        let finished = async move {
-            let over = handle.wait();
-            tokio::pin!(over);
-            tokio::select! {
-                _ = &mut over => return,
-                () = canceled.cancelled() => canceler.cancel("canceled by the client"),
-            }
-            over.await;
-        };
-        // A run goes on when nobody waits for it, and what it started is still ended.
-        let task = tokio::spawn(finished);
-        let finished = Box::pin(async move { drop(task.await) });
-        Ok(StartedRun { run, after, cancel, finished })
+        })
     }
 }
 
@@ -96,7 +85,7 @@ impl Runs for ScenarioEngine {
         document: JsonObject,
         timeout: Option<Duration>,
         cause: Cause,
-    ) -> Pin<Box<dyn Future<Output = Result<StartedRun, NotStarted>> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Attempt, NotStarted>> + Send + '_>> {
         Box::pin(self.begin(document, timeout, cause))
     }
 }

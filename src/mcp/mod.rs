@@ -19,7 +19,7 @@ mod transport;
 
 pub use engine::ScenarioEngine;
 pub use exposure::{PhoneTools, UnknownPhoneTools};
-pub use runs::{NoRuns, NotStarted, Runs, StartedRun, Validation};
+pub use runs::{NoRuns, NotStarted, Runs, Validation};
 pub use serve::ServeError;
 pub use server::McpServer;
 pub use services::Services;

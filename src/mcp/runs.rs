@@ -4,12 +4,8 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use rmcp::model::JsonObject;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
-use crate::{
-    event::Cause,
-    id::{RunId, Seq},
-};
+use crate::{event::Cause, suite::Attempt};
 
 /// What a check of a scenario found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,18 +16,6 @@ pub struct Validation {
     pub issues: Vec<Value>,
     /// The same for what is only doubtful.
     pub warnings: Vec<Value>,
-}
-
-/// A run that has begun.
-pub struct StartedRun {
-    /// Its handle.
-    pub run: RunId,
-    /// Journal position before its first event.
-    pub after: Seq,
-    /// Ends the run early; it then hangs up what it started.
-    pub cancel: CancellationToken,
-    /// Completes when `run.finished` is in the journal and nothing of the run is armed any more.
-    pub finished: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 /// Why a run did not begin: the mistakes in the document.
@@ -53,7 +37,7 @@ pub trait Runs: Send + Sync {
         document: JsonObject,
         timeout: Option<Duration>,
         cause: Cause,
-    ) -> Pin<Box<dyn Future<Output = Result<StartedRun, NotStarted>> + Send + '_>>;
+    ) -> Pin<Box<dyn Future<Output = Result<Attempt, NotStarted>> + Send + '_>>;
 }
 
 /// Stands in where no scenario engine is: every document has the mistake that nothing can run it.
@@ -79,7 +63,7 @@ impl Runs for NoRuns {
         _: JsonObject,
         _: Option<Duration>,
         _: Cause,
-    ) -> Pin<Box<dyn Future<Output = Result<StartedRun, NotStarted>> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Attempt, NotStarted>> + Send + '_>> {
         Box::pin(async { Err(NotStarted { validation: Self::refusal() }) })
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     event::{Event, PhoneEvent},
     id::{PhoneId, Seq},
     journal::{About, Interest, Journal, Kinds},
-    view::Views,
+    view::{PhoneView, Views},
 };
 
 /// Everything that a server needs.
@@ -35,9 +35,17 @@ pub struct Services {
 }
 
 impl Services {
-    /// Returns the phones that exist, in order of addition.
+    /// Returns the phones of the roster, in order of addition: those that exist and belong to no run. A run looks after
+    /// its own.
+    pub(super) fn roster(&self) -> Vec<Arc<PhoneView>> {
+        let mut phones = self.views.phones();
+        phones.retain(|phone| phone.id.run().is_none());
+        phones
+    }
+
+    /// Returns the names of the roster.
     pub(super) fn phone_ids(&self) -> Vec<PhoneId> {
-        self.views.phones().iter().map(|phone| phone.id.clone()).collect()
+        self.roster().iter().map(|phone| phone.id.clone()).collect()
     }
 
     /// Returns the phones whose binding stands.

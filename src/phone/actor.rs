@@ -29,7 +29,7 @@ use super::{Dangling, Outbox, Registrar, commands::Asked};
 use crate::{
     call::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, Reply, ToPhone},
     command::{CallCommand, CallSelector, Outcome, PhoneCommand},
-    config::Limits,
+    config::{Limits, Occupant, Pool},
     event::{Cause, EndCause, Event, PhoneEvent, PhoneSpec, SipEvent, SipSummary, Subject},
     id::{CallId, PhoneId},
     journal::Journal,
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) recordings: Arc<crate::artifact::Recordings>,
     /// One permit for each further call that the process may have.
     pub(crate) call_permits: Arc<Semaphore>,
+    /// Identities of runs, and who has which phone.
+    pub(crate) pool: Pool,
     /// Number of the next call.
     pub(crate) next_call: Arc<AtomicU64>,
     /// Seed of all seeds; equal in simulations, random otherwise.
@@ -65,6 +67,11 @@ impl Shared {
     /// Takes the place of one more call; none is left at the limit.
     pub(super) fn call_permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.call_permits).try_acquire_owned().ok()
+    }
+
+    /// Returns whom a fact of a phone is about.
+    pub(crate) fn subject(&self, phone: &PhoneId) -> Subject {
+        Subject::phone(phone.clone()).during(self.pool.run_of(phone))
     }
 
     pub(super) fn new_call(&self) -> CallId {
@@ -84,6 +91,8 @@ pub(crate) struct PhoneArguments {
     pub(crate) dangling: Vec<Dangling>,
     /// Port of the last life: what is still on the way to it arrives, and the registrar keeps one contact.
     pub(crate) last_port: Option<u16>,
+    /// The run that has the phone for itself meanwhile.
+    pub(crate) occupant: Occupant,
     /// Distinguishes the lives of one phone, so that no identifier is used twice.
     pub(crate) life: u64,
     pub(crate) cause: Cause,
@@ -210,6 +219,7 @@ pub(crate) struct Shell {
     pub(super) password: Secret<String>,
     pub(super) registrar: Registrar,
     pub(super) shared: Shared,
+    pub(super) occupant: Occupant,
     /// Gone once the phone has closed, so that its port is free before anybody hears of it.
     pub(super) signaling: Option<Arc<Signaling>>,
     pub(super) local: SocketAddr,
@@ -325,6 +335,7 @@ impl Shell {
             password: start.password.clone(),
             registrar: start.registrar.clone(),
             shared,
+            occupant: start.occupant.clone(),
             local: signaling.local(),
             signaling: Some(Arc::new(signaling)),
             agent: UserAgent::new(config),
@@ -370,9 +381,14 @@ impl Shell {
         self.close_when_quiet().await;
     }
 
+    /// Returns whom a fact of this phone is about.
+    pub(super) fn subject(&self, call: Option<CallId>) -> Subject {
+        Subject { call, ..Subject::phone(self.id.clone()).during(self.occupant.run()) }
+    }
+
     /// Appends a fact about this phone.
     pub(super) fn append(&self, event: impl Into<Event>, cause: &Cause) -> crate::id::Seq {
-        self.shared.journal.append(Subject::phone(self.id.clone()), cause.clone(), event)
+        self.shared.journal.append(self.subject(None), cause.clone(), event)
     }
 
     pub(super) fn outcome(&self, call: Option<CallId>) -> Outcome {
@@ -410,6 +426,7 @@ impl Shell {
         let arguments = CallArguments {
             id: call,
             phone: self.id.clone(),
+            occupant: self.occupant.clone(),
             beginning,
             media,
             journal: self.shared.journal.clone(),
@@ -443,8 +460,7 @@ impl Shell {
                     summary,
                     message: bytes.as_slice().into(),
                 };
-                let subject = Subject { call, ..Subject::phone(self.id.clone()) };
-                let seq = self.shared.journal.append(subject, Cause::Network, received);
+                let seq = self.shared.journal.append(self.subject(call), Cause::Network, received);
                 self.agent.handle_input(now, Input::Received { flow, bytes: &bytes });
                 if provisional && let Some(call) = call {
                     self.heard(call);

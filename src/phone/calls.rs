@@ -12,7 +12,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use super::actor::{CallEntry, Shell};
 use crate::{
     call::{Beginning, CallMedia, CallMessage, CallSettings, Request, ToPhone},
-    event::{CallEvent, Cause, DialogIdentity, EndCause, Event, Party, Subject},
+    event::{CallEvent, Cause, DialogIdentity, EndCause, Event, Party},
     id::CallId,
 };
 
@@ -22,7 +22,7 @@ const LINGERING: std::time::Duration = std::time::Duration::from_secs(32);
 impl Shell {
     /// Appends a fact about one of this phone's calls.
     pub(super) fn append_call(&self, call: CallId, event: impl Into<Event>, cause: &Cause) -> crate::id::Seq {
-        self.shared.journal.append(Subject::call(self.id.clone(), call), cause.clone(), event)
+        self.shared.journal.append(self.subject(Some(call)), cause.clone(), event)
     }
 
     pub(super) fn settings(&self) -> CallSettings {

@@ -11,7 +11,7 @@ use super::{
     actor::{Purpose, Shell, summarize},
     outbox::Parcel,
 };
-use crate::event::{Cause, PhoneEvent, SipEvent, Subject};
+use crate::event::{Cause, PhoneEvent, SipEvent};
 
 impl Shell {
     /// Takes outputs until the engine names its next deadline.
@@ -53,8 +53,7 @@ impl Shell {
             message: transmit.bytes().into(),
             summary,
         };
-        let subject = Subject { call, ..Subject::phone(self.id.clone()) };
-        self.shared.journal.append(subject, cause.clone(), sent);
+        self.shared.journal.append(self.subject(call), cause.clone(), sent);
     }
 
     async fn engine_event(&mut self, event: Event, cause: &Cause) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{RunReport, verdict_word};
+use super::RunReport;
 
 /// Returns the result of one scenario.
 #[must_use]
@@ -23,7 +23,7 @@ pub fn result_line(report: &RunReport) -> Value {
         "file": report.source,
         "tags": report.tags,
         "run": report.run,
-        "verdict": verdict_word(report.verdict),
+        "verdict": report.verdict.as_str(),
         "reason": report.reason,
         "elapsed_ms": milliseconds(report),
         "held": report.held,
@@ -37,7 +37,7 @@ pub fn result_line(report: &RunReport) -> Value {
 pub fn suite_line(reports: &[RunReport], exit: u8) -> Value {
     let mut counts = serde_json::Map::new();
     for report in reports {
-        let count = counts.entry(verdict_word(report.verdict)).or_insert(Value::from(0));
+        let count = counts.entry(report.verdict.as_str()).or_insert(Value::from(0));
         *count = Value::from(count.as_u64().unwrap_or_default() + 1);
     }
     json!({ "type": "summary", "scenarios": reports.len(), "verdicts": counts, "exit": exit })

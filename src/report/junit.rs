@@ -1,6 +1,6 @@
 //! JUnit XML, as CI servers read it: a test case per scenario, the ladder excerpt in the failure.
 
-use super::{RunReport, verdict_word};
+use super::RunReport;
 use crate::event::Verdict;
 
 /// Returns the document.
@@ -45,7 +45,7 @@ fn case(report: &RunReport) -> String {
             )
         }
         Verdict::Blocked | Verdict::Error => {
-            let word = verdict_word(report.verdict);
+            let word = report.verdict.as_str();
             format!(
                 "{open}><error type=\"{word}\" message=\"{message}\">{}</error></testcase>\n",
                 escape(&body(report))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::{
     event::{Envelope, Event, MediaEvent, RunEvent, SipEvent, SipSummary},
-    id::{PhoneId, Seq},
+    id::{PhoneId, RunId, Seq},
 };
 
 /// Distance between two columns.
@@ -60,15 +60,19 @@ impl Ladder {
             .collect();
         let Some(first) = shown.first() else { return Self::default() };
         let start = first.at;
+        let run = only_run(events);
+        let phone_of = |envelope: &Envelope| {
+            let phone = envelope.subject.phone.as_ref()?;
+            Some(run.map_or_else(|| phone.clone(), |run| phone.seen_by(run)))
+        };
+        let present: Vec<PhoneId> = shown.iter().filter_map(|envelope| phone_of(envelope)).collect();
         let mut columns: Vec<PhoneId> = phones.to_vec();
-        for envelope in &shown {
-            if let Some(phone) = &envelope.subject.phone
-                && !columns.contains(phone)
-            {
-                columns.push(phone.clone());
+        columns.retain(|phone| present.contains(phone));
+        for phone in present {
+            if !columns.contains(&phone) {
+                columns.push(phone);
             }
         }
-        columns.retain(|phone| shown.iter().any(|envelope| envelope.subject.phone.as_ref() == Some(phone)));
         let canvas = Canvas { phones: columns.len() };
         let mut rows = Vec::new();
         for envelope in events {
@@ -76,11 +80,11 @@ impl Ladder {
             let drawn = match message(envelope) {
                 Some((summary, _, _)) if skip && registers(summary) => None,
                 Some((summary, sent, again)) => {
-                    let column =
-                        columns.iter().position(|phone| envelope.subject.phone.as_ref() == Some(phone));
+                    let phone = phone_of(envelope);
+                    let column = columns.iter().position(|column| Some(column) == phone.as_ref());
                     column.map(|column| canvas.arrow(column, sent, &label(summary, again)))
                 }
-                None => remark(envelope).map(|text| canvas.remark(&text)),
+                None => remark(envelope, phone_of(envelope)).map(|text| canvas.remark(&text)),
             };
             if let Some(drawn) = drawn.filter(|_| offset >= 0.0) {
                 rows.push(Row {
@@ -128,6 +132,13 @@ impl Ladder {
         }
         text
     }
+}
+
+/// Returns the run that made phones of these events, when it is only one: its phones need no longer name then.
+fn only_run(events: &[Arc<Envelope>]) -> Option<RunId> {
+    let mut runs = events.iter().filter_map(|envelope| envelope.subject.phone.as_ref()?.run());
+    let first = runs.next()?;
+    runs.all(|run| run == first).then_some(first)
 }
 
 /// Where the columns are.
@@ -238,8 +249,8 @@ fn label(summary: &SipSummary, again: bool) -> String {
 }
 
 /// Returns what else is worth a line between the messages.
-fn remark(envelope: &Envelope) -> Option<String> {
-    let phone = envelope.subject.phone.as_ref().map(|phone| format!(" {phone}")).unwrap_or_default();
+fn remark(envelope: &Envelope, phone: Option<PhoneId>) -> Option<String> {
+    let phone = phone.map(|phone| format!(" {phone}")).unwrap_or_default();
     if let Event::Run(RunEvent::ExpectationMet { expectation, .. }) = &envelope.event {
         return Some(format!("✓ {expectation}"));
     }

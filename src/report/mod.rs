@@ -1,8 +1,9 @@
-//! Reports of runs for people and CI.
+//! Reports of runs for people and CI, made of the one fold of a run and of its events.
 
 mod json;
 mod junit;
 mod ladder;
+mod run;
 mod text;
 
 pub use json::{result_line, suite_line};
@@ -51,7 +52,7 @@ pub struct RunReport {
 /// Something that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureReport {
-    /// `file:line:column`.
+    /// `file:line:column`, as far as it is known.
     pub place: String,
     /// The hook or list.
     pub list: String,
@@ -63,19 +64,6 @@ pub struct FailureReport {
     pub by: Option<Seq>,
     /// How far signaling and media of that place came.
     pub planes: Vec<String>,
-}
-
-/// Returns a verdict's word.
-#[must_use]
-pub const fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Passed => "passed",
-        Verdict::Failed => "failed",
-        Verdict::Flaky => "flaky",
-        Verdict::Skipped => "skipped",
-        Verdict::Blocked => "blocked",
-        Verdict::Error => "error",
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, time::Duration};
 
-use super::{RunReport, verdict_word};
+use super::RunReport;
 use crate::event::{Event, RunEvent, Verdict};
 
 /// Returns what a run is doing, from its newest event; none when the event changes nothing on the line.
@@ -37,7 +37,7 @@ pub fn verdict_block(report: &RunReport, with_ladder: bool) -> String {
         Verdict::Skipped => "-",
         Verdict::Failed | Verdict::Blocked | Verdict::Error => "✗",
     };
-    let word = verdict_word(report.verdict);
+    let word = report.verdict.as_str();
     let time = seconds(report.elapsed);
     let held = match report.held {
         0 => String::new(),
@@ -85,7 +85,7 @@ pub fn summary_line(reports: &[RunReport], elapsed: Duration) -> String {
     {
         let count = reports.iter().filter(|report| report.verdict == verdict).count();
         if count > 0 {
-            parts.push(format!("{count} {}", verdict_word(verdict)));
+            parts.push(format!("{count} {}", verdict.as_str()));
         }
     }
     let noun = if reports.len() == 1 { "scenario" } else { "scenarios" };

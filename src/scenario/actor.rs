@@ -4,25 +4,25 @@
 //! started however the run ends.
 
 use std::{
-    future::Future,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, concurrency::JoinHandle};
-use tokio::sync::{Notify, oneshot};
+use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr};
+use tokio::{sync::Notify, task::JoinHandle};
 
 use super::{
-    machine::{Ending, ExistingPhone, Machine, Output, RunSummary, Setup, StepId},
-    model::{Provision, Scenario},
+    machine::{Ending, ExistingPhone, Machine, Output, Setup, StepId},
+    model::Scenario,
 };
 use crate::{
     command::{Code, Command, Execute, NodeCommand, Outcome, Rejection},
-    config::PbxProfile,
-    event::{Cause, EventPattern, RunEvent, Subject, Verdict},
+    config::{Lease, PbxProfile, Pool, Ticket},
+    event::{Cause, RunEvent, Subject, Verdict},
     id::{PhoneId, RunId, Seq},
     journal::{Gone, Journal, More, Query, Reader},
-    view::Views,
+    view::{RunEnd, RunView, Views},
+    wall::Wall,
 };
 
 /// What a run needs of the program.
@@ -36,8 +36,10 @@ pub struct Context {
     pub views: Views,
     /// The phone system that phones are made for; none where phones exist already.
     pub profile: Option<PbxProfile>,
-    /// The run's identity; [`Views::next_run_id`] gives a free one.
-    pub run: RunId,
+    /// Where runs get their identities, accounts and phones.
+    pub pool: Pool,
+    /// How long a run waits for accounts and phones that others have.
+    pub lease_wait: Duration,
     /// Who asked for it.
     pub cause: Cause,
     /// Whether phones that are only listed by name are made as well when they do not exist.
@@ -49,7 +51,22 @@ pub struct RunHandle {
     run: RunId,
     after: Seq,
     actor: ActorRef<Message>,
-    done: oneshot::Receiver<RunSummary>,
+    over: JoinHandle<()>,
+    views: Views,
+    wall: Wall,
+}
+
+/// A run that is over.
+#[derive(Clone, Debug)]
+pub struct RunSummary {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// How long it took until the verdict was clear.
+    pub elapsed: Duration,
+    /// Everything that is known of it.
+    pub run: Arc<RunView>,
 }
 
 /// Stops a run from elsewhere.
@@ -84,26 +101,15 @@ impl RunHandle {
         Canceler(self.actor.clone())
     }
 
-    /// Waits until the run is over and nothing of it is armed any more.
+    /// Waits until the run is over and nothing of it is left.
     pub async fn wait(self) -> RunSummary {
-        let Self { run, done, .. } = self;
-        // Without a word, the actor broke; its guard has said so in the journal and cleaned up.
-        done.await.unwrap_or_else(|_| broken(run))
-    }
-}
-
-fn broken(run: RunId) -> RunSummary {
-    RunSummary {
-        run,
-        verdict: Verdict::Error,
-        reason: "the runner broke".to_owned(),
-        ending: Ending::Broken,
-        elapsed: Duration::ZERO,
-        failures: Vec::new(),
-        held: Vec::new(),
-        idle_hooks: Vec::new(),
-        calls: Vec::new(),
-        left_over: Vec::new(),
+        if let Err(error) = self.over.await {
+            tracing::error!(run = %self.run, %error, "a run was not cleaned up");
+        }
+        let unknown = || Arc::new(RunView::unknown(self.run, self.wall.now()));
+        let run = self.views.run(self.run).unwrap_or_else(unknown);
+        let RunEnd { verdict, reason, elapsed, .. } = run.outcome();
+        RunSummary { verdict, reason, elapsed, run }
     }
 }
 
@@ -118,49 +124,48 @@ pub struct NotStarted(#[from] ractor::SpawnErr);
 /// The actor could not be started.
 pub async fn start(scenario: Scenario, context: Context) -> Result<RunHandle, NotStarted> {
     let scenario = Arc::new(scenario);
-    let run = context.run;
+    let run = context.pool.new_run();
     let after = context.journal.head();
-    let (finished, done) = oneshot::channel();
     let guard = Guard {
         execute: Arc::clone(&context.execute),
         journal: context.journal.clone(),
+        views: context.views.clone(),
         run,
-        phones: made_phones(&scenario),
+        leased: Leased::default(),
     };
-    let arguments = Arguments { scenario, context, after, finished };
+    let leased = Arc::clone(&guard.leased);
+    let (views, wall) = (context.views.clone(), context.journal.wall());
+    let arguments = Arguments { scenario, context, run, leased, after };
     let (actor, joined) = Actor::spawn(None, RunActor, arguments).await?;
-    tokio::spawn(guard.watch(joined));
-    Ok(RunHandle { run, after, actor, done })
+    let over = tokio::spawn(guard.watch(joined));
+    Ok(RunHandle { run, after, actor, over, views, wall })
 }
 
-fn made_phones(scenario: &Scenario) -> Vec<PhoneId> {
-    let made = scenario.phones.iter().filter(|phone| matches!(phone.provision, Provision::Created(_)));
-    made.map(|phone| phone.id.clone()).collect()
-}
+/// What a run has of the pool, shared by its actor and its guard: given back once nothing of the run is left.
+type Leased = Arc<Mutex<Option<Lease>>>;
 
 /// Cleans up after a runner that broke without saying its verdict.
 struct Guard {
     execute: Arc<dyn Execute>,
     journal: Journal,
+    views: Views,
     run: RunId,
-    phones: Vec<PhoneId>,
+    leased: Leased,
 }
 
 impl Guard {
-    async fn watch(self, joined: impl Future) {
-        joined.await;
-        let finished = Query {
-            run: Some(self.run),
-            kinds: vec![EventPattern::new("run.finished")],
-            limit: Some(1),
-            ..Query::default()
-        };
-        if self.journal.query(&finished).await.is_ok_and(|found| !found.is_empty()) {
+    async fn watch(self, joined: JoinHandle<()>) {
+        if let Err(error) = joined.await {
+            tracing::error!(run = %self.run, %error, "a runner's task failed");
+        }
+        if self.views.run(self.run).is_some_and(|run| run.end.is_some()) {
             return;
         }
         tracing::error!(run = %self.run, "a runner broke");
         let cause = Cause::Run { run: self.run, hook: "teardown".to_owned() };
-        for phone in self.phones {
+        let ours = |phone: &PhoneId| phone.run() == Some(self.run);
+        let phones: Vec<PhoneId> = self.views.phones().iter().map(|phone| phone.id.clone()).collect();
+        for phone in phones.into_iter().filter(ours) {
             let command = Command::Node(NodeCommand::DropPhone { phone, hang_up: true });
             if let Err(error) = self.execute.execute(command, cause.clone()).await {
                 tracing::warn!(%error, "a phone of a broken run could not be dropped");
@@ -171,9 +176,17 @@ impl Guard {
             reason: "the runner broke".to_owned(),
             elapsed_ms: 0,
             ending: Some(Ending::Broken),
+            idle_hooks: Vec::new(),
+            left_over: Vec::new(),
         };
+        give_back(&self.leased);
         self.journal.append(Subject::run(self.run), cause, event);
     }
+}
+
+fn give_back(leased: &Leased) {
+    let lease = leased.lock().unwrap_or_else(PoisonError::into_inner).take();
+    drop(lease);
 }
 
 struct RunActor;
@@ -181,8 +194,9 @@ struct RunActor;
 struct Arguments {
     scenario: Arc<Scenario>,
     context: Context,
+    run: RunId,
+    leased: Leased,
     after: Seq,
-    finished: oneshot::Sender<RunSummary>,
 }
 
 #[derive(Debug)]
@@ -190,6 +204,7 @@ enum Message {
     /// The journal has more; at most one such message is under way.
     More,
     Outcome(StepId, Result<Outcome, Rejection>),
+    Leased(Lease),
     TimerFired,
     Cancel(String),
 }
@@ -199,9 +214,12 @@ struct Shell {
     reader: Reader,
     journal: Journal,
     execute: Arc<dyn Execute>,
-    timer: Option<JoinHandle<Result<(), ractor::MessagingErr<Message>>>>,
+    pool: Pool,
+    run: RunId,
+    ticket: Option<Ticket>,
+    leased: Leased,
+    timer: Option<JoinHandle<Result<(), MessagingErr<Message>>>>,
     pulled: Arc<Notify>,
-    finished: Option<oneshot::Sender<RunSummary>>,
 }
 
 impl Actor for RunActor {
@@ -214,8 +232,8 @@ impl Actor for RunActor {
         me: ActorRef<Message>,
         arguments: Arguments,
     ) -> Result<Shell, ActorProcessingErr> {
-        let Arguments { scenario, context, after, finished } = arguments;
-        let mut shell = Shell::new(&me, scenario, context, after, finished).await;
+        let after = arguments.after;
+        let mut shell = Shell::new(&me, arguments).await;
         shell.machine.start(now(), after);
         shell.settle(&me).await;
         Ok(shell)
@@ -232,6 +250,7 @@ impl Actor for RunActor {
         match message {
             Message::More => shell.pulled.notify_one(),
             Message::Outcome(step, outcome) => shell.machine.on_outcome(now(), step, outcome),
+            Message::Leased(lease) => shell.leased(lease),
             Message::TimerFired => shell.machine.on_time(now()),
             Message::Cancel(reason) => shell.machine.cancel(now(), reason),
         }
@@ -248,22 +267,24 @@ impl Actor for RunActor {
 }
 
 impl Shell {
-    async fn new(
-        me: &ActorRef<Message>,
-        scenario: Arc<Scenario>,
-        context: Context,
-        after: Seq,
-        finished: oneshot::Sender<RunSummary>,
-    ) -> Self {
+    async fn new(me: &ActorRef<Message>, arguments: Arguments) -> Self {
+        let Arguments { scenario, context, run, leased, after } = arguments;
+        let phones = context.views.phones();
         let setup = Setup {
-            run: context.run,
+            run,
             cause: context.cause,
             profile: context.profile,
-            phones: context.views.phones().iter().map(|phone| existing(phone)).collect(),
+            phones: phones
+                .iter()
+                .filter(|phone| phone.id.run().is_none())
+                .map(|phone| existing(phone))
+                .collect(),
             create_listed: context.create_listed,
+            lease_wait: context.lease_wait,
         };
         let mut machine = Machine::new(scenario, setup, context.journal.wall().now());
-        for call in context.views.all_active_calls() {
+        let calls = context.views.all_active_calls();
+        for call in calls.iter().filter(|call| call.phone.run().is_none()) {
             let earlier = Query { before: Some(Seq(after.0 + 1)), ..Query::of_call(call.id) };
             match context.journal.query(&earlier).await {
                 Ok(events) => events.iter().for_each(|envelope| machine.prime(envelope)),
@@ -278,9 +299,12 @@ impl Shell {
             reader,
             journal: context.journal,
             execute: context.execute,
+            pool: context.pool,
+            run,
+            ticket: None,
+            leased,
             timer: None,
             pulled,
-            finished: Some(finished),
         }
     }
 
@@ -323,6 +347,13 @@ impl Shell {
         }
     }
 
+    fn leased(&mut self, lease: Lease) {
+        self.ticket = None;
+        let chosen = lease.chosen.clone();
+        *self.leased.lock().unwrap_or_else(PoisonError::into_inner) = Some(lease);
+        self.machine.on_lease(now(), chosen);
+    }
+
     fn act(&mut self, me: &ActorRef<Message>, output: Output) {
         match output {
             Output::Append { subject, cause, event } => {
@@ -339,11 +370,23 @@ impl Shell {
                     }
                 });
             }
-            Output::Finished(summary) => {
-                if let Some(finished) = self.finished.take() {
-                    // Nobody waits where the handle was dropped; the journal has the verdict.
-                    drop(finished.send(*summary));
+            Output::Lease(wish) => {
+                let me = me.clone();
+                self.ticket = Some(self.pool.ask(self.run, wish, move |lease| {
+                    // What comes after the end goes back at once.
+                    drop(me.cast(Message::Leased(lease)));
+                }));
+            }
+            Output::GiveUpLease => {
+                // What has been granted meanwhile is in the mailbox already.
+                if let Some(obstacles) = self.ticket.as_ref().and_then(Ticket::obstacles) {
+                    self.ticket = None;
+                    self.machine.on_refused_lease(now(), &obstacles);
                 }
+            }
+            Output::Finished => {
+                self.ticket = None;
+                give_back(&self.leased);
                 me.stop(None);
             }
         }

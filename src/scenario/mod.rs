@@ -10,10 +10,10 @@ mod node;
 pub mod reference;
 mod vars;
 
-pub use actor::{Canceler, Context, NotStarted, RunHandle, start};
+pub use actor::{Canceler, Context, NotStarted, RunHandle, RunSummary, start};
 pub use check::{check_json, check_yaml};
 pub use diagnostic::{Diagnostic, Level, Position, Rule, Segment, nearest};
 pub use dialect::{ACTIONS, ActionShape, ArgShape, Known, Reading, parse_duration};
-pub use machine::{Ending, Failure, Held, RunSummary};
+pub use machine::Ending;
 pub use model::*;
 pub use vars::{Template, Unresolved};

@@ -9,7 +9,7 @@ use crate::{
         AddPhone, CallSelector, Code, Command, Execute, NodeCommand, Outcome, PhoneChanges, PhoneCommand,
         Rejection,
     },
-    event::{Cause, Event, PhoneEvent, PhoneSpec, Subject},
+    event::{Cause, Event, PhoneEvent, PhoneSpec},
     id::{CallId, PhoneId, Seq},
     journal::{About, Interest},
     phone::{Dangling, PhoneArguments, PhoneMessage, Registrar},
@@ -101,7 +101,10 @@ impl Switchboard {
 
     async fn hang_up_everywhere(&self, cause: Cause) -> Result<Outcome, Rejection> {
         let mut calls = Vec::new();
-        for phone in self.inner.directory.all() {
+        // A run has power over its own phones only; everybody else over all of them.
+        let of_run = if let Cause::Run { run, .. } = &cause { Some(*run) } else { None };
+        let meant = |phone: &PhoneId| of_run.is_none() || self.inner.shared.pool.run_of(phone) == of_run;
+        for phone in self.inner.directory.all().into_iter().filter(meant) {
             match self.to_phone(&phone, PhoneCommand::HangUpAll, cause.clone()).await {
                 Ok(outcome) => calls.extend(outcome.calls),
                 // It has ended meanwhile; its calls have, too, or its next life ends them.
@@ -202,11 +205,12 @@ impl Switchboard {
         let kept = self.inner.passwords.set(phone.clone(), password.clone()).await;
         kept.map_err(|error| not_kept(&error))?;
         let added = PhoneEvent::Added { spec: spec.clone() };
-        self.inner.journal.append(Subject::phone(phone.clone()), cause.clone(), added);
+        let subject = self.inner.shared.subject(&phone);
+        self.inner.journal.append(subject.clone(), cause.clone(), added);
         let arguments = self.arguments(phone.clone(), spec, password, registrar, Vec::new(), cause.clone());
         let started = self.start_phone(arguments).await;
         if started.is_err() {
-            self.inner.journal.append(Subject::phone(phone), cause, PhoneEvent::Dropped {});
+            self.inner.journal.append(subject, cause, PhoneEvent::Dropped {});
         }
         started
     }
@@ -254,8 +258,10 @@ impl Switchboard {
             true => None,
             false => restart::last_port(&self.inner.views, &id),
         };
+        let occupant = shared.pool.occupant(&id);
         PhoneArguments {
             id,
+            occupant,
             spec,
             password,
             registrar,

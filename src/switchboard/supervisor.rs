@@ -234,7 +234,8 @@ impl RootState {
     }
 
     fn append(&self, phone: &PhoneId, cause: Cause, event: PhoneEvent) {
-        self.arguments.shared.journal.append(Subject::phone(phone.clone()), cause, event);
+        let shared = &self.arguments.shared;
+        shared.journal.append(shared.subject(phone), cause, event);
     }
 
     async fn dangling(&self, phone: &PhoneId) -> Vec<Dangling> {
@@ -359,7 +360,7 @@ impl RootState {
                 reason: "the phone was dropped after a failure".to_owned(),
                 duration_ms: 0,
             };
-            let subject = Subject::call(phone.clone(), left.id);
+            let subject = Subject { call: Some(left.id), ..self.arguments.shared.subject(phone) };
             self.arguments.shared.journal.append(subject, ending.cause.clone(), ended);
         }
         ending.answer(&Ok(self.outcome()));

@@ -18,6 +18,7 @@ use super::{
     turns::Turns,
 };
 use crate::{
+    config::Pool,
     event::{Cause, Subject, SystemEvent},
     journal::{Journal, JournalError},
     media::{MediaHub, MediaLoad},
@@ -68,6 +69,7 @@ impl Switchboard {
             call_permits: Arc::new(Semaphore::new(options.limits.calls.min(Semaphore::MAX_PERMITS))),
             limits: options.limits,
             recordings: Arc::new(options.recordings),
+            pool: Pool::new(views.next_run_id()),
             next_call: Arc::new(AtomicU64::new(views.next_call_id().0)),
             seed: options.seed,
         };
@@ -108,6 +110,12 @@ impl Switchboard {
     #[must_use]
     pub fn views(&self) -> &Views {
         &self.inner.views
+    }
+
+    /// Returns what runs share: their identities, accounts, phones.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.inner.shared.pool
     }
 
     /// Returns the network.

@@ -177,7 +177,7 @@ fn run(event: &RunEvent) -> String {
         RunEvent::ExpectationFailed { expectation, instead, .. } => {
             format!("{expectation}; instead: {instead}")
         }
-        RunEvent::Finished { verdict: outcome, reason, elapsed_ms, ending: _ } => {
+        RunEvent::Finished { verdict: outcome, reason, elapsed_ms, .. } => {
             format!("{}: {reason}, after {}", verdict(*outcome), seconds(*elapsed_ms))
         }
     }

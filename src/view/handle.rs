@@ -59,7 +59,7 @@ impl Fold for Folded {
 
 impl KeptFold for Folded {
     const NAME: &'static str = "views";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 }
 
 impl Folded {
@@ -219,11 +219,7 @@ impl Views {
     /// # Errors
     /// [`JournalError`] when older events cannot be read back.
     pub async fn timeline(&self, scope: Scope) -> Result<Vec<TimelineRow>, JournalError> {
-        let run = match scope {
-            Scope::Run(run) => self.run(run),
-            Scope::Call(_) => None,
-        };
-        timeline::rows(&self.journal, scope, run.as_deref()).await
+        timeline::rows(&self.journal, scope).await
     }
 
     fn read<R>(&self, look: impl FnOnce(&Folded) -> R) -> R {

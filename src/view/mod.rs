@@ -19,7 +19,7 @@ pub use describe::describe;
 pub use handle::{Dangling, Views};
 pub use messages::{Inbox, MessageView};
 pub use phones::{PhoneView, Phones, Registration, RegistrationView};
-pub use runs::{RunView, Runs};
+pub use runs::{Failure, Held, RunEnd, RunView, Runs};
 pub use sip_messages::{SipMessages, SipThread};
 pub use timeline::{Scope, TimelineRow};
 

@@ -1,18 +1,20 @@
-//! Scenario runs: what they were and how they ended.
+//! Scenario runs: the one fold from which every surface and every report tells how they went.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Envelope, Event, RunEvent, Verdict},
-    id::{PhoneId, RunId, Seq},
+    event::{CallEvent, Cause, Ending, Envelope, Event, RunEvent, Verdict},
+    id::{CallId, PhoneId, RunId, Seq},
     journal::Fold,
 };
 
 /// Runs kept, the newest ones.
 const RUNS: usize = 1_000;
+/// Failures, expectations and calls kept of one run, the first ones.
+const ENTRIES: usize = 1_000;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,7 +23,9 @@ pub struct RunView {
     pub id: RunId,
     /// The scenario's name.
     pub name: String,
-    /// Its phones.
+    /// Words to select it by.
+    pub tags: Vec<String>,
+    /// Its phones as the scenario calls them.
     pub phones: Vec<PhoneId>,
     /// File it was read from.
     pub source: Option<String>,
@@ -29,22 +33,163 @@ pub struct RunView {
     pub started_at: Timestamp,
     /// Position of `run.started`.
     pub first: Seq,
-    /// Position of its latest event; of `run.finished` once it is over.
+    /// Position of the latest event about its execution; of `run.finished` once it is over.
     pub latest: Seq,
-    /// The verdict; absent while it runs.
-    pub verdict: Option<Verdict>,
-    /// Why, in a sentence.
-    pub reason: Option<String>,
-    /// How long it took, milliseconds.
-    pub elapsed_ms: Option<u64>,
-    /// Expectations that held.
-    pub met: u64,
-    /// Expectations that did not.
-    pub failed: u64,
+    /// Its calls in the order of their beginning.
+    pub calls: Vec<CallId>,
+    /// Expectations that held, in order.
+    pub held: Vec<Held>,
+    /// What did not hold or did not work, in order.
+    pub failures: Vec<Failure>,
     /// Hooks that fired.
     pub hooks_fired: u64,
-    /// Actions that were refused or failed.
-    pub actions_failed: u64,
+    /// How it ended; absent while it runs.
+    pub end: Option<RunEnd>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunEnd {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// What brought it to its end; absent in journals of the first version.
+    pub ending: Option<Ending>,
+    /// How long it took until the verdict was clear.
+    pub elapsed: Duration,
+    /// Names of the hooks that never matched.
+    pub idle_hooks: Vec<String>,
+    /// Calls that could not be ended in time.
+    pub left_over: Vec<CallId>,
+}
+
+/// An expectation that held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// `line:column` in the file, where known.
+    pub at: Option<String>,
+    /// What was expected.
+    pub expected: String,
+    /// The event that met it; none for an absence.
+    pub by: Option<Seq>,
+}
+
+/// Something that did not hold or did not work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// `line:column` in the file, where known.
+    pub at: Option<String>,
+    /// The hook or list that it belongs to.
+    pub list: String,
+    /// The action that was refused or failed; none for an expectation.
+    pub action: Option<String>,
+    /// What was expected.
+    pub expected: String,
+    /// What came instead.
+    pub instead: String,
+    /// The nearest event.
+    pub by: Option<Seq>,
+}
+
+impl RunView {
+    /// Returns how the run ended; one that is not over has failed on our side.
+    #[must_use]
+    pub fn outcome(&self) -> RunEnd {
+        self.end.clone().unwrap_or_else(|| RunEnd::broken("the run ended without a verdict"))
+    }
+
+    fn begin(id: RunId, envelope: &Envelope) -> Self {
+        Self { first: envelope.seq, latest: envelope.seq, ..Self::unknown(id, envelope.at) }
+    }
+
+    /// Makes the view of a run of which nothing is known, or nothing any more.
+    #[must_use]
+    pub fn unknown(id: RunId, at: Timestamp) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            tags: Vec::new(),
+            phones: Vec::new(),
+            source: None,
+            started_at: at,
+            first: Seq(0),
+            latest: Seq(0),
+            calls: Vec::new(),
+            held: Vec::new(),
+            failures: Vec::new(),
+            hooks_fired: 0,
+            end: None,
+        }
+    }
+
+    fn apply(&mut self, event: &RunEvent, cause: &Cause) {
+        let list = || if let Cause::Run { hook, .. } = cause { hook.clone() } else { String::new() };
+        match event {
+            RunEvent::Started { name, phones, source, tags } => {
+                self.name.clone_from(name);
+                self.phones = phones.iter().filter_map(|phone| phone.parse().ok()).collect();
+                self.source.clone_from(source);
+                self.tags.clone_from(tags);
+            }
+            RunEvent::HookFired { .. } => self.hooks_fired = self.hooks_fired.saturating_add(1),
+            RunEvent::ActionFailed { action, hook, at, error, .. } => self.failed(Failure {
+                at: at.clone(),
+                list: hook.clone(),
+                action: Some(action.clone()),
+                expected: format!("'{action}' to work"),
+                instead: error.clone(),
+                by: None,
+            }),
+            RunEvent::ExpectationMet { expectation, at, by } if self.held.len() < ENTRIES => {
+                self.held.push(Held { at: at.clone(), expected: expectation.clone(), by: *by });
+            }
+            RunEvent::ExpectationFailed { expectation, at, instead, by } => self.failed(Failure {
+                at: at.clone(),
+                list: list(),
+                action: None,
+                expected: expectation.clone(),
+                instead: instead.clone(),
+                by: *by,
+            }),
+            RunEvent::Finished { verdict, reason, elapsed_ms, ending, idle_hooks, left_over } => {
+                self.end = Some(RunEnd {
+                    verdict: *verdict,
+                    reason: reason.clone(),
+                    ending: *ending,
+                    elapsed: Duration::from_millis(*elapsed_ms),
+                    idle_hooks: idle_hooks.clone(),
+                    left_over: left_over.clone(),
+                });
+            }
+            RunEvent::ExpectationMet { .. }
+            | RunEvent::ActionStarted { .. }
+            | RunEvent::Checkpoint { .. }
+            | RunEvent::Log { .. }
+            | RunEvent::Signal { .. } => {}
+        }
+    }
+
+    fn failed(&mut self, failure: Failure) {
+        if self.failures.len() < ENTRIES {
+            self.failures.push(failure);
+        }
+    }
+}
+
+impl RunEnd {
+    /// Makes the end of a run that our own failure ended.
+    #[must_use]
+    pub fn broken(reason: &str) -> Self {
+        Self {
+            verdict: Verdict::Error,
+            reason: reason.to_owned(),
+            ending: None,
+            elapsed: Duration::ZERO,
+            idle_hooks: Vec::new(),
+            left_over: Vec::new(),
+        }
+    }
 }
 
 /// The newest runs.
@@ -77,52 +222,24 @@ impl Runs {
 impl Fold for Runs {
     fn apply(&mut self, envelope: &Envelope) {
         let Some(id) = envelope.subject.run else { return };
-        let Event::Run(event) = &envelope.event else { return };
-        self.next = self.next.max(id.0.saturating_add(1));
-        if let RunEvent::Started { name, phones, source } = event {
-            let run = RunView {
-                id,
-                name: name.clone(),
-                phones: phones.iter().filter_map(|phone| phone.parse().ok()).collect(),
-                source: source.clone(),
-                started_at: envelope.at,
-                first: envelope.seq,
-                latest: envelope.seq,
-                verdict: None,
-                reason: None,
-                elapsed_ms: None,
-                met: 0,
-                failed: 0,
-                hooks_fired: 0,
-                actions_failed: 0,
-            };
-            self.by_id.insert(id, Arc::new(run));
-            if self.by_id.len() > RUNS {
-                self.by_id.pop_first();
+        if let Event::Run(event) = &envelope.event {
+            self.next = self.next.max(id.0.saturating_add(1));
+            if let RunEvent::Started { .. } = event {
+                self.by_id.insert(id, Arc::new(RunView::begin(id, envelope)));
+                if self.by_id.len() > RUNS {
+                    self.by_id.pop_first();
+                }
             }
-        } else if let Some(run) = self.by_id.get_mut(&id) {
-            let run = Arc::make_mut(run);
-            run.latest = envelope.seq;
-            run_fact(run, event);
+            if let Some(run) = self.by_id.get_mut(&id) {
+                let run = Arc::make_mut(run);
+                run.latest = envelope.seq;
+                run.apply(event, &envelope.cause);
+            }
+        } else if let (Event::Call(CallEvent::Placed { .. } | CallEvent::Incoming { .. }), Some(call)) =
+            (&envelope.event, envelope.subject.call)
+            && let Some(run) = self.by_id.get_mut(&id).filter(|run| run.calls.len() < ENTRIES)
+        {
+            Arc::make_mut(run).calls.push(call);
         }
-    }
-}
-
-fn run_fact(run: &mut RunView, event: &RunEvent) {
-    match event {
-        RunEvent::HookFired { .. } => run.hooks_fired = run.hooks_fired.saturating_add(1),
-        RunEvent::ActionFailed { .. } => run.actions_failed = run.actions_failed.saturating_add(1),
-        RunEvent::ExpectationMet { .. } => run.met = run.met.saturating_add(1),
-        RunEvent::ExpectationFailed { .. } => run.failed = run.failed.saturating_add(1),
-        RunEvent::Finished { verdict, reason, elapsed_ms, ending: _ } => {
-            run.verdict = Some(*verdict);
-            run.reason = Some(reason.clone());
-            run.elapsed_ms = Some(*elapsed_ms);
-        }
-        RunEvent::Started { .. }
-        | RunEvent::ActionStarted { .. }
-        | RunEvent::Checkpoint { .. }
-        | RunEvent::Log { .. }
-        | RunEvent::Signal { .. } => {}
     }
 }

@@ -1,10 +1,10 @@
 //! What happened in a call or run, as rows for reports.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{RunView, describe};
+use super::describe;
 use crate::{
     event::{Cause, Envelope, Event},
     id::{CallId, PhoneId, RunId, Seq},
@@ -16,7 +16,7 @@ use crate::{
 pub enum Scope {
     /// One call.
     Call(CallId),
-    /// One run: its own events and those of its phones while it ran.
+    /// One run: what carries it, SIP messages left out.
     Run(RunId),
 }
 
@@ -41,35 +41,19 @@ pub struct TimelineRow {
     pub cause: Cause,
 }
 
-/// Makes the rows; a run that is no longer known has none.
-pub(super) async fn rows(
-    journal: &Journal,
-    scope: Scope,
-    run: Option<&RunView>,
-) -> Result<Vec<TimelineRow>, JournalError> {
-    let events = match (scope, run) {
-        (Scope::Call(call), _) => journal.query(&Query::of_call(call)).await?,
-        (Scope::Run(_), None) => Vec::new(),
-        (Scope::Run(_), Some(run)) => events_of_run(journal, run).await?,
+/// Makes the rows.
+pub(super) async fn rows(journal: &Journal, scope: Scope) -> Result<Vec<TimelineRow>, JournalError> {
+    let events = match scope {
+        Scope::Call(call) => journal.query(&Query::of_call(call)).await?,
+        Scope::Run(run) => {
+            let mut events = journal.query(&Query { run: Some(run), ..Query::default() }).await?;
+            // What is on the wire is told by ladders.
+            events.retain(|envelope| !matches!(envelope.event, Event::Sip(_)));
+            events
+        }
     };
     let start = events.first().map(|first| first.at);
     Ok(events.iter().map(|envelope| row(envelope, start.unwrap_or(envelope.at))).collect())
-}
-
-async fn events_of_run(journal: &Journal, run: &RunView) -> Result<Vec<Arc<Envelope>>, JournalError> {
-    let over = run.verdict.map(|_| Seq(run.latest.0.saturating_add(1)));
-    let query = Query { after: Some(Seq(run.first.0.saturating_sub(1))), before: over, ..Query::default() };
-    let concerned = |envelope: &Arc<Envelope>| {
-        let subject = &envelope.subject;
-        let signaling = matches!(envelope.event, Event::Sip(_));
-        match &subject.phone {
-            Some(phone) => !signaling && run.phones.contains(phone),
-            None => subject.run == Some(run.id),
-        }
-    };
-    let mut events = journal.query(&query).await?;
-    events.retain(concerned);
-    Ok(events)
 }
 
 fn row(envelope: &Envelope, start: Timestamp) -> TimelineRow {

@@ -25,6 +25,7 @@ mod offers;
 mod phones;
 mod prose;
 mod recordings;
+mod runs;
 mod scenario_exercise;
 mod scenarios;
 mod secrets;

@@ -9,6 +9,7 @@ use clap::CommandFactory;
 use offhook::{
     cli::{Cli, Exit},
     event::Event,
+    id::PhoneId,
 };
 
 const DOCUMENTS: [&str; 5] =
@@ -83,7 +84,8 @@ impl Known {
             let fits = |(of, known): &(String, String)| *known == flag && verb.is_none_or(|verb| verb == of);
             return (!self.flags.iter().any(fits)).then(|| format!("`{code}`: no such flag"));
         }
-        if is_path(code) {
+        let of_run = code.parse::<PhoneId>().is_ok_and(|phone| phone.run().is_some());
+        if is_path(code) && !of_run {
             return (!self.exists(code)).then(|| format!("`{code}`: there is no such file or folder"));
         }
         if let Some((subject, what)) = code.split_once('.')

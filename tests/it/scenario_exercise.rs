@@ -1,13 +1,16 @@
 //! What is done with any bytes as a scenario: by ordinary tests and by the fuzz target alike.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use offhook::{
     event::{Cause, Surface},
     id::{RunId, Seq},
     scenario::{
         Known, check_json, check_yaml,
-        machine::{Machine, Setup},
+        machine::{Machine, Output, Setup},
     },
 };
 
@@ -42,13 +45,18 @@ fn run(scenario: offhook::scenario::Scenario) {
         profile: None,
         phones: Vec::new(),
         create_listed: false,
+        lease_wait: Duration::from_secs(30),
     };
     let Ok(at) = "2026-01-02T03:04:05Z".parse() else { return };
     let mut machine = Machine::new(Arc::new(scenario), setup, at);
     let mut now = Instant::now();
     machine.start(now, Seq(0));
     for _ in 0..10_000 {
-        while machine.poll_output().is_some() {}
+        while let Some(output) = machine.poll_output() {
+            if let Output::Lease(wish) = output {
+                machine.on_lease(now, wish.choose(|_| true).unwrap_or_default());
+            }
+        }
         match machine.deadline() {
             Some(at) => now = now.max(at),
             None => return,

@@ -9,9 +9,10 @@ use std::{
 };
 
 use offhook::{
+    config::Pool,
     event::{Cause, Surface, Verdict},
     lab::{Lab, LabOptions},
-    scenario::{self, Context, Known, RunHandle, RunSummary, reference},
+    scenario::{self, Context, Known, RunHandle, RunSummary, Scenario, reference},
     sim,
     switchboard::{Options, Switchboard},
     wall::Wall,
@@ -33,10 +34,19 @@ pub(crate) fn shipped() -> Vec<PathBuf> {
     files
 }
 
+/// Reads a document that can be run.
+pub(crate) fn scenario_of(text: &str) -> Scenario {
+    let reading = scenario::check_yaml(text, Some("s.yaml"), &Known::default());
+    assert!(reading.is_runnable(), "{:?}", reading.findings);
+    reading.scenario.unwrap()
+}
+
 /// A lab and a switchboard on one simulated network.
 pub(crate) struct World {
-    lab: Lab,
+    pub(crate) lab: Lab,
     pub(crate) board: Switchboard,
+    /// How long runs wait for accounts.
+    pub(crate) lease_wait: Duration,
 }
 
 impl World {
@@ -48,22 +58,25 @@ impl World {
         let wall = Wall::starting_at("2026-01-02T03:04:05Z".parse().unwrap());
         let host = Arc::new(network.host("10.0.0.2".parse().unwrap()));
         let board = Switchboard::start(Options::in_memory(host, wall, 11)).await.unwrap();
-        Self { lab, board }
+        Self { lab, board, lease_wait: Duration::from_secs(30) }
     }
 
-    async fn start(&self, text: &str) -> RunHandle {
-        let reading = scenario::check_yaml(text, Some("s.yaml"), &Known::default());
-        assert!(reading.is_runnable(), "{:?}", reading.findings);
-        let context = Context {
+    pub(crate) async fn start(&self, text: &str) -> RunHandle {
+        scenario::start(scenario_of(text), self.context()).await.unwrap()
+    }
+
+    /// What runs in this world are given.
+    pub(crate) fn context(&self) -> Context {
+        Context {
             execute: Arc::new(self.board.clone()),
             journal: self.board.journal().clone(),
             views: self.board.views().clone(),
             profile: Some(self.lab.profile()),
-            run: self.board.views().next_run_id(),
+            pool: self.board.pool().clone(),
+            lease_wait: self.lease_wait,
             cause: Cause::command(Surface::Library),
             create_listed: true,
-        };
-        scenario::start(reading.scenario.unwrap(), context).await.unwrap()
+        }
     }
 
     pub(crate) async fn run(&self, text: &str) -> RunSummary {
@@ -71,7 +84,7 @@ impl World {
     }
 
     /// Asserts that a finished run left nothing: no call, no phone.
-    fn nothing_left(&self) {
+    pub(crate) fn nothing_left(&self) {
         assert!(self.board.views().all_active_calls().is_empty());
         assert!(self.board.views().phones().is_empty());
     }
@@ -101,33 +114,11 @@ async fn a_canceled_run_leaves_no_call_and_no_phone() {
     handle.canceler().cancel("enough");
     let summary = handle.wait().await;
     assert_eq!((summary.verdict, summary.reason.as_str()), (Verdict::Skipped, "enough"));
-    assert!(summary.left_over.is_empty());
+    assert!(summary.run.outcome().left_over.is_empty());
     world.nothing_left();
     tokio::time::sleep(Duration::from_secs(75)).await;
     let live = world.lab.live();
     assert_eq!((live.legs, live.sessions, live.media_legs, live.bindings), (0, 0, 0, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn two_runs_at_once_do_not_disturb_each_other() {
-    let world = World::new().await;
-    let text = |phone: &str, account: &str, number: &str, status: u16| {
-        format!(
-            "phones: {{{phone}: {{account: '{account}'}}}}\nsteps: [{{make_call: {{phone: {phone}, to: '{number}', as: x}}}}, {{expect: {{ended: $x, status: {status}}}}}]\n"
-        )
-    };
-    let (one, two) = (text("one", "6001", "606", 486), text("two", "6002", "607", 503));
-    let (one, two) = (world.start(&one).await, world.start(&two).await);
-    assert_ne!(one.id(), two.id());
-    let (one, two) = tokio::join!(one.wait(), two.wait());
-    assert_eq!(
-        (one.verdict, two.verdict),
-        (Verdict::Passed, Verdict::Passed),
-        "{} {}",
-        one.reason,
-        two.reason
-    );
-    world.nothing_left();
 }
 
 /// Refuses nothing by panicking.
@@ -155,7 +146,8 @@ async fn a_command_that_panics_fails_its_step_and_nothing_else() {
     let context = Context {
         execute: Arc::new(Broken),
         journal,
-        run: views.next_run_id(),
+        pool: Pool::new(views.next_run_id()),
+        lease_wait: Duration::from_secs(30),
         views,
         profile: None,
         cause: Cause::command(Surface::Library),

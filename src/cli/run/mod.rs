@@ -1,6 +1,6 @@
 //! `offhook run`: executes scenarios.
 
-mod result;
+mod screen;
 mod session;
 mod verb;
 

@@ -3,16 +3,16 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use super::super::against::Against;
 use crate::{
     config::PbxProfile,
     event::{Cause, Surface},
-    journal::Journal,
     lab::LabOptions,
     node::{Data, Node, NodeError, NodeOptions, StopError, fresh_folder},
-    scenario::{self, Scenario},
+    scenario,
 };
 
 /// Everything that a session runs on.
@@ -39,10 +39,6 @@ impl Session {
         Ok(Self { node: node.await? })
     }
 
-    pub(super) fn journal(&self) -> &Journal {
-        self.node.journal()
-    }
-
     /// Returns where journal and recordings stay, when they do.
     pub(super) fn kept(&self) -> Option<&Path> {
         self.node.folder()
@@ -58,17 +54,18 @@ impl Session {
         }
     }
 
-    pub(super) async fn run(&self, scenario: Scenario) -> Result<scenario::RunHandle, scenario::NotStarted> {
-        let context = scenario::Context {
+    /// Returns what runs need; one waits at most `lease_wait` for what others have.
+    pub(super) fn context(&self, lease_wait: Duration) -> scenario::Context {
+        scenario::Context {
             execute: Arc::new(self.node.switchboard().clone()),
-            journal: self.journal().clone(),
+            journal: self.node.journal().clone(),
             views: self.node.views().clone(),
             profile: self.node.profile().cloned(),
-            run: self.node.views().next_run_id(),
+            pool: self.node.switchboard().pool().clone(),
+            lease_wait,
             cause: Cause::command(Surface::Cli),
             create_listed: true,
-        };
-        scenario::start(scenario, context).await
+        }
     }
 
     /// Ends everything in order: phones, journal, lab.

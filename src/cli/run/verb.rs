@@ -1,25 +1,24 @@
-//! The verb: select, check, run one after the other, report, exit with the truth.
+//! The verb: select, check, let the schedule run, report, exit with the truth.
 
 use std::{
     io,
     path::PathBuf,
-    pin::pin,
     time::{Duration, Instant},
 };
 
 use clap::Args;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{Exit, Output, against::Against, reasons, scenarios},
-    result::Described,
+    screen::Screen,
     session::Session,
 };
 use crate::{
-    event::{Envelope, Verdict},
+    event::Verdict,
     node::asked_to_end,
     report::{self, RunReport},
-    scenario::{Known, Level, RunSummary, Scenario},
+    scenario::{Known, Level},
+    suite::{Plan, Schedule, SuiteError},
 };
 
 /// Arguments of `offhook run`.
@@ -31,12 +30,15 @@ pub(crate) struct RunArgs {
     /// Phone system: the embedded lab, sip:HOST:PORT with the lab's accounts, or a profile file.
     #[arg(long, value_name = "lab|URI|PROFILE", default_value = "lab")]
     against: Against,
+    /// How long a run waits for accounts and phones that other runs have before it counts as blocked.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::super::start::duration)]
+    lease_wait: Duration,
     /// Runs only scenarios with this tag; may be given several times.
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
     /// Writes JSON lines: every event of the runs, a result per scenario, a summary.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Writes a JUnit XML file.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -48,12 +50,6 @@ pub(crate) struct RunArgs {
     keep: bool,
 }
 
-/// A scenario that is to be run.
-struct Selected {
-    path: String,
-    scenario: Scenario,
-}
-
 /// Executes the verb.
 pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> {
     let profile = match args.against.profile() {
@@ -62,8 +58,8 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> 
     };
     let mut known = Known::default();
     known.add_numbers(profile.iter().flat_map(|profile| profile.numbers.keys()));
-    let selected = match select(&args, &known, output)? {
-        Ok(selected) => selected,
+    let plan = match select(&args, &known, output)? {
+        Ok(plan) => plan,
         Err(exit) => return Ok(exit),
     };
     let interrupted = asked_to_end()?;
@@ -75,21 +71,15 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> 
     if !args.json {
         output.line(format_args!("against {}", session.target()))?;
     }
+    let schedule = Schedule::new(session.context(args.lease_wait), interrupted.clone());
     let begun = Instant::now();
-    let mut reports = Vec::new();
-    let alone = selected.len() == 1;
-    for selected in selected {
-        if interrupted.is_cancelled() {
-            break;
-        }
-        let report = run_one(selected, &session, &interrupted, args.json, output).await?;
-        if args.json {
-            output.json(&report::result_line(&report))?;
-        } else {
-            output.line(report::verdict_block(&report, alone))?;
-        }
-        reports.push(report);
+    let mut screen = Screen::new(&args, &plan, &session, output);
+    match schedule.run(plan, &mut screen).await {
+        Ok(()) => {}
+        Err(SuiteError::Watch(error)) => return Err(error),
+        Err(SuiteError::NotStarted(error)) => return Err(io::Error::other(error)),
     }
+    let reports = screen.reports;
     let exit = exit_of(&reports, interrupted.is_cancelled());
     conclude(&args, &session, &reports, begun.elapsed(), exit, output)?;
     if let Err(error) = session.stop().await {
@@ -104,12 +94,12 @@ fn refuse(output: &mut Output, reason: &str, exit: Exit) -> io::Result<Exit> {
 }
 
 /// Reads, checks and selects; nothing is dialed when any file has an error.
-fn select(args: &RunArgs, known: &Known, output: &mut Output) -> io::Result<Result<Vec<Selected>, Exit>> {
+fn select(args: &RunArgs, known: &Known, output: &mut Output) -> io::Result<Result<Plan, Exit>> {
     let files = match scenarios::collect(&args.paths) {
         Ok(files) => files,
         Err(error) => return refuse(output, &error.to_string(), Exit::Invalid).map(Err),
     };
-    let (mut selected, mut invalid) = (Vec::new(), false);
+    let (mut plan, mut invalid) = (Plan::default(), false);
     for file in files {
         let checked = match scenarios::check(&file, known) {
             Ok(checked) => checked,
@@ -126,83 +116,17 @@ fn select(args: &RunArgs, known: &Known, output: &mut Output) -> io::Result<Resu
                 output.remark(finding.line(&checked.path))?;
             }
         }
-        let Some(scenario) = checked.scenario else { continue };
-        if args.tags.is_empty() || args.tags.iter().any(|tag| scenario.tags.contains(tag)) {
-            selected.push(Selected { path: checked.path, scenario });
-        }
+        plan.scenarios.extend(checked.scenario);
     }
     if invalid {
         return refuse(output, "nothing was dialed; `offhook check` shows all findings", Exit::Invalid)
             .map(Err);
     }
-    if selected.is_empty() {
+    let plan = plan.tagged(&args.tags);
+    if plan.is_empty() {
         return refuse(output, "no scenario was selected", Exit::NothingSelected).map(Err);
     }
-    Ok(Ok(selected))
-}
-
-/// Runs one scenario and shows its progress.
-async fn run_one(
-    selected: Selected,
-    session: &Session,
-    interrupted: &CancellationToken,
-    json: bool,
-    output: &mut Output,
-) -> io::Result<RunReport> {
-    let described = Described::of(&selected.scenario, &selected.path);
-    let name = described.name.clone();
-    let after = session.journal().head();
-    let handle = match session.run(selected.scenario).await {
-        Ok(handle) => handle,
-        Err(error) => return Err(io::Error::other(error)),
-    };
-    let mut reader = session.journal().reader(after);
-    let (canceler, run) = (handle.canceler(), handle.id());
-    let mut finished = pin!(handle.wait());
-    let begun = Instant::now();
-    let mut asked = false;
-    let show = |envelope: &Envelope, output: &mut Output| {
-        if json {
-            return output.json(&line_of(envelope));
-        }
-        if output.is_terminal()
-            && envelope.subject.run == Some(run)
-            && let Some(doing) = report::progress(&envelope.event)
-        {
-            let elapsed = begun.elapsed().as_secs_f64();
-            output.text(format_args!("\r\x1b[2K{name}  {elapsed:.1} s  {doing}"))?;
-        }
-        Ok(())
-    };
-    let summary: RunSummary = loop {
-        tokio::select! {
-            biased;
-            summary = &mut finished => break summary,
-            () = interrupted.cancelled(), if !asked => {
-                asked = true;
-                canceler.cancel("interrupted");
-            }
-            Ok(envelope) = reader.next() => show(&envelope, output)?,
-        }
-    };
-    while let Ok(Some(envelope)) = reader.try_next().await {
-        show(&envelope, output)?;
-    }
-    if output.is_terminal() && !json {
-        output.text("\r\x1b[2K")?;
-    }
-    Ok(described.report(summary, session.journal(), after, session.kept()).await)
-}
-
-/// Returns an event as a line of `--json`: the journal's own form, marked as an event.
-fn line_of(envelope: &Envelope) -> serde_json::Value {
-    let mut line = serde_json::json!({ "type": "event" });
-    if let (Some(fields), Ok(serde_json::Value::Object(event))) =
-        (line.as_object_mut(), serde_json::to_value(envelope))
-    {
-        fields.extend(event);
-    }
-    line
+    Ok(Ok(plan))
 }
 
 fn conclude(

@@ -6,31 +6,22 @@ use serde_json::{Map, Value, json};
 
 use super::rows;
 use crate::{
-    event::{Ending, Envelope, Event, MediaEvent, RunEvent, Verdict},
-    id::RunId,
+    event::{Envelope, Event, MediaEvent, RunEvent, Verdict},
+    id::{PhoneId, RunId},
     mcp::{runs::Validation, services::Services},
     scenario::dialect::{CallMemory, status, stop_reason},
+    suite::Completed,
+    view::{Failure, RunEnd},
 };
 
-/// Folds the events of a run into its result.
-pub(in crate::mcp) struct RunResult {
+/// Shows the events of a run as its timeline.
+struct Timeline {
     /// What the older form of events repeats about each call.
     memory: CallMemory,
     run: RunId,
     started_ms: Option<f64>,
-    timeline: Vec<Value>,
-    errors: Vec<Value>,
-    phones: Vec<String>,
+    entries: Vec<Value>,
     recordings: BTreeMap<String, String>,
-    finished: Option<Finished>,
-}
-
-/// How the run ended.
-struct Finished {
-    verdict: Verdict,
-    reason: String,
-    elapsed_ms: u64,
-    ending: Option<Ending>,
 }
 
 /// What an entry is about, before its time and owner are added.
@@ -55,32 +46,24 @@ impl Entry {
     }
 }
 
-impl RunResult {
-    /// Starts the result of a run.
-    pub(in crate::mcp) fn new(run: RunId) -> Self {
+impl Timeline {
+    fn new(run: RunId) -> Self {
         Self {
             memory: CallMemory::default(),
             run,
             started_ms: None,
-            timeline: Vec::new(),
-            errors: Vec::new(),
-            phones: Vec::new(),
+            entries: Vec::new(),
             recordings: BTreeMap::new(),
-            finished: None,
         }
     }
 
-    /// Folds one event; those of other runs are left out.
-    pub(in crate::mcp) fn apply(&mut self, envelope: &Envelope) {
-        if envelope.subject.run.is_some_and(|run| run != self.run) {
-            return;
-        }
+    fn show(&mut self, envelope: &Envelope) {
         let at = milliseconds(envelope);
         let started = *self.started_ms.get_or_insert(at);
         for entry in self.entries(envelope) {
-            let phone = envelope.subject.phone.as_ref().map(|phone| phone.as_str());
+            let phone = self.phone(envelope).map(|phone| phone.to_string());
             let argument = |name: &str| (entry.kind == "action").then(|| entry.data.get(name)).flatten();
-            self.timeline.push(json!({
+            self.entries.push(json!({
                 "kind": entry.kind,
                 "ts": round(at) / 1000.0,
                 "ts_offset_ms": round(at - started),
@@ -96,11 +79,11 @@ impl RunResult {
 
     fn entries(&mut self, envelope: &Envelope) -> Vec<Entry> {
         if let Event::Run(event) = &envelope.event {
-            return self.run_entries(event);
+            return run_entries(event);
         }
         if let Event::Media(MediaEvent::RecordingStarted { path } | MediaEvent::RecordingStopped { path, .. }) =
             &envelope.event
-            && let Some(phone) = &envelope.subject.phone
+            && let Some(phone) = self.phone(envelope)
         {
             self.recordings.insert(phone.to_string(), path.clone());
         }
@@ -108,87 +91,90 @@ impl RunResult {
         older.map(|event| Entry::event(event.name, event.data)).into_iter().collect()
     }
 
-    fn run_entries(&mut self, event: &RunEvent) -> Vec<Entry> {
-        match event {
-            RunEvent::Started { name, phones, .. } => {
-                self.phones.clone_from(phones);
-                vec![
-                    Entry::mark("scenario.started", json!({ "name": name, "phones": phones })),
-                    Entry::event("scenario.started", json!({ "name": name })),
-                ]
-            }
-            RunEvent::HookFired { hook, by } => {
-                vec![Entry::mark("hook.fired", json!({ "hook": hook, "by": by })).of_hook(hook)]
-            }
-            RunEvent::ActionStarted { action, args, hook, .. } => {
-                vec![Entry { kind: "action", ..Entry::mark(action, args.clone()).of_hook(hook) }]
-            }
-            RunEvent::ActionFailed { action, args, hook, at, error } => {
-                self.errors.push(
-                    json!({ "stage": "action", "hook": hook, "action": action, "at": at, "error": error }),
-                );
-                let data = json!({ "name": action, "args": args, "error": error });
-                vec![Entry::mark("action.failed", data).of_hook(hook)]
-            }
-            RunEvent::Checkpoint { label } => vec![Entry::mark("checkpoint", json!({ "label": label }))],
-            RunEvent::Log { message } => vec![Entry::mark("log", json!({ "message": message }))],
-            RunEvent::Signal { name, data } => vec![Entry::event(format!("user.{name}"), data.clone())],
-            RunEvent::ExpectationMet { expectation, at, by } => {
-                vec![Entry::mark(
-                    "expectation.met",
-                    json!({ "expectation": expectation, "at": at, "by": by }),
-                )]
-            }
-            RunEvent::ExpectationFailed { expectation, at, instead, by } => {
-                let data = json!({ "expectation": expectation, "at": at, "instead": instead, "by": by });
-                self.errors.push(
-                    json!({ "stage": "expectation", "expectation": expectation, "at": at, "error": instead }),
-                );
-                vec![Entry::mark("expectation.failed", data)]
-            }
-            RunEvent::Finished { verdict, reason, elapsed_ms, ending } => {
-                let (verdict, elapsed_ms, ending) = (*verdict, *elapsed_ms, *ending);
-                self.finished = Some(Finished { verdict, reason: reason.clone(), elapsed_ms, ending });
-                let data =
-                    json!({ "status": status(verdict, ending), "reason": stop_reason(ending, reason) });
-                vec![Entry::event("scenario.stopped", data.clone()), Entry::mark("scenario.stopped", data)]
-            }
+    fn phone(&self, envelope: &Envelope) -> Option<PhoneId> {
+        envelope.subject.phone.as_ref().map(|phone| phone.seen_by(self.run))
+    }
+}
+
+fn run_entries(event: &RunEvent) -> Vec<Entry> {
+    match event {
+        RunEvent::Started { name, phones, .. } => {
+            vec![
+                Entry::mark("scenario.started", json!({ "name": name, "phones": phones })),
+                Entry::event("scenario.started", json!({ "name": name })),
+            ]
+        }
+        RunEvent::HookFired { hook, by } => {
+            vec![Entry::mark("hook.fired", json!({ "hook": hook, "by": by })).of_hook(hook)]
+        }
+        RunEvent::ActionStarted { action, args, hook, .. } => {
+            vec![Entry { kind: "action", ..Entry::mark(action, args.clone()).of_hook(hook) }]
+        }
+        RunEvent::ActionFailed { action, args, hook, error, .. } => {
+            let data = json!({ "name": action, "args": args, "error": error });
+            vec![Entry::mark("action.failed", data).of_hook(hook)]
+        }
+        RunEvent::Checkpoint { label } => vec![Entry::mark("checkpoint", json!({ "label": label }))],
+        RunEvent::Log { message } => vec![Entry::mark("log", json!({ "message": message }))],
+        RunEvent::Signal { name, data } => vec![Entry::event(format!("user.{name}"), data.clone())],
+        RunEvent::ExpectationMet { expectation, at, by } => {
+            let data = json!({ "expectation": expectation, "at": at, "by": by });
+            vec![Entry::mark("expectation.met", data)]
+        }
+        RunEvent::ExpectationFailed { expectation, at, instead, by } => {
+            let data = json!({ "expectation": expectation, "at": at, "instead": instead, "by": by });
+            vec![Entry::mark("expectation.failed", data)]
+        }
+        RunEvent::Finished { verdict, reason, ending, .. } => {
+            let data = json!({ "status": status(*verdict, *ending), "reason": stop_reason(*ending, reason) });
+            vec![Entry::event("scenario.stopped", data.clone()), Entry::mark("scenario.stopped", data)]
         }
     }
+}
 
-    /// Ends the folding and returns the result.
-    pub(in crate::mcp) fn finish(self, services: &Services) -> Value {
-        let artifacts: Map<String, Value> =
-            self.phones.iter().map(|phone| (phone.clone(), self.artifact(phone, services))).collect();
-        let Finished { verdict, reason, elapsed_ms, ending } = self.finished.unwrap_or(Finished {
-            verdict: Verdict::Error,
-            reason: "the run ended without a verdict".into(),
-            elapsed_ms: 0,
-            ending: None,
-        });
-        json!({
-            "status": status(verdict, ending),
-            "reason": stop_reason(ending, &reason),
-            "elapsed_ms": elapsed_ms,
-            "timeline": self.timeline,
-            "errors": self.errors,
-            "artifacts": artifacts,
-            "verdict": verdict,
-            "verdict_reason": reason,
-            "run_id": self.run,
-        })
+/// The result of a run that is over.
+pub(in crate::mcp) fn result(completed: &Completed, services: &Services) -> Value {
+    let run = &completed.run;
+    let mut timeline = Timeline::new(run.id);
+    for envelope in &completed.events {
+        timeline.show(envelope);
     }
+    let artifact = |phone: &PhoneId| {
+        let name = phone.to_string();
+        let recording = timeline.recordings.get(&name).map_or(Value::Null, |path| recorded(path, services));
+        (name, recording)
+    };
+    let artifacts: Map<String, Value> = run.phones.iter().map(artifact).collect();
+    let RunEnd { verdict, reason, ending, elapsed, .. } = run.outcome();
+    json!({
+        "status": status(verdict, ending),
+        "reason": stop_reason(ending, &reason),
+        "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        "timeline": timeline.entries,
+        "errors": run.failures.iter().map(error).collect::<Vec<_>>(),
+        "artifacts": artifacts,
+        "verdict": verdict,
+        "verdict_reason": reason,
+        "run_id": run.id,
+    })
+}
 
-    fn artifact(&self, phone: &str, services: &Services) -> Value {
-        match self.recordings.get(phone) {
-            None => Value::Null,
-            Some(path) => json!({
-                "recording": services.shown(path),
-                "recording_meta": services.shown_sidecar(path),
-                "pcap": null,
-            }),
+fn error(failure: &Failure) -> Value {
+    let Failure { at, list, action, expected, instead, .. } = failure;
+    match action {
+        Some(action) => {
+            json!({ "stage": "action", "hook": list, "action": action, "at": at, "error": instead })
         }
+        None => json!({ "stage": "expectation", "expectation": expected, "at": at, "error": instead }),
     }
+}
+
+fn recorded(path: &str, services: &Services) -> Value {
+    json!({
+        "recording": services.shown(path),
+        "recording_meta": services.shown_sidecar(path),
+        "pcap": null,
+    })
 }
 
 /// The result of a run that never began.

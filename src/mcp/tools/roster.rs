@@ -83,7 +83,7 @@ async fn list_phones(services: Arc<Services>, _: Nothing, _: CallContext) -> Rep
     let row = |phone: &Arc<PhoneView>| {
         rows::phone_row(phone, services.views.active_calls(&phone.id).len(), names_of(&phone.id))
     };
-    let phones: Vec<Value> = services.views.phones().iter().map(row).collect();
+    let phones: Vec<Value> = services.roster().iter().map(row).collect();
     Reply::compat(json!({ "total_count": phones.len(), "phones": phones }))
 }
 
@@ -122,7 +122,7 @@ arguments! {
 async fn add_phone(services: Arc<Services>, given: AddPhoneArguments, context: CallContext) -> Reply {
     let named = given.phone_id.clone();
     let refuse = |error: String| Reply::compat_error(error, &[("phone_id", named.as_str().into())]);
-    let phone: PhoneId = match given.phone_id.parse() {
+    let phone: PhoneId = match PhoneId::plain(&given.phone_id) {
         Ok(phone) => phone,
         Err(error) => return refuse(error.to_string()),
     };

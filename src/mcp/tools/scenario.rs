@@ -11,12 +11,12 @@ use crate::{
     mcp::{
         arguments::arguments,
         catalog::{Hints, Label, ToolDefinition, compat},
-        compat::timeline::{self, RunResult},
+        compat::timeline,
         context::CallContext,
         result::Reply,
-        runs::StartedRun,
         services::Services,
     },
+    suite::Attempt,
 };
 
 pub(super) fn tools() -> Vec<ToolDefinition> {
@@ -84,50 +84,31 @@ async fn run_scenario(services: Arc<Services>, given: RunScenario, context: Call
 }
 
 /// Follows a run to its end; gives it up when the client or the server does.
-async fn follow(services: &Services, started: StartedRun, mut context: CallContext) -> Reply {
-    let StartedRun { run, after, cancel, mut finished } = started;
-    let mut reader = services.journal.reader(after);
-    let mut result = RunResult::new(run);
-    let mut ended = false;
+async fn follow(services: &Services, mut attempt: Attempt, mut context: CallContext) -> Reply {
+    let mut given_up = false;
     loop {
         tokio::select! {
-            // Events first: the timeline must be complete when the run is.
-            biased;
-            next = reader.next() => {
-                let Ok(envelope) = next else { continue };
-                result.apply(&envelope);
-                if let (Some(progress), Some(message)) = (&mut context.progress, worth_telling(&envelope, run)) {
+            next = attempt.next() => {
+                let Some(envelope) = next else { break };
+                if let (Some(progress), Some(message)) = (&mut context.progress, worth_telling(&envelope, attempt.run())) {
                     progress.report(message).await;
                 }
-                if is_end(&envelope, run) {
-                    break;
-                }
             }
-            () = &mut finished, if !ended => {
-                ended = true;
-                if services.views.run(run).is_none_or(|run| run.verdict.is_none()) {
-                    break;
-                }
+            () = context.canceled.cancelled(), if !given_up => {
+                given_up = true;
+                attempt.cancel("canceled by the client");
             }
-            () = context.canceled.cancelled(), if !cancel.is_cancelled() => cancel.cancel(),
-            () = services.closing.cancelled(), if !cancel.is_cancelled() => cancel.cancel(),
+            () = services.closing.cancelled(), if !given_up => {
+                given_up = true;
+                attempt.cancel("canceled by the client");
+            }
         }
     }
-    if !ended {
-        finished.await;
-    }
-    Reply::compat(result.finish(services))
-}
-
-fn is_end(envelope: &Envelope, run: RunId) -> bool {
-    envelope.subject.run == Some(run) && matches!(envelope.event, Event::Run(RunEvent::Finished { .. }))
+    Reply::compat(timeline::result(&attempt.finish().await, services))
 }
 
 fn worth_telling(envelope: &Envelope, run: RunId) -> Option<String> {
     if let Event::Run(event) = &envelope.event {
-        if envelope.subject.run != Some(run) {
-            return None;
-        }
         return Some(match event {
             RunEvent::ActionStarted { action, .. } => format!("action {action}"),
             RunEvent::ActionFailed { action, error, .. } => format!("action {action} failed: {error}"),
@@ -139,6 +120,6 @@ fn worth_telling(envelope: &Envelope, run: RunId) -> Option<String> {
             RunEvent::Started { .. } | RunEvent::HookFired { .. } | RunEvent::Signal { .. } => return None,
         });
     }
-    let phone = envelope.subject.phone.as_ref()?;
+    let phone = envelope.subject.phone.as_ref()?.seen_by(run);
     matches!(envelope.event, Event::Call(_)).then(|| format!("{phone} {}", envelope.event.kind()))
 }

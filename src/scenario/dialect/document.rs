@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     event::{Transport, Verdict},
+    id::PhoneId,
     secret::Secret,
 };
 
@@ -160,10 +161,9 @@ fn phones(lower: &mut Lower, node: &Node) -> Option<Vec<PhoneDeclaration>> {
 }
 
 fn created(lower: &mut Lower, entry: &Entry) -> Option<PhoneDeclaration> {
-    let id = match entry.key.parse() {
+    let id = match PhoneId::plain(&entry.key) {
         Ok(id) => id,
         Err(error) => {
-            let error: crate::id::InvalidPhoneId = error;
             lower.error(Rule::BadValue, entry.key_at, error.to_string());
             return None;
         }

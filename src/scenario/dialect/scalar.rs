@@ -110,10 +110,9 @@ pub(super) fn phone(lower: &mut Lower, node: &Node) -> Option<PhoneId> {
 /// Reads a phone's name by the naming rule alone.
 pub(super) fn phone_name(lower: &mut Lower, node: &Node) -> Option<PhoneId> {
     let name = text(lower, node)?;
-    match name.parse() {
+    match PhoneId::plain(&name) {
         Ok(id) => Some(id),
         Err(error) => {
-            let error: crate::id::InvalidPhoneId = error;
             let suggestion = nearest(&name, lower.phones.iter().map(String::as_str));
             lower.find(Level::Error, Rule::BadValue, node.at, error.to_string(), suggestion);
             None

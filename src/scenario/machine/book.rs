@@ -32,18 +32,17 @@ pub(super) struct Book {
 }
 
 impl Book {
-    pub(super) fn observe(&mut self, envelope: &Envelope, owned: impl Fn(&PhoneId) -> bool) {
+    /// Takes note of an event; `phone` is its phone as the run calls it, and `ours` says that the run made it.
+    pub(super) fn observe(&mut self, envelope: &Envelope, phone: Option<&PhoneId>, ours: bool) {
         let (Event::Call(event), Some(id)) = (&envelope.event, envelope.subject.call) else { return };
         let begins = matches!(event, CallEvent::Placed { .. } | CallEvent::Incoming { .. });
         if begins {
             self.begun += 1;
         }
-        let phone = envelope.subject.phone.clone();
-        let ours = phone.as_ref().is_some_and(owned);
         let call = self.calls.entry(id).or_insert(Call { phone: None, phase: Phase::Begun, ours: false });
         call.ours |= ours;
         if call.phone.is_none() {
-            call.phone = phone;
+            call.phone = phone.cloned();
         }
         if matches!(event, CallEvent::Established { .. }) && call.phase == Phase::Begun {
             call.phase = Phase::Up;
@@ -75,10 +74,5 @@ impl Book {
             call.phase == Phase::Up && phone.is_none_or(|phone| call.phone.as_ref() == Some(phone))
         });
         up.map(|(id, _)| *id).collect()
-    }
-
-    /// Returns the calls of the run in the order of their handles.
-    pub(super) fn ours(&self) -> Vec<CallId> {
-        self.calls.iter().filter(|(_, call)| call.ours).map(|(id, _)| *id).collect()
     }
 }

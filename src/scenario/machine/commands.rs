@@ -41,8 +41,6 @@ pub(super) struct Prepared {
 pub(super) struct Whom<'a> {
     pub(super) names: &'a Names,
     pub(super) context: &'a Context,
-    /// Phones that exist, for actions that do not say which.
-    pub(super) phones: &'a [PhoneId],
     pub(super) run: RunId,
 }
 
@@ -56,16 +54,21 @@ impl Whom<'_> {
         }
     }
 
-    /// Returns the step's phone, or the only one there is.
+    /// Returns the step's phone as it is called outside, or the only one there is.
     fn phone(&self, step: &Step) -> Result<PhoneId, String> {
+        self.own_phone(step).map(|phone| self.names.outside(phone))
+    }
+
+    fn own_phone(&self, step: &Step) -> Result<PhoneId, String> {
         if let Some(phone) = self.said_phone(step) {
             return Ok(phone);
         }
-        match self.phones {
-            [only] => Ok(only.clone()),
-            [] => Err("no phone exists".to_owned()),
-            several => {
-                let fallback = several.iter().find(|phone| phone.as_str() == "default");
+        let mut phones = self.names.phones.keys();
+        match (phones.next(), phones.next()) {
+            (None, _) => Err("no phone exists".to_owned()),
+            (Some(only), None) => Ok(only.clone()),
+            (Some(_), Some(_)) => {
+                let fallback = self.names.phones.keys().find(|phone| phone.as_str() == "default");
                 fallback
                     .cloned()
                     .ok_or_else(|| "phone_id is required — multiple phones registered".to_owned())
@@ -87,7 +90,7 @@ impl Whom<'_> {
         match call {
             Some(call) => {
                 let named = match &step.phone {
-                    PhoneRef::Named(phone) => Some(phone.clone()),
+                    PhoneRef::Named(phone) => Some(self.names.outside(phone.clone())),
                     PhoneRef::Nobody | PhoneRef::Inherited => None,
                 };
                 Ok(CallSelector { phone: named, call: Some(call) })
@@ -166,7 +169,7 @@ impl Whom<'_> {
     }
 
     fn hang_up_all(&self, step: &Step) -> Prepared {
-        let phone = self.said_phone(step);
+        let phone = self.said_phone(step).map(|phone| self.names.outside(phone));
         let subject = Subject { phone: phone.clone(), call: None, run: Some(self.run) };
         let command = match phone {
             Some(phone) => Command::Phone(phone, PhoneCommand::HangUpAll),

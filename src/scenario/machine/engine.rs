@@ -9,21 +9,19 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    super::{
-        dialect::CallMemory,
-        model::{Provision, Scenario},
-    },
+    super::{dialect::CallMemory, model::Scenario},
     book::Book,
     lists::{List, ListId},
-    provision::Provisioning,
+    provision::{Provisioning, Wanted},
     seen::{Fit, Seen},
-    summary::{Evidence, Failure, Held, RunSummary, verdict},
     teardown::Teardown,
+    verdict::{Evidence, Failure, verdict},
     watch::{Look, Progress, Watch},
     world::{Names, Setup},
 };
 use crate::{
     command::{Command, NodeCommand, Outcome, Rejection},
+    config::{Holding, Wish},
     event::{Cause, Ending, Envelope, Event, RunEvent, Subject},
     id::{PhoneId, Seq},
     journal::{About, Interest, Kinds},
@@ -50,6 +48,10 @@ pub enum Output {
         /// Why.
         cause: Cause,
     },
+    /// Ask the pool for this and report with [`Machine::on_lease`].
+    Lease(Wish),
+    /// It takes too long: ask no more, and report who has it with [`Machine::on_refused_lease`].
+    GiveUpLease,
     /// Append this to the journal.
     Append {
         /// Whom it is about.
@@ -60,7 +62,7 @@ pub enum Output {
         event: RunEvent,
     },
     /// The run is over; nothing follows.
-    Finished(Box<RunSummary>),
+    Finished,
 }
 
 /// For whom a command was issued.
@@ -74,6 +76,7 @@ pub(super) enum Purpose {
 #[derive(Debug)]
 pub(super) enum Phase {
     Idle,
+    Leasing { until: Instant, wanted: Wanted },
     Provisioning(Provisioning),
     Running,
     TearingDown(Teardown),
@@ -99,6 +102,8 @@ pub struct Machine {
     newest_at: Timestamp,
     pub(super) first: Seq,
     pub(super) started: Option<Instant>,
+    /// When the run had all that it needs.
+    pub(super) leased: Option<Instant>,
     pub(super) history: VecDeque<Arc<Seen>>,
     memory: CallMemory,
     pub(super) book: Book,
@@ -109,7 +114,9 @@ pub struct Machine {
     pub(super) checkpoints: BTreeMap<String, Seq>,
     never: Vec<(usize, Watch)>,
     pub(super) failures: Vec<Failure>,
-    pub(super) held: Vec<Held>,
+    /// Expectations that held, and how many of them by an event.
+    pub(super) held: usize,
+    pub(super) held_by_events: usize,
     outputs: VecDeque<Output>,
     pub(super) counter: u64,
     pub(super) main_done: bool,
@@ -123,7 +130,7 @@ impl Machine {
     /// Makes a machine; `at` is the wall time, used for events that are replayed to hooks.
     #[must_use]
     pub fn new(scenario: Arc<Scenario>, setup: Setup, at: Timestamp) -> Self {
-        let names = Names::new(&setup, &scenario.vars);
+        let names = Names::new(&setup, &scenario);
         let hooks = scenario.hooks.iter().map(|_| HookState::default()).collect();
         let wants_sip = wants_sip(&scenario);
         Self {
@@ -137,6 +144,7 @@ impl Machine {
             newest_at: at,
             first: Seq(0),
             started: None,
+            leased: None,
             history: VecDeque::new(),
             memory: CallMemory::default(),
             book: Book::default(),
@@ -146,7 +154,8 @@ impl Machine {
             checkpoints: BTreeMap::new(),
             never: Vec::new(),
             failures: Vec::new(),
-            held: Vec::new(),
+            held: 0,
+            held_by_events: 0,
             outputs: VecDeque::new(),
             counter: 0,
             main_done: false,
@@ -170,6 +179,7 @@ impl Machine {
             name: self.scenario.name.clone(),
             phones: self.scenario.phones.iter().map(|phone| phone.id.to_string()).collect(),
             source: self.scenario.source.clone(),
+            tags: self.scenario.tags.clone(),
         };
         let cause = self.setup.cause.clone();
         self.append(None, cause, event);
@@ -177,7 +187,16 @@ impl Machine {
             self.finish(now, Ending::Skipped, reason);
             return;
         }
-        self.provision(now);
+        let (wanted, wish) = match self.wanted().and_then(|wanted| Ok((self.wish(&wanted)?, wanted))) {
+            Ok((wish, wanted)) => (wanted, wish),
+            Err(reason) => return self.finish(now, Ending::NotReady, reason),
+        };
+        self.phase = Phase::Leasing { until: now + self.setup.lease_wait, wanted };
+        if wish.is_empty() {
+            self.on_lease(now, Vec::new());
+        } else {
+            self.outputs.push_back(Output::Lease(wish));
+        }
     }
 
     /// Takes one event of the journal; events must come in order.
@@ -190,10 +209,16 @@ impl Machine {
         if matches!(self.phase, Phase::Idle | Phase::Finished) || !self.is_about_us(envelope) {
             return;
         }
-        let owned = self.owned_phones();
-        self.book.observe(envelope, |phone| owned.contains(phone));
+        let phone = self.phone_of(envelope);
+        let ours = envelope.subject.phone.as_ref().is_some_and(|phone| phone.run() == Some(self.setup.run));
+        self.book.observe(envelope, phone.as_ref(), ours);
         let compat = self.memory.observe(envelope);
-        self.history.push_back(Arc::new(Seen::new(Arc::clone(envelope), compat, self.scenario.lenient)));
+        self.history.push_back(Arc::new(Seen::new(
+            Arc::clone(envelope),
+            phone,
+            compat,
+            self.scenario.lenient,
+        )));
         if self.history.len() > HISTORY {
             self.history.pop_front();
         }
@@ -201,13 +226,31 @@ impl Machine {
             Phase::Provisioning(_) => self.provisioning_saw(now, envelope),
             Phase::Running => self.run_saw(now),
             Phase::TearingDown(_) => self.tear_down(now),
-            Phase::Idle | Phase::Finished => {}
+            Phase::Idle | Phase::Leasing { .. } | Phase::Finished => {}
+        }
+    }
+
+    /// Takes what the pool chose where the wish named only a number; the run has all of its wish from now on.
+    pub fn on_lease(&mut self, now: Instant, chosen: Vec<Holding>) {
+        if let Phase::Leasing { wanted, .. } = std::mem::replace(&mut self.phase, Phase::Idle) {
+            self.leased = Some(now);
+            self.provision(now, wanted, chosen);
+        }
+    }
+
+    /// Takes the end of a wait that was too long.
+    pub fn on_refused_lease(&mut self, now: Instant, obstacles: &str) {
+        if let Phase::Leasing { .. } = self.phase {
+            let waited = super::lists::show(self.setup.lease_wait);
+            self.finish(now, Ending::NotReady, format!("waited {waited} in vain: {obstacles}"));
         }
     }
 
     /// Takes the outcome of a command.
     pub fn on_outcome(&mut self, now: Instant, step: StepId, outcome: Result<Outcome, Rejection>) {
         let Some(purpose) = self.in_flight.remove(&step) else { return };
+        let outcome = outcome
+            .map_err(|rejection| Rejection { sentence: self.names.inside(&rejection.sentence), ..rejection });
         match purpose {
             Purpose::Provision { phone } => self.provisioned(now, &phone, outcome),
             Purpose::Teardown => {}
@@ -230,6 +273,8 @@ impl Machine {
     pub fn on_time(&mut self, now: Instant) {
         match &self.phase {
             Phase::Idle | Phase::Finished => {}
+            Phase::Leasing { until, .. } if *until <= now => self.outputs.push_back(Output::GiveUpLease),
+            Phase::Leasing { .. } => {}
             Phase::Provisioning(_) => self.provisioning_time(now),
             Phase::Running => {
                 self.lists_time(now);
@@ -244,7 +289,7 @@ impl Machine {
     /// Stops the run: what it started is ended, and the verdict says that nothing is shown.
     pub fn cancel(&mut self, now: Instant, reason: impl Into<String>) {
         match self.phase {
-            Phase::Idle | Phase::Provisioning(_) | Phase::Running => {
+            Phase::Idle | Phase::Leasing { .. } | Phase::Provisioning(_) | Phase::Running => {
                 self.finish(now, Ending::Canceled, reason.into());
             }
             Phase::TearingDown(_) | Phase::Finished => {}
@@ -254,7 +299,7 @@ impl Machine {
     /// Ends the run because something on our side broke.
     pub fn break_off(&mut self, now: Instant, reason: impl Into<String>) {
         match self.phase {
-            Phase::Idle | Phase::Provisioning(_) | Phase::Running => {
+            Phase::Idle | Phase::Leasing { .. } | Phase::Provisioning(_) | Phase::Running => {
                 self.finish(now, Ending::Broken, reason.into());
             }
             Phase::TearingDown(_) | Phase::Finished => {}
@@ -271,6 +316,7 @@ impl Machine {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Idle | Phase::Finished => None,
+            Phase::Leasing { until, .. } => Some(*until),
             Phase::Provisioning(provisioning) => Some(provisioning.deadline),
             Phase::Running => {
                 let lists = self.lists.values().filter_map(List::deadline);
@@ -280,45 +326,37 @@ impl Machine {
         }
     }
 
+    /// Waiting for what others have does not count.
     pub(super) fn run_deadline(&self) -> Option<Instant> {
-        self.started.map(|started| started + self.scenario.timeout)
+        self.leased.map(|leased| leased + self.scenario.timeout)
     }
 
-    /// Returns the phones that the run makes.
-    pub(super) fn owned_phones(&self) -> Vec<PhoneId> {
-        let existing = |id: &PhoneId| self.setup.phones.iter().any(|phone| phone.id == *id);
-        let owned = self.scenario.phones.iter().filter(|phone| match phone.provision {
-            Provision::Created(_) => true,
-            Provision::Existing => self.setup.create_listed && !existing(&phone.id),
-        });
-        owned.map(|phone| phone.id.clone()).collect()
-    }
-
-    /// Tells whether an event can matter: not another run's, not of phones that the run has nothing to do with.
     /// Returns which events the run has to see; [`is_about_us`](Self::is_about_us) chooses among them.
     pub fn interest(&self) -> Interest {
         let kinds = if self.wants_sip { Kinds::all() } else { Kinds::of(&["sip.*"]).except() };
-        if !self.is_closed() {
-            return Interest { subjects: Vec::new(), kinds };
-        }
-        let phones = self.scenario.phones.iter().map(|phone| About::Phone(phone.id.clone()));
-        let subjects = [About::Run(self.setup.run), About::Process].into_iter().chain(phones).collect();
+        let subjects = if self.names.made().next().is_some() {
+            vec![About::Run(self.setup.run), About::Process]
+        } else {
+            Vec::new()
+        };
         Interest { subjects, kinds }
     }
 
-    /// Returns whether the run makes phones of its own, so that those of others are none of its business.
-    fn is_closed(&self) -> bool {
-        self.scenario.phones.iter().any(|phone| matches!(phone.provision, Provision::Created(_)))
+    /// Returns the phone of an event as the run calls it.
+    pub(super) fn phone_of(&self, envelope: &Envelope) -> Option<PhoneId> {
+        envelope.subject.phone.as_ref().map(|phone| phone.seen_by(self.setup.run))
     }
 
+    /// Tells whether an event can matter: it is the run's, or the run makes no phones and it is nobody's.
     fn is_about_us(&self, envelope: &Envelope) -> bool {
+        let ours = match envelope.subject.run {
+            Some(run) => run == self.setup.run,
+            None => envelope.subject.phone.is_none() || self.names.made().next().is_none(),
+        };
         match &envelope.event {
             Event::Run(_) => envelope.subject.run == Some(self.setup.run),
             Event::Sip(_) if !self.wants_sip => false,
-            Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Sip(_) | Event::System(_) => {
-                let phone = envelope.subject.phone.as_ref();
-                !self.is_closed() || phone.is_none_or(|phone| self.scenario.has_phone(phone))
-            }
+            Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Sip(_) | Event::System(_) => ours,
         }
     }
 
@@ -378,7 +416,8 @@ impl Machine {
             {
                 fields.insert("synthetic".to_owned(), true.into());
             }
-            self.fire_hooks(now, &Seen::new(envelope, compat, self.scenario.lenient));
+            let phone = self.phone_of(&envelope);
+            self.fire_hooks(now, &Seen::new(envelope, phone, compat, self.scenario.lenient));
         }
     }
 
@@ -471,7 +510,8 @@ impl Machine {
             ending,
             note: &note,
             failures: &self.failures,
-            held: &self.held,
+            held: self.held,
+            held_by_events: self.held_by_events,
             calls: self.book.begun,
             expected_verdict: self.scenario.expect_verdict,
             expected_failure: self.scenario.expect_failure.as_deref(),
@@ -479,29 +519,25 @@ impl Machine {
         let (verdict, reason) = verdict(&evidence);
         let cause = self.setup.cause.clone();
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        let finished =
-            RunEvent::Finished { verdict, reason: reason.clone(), elapsed_ms, ending: Some(ending) };
-        self.append(None, cause, finished);
         let idle = self.scenario.hooks.iter().zip(&self.hooks).filter(|(_, state)| !state.fired);
-        let summary = RunSummary {
-            run: self.setup.run,
+        let finished = RunEvent::Finished {
             verdict,
             reason,
-            ending,
-            elapsed,
+            elapsed_ms,
+            ending: Some(ending),
             idle_hooks: idle.map(|(hook, _)| hook.name.clone()).collect(),
-            calls: self.book.ours(),
             left_over: self.book.left_over(),
-            failures: std::mem::take(&mut self.failures),
-            held: std::mem::take(&mut self.held),
         };
+        self.append(None, cause, finished);
         self.phase = Phase::Finished;
-        self.outputs.push_back(Output::Finished(Box::new(summary)));
+        self.outputs.push_back(Output::Finished);
     }
 
     pub(super) fn append(&mut self, subject: Option<Subject>, cause: Cause, event: RunEvent) {
         let run = Some(self.setup.run);
-        let subject = Subject { run, ..subject.unwrap_or_default() };
+        let subject = subject.unwrap_or_default();
+        let phone = subject.phone.map(|phone| self.names.outside(phone));
+        let subject = Subject { run, phone, ..subject };
         self.outputs.push_back(Output::Append { subject, cause, event });
     }
 

@@ -16,7 +16,7 @@ use super::{
     commands::{Context, Prepared, Whom},
     engine::{Machine, Phase, Purpose},
     seen::Seen,
-    summary::{Failure, Held},
+    verdict::Failure,
     watch::{Look, Progress, Watch},
 };
 use crate::{
@@ -103,9 +103,9 @@ impl Machine {
     pub(super) fn begin_hook(&mut self, now: Instant, index: usize, hook: &Hook, seen: &Seen) {
         let subject = &seen.envelope.subject;
         let context = Context {
-            phone: hook.when.phone.clone().or_else(|| subject.phone.clone()),
+            phone: hook.when.phone.clone().or_else(|| seen.phone.clone()),
             call: subject.call,
-            call_phone: subject.phone.clone(),
+            call_phone: seen.phone.clone(),
         };
         let list = List {
             which: Which::Hook(index),
@@ -174,8 +174,7 @@ impl Machine {
     }
 
     fn begin_step(&mut self, now: Instant, id: ListId, list: &mut List, step: &Step) -> Flow {
-        let known: Vec<PhoneId> = self.names.phones.keys().cloned().collect();
-        let whom = Whom { names: &self.names, context: &list.context, phones: &known, run: self.setup.run };
+        let whom = Whom { names: &self.names, context: &list.context, run: self.setup.run };
         match whom.prepare(step) {
             Ok(Some(prepared)) => return self.begin_command(id, list, step, prepared),
             Ok(None) => {}
@@ -413,9 +412,10 @@ impl Machine {
     fn expectation_held(&mut self, list: &mut List, step: &Step, expected: String, by: Option<Seq>) -> Flow {
         list.waiting = None;
         let cause = self.cause(&list.name);
-        let event = RunEvent::ExpectationMet { expectation: expected.clone(), at: step.at.text(), by };
+        let event = RunEvent::ExpectationMet { expectation: expected, at: step.at.text(), by };
         self.append(None, cause, event);
-        self.held.push(Held { at: step.at, expected, by });
+        self.held += 1;
+        self.held_by_events += usize::from(by.is_some());
         Flow::Next
     }
 
@@ -448,7 +448,7 @@ impl Machine {
             by,
         };
         self.append(None, cause, event);
-        self.failures.push(Failure { at, list: list.to_owned(), expected, instead, by });
+        self.failures.push(Failure { at, expected, instead });
     }
 
     fn emit(&mut self, list: &List, step: &Step, name: &str, data: &Value) -> Flow {
@@ -502,13 +502,8 @@ impl Machine {
         };
         let cause = self.cause(&list.name);
         self.append(subject, cause, event);
-        self.failures.push(Failure {
-            at: step.at,
-            list: list.name.clone(),
-            expected: format!("'{}' to work", step.name),
-            instead: error.to_owned(),
-            by: None,
-        });
+        let expected = format!("'{}' to work", step.name);
+        self.failures.push(Failure { at: step.at, expected, instead: error.to_owned() });
         Flow::Abort
     }
 
@@ -610,7 +605,8 @@ impl Machine {
         let event =
             RunEvent::ExpectationMet { expectation: words, at: step.at.text(), by: Some(self.newest) };
         self.append(None, cause, event);
-        self.held.push(Held { at: step.at, expected, by: Some(self.newest) });
+        self.held += 1;
+        self.held_by_events += 1;
         Flow::Next
     }
 

@@ -8,13 +8,12 @@ mod engine;
 mod lists;
 mod provision;
 mod seen;
-mod summary;
 mod teardown;
+mod verdict;
 mod watch;
 mod world;
 
 pub use engine::{Machine, Output, StepId};
-pub use summary::{Failure, Held, RunSummary};
 pub use world::{ExistingPhone, Setup};
 
 pub use crate::event::Ending;

@@ -7,12 +7,13 @@ use std::{
 };
 
 use super::{
-    super::model::{PhoneDeclaration, PhoneSettings, Provision, RegistrationMode},
+    super::model::{PhoneSettings, Provision, RegistrationMode},
     engine::{Machine, Phase, Purpose},
     world::Address,
 };
 use crate::{
     command::{AddPhone, Command, NodeCommand, Outcome, Rejection},
+    config::{Holding, Wish},
     event::{Ending, Envelope, Event, PhoneEvent, PhoneSpec},
     id::PhoneId,
     secret::Secret,
@@ -29,97 +30,126 @@ pub(super) struct Provisioning {
     pub(super) deadline: Instant,
 }
 
+/// A phone that is to be made, and the settings that the document gives it.
+pub(super) type Wanted = Vec<(PhoneId, PhoneSettings)>;
+
+impl PhoneSettings {
+    /// Returns the user whom the document names for the phone.
+    fn named(&self) -> Option<&String> {
+        self.username.as_ref().or(self.account.as_ref())
+    }
+}
+
 impl Machine {
-    /// Asks for every phone that is to be made.
-    pub(super) fn provision(&mut self, now: Instant) {
+    /// Says which phones are to be made.
+    pub(super) fn wanted(&self) -> Result<Wanted, String> {
         let scenario = Arc::clone(&self.scenario);
         let mut wanted = Vec::new();
         for phone in &scenario.phones {
             let exists = self.setup.phones.iter().any(|existing| existing.id == phone.id);
             let settings = match (&phone.provision, exists) {
-                (Provision::Created(_), true) => {
-                    let reason = format!("phone '{}' exists already; the run must make its own", phone.id);
-                    return self.finish(now, Ending::NotReady, reason);
-                }
-                (Provision::Created(settings), false) => (**settings).clone(),
+                (Provision::Created(settings), _) => (**settings).clone(),
                 (Provision::Existing, false) if self.setup.create_listed => PhoneSettings::default(),
                 (Provision::Existing, false) if !scenario.lenient => {
-                    let reason = format!("phone '{}' does not exist", phone.id);
-                    return self.finish(now, Ending::NotReady, reason);
+                    return Err(format!("phone '{}' does not exist", phone.id));
                 }
                 (Provision::Existing, _) => continue,
             };
-            wanted.push((phone, settings));
+            wanted.push((phone.id.clone(), settings));
         }
-        let mut taken = BTreeSet::new();
-        for (_, settings) in &wanted {
-            taken.extend(settings.username.iter().chain(&settings.account).cloned());
+        Ok(wanted)
+    }
+
+    /// Says what must be leased for these phones, and for those of the scenario that exist already.
+    pub(super) fn wish(&self, wanted: &Wanted) -> Result<Wish, String> {
+        let profile = self.setup.profile.clone().unwrap_or_default();
+        let account = |user: &str, domain: &str| Holding::Account(user.to_owned(), domain.to_owned());
+        let mut wish = Wish::default();
+        for (_, settings) in wanted {
+            if let Some(user) = settings.named() {
+                wish.all.insert(account(user, settings.domain.as_ref().unwrap_or(&profile.domain)));
+            }
         }
+        wish.from = profile.accounts.iter().map(|known| account(&known.username, &profile.domain)).collect();
+        let free = wish.from.iter().filter(|holding| !wish.all.contains(holding)).count();
+        for (phone, settings) in wanted {
+            let known = |name: &String| profile.accounts.iter().any(|account| account.username == *name);
+            match (&settings.username, &settings.account) {
+                (Some(_), _) => {}
+                (None, Some(name)) if known(name) => {}
+                (None, Some(name)) => {
+                    return Err(format!("the PBX profile has no account '{name}' for phone '{phone}'"));
+                }
+                (None, None) => wish.any += 1,
+            }
+            if wish.any > free {
+                let count = profile.accounts.len();
+                return Err(format!(
+                    "phone '{phone}' needs an account, and the PBX profile has only {count}"
+                ));
+            }
+        }
+        let existing = self.setup.phones.iter().filter(|phone| {
+            self.scenario.has_phone(&phone.id) && !wanted.iter().any(|(made, _)| *made == phone.id)
+        });
+        wish.all.extend(existing.map(|phone| Holding::Phone(phone.id.clone())));
+        Ok(wish)
+    }
+
+    /// Asks for every phone that is to be made; `chosen` are the accounts of those that name none.
+    pub(super) fn provision(&mut self, now: Instant, wanted: Wanted, chosen: Vec<Holding>) {
         let mut provisioning =
             Provisioning { adding: BTreeSet::new(), registering: BTreeSet::new(), deadline: now + PATIENCE };
         if let Some(end) = self.run_deadline() {
             provisioning.deadline = provisioning.deadline.min(end);
         }
+        let mut chosen = chosen.into_iter();
         let mut commands = Vec::new();
         for (phone, settings) in wanted {
-            match self.assign(phone, &settings, &mut taken) {
+            match self.assign(&phone, &settings, &mut chosen) {
                 Ok(command) => {
-                    provisioning.adding.insert(phone.id.clone());
                     if settings.registration == RegistrationMode::Wait {
-                        provisioning.registering.insert(phone.id.clone());
+                        provisioning.registering.insert(phone.clone());
                     }
-                    commands.push(command);
+                    commands.push((phone.clone(), command));
+                    provisioning.adding.insert(phone);
                 }
                 Err(reason) => return self.finish(now, Ending::NotReady, reason),
             }
         }
         self.phase = Phase::Provisioning(provisioning);
-        for command in commands {
-            let purpose = Purpose::Provision { phone: command.phone.clone() };
-            self.execute(Command::Node(NodeCommand::AddPhone(command)), "setup", purpose);
+        for (phone, command) in commands {
+            let command = Command::Node(NodeCommand::AddPhone(command));
+            self.execute(command, "setup", Purpose::Provision { phone });
         }
         self.provisioning_done(now);
     }
 
-    /// Chooses account and address of one phone.
+    /// Makes the command that adds one phone.
     fn assign(
         &mut self,
-        phone: &PhoneDeclaration,
+        phone: &PhoneId,
         settings: &PhoneSettings,
-        taken: &mut BTreeSet<String>,
+        chosen: &mut impl Iterator<Item = Holding>,
     ) -> Result<AddPhone, String> {
         let profile = self.setup.profile.clone().unwrap_or_default();
-        let named = settings.username.as_ref().or(settings.account.as_ref());
-        let account = match named {
-            Some(name) => profile.accounts.iter().find(|account| account.username == *name),
-            None => profile.accounts.iter().find(|account| !taken.contains(&account.username)),
+        let username = match (settings.named(), chosen) {
+            (Some(name), _) => name.clone(),
+            (None, chosen) => chosen
+                .find_map(|holding| match holding {
+                    Holding::Account(user, _) => Some(user),
+                    Holding::Phone(_) => None,
+                })
+                .ok_or_else(|| format!("phone '{phone}' got no account"))?,
         };
-        if settings.username.is_none() && account.is_none() {
-            let count = profile.accounts.len();
-            return Err(match &settings.account {
-                Some(name) => format!("the PBX profile has no account '{name}' for phone '{}'", phone.id),
-                None => {
-                    format!("phone '{}' needs an account, and the PBX profile has only {count}", phone.id)
-                }
-            });
-        }
-        let username = match (&settings.username, account) {
-            (Some(username), _) => username.clone(),
-            (None, Some(account)) => account.username.clone(),
-            (None, None) => String::new(),
-        };
-        taken.insert(username.clone());
-        let password = match (&settings.password, account) {
-            (Some(password), _) => password.clone(),
-            (None, Some(account)) => account.password.clone(),
-            (None, None) => Secret::new(String::new()),
-        };
+        let account = profile.accounts.iter().find(|account| account.username == username);
+        let password = settings.password.clone().or_else(|| account.map(|account| account.password.clone()));
         let domain = settings.domain.clone().unwrap_or_else(|| profile.domain.clone());
         if domain.is_empty() {
-            return Err(format!("phone '{}' has no domain, and there is no PBX profile", phone.id));
+            return Err(format!("phone '{phone}' has no domain, and there is no PBX profile"));
         }
         let address = Address { username: username.clone(), domain: domain.clone() };
-        self.names.phones.insert(phone.id.clone(), address);
+        self.names.phones.insert(phone.clone(), address);
         let spec = PhoneSpec {
             domain,
             username,
@@ -134,7 +164,8 @@ impl Machine {
             recording_enabled: settings.recording,
             capture_enabled: false,
         };
-        Ok(AddPhone { phone: phone.id.clone(), spec, password })
+        let password = password.unwrap_or_else(|| Secret::new(String::new()));
+        Ok(AddPhone { phone: self.names.outside(phone.clone()), spec, password })
     }
 
     /// Takes the outcome of adding a phone.
@@ -152,16 +183,17 @@ impl Machine {
 
     /// Looks at an event while phones are being made.
     pub(super) fn provisioning_saw(&mut self, now: Instant, envelope: &Envelope) {
+        let phone = self.phone_of(envelope);
         let (Phase::Provisioning(provisioning), Event::Phone(event), Some(phone)) =
-            (&mut self.phase, &envelope.event, &envelope.subject.phone)
+            (&mut self.phase, &envelope.event, phone)
         else {
             return;
         };
-        if !provisioning.registering.contains(phone) {
+        if !provisioning.registering.contains(&phone) {
             return;
         }
         if matches!(event, PhoneEvent::Registered { .. }) {
-            provisioning.registering.remove(phone);
+            provisioning.registering.remove(&phone);
             self.provisioning_done(now);
         } else if let PhoneEvent::RegistrationFailed { status, reason, retry_in_ms } = event {
             // RFC 3261 §10.2.7: only server failures and silence are worth another try.

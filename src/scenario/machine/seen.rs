@@ -13,7 +13,7 @@ use super::super::{
 };
 use crate::{
     event::{CallEvent, Envelope, Event, MediaEvent, PhoneEvent, look_up},
-    id::{CallId, Seq},
+    id::{CallId, PhoneId, Seq},
 };
 
 /// Names under which steps keep calls.
@@ -23,6 +23,8 @@ pub(super) type Captures = BTreeMap<String, CallId>;
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) envelope: Arc<Envelope>,
+    /// The event's phone as the run calls it.
+    pub(super) phone: Option<PhoneId>,
     compat: Option<CompatEvent>,
     older_document: bool,
     data: OnceLock<Value>,
@@ -40,8 +42,13 @@ pub(super) enum Fit {
 }
 
 impl Seen {
-    pub(super) fn new(envelope: Arc<Envelope>, compat: Option<CompatEvent>, older_document: bool) -> Self {
-        Self { envelope, compat, older_document, data: OnceLock::new() }
+    pub(super) fn new(
+        envelope: Arc<Envelope>,
+        phone: Option<PhoneId>,
+        compat: Option<CompatEvent>,
+        older_document: bool,
+    ) -> Self {
+        Self { envelope, phone, compat, older_document, data: OnceLock::new() }
     }
 
     fn is_for_any(&self) -> bool {
@@ -87,6 +94,7 @@ impl Seen {
         }
         match (path, &self.compat) {
             ("type", Some(compat)) => Some(json!(compat.name)),
+            ("phone_id" | "phone", _) => self.phone.as_ref().map(|phone| json!(phone.as_str())),
             _ => self.envelope.attribute(path),
         }
     }
@@ -95,9 +103,9 @@ impl Seen {
         self.is_in(scope.phone.as_ref(), scope.call.as_ref(), captures)
     }
 
-    fn is_in(&self, phone: Option<&crate::id::PhoneId>, call: Option<&CallRef>, captures: &Captures) -> bool {
+    fn is_in(&self, phone: Option<&PhoneId>, call: Option<&CallRef>, captures: &Captures) -> bool {
         let subject = &self.envelope.subject;
-        let phone_fits = phone.is_none_or(|phone| subject.phone.as_ref() == Some(phone));
+        let phone_fits = phone.is_none_or(|phone| self.phone.as_ref() == Some(phone));
         let call_fits = call.is_none_or(|call| {
             let id = resolve(call, captures);
             id.is_some() && subject.call == id
@@ -121,7 +129,7 @@ impl Seen {
         if let Some(call) = subject.call {
             words.push_str(&format!(" of {call}"));
         }
-        if let Some(phone) = &subject.phone {
+        if let Some(phone) = &self.phone {
             words.push_str(&format!(" on {phone}"));
         }
         if let Some(detail) = detail(&self.envelope.event) {

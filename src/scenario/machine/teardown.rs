@@ -56,7 +56,8 @@ impl Machine {
             }
             // A phone whose making was still under way is dropped too; to drop one that is not there is harmless.
             if self.started_phones() {
-                for phone in self.owned_phones() {
+                let made: Vec<_> = self.names.made().map(|phone| phone.in_run(self.setup.run)).collect();
+                for phone in made {
                     let command = Command::Node(NodeCommand::DropPhone { phone, hang_up: true });
                     self.execute(command, "teardown", Purpose::Teardown);
                 }

@@ -1,8 +1,15 @@
 //! What a run knows of the world before it starts, and what names stand for.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use super::super::{dialect::DEFAULT_NUMBERS, vars::Template};
+use super::super::{
+    dialect::DEFAULT_NUMBERS,
+    model::{Provision, Scenario},
+    vars::Template,
+};
 use crate::{
     config::PbxProfile,
     event::Cause,
@@ -22,6 +29,8 @@ pub struct Setup {
     pub phones: Vec<ExistingPhone>,
     /// Whether phones that are only listed by name are made as well when they do not exist.
     pub create_listed: bool,
+    /// How long accounts and phones that other runs have are waited for.
+    pub lease_wait: Duration,
 }
 
 /// A phone that exists before the run.
@@ -45,16 +54,19 @@ pub(super) struct Address {
 }
 
 /// What `${name}` stands for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Names {
     pub(super) phones: BTreeMap<PhoneId, Address>,
     pub(super) numbers: BTreeMap<String, String>,
     pub(super) vars: BTreeMap<String, String>,
     pub(super) calls: BTreeMap<String, CallId>,
+    run: RunId,
+    /// Phones that the run makes: elsewhere they bear the run before their name.
+    made: BTreeSet<PhoneId>,
 }
 
 impl Names {
-    pub(super) fn new(setup: &Setup, vars: &BTreeMap<String, String>) -> Self {
+    pub(super) fn new(setup: &Setup, scenario: &Scenario) -> Self {
         let mut numbers: BTreeMap<String, String> =
             DEFAULT_NUMBERS.iter().map(|(name, number)| ((*name).to_owned(), (*number).to_owned())).collect();
         if let Some(profile) = &setup.profile {
@@ -64,7 +76,34 @@ impl Names {
             let address = Address { username: phone.username.clone(), domain: phone.domain.clone() };
             (phone.id.clone(), address)
         });
-        Self { phones: phones.collect(), numbers, vars: vars.clone(), calls: BTreeMap::new() }
+        let existing = |id: &PhoneId| setup.phones.iter().any(|phone| phone.id == *id);
+        let made = scenario.phones.iter().filter(|phone| match phone.provision {
+            Provision::Created(_) => true,
+            Provision::Existing => setup.create_listed && !existing(&phone.id),
+        });
+        Self {
+            made: made.map(|phone| phone.id.clone()).collect(),
+            run: setup.run,
+            phones: phones.collect(),
+            numbers,
+            vars: scenario.vars.clone(),
+            calls: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the phones that the run makes.
+    pub(super) fn made(&self) -> impl Iterator<Item = &PhoneId> {
+        self.made.iter()
+    }
+
+    /// Returns the phone under the name that it has outside the run.
+    pub(super) fn outside(&self, phone: PhoneId) -> PhoneId {
+        if self.made.contains(&phone) { phone.in_run(self.run) } else { phone }
+    }
+
+    /// Returns a text from outside with the names that the run's own phones have inside.
+    pub(super) fn inside(&self, text: &str) -> String {
+        text.replace(&format!("{}/", self.run), "")
     }
 
     /// Returns what a name stands for: a variable, a call, a phone's address or a number, in this order.

@@ -82,7 +82,7 @@ fn message(number: u64) -> PhoneEvent {
 
 fn of_a_run(run: u64, begins: bool) -> (Subject, Event) {
     let event = if begins {
-        RunEvent::Started { name: "n".into(), phones: vec!["a".into()], source: None }
+        RunEvent::Started { name: "n".into(), phones: vec!["a".into()], source: None, tags: Vec::new() }
     } else {
         RunEvent::HookFired { hook: "h".into(), by: Seq(1) }
     };

@@ -52,21 +52,34 @@ async fn a_run_is_counted_and_its_timeline_has_its_phones_events_only() {
     assert_eq!(given.views.next_run_id(), run);
     let says = |event: RunEvent| given.journal.append(Subject::run(run), Cause::Start, event);
     given.placed(a(), 0, "before");
-    says(RunEvent::Started { name: "basic".into(), phones: vec!["a".into()], source: None });
-    given.placed(a(), 1, "inside");
-    given.placed(b(), 2, "of another phone");
-    given.sip(a(), true, "INVITE", None, "inside");
+    says(RunEvent::Started {
+        name: "basic".into(),
+        phones: vec!["a".into()],
+        source: None,
+        tags: Vec::new(),
+    });
+    given.placed(a().in_run(run), 1, "inside");
+    given.placed(a(), 2, "of another phone of that name");
+    given.placed(a().in_run(RunId(2)), 3, "of another run");
+    given.sip(a().in_run(run), true, "INVITE", None, "inside");
     says(RunEvent::ExpectationMet { expectation: "rings".into(), at: None, by: None });
     says(RunEvent::Finished {
         verdict: Verdict::Passed,
         reason: "all held".into(),
         elapsed_ms: 12,
         ending: Some(Ending::StepsDone),
+        idle_hooks: vec!["never".into()],
+        left_over: Vec::new(),
     });
-    given.placed(a(), 3, "after");
+    given.placed(a(), 4, "after");
 
     let view = given.views.run(run).unwrap();
-    assert_eq!((view.verdict, view.met, view.failed), (Some(Verdict::Passed), 1, 0));
+    assert_eq!((view.held.len(), view.failures.len(), &view.calls), (1, 0, &vec![CallId(1)]));
+    let end = view.end.as_ref().unwrap();
+    assert_eq!(
+        (end.verdict, end.elapsed, &end.idle_hooks[0]),
+        (Verdict::Passed, Duration::from_millis(12), &"never".to_owned())
+    );
     assert_eq!(given.views.next_run_id(), RunId(2));
     let rows = given.views.timeline(Scope::Run(run)).await.unwrap();
     let kinds: Vec<_> = rows.iter().map(|row| row.kind).collect();

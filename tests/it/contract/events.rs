@@ -221,6 +221,7 @@ fn run_events() -> Vec<RunEvent> {
             name: s("basic-call"),
             phones: vec![s("a"), s("b")],
             source: Some(s("basic-call.yaml")),
+            tags: vec![s("smoke")],
         },
         RunEvent::ActionStarted {
             action: action.clone(),
@@ -245,6 +246,8 @@ fn run_events() -> Vec<RunEvent> {
             reason: s("1 of 2 expectations failed"),
             elapsed_ms: 5100,
             ending: Some(Ending::StepsDone),
+            idle_hooks: vec![s("hook-1")],
+            left_over: vec![CallId(7)],
         },
     ]
 }
@@ -344,7 +347,7 @@ fn a_journal_written_by_the_first_version_loads_whole() {
     // The first version did not say whether a dialog was complete; the call's answer does.
     assert_eq!(call.dialog, Some(DialogIdentity { confirmed: false, ..dialog() }));
     assert!(call.answered_at.is_some());
-    assert_eq!(views.run(RunId(1)).unwrap().verdict, Some(Verdict::Failed));
+    assert_eq!(views.run(RunId(1)).unwrap().outcome().verdict, Verdict::Failed);
     assert!(views.phone(&a()).is_none());
 }
 

@@ -1,6 +1,6 @@
 //! The scenario engine behind the scenario tools.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use offhook::mcp::{PhoneTools, ScenarioEngine};
 use serde_json::{Value, json};
@@ -13,6 +13,8 @@ fn world() -> World {
             execute: exchange.clone(),
             journal: exchange.journal.clone(),
             views: exchange.views.clone(),
+            pool: exchange.pool.clone(),
+            lease_wait: Duration::from_secs(30),
             profile: None,
         })
     })

@@ -6,7 +6,9 @@ use offhook::{
     event::{CallEvent, Cause, Ending, RunEvent, Subject, Verdict},
     id::{CallId, RunId},
     journal::Journal,
-    mcp::{NotStarted, PhoneTools, Runs, StartedRun, Validation},
+    mcp::{NotStarted, PhoneTools, Runs, Validation},
+    suite::Attempt,
+    view::Views,
 };
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +32,7 @@ impl Runs for Script {
         document: Map<String, Value>,
         timeout: Option<Duration>,
         _: Cause,
-    ) -> Pin<Box<dyn Future<Output = Result<StartedRun, NotStarted>> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Attempt, NotStarted>> + Send + '_>> {
         Box::pin(async move {
             let validation = self.validate(&document);
             if !validation.issues.is_empty() {
@@ -41,7 +43,8 @@ impl Runs for Script {
             let (journal, canceled) = (self.0.clone(), cancel.clone());
             let finished = async move {
                 let of_run = |event: RunEvent| journal.append(Subject::run(run), Cause::Start, event);
-                of_run(RunEvent::Started { name: "demo".into(), phones: vec!["a".into()], source: None });
+                let (name, phones) = ("demo".into(), vec!["a".into()]);
+                of_run(RunEvent::Started { name, phones, source: None, tags: Vec::new() });
                 let (hook, at) = ("<init>".to_owned(), None);
                 let args = json!({ "phone_id": "a", "dest_uri": "sip:600@h" });
                 of_run(RunEvent::ActionStarted {
@@ -50,7 +53,7 @@ impl Runs for Script {
                     hook: hook.clone(),
                     at: at.clone(),
                 });
-                let call = Subject::call("a".parse().unwrap(), CallId(0));
+                let call = Subject::call("a".parse().unwrap(), CallId(0)).during(Some(run));
                 let placed = CallEvent::Placed {
                     target: "sip:600@h".into(),
                     local: "sip:a@h".into(),
@@ -73,11 +76,19 @@ impl Runs for Script {
                     at,
                     error: "no call".into(),
                 });
-                of_run(RunEvent::Finished { verdict, reason, elapsed_ms: 1234, ending: Some(ending) });
+                of_run(RunEvent::Finished {
+                    verdict,
+                    reason,
+                    elapsed_ms: 1234,
+                    ending: Some(ending),
+                    idle_hooks: Vec::new(),
+                    left_over: Vec::new(),
+                });
             };
             let task = tokio::spawn(finished);
-            let finished = Box::pin(async move { task.await.unwrap() });
-            Ok(StartedRun { run, after, cancel, finished })
+            let finished = async move { task.await.unwrap() };
+            let views = Views::attach(&self.0);
+            Ok(Attempt::of(&self.0, &views, (run, after), move |_| cancel.cancel(), finished))
         })
     }
 }

@@ -18,11 +18,12 @@ use offhook::{
         CallCommand, CallSelector, Code, Command, Execute, NodeCommand, Outcome, PhoneCommand, Rejection,
         Sound,
     },
+    config::Pool,
     event::{
         CallEvent, Cause, DigitMethod, EndCause, MediaDirection, MediaEvent, MediaStatistics, Party,
         PhoneEvent, RawMessage, SipEvent, SipSummary, Subject,
     },
-    id::{CallId, PhoneId, Seq},
+    id::{CallId, PhoneId, RunId, Seq},
     journal::Journal,
     mcp::{McpServer, NoRuns, PhoneTools, Runs, Services},
     view::Views,
@@ -36,6 +37,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Exchange {
     pub(crate) journal: Journal,
     pub(crate) views: Views,
+    /// Who has which phone.
+    pub(crate) pool: Pool,
     next: AtomicU64,
     /// The call at the other end of a call between two phones of the world.
     peers: Mutex<HashMap<CallId, CallId>>,
@@ -52,6 +55,7 @@ impl Exchange {
         Arc::new(Self {
             journal: journal.clone(),
             views: Views::attach(journal),
+            pool: Pool::new(RunId(1)),
             next: AtomicU64::new(0),
             peers: Mutex::default(),
             refusal: Mutex::default(),
@@ -60,13 +64,21 @@ impl Exchange {
         })
     }
 
+    fn subject(&self, phone: &PhoneId) -> Subject {
+        Subject::phone(phone.clone()).during(self.pool.run_of(phone))
+    }
+
+    fn on(&self, phone: &PhoneId, call: CallId) -> Subject {
+        Subject { call: Some(call), ..self.subject(phone) }
+    }
+
     fn on_phone(&self, phone: &PhoneId, event: PhoneEvent) -> Seq {
-        self.journal.append(Subject::phone(phone.clone()), Cause::Start, event)
+        self.journal.append(self.subject(phone), Cause::Start, event)
     }
 
     pub(crate) fn on_call(&self, call: CallId, event: impl Into<offhook::event::Event>) -> Seq {
         let phone = self.views.call(call).unwrap().phone.clone();
-        self.journal.append(Subject::call(phone, call), Cause::Start, event)
+        self.journal.append(self.on(&phone, call), Cause::Start, event)
     }
 
     fn add(&self, add: offhook::command::AddPhone) {
@@ -78,7 +90,7 @@ impl Exchange {
         self.on_phone(&phone, PhoneEvent::Added { spec: add.spec });
         self.on_phone(&phone, PhoneEvent::Bound { local: "127.0.0.1:5061".into() });
         if register && slow {
-            let (journal, subject) = (self.journal.clone(), Subject::phone(phone));
+            let (journal, subject) = (self.journal.clone(), self.subject(&phone));
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(400)).await;
                 let registered = PhoneEvent::Registered { status: 200, reason: "OK".into(), expires_s: 300 };
@@ -144,7 +156,7 @@ impl Exchange {
         } else {
             SipEvent::Received { transport: "udp".into(), local, remote, summary, message }
         };
-        self.journal.append(Subject::phone(phone.clone()), Cause::Start, event);
+        self.journal.append(self.subject(phone), Cause::Start, event);
     }
 
     /// Lets a phone be called from outside.
@@ -156,7 +168,7 @@ impl Exchange {
             sip_call_id: format!("in-{call}"),
             contact: None,
         };
-        self.journal.append(Subject::call(phone.clone(), call), Cause::Start, incoming);
+        self.journal.append(self.on(phone, call), Cause::Start, incoming);
         self.message(phone, false, "INVITE", 1, None, &format!("in-{call}"));
         call
     }
@@ -168,7 +180,7 @@ impl Exchange {
             local: format!("sip:{phone}@pbx.test"),
             sip_call_id: format!("out-{call}"),
         };
-        self.journal.append(Subject::call(phone.clone(), call), Cause::Start, placed);
+        self.journal.append(self.on(phone, call), Cause::Start, placed);
         self.message(phone, true, "INVITE", 1, None, &format!("out-{call}"));
         let user = target.trim_start_matches("sip:").split('@').next().unwrap_or_default();
         if let Some(other) =
@@ -417,11 +429,7 @@ impl World {
 
     /// Starts a server and a client that has said nothing yet.
     pub(crate) fn connect(&self, phone_tools: PhoneTools) -> Wire {
-        let (ours, theirs) = tokio::io::duplex(1 << 20);
-        let (input, output) = tokio::io::split(theirs);
-        let served = tokio::spawn(self.server(phone_tools).serve(input, output));
-        let (reading, writing) = tokio::io::split(ours);
-        Wire { lines: BufReader::new(reading).lines(), writing, served, next_id: 0, seen: Vec::new() }
+        Wire::to(self.server(phone_tools))
     }
 }
 
@@ -436,6 +444,15 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
+    /// Lets a server serve a client that has said nothing yet.
+    pub(crate) fn to(server: McpServer) -> Self {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let (input, output) = tokio::io::split(theirs);
+        let served = tokio::spawn(server.serve(input, output));
+        let (reading, writing) = tokio::io::split(ours);
+        Self { lines: BufReader::new(reading).lines(), writing, served, next_id: 0, seen: Vec::new() }
+    }
+
     pub(crate) async fn send(&mut self, message: &Value) {
         self.send_raw(&format!("{message}\n")).await;
     }

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 12] = [
     &["view", "net"],
     &["media"],
     &["sim", "lab", "call", "pbx", "scenario", "report"],
-    &["phone"],
+    &["phone", "suite"],
     &["switchboard"],
     &["node"],
     &["mcp", "http"],

@@ -46,8 +46,8 @@ fn a_failed_action_fails_the_run_even_when_the_stop_comes() {
     world.accept();
     world.call("a", 1, established()).refuse(Code::WrongState);
     world.call("a", 1, ended(Party::Remote, EndCause::Normal, None));
-    let summary = world.summary.as_ref().unwrap();
-    assert_eq!((summary.ending, summary.failures.len()), (Ending::StopMatched, 1));
+    let run = world.run_view();
+    assert_eq!((run.outcome().ending, run.failures.len()), (Some(Ending::StopMatched), 1));
     assert!(
         world
             .verdict()
@@ -65,7 +65,7 @@ fn without_a_stop_the_run_takes_its_time_and_shows_nothing() {
     world.seconds(1);
     assert_eq!(world.verdict(), "still running");
     world.seconds(1);
-    assert_eq!(world.summary.as_ref().unwrap().ending, Ending::FullDuration);
+    assert_eq!(world.run_view().outcome().ending, Some(Ending::FullDuration));
     assert!(world.verdict().starts_with("failed: nothing was expected"), "{}", world.verdict());
 }
 
@@ -76,7 +76,7 @@ fn a_stop_that_never_comes_is_a_timeout() {
     world.start();
     world.seconds(1);
     assert_eq!(world.verdict(), "failed: timeout after 700ms");
-    assert_eq!(world.summary.as_ref().unwrap().ending, Ending::TimedOut);
+    assert_eq!(world.run_view().outcome().ending, Some(Ending::TimedOut));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::{ExistingPhone, Machine, Output, RunSummary, Setup, StepId};
+use super::super::{ExistingPhone, Machine, Output, Setup, StepId};
 use crate::{
     command::{CallCommand, Code, Command, NodeCommand, Outcome, PhoneCommand, Rejection},
     config::{Account, PbxProfile},
@@ -20,8 +20,10 @@ use crate::{
         Subject, Surface,
     },
     id::{CallId, PhoneId, RunId, Seq},
+    journal::Fold,
     scenario::{Known, check_json, check_yaml},
     secret::Secret,
+    view::{RunView, Runs},
 };
 
 pub(super) struct World {
@@ -31,10 +33,12 @@ pub(super) struct World {
     /// Commands in order, as text.
     pub(super) commands: Vec<String>,
     pub(super) waiting: VecDeque<(StepId, Command)>,
-    pub(super) summary: Option<RunSummary>,
+    /// What the journal says about runs.
+    runs: Runs,
     /// Whether commands are accepted by themselves and phones register.
     pub(super) obliging: bool,
     next_call: u64,
+    existing: Vec<PhoneId>,
 }
 
 pub(super) fn setup() -> Setup {
@@ -50,6 +54,7 @@ pub(super) fn setup() -> Setup {
         }),
         phones: Vec::new(),
         create_listed: false,
+        lease_wait: Duration::from_secs(30),
     }
 }
 
@@ -87,12 +92,13 @@ impl World {
     fn of(scenario: crate::scenario::Scenario, setup: Setup) -> Self {
         let at = "2026-01-02T03:04:05Z".parse().unwrap();
         Self {
+            existing: setup.phones.iter().map(|phone| phone.id.clone()).collect(),
             machine: Machine::new(Arc::new(scenario), setup, at),
             now: Instant::now(),
             journal: Vec::new(),
             commands: Vec::new(),
             waiting: VecDeque::new(),
-            summary: None,
+            runs: Runs::default(),
             obliging: true,
             next_call: 1,
         }
@@ -105,33 +111,52 @@ impl World {
 
     /// Appends an event, as the journal would, and shows it.
     pub(super) fn append(&mut self, subject: Subject, event: impl Into<Event>) -> Seq {
+        self.append_because(subject, Cause::Start, event)
+    }
+
+    fn append_because(&mut self, subject: Subject, cause: Cause, event: impl Into<Event>) -> Seq {
         let seq = Seq(self.journal.len() as u64 + 1);
         let envelope = Arc::new(Envelope {
             seq,
             at: "2026-01-02T03:04:05Z".parse().unwrap(),
             subject,
-            cause: Cause::Start,
+            cause,
             event: event.into(),
         });
         self.journal.push(Arc::clone(&envelope));
+        self.runs.apply(&envelope);
         self.machine.on_event(self.now, &envelope);
         seq
     }
 
+    /// Returns the name outside the run of a phone: of one that exists already the same.
+    fn outside(&self, phone: &str) -> PhoneId {
+        let phone = PhoneId::plain(phone).unwrap();
+        if self.existing.contains(&phone) { phone } else { phone.in_run(RunId(1)) }
+    }
+
+    fn of_phone(&self, phone: &str) -> Subject {
+        Subject::phone(self.outside(phone)).during(Some(RunId(1)))
+    }
+
+    fn of_call(&self, phone: &str, call: u64) -> Subject {
+        Subject { call: Some(CallId(call)), ..self.of_phone(phone) }
+    }
+
     pub(super) fn call(&mut self, phone: &str, call: u64, event: CallEvent) -> &mut Self {
-        self.append(Subject::call(phone.parse().unwrap(), CallId(call)), event);
+        self.append(self.of_call(phone, call), event);
         self.drain();
         self
     }
 
     pub(super) fn media(&mut self, phone: &str, call: u64, event: MediaEvent) -> &mut Self {
-        self.append(Subject::call(phone.parse().unwrap(), CallId(call)), event);
+        self.append(self.of_call(phone, call), event);
         self.drain();
         self
     }
 
     pub(super) fn phone(&mut self, phone: &str, event: PhoneEvent) -> &mut Self {
-        self.append(Subject::phone(phone.parse().unwrap()), event);
+        self.append(self.of_phone(phone), event);
         self.drain();
         self
     }
@@ -169,10 +194,15 @@ impl World {
         for _ in 0..100_000 {
             match self.machine.poll_output() {
                 None => return,
-                Some(Output::Append { subject, event, .. }) => {
-                    self.append(subject, event);
+                Some(Output::Append { subject, cause, event }) => {
+                    self.append_because(subject, cause, event);
                 }
-                Some(Output::Finished(summary)) => self.summary = Some(*summary),
+                Some(Output::Lease(wish)) => {
+                    let chosen = wish.choose(|_| true).expect("everything is free");
+                    self.machine.on_lease(self.now, chosen);
+                }
+                Some(Output::GiveUpLease) => panic!("everything was given at once"),
+                Some(Output::Finished) => assert!(self.run_view().end.is_some(), "the verdict comes first"),
                 Some(Output::Execute { step, command, .. }) => {
                     self.commands.push(short(&command));
                     if self.obliging {
@@ -211,15 +241,18 @@ impl World {
                 call = Some(id);
                 let event = CallEvent::Placed {
                     target: target.clone(),
-                    local: format!("sip:{phone}@pbx"),
+                    local: format!("sip:{}@pbx", phone.name()),
                     sip_call_id: format!("id-{}", id.0),
                 };
-                self.append(Subject::call(phone.clone(), id), event);
+                self.append(Subject::call(phone.clone(), id).during(Some(RunId(1))), event);
             }
             Command::Call(selector, CallCommand::HangUp) => {
                 if let Some(id) = selector.call {
                     let phone: PhoneId = self.phone_of(id);
-                    self.append(Subject::call(phone, id), ended(Party::Local, EndCause::Normal, None));
+                    self.append(
+                        Subject::call(phone, id).during(Some(RunId(1))),
+                        ended(Party::Local, EndCause::Normal, None),
+                    );
                 }
             }
             Command::Node(NodeCommand::AddPhone(add)) if add.spec.register => {
@@ -238,16 +271,15 @@ impl World {
         found.and_then(|envelope| envelope.subject.phone.clone()).unwrap_or_else(|| "a".parse().unwrap())
     }
 
+    /// Returns what every report is made of.
+    pub(super) fn run_view(&self) -> Arc<RunView> {
+        self.runs.get(RunId(1)).expect("the run began")
+    }
+
     pub(super) fn verdict(&self) -> String {
-        match &self.summary {
+        match &self.run_view().end {
             None => "still running".to_owned(),
-            Some(summary) => {
-                format!(
-                    "{}: {}",
-                    serde_json::to_value(summary.verdict).unwrap().as_str().unwrap(),
-                    summary.reason
-                )
-            }
+            Some(end) => format!("{}: {}", end.verdict.as_str(), end.reason),
         }
     }
 
@@ -276,14 +308,23 @@ impl World {
 fn short(command: &Command) -> String {
     let select = |selector: &crate::command::CallSelector| {
         let call = selector.call.map(|call| call.to_string());
-        call.or_else(|| selector.phone.as_ref().map(|phone| format!("any of {phone}"))).unwrap_or_default()
+        call.or_else(|| selector.phone.as_ref().map(|phone| format!("any of {}", phone.name())))
+            .unwrap_or_default()
     };
     match command {
         Command::Node(NodeCommand::AddPhone(add)) => {
-            format!("add {} {}@{} {}", add.phone, add.spec.username, add.spec.domain, add.password.reveal())
+            format!(
+                "add {} {}@{} {}",
+                add.phone.name(),
+                add.spec.username,
+                add.spec.domain,
+                add.password.reveal()
+            )
         }
-        Command::Node(NodeCommand::DropPhone { phone, .. }) => format!("drop {phone}"),
-        Command::Phone(phone, PhoneCommand::PlaceCall { target, .. }) => format!("{phone} calls {target}"),
+        Command::Node(NodeCommand::DropPhone { phone, .. }) => format!("drop {}", phone.name()),
+        Command::Phone(phone, PhoneCommand::PlaceCall { target, .. }) => {
+            format!("{} calls {target}", phone.name())
+        }
         Command::Call(call, CallCommand::Answer { status }) => format!("answer {} {status}", select(call)),
         Command::Call(call, CallCommand::Reject { status }) => format!("reject {} {status}", select(call)),
         Command::Call(call, CallCommand::HangUp) => format!("hang up {}", select(call)),
@@ -292,7 +333,7 @@ fn short(command: &Command) -> String {
         }
         Command::Call(call, CallCommand::Hold) => format!("hold {}", select(call)),
         Command::Call(call, CallCommand::Play { .. }) => format!("play {}", select(call)),
-        Command::Phone(phone, PhoneCommand::Unregister) => format!("unregister {phone}"),
+        Command::Phone(phone, PhoneCommand::Unregister) => format!("unregister {}", phone.name()),
         other => format!("{other:?}"),
     }
 }

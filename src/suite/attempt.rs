@@ -1,0 +1,149 @@
+//! One run of a scenario: its events as they come, its end, and everything that reports are made of.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use jiff::Timestamp;
+
+use crate::{
+    event::{Envelope, Event, RunEvent},
+    id::{RunId, Seq},
+    journal::{About, Gone, Interest, Journal, Reader},
+    scenario::{self, Context, NotStarted, Scenario},
+    view::{RunView, Views},
+};
+
+/// A run that has begun.
+///
+/// It goes on when nobody follows it, and what it started is still ended.
+pub struct Attempt {
+    run: RunId,
+    number: u32,
+    begun: Timestamp,
+    journal: Journal,
+    views: Views,
+    reader: Reader,
+    events: Vec<Arc<Envelope>>,
+    cancel: Box<dyn Fn(&str) + Send + Sync>,
+    finished: Pin<Box<dyn Future<Output = ()> + Send>>,
+    stage: Stage,
+}
+
+/// How far following is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Running,
+    /// `run.finished` was seen.
+    Ending,
+    /// Nothing of the run is left; what it did lies before this position.
+    Over(Seq),
+}
+
+/// A run that is over, with all that it and its phones did.
+#[derive(Clone, Debug)]
+pub struct Completed {
+    /// Which attempt at the scenario it was, from 1.
+    pub number: u32,
+    /// How it went.
+    pub run: Arc<RunView>,
+    /// Its events in order.
+    pub events: Vec<Arc<Envelope>>,
+}
+
+impl Attempt {
+    /// Starts a run.
+    ///
+    /// # Errors
+    /// The run's actor could not be started.
+    pub async fn begin(context: &Context, scenario: Scenario, number: u32) -> Result<Self, NotStarted> {
+        let handle = scenario::start(scenario, context.clone()).await?;
+        let (run, after, canceler) = (handle.id(), handle.after(), handle.canceler());
+        let finished = async move { drop(handle.wait().await) };
+        let cancel = move |reason: &str| canceler.cancel(reason);
+        Ok(Self::of(&context.journal, &context.views, (run, after), cancel, finished).numbered(number))
+    }
+
+    /// Follows a run that was started elsewhere: its identity and the position before its first event, what cancels it,
+    /// and what completes once nothing of it is left.
+    pub fn of(
+        journal: &Journal,
+        views: &Views,
+        (run, after): (RunId, Seq),
+        cancel: impl Fn(&str) + Send + Sync + 'static,
+        finished: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        Self {
+            run,
+            number: 1,
+            begun: journal.wall().now(),
+            journal: journal.clone(),
+            views: views.clone(),
+            reader: journal.reader_of(after, Interest::everything().about(About::Run(run))),
+            events: Vec::new(),
+            cancel: Box::new(cancel),
+            finished: Box::pin(finished),
+            stage: Stage::Running,
+        }
+    }
+
+    fn numbered(self, number: u32) -> Self {
+        Self { number, ..self }
+    }
+
+    /// Returns the run's identity.
+    #[must_use]
+    pub const fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Stops the run: what it started is ended, and its events go on until then.
+    pub fn cancel(&self, reason: &str) {
+        (self.cancel)(reason);
+    }
+
+    /// Returns the run's next event; none once nothing of it is left. May be given up and called again.
+    pub async fn next(&mut self) -> Option<Arc<Envelope>> {
+        loop {
+            let found = match self.stage {
+                Stage::Over(end) => match self.reader.try_next().await {
+                    Ok(Some(envelope)) if envelope.seq <= end => Ok(envelope),
+                    Ok(_) => return None,
+                    Err(gone) => Err(gone),
+                },
+                Stage::Ending => {
+                    (&mut self.finished).await;
+                    self.stage = Stage::Over(self.journal.head());
+                    continue;
+                }
+                Stage::Running => tokio::select! {
+                    found = self.reader.next() => found,
+                    () = &mut self.finished => {
+                        self.stage = Stage::Over(self.journal.head());
+                        continue;
+                    }
+                },
+            };
+            match found {
+                Ok(envelope) => {
+                    let ends = matches!(envelope.event, Event::Run(RunEvent::Finished { .. }));
+                    if ends && self.stage == Stage::Running {
+                        self.stage = Stage::Ending;
+                    }
+                    self.events.push(Arc::clone(&envelope));
+                    return Some(envelope);
+                }
+                // The reader goes on at the oldest event that there is.
+                Err(Gone { oldest }) => {
+                    tracing::warn!(run = %self.run, %oldest, "events of a run were missed");
+                }
+            }
+        }
+    }
+
+    /// Waits until nothing of the run is left.
+    pub async fn finish(mut self) -> Completed {
+        while self.next().await.is_some() {}
+        let unknown = || Arc::new(RunView::unknown(self.run, self.begun));
+        let run = self.views.run(self.run).unwrap_or_else(unknown);
+        Completed { number: self.number, run, events: self.events }
+    }
+}
