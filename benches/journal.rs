@@ -15,7 +15,9 @@ use std::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use offhook::{
-    event::{CallEvent, Cause, Event, MediaEvent, Party, RawMessage, SipEvent, SipSummary, Subject},
+    event::{
+        CallEvent, Cause, Event, MediaEvent, Party, RawMessage, SipEvent, SipSummary, Subject, Transport,
+    },
     id::{CallId, PhoneId, Seq},
     journal::Journal,
     view::Views,
@@ -34,9 +36,9 @@ fn event(n: u64, phone: &PhoneId) -> (Subject, Cause, Event) {
     let call = Subject::call(phone.clone(), CallId(n / 12));
     let event: Event = match n % 6 {
         0 | 3 => SipEvent::Sent {
-            transport: "udp".into(),
-            local: "127.0.0.1:5071".into(),
-            remote: "127.0.0.1:5070".into(),
+            transport: Transport::Udp,
+            local: "127.0.0.1:5071".parse().unwrap(),
+            remote: "127.0.0.1:5070".parse().unwrap(),
             summary: SipSummary {
                 method: Some("INVITE".into()),
                 sip_call_id: Some(format!("{}@127.0.0.1", n / 12)),

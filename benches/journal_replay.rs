@@ -9,7 +9,7 @@ use std::{
 };
 
 use offhook::{
-    event::{CallEvent, Cause, EndCause, Event, Party, RawMessage, SipEvent, SipSummary, Subject},
+    event::{CallEvent, Cause, EndCause, Event, Party, RawMessage, SipEvent, SipSummary, Subject, Transport},
     id::{CallId, PhoneId, Seq},
     journal::{Journal, Query},
     view::Views,
@@ -42,9 +42,9 @@ fn event(n: u64) -> Event {
         }
         .into(),
         _ => SipEvent::Sent {
-            transport: text("udp"),
-            local: text("127.0.0.1:5071"),
-            remote: text("127.0.0.1:5070"),
+            transport: Transport::Udp,
+            local: ([127, 0, 0, 1], 5071).into(),
+            remote: ([127, 0, 0, 1], 5070).into(),
             summary: SipSummary {
                 method: Some(text("INVITE")),
                 sip_call_id: Some(format!("{call}@127.0.0.1")),

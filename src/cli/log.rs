@@ -272,7 +272,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::event::{CallEvent, Cause, Party, SipSummary, Subject};
+    use crate::event::{CallEvent, Cause, Party, SipSummary, Subject, Transport};
 
     #[derive(Parser)]
     struct Line {
@@ -313,9 +313,9 @@ mod tests {
             Subject::phone("b".parse().unwrap()),
             Cause::Network,
             SipEvent::Received {
-                transport: "udp".into(),
-                local: "127.0.0.1:1".into(),
-                remote: "127.0.0.1:2".into(),
+                transport: Transport::Udp,
+                local: "127.0.0.1:1".parse().unwrap(),
+                remote: "127.0.0.1:2".parse().unwrap(),
                 summary: SipSummary { method: Some("OPTIONS".into()), ..SipSummary::default() },
                 message: RawMessage::Text("OPTIONS sip:b SIP/2.0\r\nX: \u{1b}[2J\r\n\r\n".into()),
             },

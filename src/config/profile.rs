@@ -160,7 +160,7 @@ pub enum Fault {
 
 /// The text names no transport that this program has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Unsupported transport: '{given}' (use udp/tcp)")]
+#[error("Unsupported transport: '{given}' (use {})", Transport::BUILT.map(Transport::name).join("/"))]
 pub struct UnsupportedTransport {
     /// What was given.
     pub given: String,
@@ -171,11 +171,8 @@ pub struct UnsupportedTransport {
 /// # Errors
 /// [`UnsupportedTransport`] quotes what was given.
 pub fn transport(text: &str) -> Result<Transport, UnsupportedTransport> {
-    match text.to_ascii_lowercase().as_str() {
-        "udp" => Ok(Transport::Udp),
-        "tcp" => Ok(Transport::Tcp),
-        _ => Err(UnsupportedTransport { given: text.to_owned() }),
-    }
+    let named = Transport::BUILT.into_iter().find(|transport| transport.name().eq_ignore_ascii_case(text));
+    named.ok_or_else(|| UnsupportedTransport { given: text.to_owned() })
 }
 
 #[derive(Deserialize)]

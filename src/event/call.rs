@@ -1,9 +1,11 @@
 //! Facts about a call: one INVITE session on one phone.
 
+use std::net::SocketAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::events;
+use super::{Transport, events};
 use crate::event::media::MediaDirection;
 
 /// Who placed a call, seen from the phone.
@@ -83,10 +85,10 @@ pub struct DialogIdentity {
     pub route_set: Vec<String>,
     /// URI of the other side's Contact.
     pub remote_target: String,
-    /// Transport of the flow, `udp` or `tcp`.
-    pub transport: String,
+    /// Transport of the flow.
+    pub transport: Transport,
     /// Address and port that the dialog's messages came from or went to.
-    pub remote: String,
+    pub remote: SocketAddr,
     /// Whether a 2xx has completed it; an early one is ended with CANCEL or a refusal instead of BYE.
     #[serde(default)]
     pub confirmed: bool,

@@ -1,12 +1,16 @@
 //! Facts about a phone: its presence, its registration and the messages it exchanged.
 
+use std::net::SocketAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::events;
 
-/// How a phone reaches its registrar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A transport of SIP: the one towards a phone's registrar, or that of a message.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// RFC 3261 over UDP, switching to TCP for large requests.
@@ -14,6 +18,43 @@ pub enum Transport {
     Udp,
     /// RFC 3261 over TCP.
     Tcp,
+    /// RFC 3261 over TLS; not built yet.
+    Tls,
+    /// WebSocket, RFC 7118; not built yet.
+    Ws,
+    /// WebSocket over TLS, RFC 7118; not built yet.
+    Wss,
+}
+
+impl Transport {
+    /// Every transport that has a name.
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
+    /// Those that a phone can use; `net` carries exactly these.
+    pub const BUILT: [Self; 2] = [Self::Udp, Self::Tcp];
+
+    /// Returns the name, as events and users write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+
+    /// Tells whether a phone can use it.
+    #[must_use]
+    pub fn is_built(self) -> bool {
+        Self::BUILT.contains(&self)
+    }
+}
+
+impl std::fmt::Display for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// What a phone is, without its password.
@@ -75,7 +116,7 @@ events! {
         /// Its socket is open.
         "phone.bound" => Bound {
             /// Address and port on which it receives SIP.
-            local: String,
+            local: SocketAddr,
         },
         /// The phone is gone.
         "phone.dropped" => Dropped {},

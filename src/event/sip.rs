@@ -1,10 +1,12 @@
 //! Facts about SIP messages on the wire, kept whole and redacted.
 
+use std::net::SocketAddr;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::events;
+use super::{Transport, events};
 
 /// The message as it was on the wire, digest responses replaced by `***`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +40,15 @@ pub struct SipSummary {
     pub cseq: Option<u32>,
     /// `Call-ID` header.
     pub sip_call_id: Option<String>,
+    /// Branch of the topmost Via: with the method, the transaction.
+    #[serde(default)]
+    pub branch: Option<String>,
+    /// Tag of From; with that of To and the Call-ID, the dialog.
+    #[serde(default)]
+    pub from_tag: Option<String>,
+    /// Tag of To, once there is one.
+    #[serde(default)]
+    pub to_tag: Option<String>,
     /// Whether a session description is inside.
     #[serde(default)]
     pub sdp: bool,
@@ -49,12 +60,12 @@ events! {
         /// A message is to leave: at once, or one to two milliseconds later when the journal is on disk, which has it first
         /// (docs/decisions/0009). Where the network refuses it, `sip.anomaly` says so.
         "sip.sent" => Sent {
-            /// `udp` or `tcp`.
-            transport: String,
+            /// How it went.
+            transport: Transport,
             /// Our address.
-            local: String,
+            local: SocketAddr,
             /// Where it went.
-            remote: String,
+            remote: SocketAddr,
             /// What it is, in short.
             #[serde(flatten)]
             summary: SipSummary,
@@ -65,12 +76,12 @@ events! {
         },
         /// A message arrived.
         "sip.received" => Received {
-            /// `udp` or `tcp`.
-            transport: String,
+            /// How it came.
+            transport: Transport,
             /// Our address.
-            local: String,
+            local: SocketAddr,
             /// Where it came from.
-            remote: String,
+            remote: SocketAddr,
             /// What it is, in short.
             #[serde(flatten)]
             summary: SipSummary,
@@ -82,7 +93,7 @@ events! {
             /// What is wrong, in words.
             what: String,
             /// Where it came from.
-            remote: Option<String>,
+            remote: Option<SocketAddr>,
         },
         /// Datagrams were refused because the phone was behind.
         "sip.refused" => Refused {

@@ -15,8 +15,49 @@ pub(super) struct Upcast {
     pub(super) data: fn(Value) -> Value,
 }
 
-/// Every change so far, oldest first; the wire format has not changed yet.
-const UPCASTS: &[Upcast] = &[];
+/// Every change so far, oldest first.
+const UPCASTS: &[Upcast] = &[
+    // What joins messages to transactions and dialogs had to be read out of the messages.
+    Upcast { from: "sip.sent", to: "sip.sent", data: with_joins },
+    Upcast { from: "sip.received", to: "sip.received", data: with_joins },
+];
+
+/// Reads branch and tags out of a message that was recorded without them.
+fn with_joins(mut data: Value) -> Value {
+    let Some(fields) = data.as_object_mut().filter(|fields| !fields.contains_key("branch")) else {
+        return data;
+    };
+    let text = fields.get("message").and_then(|message| message.get("text")).and_then(Value::as_str);
+    let read = |long, short, name| text.and_then(|text| parameter(header(text, long, short)?, name));
+    let joins = [
+        ("branch", read("via", "v", "branch")),
+        ("from_tag", read("from", "f", "tag")),
+        ("to_tag", read("to", "t", "tag")),
+    ];
+    let joins = joins.map(|(name, value)| (name.to_owned(), value.map(str::to_owned).into()));
+    fields.extend(joins);
+    data
+}
+
+/// Returns the first value of a header on one line, which those that are needed here have always had.
+fn header<'a>(message: &'a str, long: &str, short: &str) -> Option<&'a str> {
+    let head = message.lines().take_while(|line| !line.is_empty());
+    head.filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
+        let name = name.trim();
+        (name.eq_ignore_ascii_case(long) || name.eq_ignore_ascii_case(short)).then_some(value)
+    })
+}
+
+/// Returns a parameter of the first address or Via in a value.
+fn parameter<'a>(value: &'a str, name: &str) -> Option<&'a str> {
+    // Parameters inside the brackets belong to the URI.
+    let outside = value.rsplit_once('>').map_or(value, |(_, outside)| outside);
+    let own = outside.split_once(',').map_or(outside, |(first, _)| first);
+    own.split(';').skip(1).find_map(|parameter| {
+        let (key, value) = parameter.split_once('=')?;
+        key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
 
 /// Brings an event as it was written to its present form.
 pub(super) fn upcast(kind: &str, data: Value) -> (String, Value) {
@@ -39,6 +80,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_message_of_an_old_journal_gets_its_branch_and_tags() {
+        let old =
+            |text: &str| upcast("sip.received", json!({ "method": "INVITE", "message": { "text": text } })).1;
+        let first = "INVITE sip:a@192.0.2.1 SIP/2.0\r\nv: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKnew, SIP/2.0/UDP x;branch=old\r\n\
+                     From: \"B;tag=no\" <sip:b@192.0.2.9;tag=no>;x=y;TAG=f1\r\nTo: sip:a@192.0.2.1\r\n\r\nTo: x;tag=body";
+        let now = old(first);
+        assert_eq!(
+            (&now["branch"], &now["from_tag"], &now["to_tag"]),
+            (&json!("z9hG4bKnew"), &json!("f1"), &Value::Null)
+        );
+        let new = json!({ "branch": null, "message": { "text": first } });
+        assert_eq!(upcast("sip.sent", new.clone()).1, new, "what was recorded with them stays");
+        assert_eq!(old("rubbish")["branch"], Value::Null);
+    }
 
     #[test]
     fn changes_are_applied_one_after_the_other_and_only_to_their_kind() {

@@ -69,7 +69,11 @@ impl Shell {
     fn arrived(&self, arrival: Arrival) {
         let mut engine = lock(&self.engine);
         match arrival {
-            Arrival::Message { flow, bytes, permit } => {
+            Arrival::Message { flow, message, permit } => {
+                engine.handle_input(now(), Input::Message { flow, message: &message });
+                drop(permit);
+            }
+            Arrival::Unparsable { flow, bytes, permit } => {
                 engine.handle_input(now(), Input::Received { flow, bytes: &bytes });
                 drop(permit);
             }

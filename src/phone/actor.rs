@@ -15,7 +15,7 @@ use std::{
 use offhook_sip::{
     Index,
     auth::Credentials,
-    message::{Message, NameAddr, Uri},
+    message::{NameAddr, Uri},
     user_agent::{Config, Destination, Input, RegistrationId, RequestId, SessionId, UserAgent},
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -25,7 +25,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Dangling, Outbox, Registrar, commands::Asked};
+use super::{
+    Dangling, Outbox, Registrar,
+    commands::Asked,
+    wire::{self, summarize},
+};
 use crate::{
     call::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, Reply, ToPhone},
     command::{CallCommand, CallSelector, Outcome, PhoneCommand},
@@ -254,8 +258,7 @@ impl Actor for PhoneActor {
         start: PhoneArguments,
     ) -> Result<Shell, ActorProcessingErr> {
         let mut phone = Shell::open(me, &start)?;
-        let local = phone.local.to_string();
-        phone.append(PhoneEvent::Bound { local }, &start.cause);
+        phone.append(PhoneEvent::Bound { local: phone.local }, &start.cause);
         phone.recover(&start.dangling);
         if start.closing {
             phone.begin_closing();
@@ -449,28 +452,30 @@ impl Shell {
         let now = Instant::now().into_std();
         self.report_refusals();
         match arrival {
-            Arrival::Message { flow, bytes, permit } => {
-                let summary = Message::parse(&bytes).map(|message| summarize(&message)).unwrap_or_default();
+            Arrival::Message { flow, message, permit } => {
+                let summary = summarize(&message);
                 let call = summary.sip_call_id.as_ref().and_then(|id| self.sip_call_ids.get(id)).copied();
                 let provisional = summary.status.is_some_and(|status| status < 200);
-                let received = SipEvent::Received {
-                    transport: flow.transport.param().to_owned(),
-                    local: flow.local.to_string(),
-                    remote: flow.remote.to_string(),
-                    summary,
-                    message: bytes.as_slice().into(),
-                };
+                let received = wire::received(flow, summary, message.bytes());
                 let seq = self.shared.journal.append(self.subject(call), Cause::Network, received);
-                self.agent.handle_input(now, Input::Received { flow, bytes: &bytes });
+                self.agent.handle_input(now, Input::Message { flow, message: &message });
                 if provisional && let Some(call) = call {
                     self.heard(call);
                 }
                 drop(permit);
                 Cause::Sip { seq }
             }
+            Arrival::Unparsable { flow, bytes, permit } => {
+                let received = wire::received(flow, SipSummary::default(), &bytes);
+                let seq = self.append(received, &Cause::Network);
+                // Once more, to hear what is wrong with it.
+                self.agent.handle_input(now, Input::Received { flow, bytes: &bytes });
+                drop(permit);
+                Cause::Sip { seq }
+            }
             Arrival::Failed { flow, error, .. } => {
                 let what = format!("sending failed: {error}");
-                let anomaly = SipEvent::Anomaly { what, remote: Some(flow.remote.to_string()) };
+                let anomaly = SipEvent::Anomaly { what, remote: Some(flow.remote) };
                 let seq = self.append(anomaly, &Cause::Network);
                 self.agent.handle_input(now, Input::TransportFailed { flow });
                 Cause::Event { seq }
@@ -481,7 +486,7 @@ impl Shell {
             }
             Arrival::Unframeable { flow, error, .. } => {
                 let what = format!("the stream cannot be framed: {error}");
-                let anomaly = SipEvent::Anomaly { what, remote: Some(flow.remote.to_string()) };
+                let anomaly = SipEvent::Anomaly { what, remote: Some(flow.remote) };
                 Cause::Event { seq: self.append(anomaly, &Cause::Network) }
             }
         }
@@ -529,18 +534,6 @@ impl Drop for Shell {
         if let Some((_, timer)) = self.deadline.take() {
             timer.abort();
         }
-    }
-}
-
-/// Returns what filters need of a message.
-pub(super) fn summarize(message: &Message) -> SipSummary {
-    SipSummary {
-        method: Some(message.method().as_str().to_owned()),
-        status: message.status().map(|status| status.code()),
-        reason: message.reason().map(std::borrow::Cow::into_owned),
-        cseq: message.cseq().ok().map(|cseq| cseq.number),
-        sip_call_id: message.call_id().ok().map(|id| id.to_string()),
-        sdp: message.sdp().is_some(),
     }
 }
 

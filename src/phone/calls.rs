@@ -372,8 +372,8 @@ fn identity(record: &DialogRecord, confirmed: bool) -> DialogIdentity {
         remote_cseq: record.remote_cseq,
         route_set: record.route_set.clone(),
         remote_target: record.remote_target.clone(),
-        transport: record.flow.transport.param().to_owned(),
-        remote: record.flow.remote.to_string(),
+        transport: record.flow.transport.into(),
+        remote: record.flow.remote,
         confirmed,
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     actor::{Binding, PhoneMessage, Purpose, Shell},
-    target::{immediate, resolve, target_uri},
+    target::{immediate, resolve, target_uri, transport_to},
 };
 use crate::{
     call::{Beginning, CallMessage, Reply, Told, unavailable_codecs},
@@ -200,11 +200,16 @@ impl Shell {
             }
         };
         let asked = Asked { uri, what, cause: cause.clone(), reply };
-        if let Some(destination) = immediate(&asked.uri, &self.registrar, self.spec.transport) {
-            return self.resolved(asked, Ok(destination)).await;
-        }
-        let (me, network, transport) =
-            (self.me.clone(), Arc::clone(&self.shared.network), self.spec.transport);
+        let known = immediate(&asked.uri, &self.registrar, self.spec.transport);
+        let transport = match (known, transport_to(&asked.uri, self.spec.transport)) {
+            (Ok(Some(destination)), _) => return self.resolved(asked, Ok(destination)).await,
+            (Ok(None), Ok(transport)) => transport,
+            (Err(rejection), _) | (_, Err(rejection)) => {
+                answer(asked.reply, Err(rejection));
+                return cause;
+            }
+        };
+        let (me, network) = (self.me.clone(), Arc::clone(&self.shared.network));
         tokio::spawn(async move {
             let destination = resolve(&*network, &asked.uri, transport)
                 .await

@@ -8,8 +8,9 @@ use offhook_sip::{
 use tokio::time::Instant;
 
 use super::{
-    actor::{Purpose, Shell, summarize},
+    actor::{Purpose, Shell},
     outbox::Parcel,
+    wire::{self, summarize},
 };
 use crate::event::{Cause, PhoneEvent, SipEvent};
 
@@ -45,14 +46,7 @@ impl Shell {
     fn append_sent(&self, message: &Message, transmit: &Transmit, cause: &Cause) {
         let summary = summarize(message);
         let call = summary.sip_call_id.as_ref().and_then(|id| self.sip_call_ids.get(id)).copied();
-        let sent = SipEvent::Sent {
-            transport: transmit.flow.transport.param().to_owned(),
-            local: transmit.flow.local.to_string(),
-            remote: transmit.flow.remote.to_string(),
-            retransmission: transmit.is_retransmission(),
-            message: transmit.bytes().into(),
-            summary,
-        };
+        let sent = wire::sent(transmit, summary);
         self.shared.journal.append(self.subject(call), cause.clone(), sent);
     }
 
@@ -64,8 +58,7 @@ impl Shell {
             Event::Response { id, provisional: false, outcome } => self.response(id, outcome, cause),
             Event::Response { provisional: true, .. } => {}
             Event::Anomaly { what, flow, .. } => {
-                let anomaly =
-                    SipEvent::Anomaly { what: what.to_string(), remote: Some(flow.remote.to_string()) };
+                let anomaly = SipEvent::Anomaly { what: what.to_string(), remote: Some(flow.remote) };
                 self.append(anomaly, cause);
             }
         }

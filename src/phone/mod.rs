@@ -7,6 +7,7 @@ mod drain;
 mod outbox;
 mod recovery;
 mod target;
+mod wire;
 
 pub(crate) use actor::{PhoneActor, PhoneArguments, PhoneMessage, Shared};
 pub(crate) use commands::CLOSING;

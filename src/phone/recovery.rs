@@ -1,5 +1,7 @@
 //! Ending what an earlier life of this phone left on the wire: after a crash of the actor or of the whole process.
 
+use std::net::SocketAddr;
+
 use offhook_sip::{
     dialog::DialogRecord,
     message::{Message, StatusCode},
@@ -76,27 +78,29 @@ impl Shell {
             route_set: dialog.route_set.clone(),
             remote_target: dialog.remote_target.clone(),
             contact: format!("<sip:{}@{}>", self.spec.username, self.local),
-            flow: self.flow(&dialog.transport, &dialog.remote)?,
-            secure: false,
+            flow: self.flow(dialog.transport, dialog.remote),
+            // RFC 3261 §12.1.1: both the URI and the path.
+            secure: Transport::from(dialog.transport).is_secure()
+                && dialog.remote_target.starts_with("sips:"),
         })
     }
 
-    fn flow(&self, transport: &str, remote: &str) -> Option<Flow> {
-        let transport = if transport == "tcp" { Transport::Tcp } else { Transport::Udp };
-        Some(Flow { transport, local: self.local, remote: remote.parse().ok()? })
+    fn flow(&self, transport: crate::event::Transport, remote: SocketAddr) -> Flow {
+        Flow { transport: transport.into(), local: self.local, remote }
     }
 
     fn cancel(&mut self, left: &Dangling) -> Option<RequestId> {
         let Some(SipEvent::Sent { transport, remote, message, .. }) = &left.invite else { return None };
         let invite = parse(message)?;
-        let flow = self.flow(transport, remote)?;
+        let flow = self.flow(*transport, *remote);
         let credentials = self.credentials();
         Some(self.agent.cancel_recorded(Instant::now().into_std(), &invite, flow, credentials))
     }
 
     fn refuse(&mut self, left: &Dangling) {
         let Some(SipEvent::Received { transport, remote, message, .. }) = &left.invite else { return };
-        if let (Some(invite), Some(flow)) = (parse(message), self.flow(transport, remote)) {
+        if let Some(invite) = parse(message) {
+            let flow = self.flow(*transport, *remote);
             let tag = left.dialog.as_ref().map(|dialog| dialog.local_tag.clone());
             let status = StatusCode::TEMPORARILY_UNAVAILABLE;
             self.agent.reject_recorded(Instant::now().into_std(), &invite, flow, status, tag);

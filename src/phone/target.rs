@@ -16,11 +16,8 @@ use offhook_sip::{
 use crate::{
     command::{Code, Rejection},
     event::{PhoneSpec, Transport as PhoneTransport},
-    net::Network,
+    net::{Network, carries},
 };
-
-/// The default port of SIP over UDP and TCP (RFC 3261 §19.1.2).
-const SIP_PORT: u16 = 5060;
 
 /// A phone's registrar: its URI and the addresses behind it.
 #[derive(Clone, Debug)]
@@ -48,7 +45,7 @@ impl Registrar {
     /// Finds a phone's registrar; a name without an address is remembered as the problem.
     ///
     /// # Errors
-    /// The domain is no host with an optional port.
+    /// The domain is no host with an optional port, or the phone wants a transport that is not built.
     pub async fn find(network: &dyn Network, spec: &PhoneSpec) -> Result<Self, Rejection> {
         let uri: Uri = format!("sip:{}", spec.domain).parse().map_err(|error| {
             Rejection::new(
@@ -56,7 +53,8 @@ impl Registrar {
                 format!("domain '{}' is no host or host:port: {error}", spec.domain),
             )
         })?;
-        match resolve(network, &uri, spec.transport).await {
+        let transport = transport_to(&uri, spec.transport)?;
+        match resolve(network, &uri, transport).await {
             Ok(destination) => Ok(Self { uri, destination, problem: None }),
             Err(error) => {
                 let problem = Some(format!("{error}: {}", error.source));
@@ -117,6 +115,34 @@ pub(super) fn target_uri(text: &str, domain: &str) -> Result<Uri, Rejection> {
     whole.parse().map_err(|error: offhook_sip::message::UriError| refuse(error.to_string()))
 }
 
+/// Returns the transport over which a request to `uri` goes: the one it names, else the phone's.
+///
+/// # Errors
+/// It wants one that is unknown or not built, as `sips:` does.
+pub(super) fn transport_to(uri: &Uri, of_phone: PhoneTransport) -> Result<Transport, Rejection> {
+    let refuse = |why: String| Err(Rejection::new(Code::InvalidArgument, format!("'{uri}' {why}")));
+    let sips = uri.is_sips();
+    let wanted = match uri.transport() {
+        Some(name) => match Transport::from_param(name, sips) {
+            Some(transport) if sips && !transport.is_secure() => {
+                return refuse(format!("asks for sips over {transport}, which is not secure"));
+            }
+            Some(transport) => transport,
+            None => return refuse(format!("asks for the unknown transport '{name}'")),
+        },
+        None if sips => Transport::Tls,
+        None => of_phone.into(),
+    };
+    match carries(wanted) {
+        true => Ok(wanted),
+        false => refuse(format!("asks for {wanted}, which is not built yet: use {}", built())),
+    }
+}
+
+fn built() -> String {
+    PhoneTransport::BUILT.map(PhoneTransport::name).join(" or ")
+}
+
 /// Finds the addresses of a URI's host: literals without DNS, names by A and AAAA.
 ///
 /// # Errors
@@ -124,15 +150,9 @@ pub(super) fn target_uri(text: &str, domain: &str) -> Result<Uri, Rejection> {
 pub(super) async fn resolve(
     network: &dyn Network,
     uri: &Uri,
-    transport: PhoneTransport,
+    transport: Transport,
 ) -> Result<Destination, ResolveError> {
-    let port = uri.port().unwrap_or(SIP_PORT);
-    let transport = match (uri.transport(), transport) {
-        (Some(name), _) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
-        (Some(name), _) if name.eq_ignore_ascii_case("udp") => Transport::Udp,
-        (_, PhoneTransport::Udp) => Transport::Udp,
-        (_, PhoneTransport::Tcp) => Transport::Tcp,
-    };
+    let port = uri.port().unwrap_or(transport.default_port());
     let host = host_text(uri);
     let addresses = network
         .resolve(&host)
@@ -148,19 +168,24 @@ pub(super) async fn resolve(
 }
 
 /// Returns a destination when no DNS is needed: the host is an address, or the phone's own registrar.
-pub(super) fn immediate(uri: &Uri, registrar: &Registrar, transport: PhoneTransport) -> Option<Destination> {
+///
+/// # Errors
+/// As [`transport_to`].
+pub(super) fn immediate(
+    uri: &Uri,
+    registrar: &Registrar,
+    of_phone: PhoneTransport,
+) -> Result<Option<Destination>, Rejection> {
+    let transport = transport_to(uri, of_phone)?;
+    let port = |uri: &Uri| uri.port().unwrap_or(transport.default_port());
     let same = host_text(uri).eq_ignore_ascii_case(&host_text(&registrar.uri))
-        && uri.port().unwrap_or(SIP_PORT) == registrar.uri.port().unwrap_or(SIP_PORT);
+        && port(uri) == port(&registrar.uri)
+        && transport == of_phone.into();
     if same && registrar.problem.is_none() {
-        return Some(registrar.destination.clone());
+        return Ok(Some(registrar.destination.clone()));
     }
-    let ip = host_text(uri).trim_matches(['[', ']']).parse().ok()?;
-    let transport = match transport {
-        PhoneTransport::Udp => Transport::Udp,
-        PhoneTransport::Tcp => Transport::Tcp,
-    };
-    let candidates = vec![(transport, SocketAddr::new(ip, uri.port().unwrap_or(SIP_PORT)))];
-    Some(Destination { candidates })
+    let ip = uri.host().and_then(Host::ip);
+    Ok(ip.map(|ip| Destination { candidates: vec![(transport, SocketAddr::new(ip, port(uri)))] }))
 }
 
 fn host_text(uri: &Uri) -> String {
@@ -181,5 +206,25 @@ mod tests {
         for bad in ["", "   ", "a b", "sip:"] {
             assert_eq!(uri(bad).unwrap_err().code, Code::InvalidArgument, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_needs_tls_is_refused_and_never_goes_in_clear() {
+        let to = |text: &str| transport_to(&text.parse().unwrap(), PhoneTransport::Udp);
+        assert_eq!(to("sip:b@192.0.2.1"), Ok(Transport::Udp));
+        assert_eq!(to("sip:b@192.0.2.1;transport=TCP"), Ok(Transport::Tcp));
+        for bad in [
+            "sips:b@192.0.2.1",
+            "sips:b@192.0.2.1;transport=tcp",
+            "sips:b@192.0.2.1;transport=udp",
+            "sip:b@192.0.2.1;transport=tls",
+            "sip:b@example.com;transport=wss",
+            "sip:b@example.com;transport=sctp",
+        ] {
+            let refused = to(bad).unwrap_err();
+            assert_eq!(refused.code, Code::InvalidArgument, "{bad}");
+        }
+        let tls = transport_to(&"sip:example.com".parse().unwrap(), PhoneTransport::Tls).unwrap_err();
+        assert!(tls.to_string().contains("tls, which is not built yet: use udp or tcp"), "{tls}");
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    event::{Cause, Envelope, Event, RawMessage, SipEvent, SipSummary, Subject},
+    event::{Cause, Envelope, Event, RawMessage, SipEvent, SipSummary, Subject, Transport},
     id::CallId,
 };
 
@@ -24,7 +24,8 @@ fn sip(
         sdp: method == "INVITE" && status.is_none_or(|status| status == 200),
         ..SipSummary::default()
     };
-    let (transport, local, remote) = ("udp".to_owned(), "127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned());
+    let transport = Transport::Udp;
+    let (local, remote) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
     let message = RawMessage::Text(String::new());
     let event = if sent {
         SipEvent::Sent { transport, local, remote, summary, retransmission: again, message }

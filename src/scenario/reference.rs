@@ -7,7 +7,7 @@ use super::{
     dialect::{ACTIONS, ActionShape, ArgShape},
     model::Metric,
 };
-use crate::event::Event;
+use crate::event::{Event, Transport};
 
 /// Returns the JSON Schema of scenario documents, for editors.
 #[must_use]
@@ -60,7 +60,7 @@ fn phones() -> Value {
             "username": { "type": ["string", "number"] },
             "password": { "type": "string" },
             "domain": { "type": "string" },
-            "transport": { "enum": ["udp", "tcp"] },
+            "transport": { "enum": Transport::BUILT.map(Transport::name) },
             "auto_answer": { "type": "boolean" },
             "codecs": { "type": "array", "items": { "type": "string" } },
             "recording": { "type": "boolean" },

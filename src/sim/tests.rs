@@ -103,8 +103,8 @@ async fn signaling_runs_on_it_over_both_transports() {
     assert_eq!(b.local(), at("10.0.0.2:5060"));
     for transport in [Transport::Udp, Transport::Tcp] {
         a.send(&Flow { transport, local: a.local(), remote: b.local() }, OPTIONS).unwrap();
-        let Some(Arrival::Message { flow, bytes, .. }) = at_b.recv().await else { panic!("no message") };
-        assert_eq!((flow.transport, bytes.as_slice()), (transport, OPTIONS));
+        let Some(Arrival::Message { flow, message, .. }) = at_b.recv().await else { panic!("no message") };
+        assert_eq!((flow.transport, message.bytes()), (transport, OPTIONS));
     }
     assert_eq!(
         network.crossed().iter().map(|c| c.transport).collect::<Vec<_>>(),

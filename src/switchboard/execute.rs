@@ -1,6 +1,6 @@
 //! Commands find their actor here.
 
-use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use super::{Switchboard, call_actor::ask, passwords::NotKept, restart, supervisor::RootMessage};
 use crate::{
@@ -190,7 +190,7 @@ impl Switchboard {
         registrar: &Registrar,
     ) -> Result<(), Rejection> {
         let port = add.spec.local_port;
-        let own = predecessor.bound.as_ref().and_then(|bound| bound.parse::<SocketAddr>().ok());
+        let own = predecessor.bound;
         if port != 0 && own.is_none_or(|own| own.port() != port) {
             let free = registrar.can_bind(&*self.inner.shared.network, port);
             free.map_err(|error| cannot_start(&add.phone, &error.to_string()))?;

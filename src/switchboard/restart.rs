@@ -54,16 +54,16 @@ async fn message(journal: &Journal, seq: Option<Seq>) -> Option<SipEvent> {
 /// Returns the port on which a phone received SIP last.
 pub(super) fn last_port(views: &Views, phone: &PhoneId) -> Option<u16> {
     let phone = views.phone_ever(phone)?;
-    phone.last_bound.as_deref()?.parse::<SocketAddr>().ok().map(|address| address.port())
+    phone.last_bound.map(|address| address.port())
 }
 
 /// Returns where the other side of a call was, without asking DNS.
-fn remote(left: &Dangling) -> Option<String> {
+fn remote(left: &Dangling) -> Option<SocketAddr> {
     let of_invite = || match &left.invite {
-        Some(SipEvent::Sent { remote, .. } | SipEvent::Received { remote, .. }) => Some(remote.clone()),
+        Some(SipEvent::Sent { remote, .. } | SipEvent::Received { remote, .. }) => Some(*remote),
         Some(SipEvent::Refused { .. } | SipEvent::Anomaly { .. }) | None => None,
     };
-    left.dialog.as_ref().map(|dialog| dialog.remote.clone()).or_else(of_invite)
+    left.dialog.as_ref().map(|dialog| dialog.remote).or_else(of_invite)
 }
 
 impl Switchboard {
@@ -113,7 +113,8 @@ impl Switchboard {
         if !dangling.is_empty() {
             let (id, password) = (phone.id.clone(), self.password(&phone.id).await);
             // Its domain may have no address any more, and its port another owner: where its calls are is enough.
-            let domain = dangling.iter().find_map(remote).unwrap_or_else(|| phone.spec.domain.clone());
+            let domain = dangling.iter().find_map(remote);
+            let domain = domain.map_or_else(|| phone.spec.domain.clone(), |remote| remote.to_string());
             let spec = PhoneSpec { domain, local_port: 0, ..phone.spec.clone() };
             self.launch_to_end_calls(id, spec, password, dangling).await?;
         }

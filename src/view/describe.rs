@@ -38,7 +38,7 @@ fn phone(event: &PhoneEvent) -> String {
         PhoneEvent::Added { spec } | PhoneEvent::Updated { spec } => {
             format!("sip:{}@{}", spec.username, spec.domain)
         }
-        PhoneEvent::Bound { local } => local.clone(),
+        PhoneEvent::Bound { local } => local.to_string(),
         PhoneEvent::Dropped {} => String::new(),
         PhoneEvent::Registering { registrar } => format!("at {registrar}"),
         PhoneEvent::Registered { status, reason, expires_s } => {

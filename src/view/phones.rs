@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
@@ -65,9 +66,9 @@ pub struct PhoneView {
     /// What it is.
     pub spec: PhoneSpec,
     /// Address and port on which it receives SIP; absent while it has no socket.
-    pub bound: Option<String>,
+    pub bound: Option<SocketAddr>,
     /// Address and port on which it received SIP last.
-    pub last_bound: Option<String>,
+    pub last_bound: Option<SocketAddr>,
     /// Whether a run added it.
     pub of_a_run: bool,
     /// Its registration.
@@ -143,7 +144,7 @@ impl Phones {
             id: id.clone(),
             spec: spec.clone(),
             bound: None,
-            last_bound: self.by_id.get(id).and_then(|earlier| earlier.last_bound.clone()),
+            last_bound: self.by_id.get(id).and_then(|earlier| earlier.last_bound),
             of_a_run: matches!(envelope.cause, Cause::Run { .. }),
             registration: RegistrationView::default(),
             restarts: 0,
@@ -195,8 +196,8 @@ fn phone_fact(phone: &mut PhoneView, event: &PhoneEvent, envelope: &Envelope) {
         PhoneEvent::Updated { spec } => phone.spec = spec.clone(),
         // A dropped phone that failed lives once more to end its calls; it stays history.
         PhoneEvent::Bound { local } => {
-            phone.bound = phone.dropped_at.is_none().then(|| local.clone());
-            phone.last_bound = Some(local.clone());
+            phone.bound = phone.dropped_at.is_none().then_some(*local);
+            phone.last_bound = Some(*local);
         }
         PhoneEvent::Dropped {} => {
             phone.dropped_at = Some(envelope.at);

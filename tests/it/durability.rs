@@ -1,7 +1,6 @@
 //! Facts are on disk before messages are on the wire (docs/decisions/0009): real sockets, a real database, real time.
 
 use std::{
-    net::SocketAddr,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -55,8 +54,8 @@ async fn beside_a_peer(folder: &Path) -> (Switchboard, Peer, u16) {
     let phone: PhoneId = "a".parse().unwrap();
     let added = Command::add(phone.clone(), spec, Secret::new("x".into()));
     execute(&board, added).await;
-    let bound = board.views().phone(&phone).and_then(|phone| phone.bound.clone()).expect("a bound phone");
-    peer.talks_to(bound.parse::<SocketAddr>().unwrap().port());
+    let bound = board.views().phone(&phone).and_then(|phone| phone.bound).expect("a bound phone");
+    peer.talks_to(bound.port());
     let port = peer.port();
     (board, peer, port)
 }

@@ -44,9 +44,9 @@ async fn the_first_datagram_of_a_fresh_socket_leaves() {
     let (a, _) = open(8);
     let (b, mut at_b) = open(8);
     a.send(&flow(Transport::Udp, &a, b.local()), OPTIONS).unwrap();
-    let Arrival::Message { flow, bytes, .. } = next(&mut at_b).await else { panic!("not a message") };
+    let Arrival::Message { flow, message, .. } = next(&mut at_b).await else { panic!("not a message") };
     assert_eq!((flow.transport, flow.remote, flow.local), (Transport::Udp, a.local(), b.local()));
-    assert_eq!(bytes, OPTIONS);
+    assert_eq!(message.bytes(), OPTIONS);
 }
 
 #[tokio::test]
@@ -90,8 +90,8 @@ async fn a_stream_is_opened_once_and_carries_both_ways() {
     a.send(&there, OPTIONS).unwrap();
     let mut seen = HashSet::new();
     for _ in 0..2 {
-        let Arrival::Message { flow, bytes, .. } = next(&mut at_b).await else { panic!("not a message") };
-        assert_eq!((flow.transport, bytes.as_slice()), (Transport::Tcp, OPTIONS));
+        let Arrival::Message { flow, message, .. } = next(&mut at_b).await else { panic!("not a message") };
+        assert_eq!((flow.transport, message.bytes()), (Transport::Tcp, OPTIONS));
         seen.insert(flow);
     }
     assert_eq!((seen.len(), a.connections(), b.connections()), (1, 1, 1));

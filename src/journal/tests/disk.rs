@@ -9,7 +9,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::*;
-use crate::event::{EventPattern, RawMessage, SipEvent, SipSummary, SystemEvent};
+use crate::event::{EventPattern, RawMessage, SipEvent, SipSummary, SystemEvent, Transport};
 
 fn open(folder: &Path) -> Journal {
     Journal::open(folder, Wall::system()).unwrap()
@@ -298,9 +298,9 @@ async fn secrets_and_bytes_that_are_no_text_survive_the_file_as_they_should() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
     let received = |message| SipEvent::Received {
-        transport: "udp".into(),
-        local: "127.0.0.1:1".into(),
-        remote: "127.0.0.1:2".into(),
+        transport: Transport::Udp,
+        local: "127.0.0.1:1".parse().unwrap(),
+        remote: "127.0.0.1:2".parse().unwrap(),
         summary: SipSummary { method: Some("REGISTER".into()), ..SipSummary::default() },
         message,
     };

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    event::{PhoneEvent, RawMessage, SipEvent, SipSummary, SystemEvent},
+    event::{PhoneEvent, RawMessage, SipEvent, SipSummary, SystemEvent, Transport},
     journal::memory::{Memory, weight},
 };
 
@@ -49,8 +49,8 @@ fn bytes_bound_what_is_kept_and_long_texts_count() {
 fn an_event_weighs_no_less_than_its_line() {
     let text = || "x".repeat(3_000);
     let message = || RawMessage::Text(text());
-    let flow = || ("udp".to_owned(), "127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned());
-    let (transport, local, remote) = flow();
+    let (local, remote) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
+    let transport = Transport::Udp;
     let events: Vec<Event> = vec![
         SystemEvent::Stopped {}.into(),
         SipEvent::Received { transport, local, remote, summary: SipSummary::default(), message: message() }

@@ -1,7 +1,7 @@
 //! What must not be seen in a recorded message, in every spelling a peer may use.
 
 use super::*;
-use crate::event::{RawMessage, SipEvent, SipSummary};
+use crate::event::{RawMessage, SipEvent, SipSummary, Transport};
 
 fn text(message: &str) -> String {
     match redact(message.as_bytes()) {
@@ -98,9 +98,9 @@ async fn the_journal_itself_redacts_what_an_appender_forgot() {
     let message =
         RawMessage::Text("X sip:x SIP/2.0\r\nAuthorization: Digest response=\"SECRET\"\r\n\r\n".into());
     let received = SipEvent::Received {
-        transport: "udp".into(),
-        local: "127.0.0.1:1".into(),
-        remote: "127.0.0.1:2".into(),
+        transport: Transport::Udp,
+        local: "127.0.0.1:1".parse().unwrap(),
+        remote: "127.0.0.1:2".parse().unwrap(),
         summary: SipSummary::default(),
         message,
     };

@@ -1,9 +1,11 @@
 //! Text of a SIP message as a log entry: an envelope line, the message as it was on the wire, an end mark.
 
+use std::net::SocketAddr;
+
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
-use crate::event::{Envelope, Event, RawMessage, SipEvent, SipSummary};
+use crate::event::{Envelope, Event, RawMessage, SipEvent, SipSummary, Transport};
 
 /// Level that SIP messages have in the log.
 const MESSAGE_LEVEL: u8 = 4;
@@ -19,8 +21,8 @@ pub(in crate::mcp) struct Logged<'a> {
     /// The message itself; what is not UTF-8 is shown in base64.
     pub(in crate::mcp) text: &'a str,
     seq: u64,
-    transport: &'a str,
-    remote: &'a str,
+    transport: Transport,
+    remote: SocketAddr,
 }
 
 impl<'a> Logged<'a> {
@@ -29,10 +31,10 @@ impl<'a> Logged<'a> {
         let Event::Sip(event) = &envelope.event else { return None };
         let (sent, transport, remote, summary, message) = match event {
             SipEvent::Sent { transport, remote, summary, message, .. } => {
-                (true, transport, remote, summary, message)
+                (true, *transport, *remote, summary, message)
             }
             SipEvent::Received { transport, remote, summary, message, .. } => {
-                (false, transport, remote, summary, message)
+                (false, *transport, *remote, summary, message)
             }
             SipEvent::Anomaly { .. } | SipEvent::Refused { .. } => return None,
         };
@@ -68,7 +70,7 @@ impl<'a> Logged<'a> {
             size = self.text.len(),
             seq = self.seq,
             preposition = if self.sent { "to" } else { "from" },
-            transport = self.transport.to_ascii_uppercase(),
+            transport = self.transport.name().to_ascii_uppercase(),
             remote = self.remote,
             text = self.text,
         )

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     call,
-    event::{MediaStatistics, PhoneSpec, Transport},
+    event::{MediaStatistics, PhoneSpec},
     view::{CallView, Phase, PhoneView, Registration, RegistrationView},
 };
 
@@ -39,8 +39,7 @@ pub(in crate::mcp) fn registration(view: &RegistrationView) -> Map<String, Value
 pub(in crate::mcp) fn transport(spec: &PhoneSpec) -> &str {
     match (&spec.transport_text, spec.transport) {
         (Some(text), _) => text,
-        (None, Transport::Udp) => "udp",
-        (None, Transport::Tcp) => "tcp",
+        (None, transport) => transport.name(),
     }
 }
 

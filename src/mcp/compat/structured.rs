@@ -109,7 +109,7 @@ pub(in crate::mcp) fn bare_uri(header: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::{
-        event::{Cause, Envelope, RawMessage, SipEvent, SipSummary, Subject},
+        event::{Cause, Envelope, RawMessage, SipEvent, SipSummary, Subject, Transport},
         id::Seq,
     };
 
@@ -124,9 +124,9 @@ mod tests {
             subject: Subject::phone("a".parse().unwrap()),
             cause: Cause::Start,
             event: SipEvent::Sent {
-                transport: "udp".into(),
-                local: "127.0.0.1:5061".into(),
-                remote: "127.0.0.1:5060".into(),
+                transport: Transport::Udp,
+                local: "127.0.0.1:5061".parse().unwrap(),
+                remote: "127.0.0.1:5060".parse().unwrap(),
                 summary: SipSummary {
                     method: Some("INVITE".into()),
                     cseq: Some(1),

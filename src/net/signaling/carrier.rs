@@ -5,7 +5,10 @@ use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 use super::{Deliver, Witness, datagram, stream};
-use crate::net::{Flow, Network, Transport, admission::Admission};
+use crate::{
+    event,
+    net::{Flow, Network, Transport, admission::Admission},
+};
 
 /// Work that goes on until the user agent closes, and that ends with it.
 pub(super) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -40,8 +43,46 @@ type Open = fn(Parts, SocketAddr) -> io::Result<(Box<dyn Carrier>, Task)>;
 pub(super) const CARRIERS: [(Transport, Open); 2] =
     [(Transport::Udp, datagram::open), (Transport::Tcp, stream::open)];
 
+impl From<event::Transport> for Transport {
+    fn from(named: event::Transport) -> Self {
+        match named {
+            event::Transport::Udp => Self::Udp,
+            event::Transport::Tcp => Self::Tcp,
+            event::Transport::Tls => Self::Tls,
+            event::Transport::Ws => Self::Ws,
+            event::Transport::Wss => Self::Wss,
+        }
+    }
+}
+
+impl From<Transport> for event::Transport {
+    fn from(transport: Transport) -> Self {
+        match transport {
+            Transport::Udp => Self::Udp,
+            Transport::Tcp => Self::Tcp,
+            Transport::Tls => Self::Tls,
+            Transport::Ws => Self::Ws,
+            Transport::Wss => Self::Wss,
+        }
+    }
+}
+
 /// Tells whether messages can be sent and received over a transport.
 #[must_use]
 pub fn carries(transport: Transport) -> bool {
     CARRIERS.iter().any(|(carried, _)| *carried == transport)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_carried_is_what_users_may_choose_and_names_agree() {
+        for named in event::Transport::ALL {
+            let transport = Transport::from(named);
+            assert_eq!((transport.name(), event::Transport::from(transport)), (named.name(), named));
+            assert_eq!(carries(transport), named.is_built(), "{named}");
+        }
+    }
 }

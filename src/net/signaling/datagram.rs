@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use offhook_sip::message::Message;
+
 use super::{
     Arrival, Witness,
     carrier::{Carrier, Parts, Task},
@@ -80,7 +82,10 @@ async fn read(socket: Arc<dyn DatagramSocket>, parts: Parts) {
             continue;
         }
         if let Some(permit) = parts.admission.admit() {
-            (parts.deliver)(Arrival::Message { flow, bytes, permit });
+            (parts.deliver)(match Message::parse(&bytes) {
+                Ok(message) => Arrival::Message { flow, message, permit },
+                Err(_) => Arrival::Unparsable { flow, bytes, permit },
+            });
         }
     }
 }

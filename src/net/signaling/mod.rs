@@ -1,7 +1,7 @@
 //! The SIP sockets of one user agent: a carrier for each transport, all on one port.
 //!
 //! RFC 3261 §18, RFC 5626 §3.5.1 (keep-alives on streams). Connections are reused per remote address; sending never
-//! waits. Message content is not looked at, except to find where a message ends in a stream.
+//! waits. Messages are parsed, once, by the tasks that read; what they say is not looked at.
 
 mod carrier;
 mod datagram;
@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use offhook_sip::framing::FramingError;
+use offhook_sip::{framing::FramingError, message::Message};
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout},
@@ -54,6 +54,15 @@ pub struct SignalingOptions {
 pub enum Arrival {
     /// A datagram, or one whole message of a stream.
     Message {
+        /// The path it came by.
+        flow: Flow,
+        /// What came, parsed once for all who look at it.
+        message: Message,
+        /// Its place in the mailbox.
+        permit: Permit,
+    },
+    /// A datagram that is no SIP message.
+    Unparsable {
         /// The path it came by.
         flow: Flow,
         /// Its bytes.

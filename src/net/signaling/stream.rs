@@ -179,11 +179,7 @@ impl Connections {
                     Ok(Some(Frame::Message(message))) => {
                         self.parts.witness.received(&flow, message.bytes());
                         let Some(permit) = self.permit().await else { return Ok(()) };
-                        (self.parts.deliver)(Arrival::Message {
-                            flow,
-                            bytes: message.bytes().to_vec(),
-                            permit,
-                        });
+                        (self.parts.deliver)(Arrival::Message { flow, message, permit });
                     }
                     Err(error) => {
                         self.parts.witness.received(&flow, read);

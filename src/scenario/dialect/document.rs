@@ -178,12 +178,12 @@ fn created(lower: &mut Lower, entry: &Entry) -> Option<PhoneDeclaration> {
 }
 
 fn settings(lower: &mut Lower, node: &Node, name: &str) -> Option<PhoneSettings> {
-    const TRANSPORTS: &[(Transport, &str)] = &[(Transport::Udp, "udp"), (Transport::Tcp, "tcp")];
     const MODES: &[(RegistrationMode, &str)] = &[
         (RegistrationMode::Wait, "wait"),
         (RegistrationMode::Start, "start"),
         (RegistrationMode::None, "none"),
     ];
+    let transports = Transport::BUILT.map(|transport| (transport, transport.name()));
     let mut fields = Fields::open(lower, node, &format!("phone '{name}'"))?;
     let register = fields.read(lower, &["register"], scalar::boolean).unwrap_or(true);
     let registration = fields.read(lower, &["registration"], |lower, node| scalar::word(lower, node, MODES));
@@ -193,7 +193,7 @@ fn settings(lower: &mut Lower, node: &Node, name: &str) -> Option<PhoneSettings>
         username: fields.read(lower, &["username"], scalar::text),
         password: fields.read(lower, &["password"], scalar::text).map(Secret::new),
         domain: fields.read(lower, &["domain"], scalar::text),
-        transport: fields.read(lower, &["transport"], |lower, node| scalar::word(lower, node, TRANSPORTS)),
+        transport: fields.read(lower, &["transport"], |lower, node| scalar::word(lower, node, &transports)),
         auto_answer: fields.read(lower, &["auto_answer"], scalar::boolean).unwrap_or(false),
         codecs: fields.read(lower, &["codecs"], scalar::texts),
         recording: fields.read(lower, &["recording", "recording_enabled"], scalar::boolean).unwrap_or(false),

@@ -70,7 +70,7 @@ async fn a_phone_that_comes_back_has_the_port_that_others_know() {
     let network = sim::Network::new(1);
     let board = board(&network, Journal::in_memory(wall())).await;
     let a = phone(&board, "a", 0).await;
-    let bound = || board.views().phone(&a).unwrap().bound.clone().unwrap();
+    let bound = || board.views().phone(&a).unwrap().bound.unwrap();
     let before = bound();
     fail(&board, &a);
     seen(&board, |e| e.event.kind() == "phone.restarted").await;

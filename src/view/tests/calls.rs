@@ -114,8 +114,8 @@ fn a_call_left_over_is_dangling_with_its_dialog_and_its_invite() {
         remote_cseq: None,
         route_set: vec![],
         remote_target: "sip:600@192.0.2.9".into(),
-        transport: "udp".into(),
-        remote: "192.0.2.9:5060".into(),
+        transport: Transport::Udp,
+        remote: "192.0.2.9:5060".parse().unwrap(),
         confirmed: true,
     };
     given.call(a(), 0, CallEvent::Dialog { dialog: dialog.clone() });

@@ -24,7 +24,7 @@ fn any_event(state: &mut u64, calls: &mut u64) -> (Subject, Event) {
     match random(14) {
         0 => (Subject::phone(phone), PhoneEvent::Added { spec: spec("u") }.into()),
         1 => (Subject::phone(phone), PhoneEvent::Dropped {}.into()),
-        2 => (Subject::phone(phone), PhoneEvent::Bound { local: format!("127.0.0.1:{status}") }.into()),
+        2 => (Subject::phone(phone), PhoneEvent::Bound { local: ([127, 0, 0, 1], status).into() }.into()),
         3 => {
             let retry_in_ms = Some(random(9));
             let reason = "no".to_owned();
@@ -62,7 +62,8 @@ fn any_event(state: &mut u64, calls: &mut u64) -> (Subject, Event) {
                 sip_call_id: Some(format!("id-{}", *calls / 2)),
                 ..SipSummary::default()
             };
-            let (transport, local, remote) = ("udp".into(), "l".into(), "r".into());
+            let (local, remote) = (([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
+            let transport = Transport::Udp;
             let message = RawMessage::Text("x".into());
             (call, SipEvent::Received { transport, local, remote, summary, message }.into())
         }

@@ -87,16 +87,17 @@ impl Given {
             reason: status.map(|_| "OK".into()),
             cseq: Some(1),
             sip_call_id: Some(sip_call_id.into()),
-            sdp: false,
+            ..SipSummary::default()
         };
-        let (transport, local, remote) = ("udp".into(), "127.0.0.1:1".into(), "127.0.0.1:2".into());
+        let transport = Transport::Udp;
+        let (local, remote) = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
         let message = RawMessage::Text(String::new());
         let event = if sent {
             SipEvent::Sent { transport, local, remote, summary, retransmission: false, message }
         } else {
             SipEvent::Received { transport, local, remote, summary, message }
         };
-        self.phone(phone.clone(), PhoneEvent::Bound { local: "127.0.0.1:1".into() });
+        self.phone(phone.clone(), PhoneEvent::Bound { local: "127.0.0.1:1".parse().unwrap() });
         self.journal.append(Subject::phone(phone), Cause::Start, event)
     }
 }

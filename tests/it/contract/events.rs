@@ -21,6 +21,10 @@ fn s(text: &str) -> String {
     text.to_owned()
 }
 
+fn at(text: &str) -> std::net::SocketAddr {
+    text.parse().unwrap()
+}
+
 fn a() -> PhoneId {
     "a".parse().unwrap()
 }
@@ -47,7 +51,7 @@ fn phone_events() -> Vec<PhoneEvent> {
     vec![
         PhoneEvent::Added { spec: spec() },
         PhoneEvent::Updated { spec: PhoneSpec { codecs: None, realm: None, transport_text: None, ..spec() } },
-        PhoneEvent::Bound { local: s("192.0.2.1:5071") },
+        PhoneEvent::Bound { local: at("192.0.2.1:5071") },
         PhoneEvent::Registering { registrar: s("sip:pbx.example:5070") },
         PhoneEvent::RegistrationFailed { status: None, reason: s("no answer"), retry_in_ms: Some(30_000) },
         PhoneEvent::Registered { status: 200, reason: s("OK"), expires_s: 300 },
@@ -78,8 +82,8 @@ fn dialog() -> DialogIdentity {
         remote_cseq: None,
         route_set: vec![s("<sip:192.0.2.5;lr>")],
         remote_target: s("sip:600@192.0.2.9:5060"),
-        transport: s("udp"),
-        remote: s("192.0.2.9:5060"),
+        transport: Transport::Udp,
+        remote: at("192.0.2.9:5060"),
         confirmed: true,
     }
 }
@@ -188,15 +192,18 @@ fn sip_events() -> Vec<SipEvent> {
         reason: None,
         cseq: Some(2),
         sip_call_id: Some(s("f81d4fae@192.0.2.1")),
+        branch: Some(s("z9hG4bK1")),
+        from_tag: Some(s("l1")),
+        to_tag: None,
         sdp: false,
     };
     let text = "REGISTER sip:pbx.example SIP/2.0\r\nAuthorization: Digest response=\"***\"\r\n\r\n";
-    let (transport, local, remote) = (s("udp"), s("192.0.2.1:5071"), s("192.0.2.9:5060"));
+    let (transport, local, remote) = (Transport::Udp, at("192.0.2.1:5071"), at("192.0.2.9:5060"));
     vec![
         SipEvent::Sent {
-            transport: transport.clone(),
-            local: local.clone(),
-            remote: remote.clone(),
+            transport,
+            local,
+            remote,
             summary: summary.clone(),
             retransmission: true,
             message: RawMessage::Text(s(text)),
@@ -204,7 +211,7 @@ fn sip_events() -> Vec<SipEvent> {
         SipEvent::Received {
             transport,
             local,
-            remote: remote.clone(),
+            remote,
             summary: SipSummary { status: Some(200), reason: Some(s("OK")), ..summary },
             message: RawMessage::Base64(s("U0lQLzIuMCAyMDAg/w==")),
         },

@@ -153,7 +153,10 @@ async fn run(
                 state.lock().unwrap().media.handle_rtcp(now(), from, &report[..length]);
             }
             Some(arrival) = arrivals.recv() => match arrival {
-                Arrival::Message { flow, bytes, .. } => {
+                Arrival::Message { flow, message, .. } => {
+                    state.lock().unwrap().agent.handle_input(now(), Input::Message { flow, message: &message });
+                }
+                Arrival::Unparsable { flow, bytes, .. } => {
                     state.lock().unwrap().agent.handle_input(now(), Input::Received { flow, bytes: &bytes });
                 }
                 Arrival::Failed { flow, .. } => {

@@ -21,7 +21,7 @@ use offhook::{
     config::Pool,
     event::{
         CallEvent, Cause, DigitMethod, EndCause, MediaDirection, MediaEvent, MediaStatistics, Party,
-        PhoneEvent, RawMessage, SipEvent, SipSummary, Subject,
+        PhoneEvent, RawMessage, SipEvent, SipSummary, Subject, Transport,
     },
     id::{CallId, PhoneId, RunId, Seq},
     journal::Journal,
@@ -88,7 +88,7 @@ impl Exchange {
             self.on_phone(&phone, PhoneEvent::Dropped {});
         }
         self.on_phone(&phone, PhoneEvent::Added { spec: add.spec });
-        self.on_phone(&phone, PhoneEvent::Bound { local: "127.0.0.1:5061".into() });
+        self.on_phone(&phone, PhoneEvent::Bound { local: "127.0.0.1:5061".parse().unwrap() });
         if register && slow {
             let (journal, subject) = (self.journal.clone(), self.subject(&phone));
             tokio::spawn(async move {
@@ -148,13 +148,15 @@ impl Exchange {
             cseq: Some(cseq),
             sip_call_id: Some(sip_call_id.into()),
             sdp: !body.is_empty(),
+            ..SipSummary::default()
         };
-        let (local, remote) = ("127.0.0.1:5061".into(), "127.0.0.1:5060".into());
+        let (local, remote) = ("127.0.0.1:5061".parse().unwrap(), "127.0.0.1:5060".parse().unwrap());
+        let transport = Transport::Udp;
         let message = RawMessage::Text(text);
         let event = if sent {
-            SipEvent::Sent { transport: "udp".into(), local, remote, summary, retransmission: false, message }
+            SipEvent::Sent { transport, local, remote, summary, retransmission: false, message }
         } else {
-            SipEvent::Received { transport: "udp".into(), local, remote, summary, message }
+            SipEvent::Received { transport, local, remote, summary, message }
         };
         self.journal.append(self.subject(phone), Cause::Start, event);
     }

@@ -115,6 +115,7 @@ impl UserAgent {
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Received { flow, bytes } => self.receive(now, flow, bytes),
+            Input::Message { flow, message } => self.receive_message(now, flow, message),
             Input::TransportFailed { flow } => self.transport_failed(now, flow),
             Input::Timeout => self.fire(now),
         }

@@ -49,6 +49,13 @@ pub enum Input<'a> {
         /// Its bytes.
         bytes: &'a [u8],
     },
+    /// The same, already parsed.
+    Message {
+        /// The path it came by.
+        flow: Flow,
+        /// What came.
+        message: &'a Message,
+    },
     /// A send was refused, or the connection is gone.
     TransportFailed {
         /// The path that failed.

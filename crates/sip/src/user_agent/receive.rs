@@ -11,9 +11,16 @@ use std::time::Instant;
 impl UserAgent {
     pub(crate) fn receive(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
         match Message::parse(bytes) {
-            Ok(message) if message.is_response() => self.receive_response(now, flow, &message),
-            Ok(message) => self.receive_request(now, flow, &message),
+            Ok(message) => self.receive_message(now, flow, &message),
             Err(error) => self.anomaly(Anomaly::Unparsable(error), flow, bytes),
+        }
+    }
+
+    pub(crate) fn receive_message(&mut self, now: Instant, flow: Flow, message: &Message) {
+        if message.is_response() {
+            self.receive_response(now, flow, message);
+        } else {
+            self.receive_request(now, flow, message);
         }
     }
 
