@@ -13,7 +13,7 @@ use std::{
 use clap::Args;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::{Exit, Output};
+use super::{Exit, Output, prune};
 use crate::{
     event::{Envelope, Event, EventPattern, RawMessage, SipEvent},
     id::{CallId, PhoneId, RunId, Seq},
@@ -64,6 +64,12 @@ pub(crate) struct LogArgs {
     /// Show SIP messages in full below their line.
     #[arg(long)]
     sip: bool,
+    /// Removes calls and runs that are over and older than --keep, instead of showing anything.
+    #[arg(long, requires = "keep", conflicts_with_all = ["phone", "call", "run", "kind", "text", "since", "last", "follow", "sip"])]
+    prune: bool,
+    /// Age up to which everything is kept: `30d`, `12h`.
+    #[arg(long, value_name = "AGE", requires = "prune", value_parser = prune::age)]
+    keep: Option<Duration>,
 }
 
 /// A moment, absolute or back from now.
@@ -99,6 +105,9 @@ impl Events {
 
 /// Executes the verb.
 pub(crate) async fn run(args: LogArgs, output: &mut Output) -> io::Result<Exit> {
+    if let (true, Some(keep)) = (args.prune, args.keep) {
+        return prune::run(&args.data, keep, args.json, output).await;
+    }
     let shown = tokio::select! {
         shown = show(&args, output) => shown,
         interrupted = tokio::signal::ctrl_c() => return interrupted.map(|()| Exit::Interrupted),

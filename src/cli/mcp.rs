@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Output, against::Against, reasons, start::StartArgs};
+use super::{Exit, Output, against::Against, prune, reasons, start::StartArgs};
 use crate::{
     lab::LabOptions,
     mcp::{McpServer, PhoneTools, ScenarioEngine, Services},
@@ -25,6 +25,9 @@ pub(crate) struct McpArgs {
     /// How long a scenario waits for accounts and phones that others are using before it counts as blocked.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = super::start::duration)]
     lease_wait: Duration,
+    /// Removes calls and runs that are over and older than this from the journal of --data, now and every hour: `30d`, `12h`.
+    #[arg(long, value_name = "AGE", requires = "data", value_parser = prune::age)]
+    keep: Option<Duration>,
     #[command(flatten)]
     start: StartArgs,
 }
@@ -41,6 +44,7 @@ pub(crate) async fn run(args: McpArgs, output: &mut Output) -> io::Result<Exit> 
         registration_wait: Duration::ZERO,
         lab: (args.against == Some(Against::Lab)).then(LabOptions::default),
         profile,
+        keep: args.keep,
         ..args.start.options()
     };
     let node = match Node::start(options).await {

@@ -6,6 +6,7 @@ mod lab;
 mod log;
 mod mcp;
 mod output;
+mod prune;
 mod run;
 mod scenarios;
 mod start;

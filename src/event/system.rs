@@ -1,6 +1,7 @@
 //! Facts about the process.
 
 use super::events;
+use crate::id::Seq;
 
 events! {
     /// Facts about the process.
@@ -12,5 +13,20 @@ events! {
         },
         /// The process stopped in order; without it, the next start finds dangling calls.
         "system.stopped" => Stopped {},
+        /// The oldest calls and runs that are over were removed from the journal; nothing after `to` is missing.
+        "journal.pruned" => Pruned {
+            /// Position of the oldest event removed.
+            from: Seq,
+            /// Position of the newest event removed; events between the two that still count are kept.
+            to: Seq,
+            /// How many events were removed.
+            count: u64,
+            /// Who asked for it.
+            by: String,
+            /// The calls, as first and last of each stretch of numbers.
+            calls: Vec<[u64; 2]>,
+            /// The runs, as first and last of each stretch of numbers.
+            runs: Vec<[u64; 2]>,
+        },
     }
 }

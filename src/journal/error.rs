@@ -69,6 +69,23 @@ pub enum JournalError {
     Gone(#[from] Gone),
 }
 
+/// Nothing, or not everything that could go, was removed.
+#[derive(Debug, thiserror::Error)]
+pub enum PruneError {
+    /// The journal has no disk, and memory bounds itself.
+    #[error("a journal in memory keeps what fits")]
+    InMemory,
+    /// Another task or process removes already.
+    #[error("events are being removed already")]
+    Busy,
+    /// The folds could not be kept, so that nothing may go.
+    #[error("the views cannot be kept: {0}")]
+    NotKept(#[source] io::Error),
+    /// The disk refuses; what was removed whole until then is gone and told.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
 /// Why a stored event cannot be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum RowFault {

@@ -140,6 +140,8 @@ pub(super) trait Follower: Send + Sync {
     fn note_kept(&self, seq: Seq);
     /// Shows it what it has not seen, unless somebody is at it.
     fn follow(&self, shared: &Shared);
+    /// Shows it what it has not seen, after whoever is at it.
+    fn catch_up(&self, shared: &Shared);
     /// Returns a copy of it as of now, if it is one that is kept.
     fn snapshot(&self, shared: &Shared) -> Option<Snapshot>;
 }
@@ -170,6 +172,11 @@ impl<F: Fold + Sync + 'static> Follower for Named<F> {
             Err(TryLockError::Poisoned(progress)) => progress.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
+        self.following.catch_up(&mut progress, shared);
+    }
+
+    fn catch_up(&self, shared: &Shared) {
+        let mut progress = self.following.progress.write().unwrap_or_else(PoisonError::into_inner);
         self.following.catch_up(&mut progress, shared);
     }
 

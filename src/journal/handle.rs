@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::{Notify, Semaphore};
 
 use super::{
-    Health, Interest, JournalError, Reader, redact,
+    Health, Interest, JournalError, Reader, redact, retention,
     snapshot::Keeper,
     sqlite::{self, Source, Store},
     state::Shared,
@@ -35,7 +35,6 @@ pub struct Journal {
 }
 
 pub(super) struct Inner {
-    wall: Wall,
     pub(super) shared: Arc<Shared>,
     pub(super) disk: Option<Disk>,
 }
@@ -43,6 +42,7 @@ pub(super) struct Inner {
 pub(super) struct Disk {
     pub(super) folder: PathBuf,
     pub(super) source: Arc<Source>,
+    pub(super) keeper: Keeper,
     /// Whose turn it is to wait for `source`.
     pub(super) turn: Semaphore,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -58,8 +58,8 @@ impl Journal {
     /// Makes a journal in memory that keeps the newest events, `capacity` bytes of them.
     #[must_use]
     pub fn in_memory_with_capacity(wall: Wall, capacity: usize) -> Self {
-        let shared = Arc::new(Shared::new(capacity, Seq(0), false));
-        Self { inner: Arc::new(Inner { wall, shared, disk: None }) }
+        let shared = Arc::new(Shared::new(wall, capacity, Seq(0), false));
+        Self { inner: Arc::new(Inner { shared, disk: None }) }
     }
 
     /// Opens or makes the journal of a data folder; what it holds is there for folds, readers and queries.
@@ -78,10 +78,13 @@ impl Journal {
         let lock = sqlite::lock(folder)?;
         let file = folder.join(FILE);
         let store = Store::open(&file)?;
+        retention::finish(folder)?;
         let source = Arc::new(Source::open(&file)?);
-        let shared = Arc::new(Shared::new(capacity, source.head()?, true));
+        let shared = Arc::new(Shared::new(wall, capacity, source.head()?, true));
+        shared.lock().horizon = source.horizon()?;
         let of_writer = Arc::clone(&shared);
         let keeper = Keeper::new(folder, Arc::clone(&source));
+        let of_disk = keeper.clone();
         let writer = thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer::run(&of_writer, store, &keeper, lock))
@@ -89,29 +92,20 @@ impl Journal {
         let disk = Disk {
             folder: folder.to_owned(),
             source,
+            keeper: of_disk,
             turn: Semaphore::new(1),
             writer: Mutex::new(Some(writer)),
         };
-        Ok(Self { inner: Arc::new(Inner { wall, shared, disk: Some(disk) }) })
+        // What the last process removed and could not tell any more.
+        retention::tell(&shared, &disk.source)?;
+        Ok(Self { inner: Arc::new(Inner { shared, disk: Some(disk) }) })
     }
 
     /// Appends a fact and returns its position; whoever reads an attached fold from then on finds it there.
     ///
     /// Never waits for a disk and never fails. Secrets inside SIP messages are removed here.
     pub fn append(&self, subject: Subject, cause: Cause, event: impl Into<Event>) -> Seq {
-        let event = redact::event(event.into());
-        let shared = &self.inner.shared;
-        let mut state = shared.lock();
-        let seq = Seq(state.head.0.saturating_add(1));
-        // The time is taken under the lock, so that it never runs backwards along the journal.
-        let at = self.inner.wall.now();
-        let wake_writer = shared.push(&mut state, Arc::new(Envelope { seq, at, subject, cause, event }));
-        drop(state);
-        if wake_writer {
-            shared.wake_writer();
-        }
-        shared.lead_folds(seq);
-        seq
+        self.inner.shared.append(subject, cause, redact::event(event.into()))
     }
 
     /// Appends an event of another journal with its own position, which must be after the newest here.
@@ -225,7 +219,7 @@ impl Journal {
     /// Returns the clock that dates the events.
     #[must_use]
     pub fn wall(&self) -> Wall {
-        self.inner.wall
+        self.inner.shared.wall
     }
 
     pub(super) fn enter(&self, interest: Interest) -> (usize, Arc<Notify>) {

@@ -180,6 +180,9 @@ impl Journal {
             return Found::Nothing;
         }
         let mut seen = state.watchers.first(place).map_or(seen, |first| seen.max(before(first)));
+        if seen < state.horizon {
+            return Found::Gone(Gone { oldest: after(state.horizon) });
+        }
         let complete_after = state.memory.complete_after();
         if seen < complete_after {
             return match self.inner.disk {
@@ -211,8 +214,14 @@ impl Journal {
         interest: &Arc<Interest>,
     ) -> Result<(VecDeque<Arc<Envelope>>, Seq), Gone> {
         let (journal, interest) = (self.clone(), Arc::clone(interest));
-        let page = self.beside(move |_| {
+        let page = self.beside(move |source| {
             let mut page = journal.stored_page(seen)?;
+            // Asked afterwards: what another process removes meanwhile is behind it.
+            match source.horizon() {
+                Ok(horizon) if horizon <= seen => {}
+                Ok(horizon) => return Some(Stored { events: Vec::new(), shown: horizon, gone: true }),
+                Err(error) => tracing::error!(%error, "journal cannot be read"),
+            }
             page.events.retain(|envelope| interest.concerns(envelope));
             Some(page)
         });

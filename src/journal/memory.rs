@@ -1,8 +1,11 @@
 //! The newest events, in memory, as far as their size allows.
 //!
-//! Positions may have holes after the import of a damaged file, so an entry is where its offset says or a little later.
+//! Positions may have holes after the import of a damaged file and where events were retired, so an entry is where its offset says or a little later.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -43,6 +46,12 @@ impl Memory {
                 Some(_) | None => break,
             }
         }
+    }
+
+    /// Removes events.
+    pub(super) fn remove(&mut self, gone: &BTreeSet<Seq>) {
+        self.events.retain(|envelope| !gone.contains(&envelope.seq));
+        self.bytes = self.events.iter().map(|envelope| weight(envelope)).fold(0, usize::saturating_add);
     }
 
     /// Returns the position after which nothing is missing here.

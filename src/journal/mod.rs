@@ -1,8 +1,8 @@
 //! The event log: append-only, ordered, replayable.
 //!
-//! `append` gives an event its place in memory and wakes the readers whom it may concern at once; one writer thread makes it durable
-//! within milliseconds. Readers pull from a cursor, so a burst loses nothing; folds catch up when they
-//! are read, so a read after a reply is never behind the reply. Retention and compaction are left out: a data folder grows.
+//! `append` gives an event its place in memory and wakes the readers whom it may concern at once; one writer thread makes
+//! it durable within milliseconds. Readers pull from a cursor, so a burst loses nothing; folds catch up when they are read,
+//! so a read after a reply is never behind the reply. Nothing is rewritten; the oldest calls and runs may be retired whole.
 
 mod error;
 mod fold;
@@ -15,12 +15,13 @@ mod query;
 mod reader;
 mod redact;
 mod replay;
+mod retention;
 mod snapshot;
 mod sqlite;
 mod state;
 mod writer;
 
-pub use error::{Gone, JournalError, RowFault};
+pub use error::{Gone, JournalError, PruneError, RowFault};
 pub use fold::{Attached, Fold, KeptFold};
 pub use handle::Journal;
 pub use interest::{About, Interest, Kinds};
@@ -29,6 +30,7 @@ pub use query::Query;
 pub use reader::{More, Reader};
 pub use redact::redact;
 pub use replay::{Archive, ReplayError, Replayed, Skipped, replay};
+pub use retention::{Asker, Pruned, prune_beside};
 pub use state::Health;
 
 #[cfg(test)]

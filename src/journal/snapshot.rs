@@ -13,7 +13,11 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{KeptFold, sqlite::Source, state::Shared};
+use super::{
+    KeptFold, retention,
+    sqlite::{Source, lock_to_retire},
+    state::Shared,
+};
 use crate::id::Seq;
 
 /// A fold as it was.
@@ -57,7 +61,8 @@ enum Unfit {
 impl Snapshot {
     /// Writes the file whole or not at all; `source` must hold the snapshot's newest event.
     pub(super) fn write(&self, folder: &Path, source: &Source) -> io::Result<()> {
-        let Some(at) = time_of(source, self.seq) else { return Ok(()) };
+        let at = time_of(source, self.seq)
+            .ok_or_else(|| io::Error::other(format!("event {} is not on disk", self.seq)))?;
         let label = Label {
             fold: self.name.to_owned(),
             version: self.version,
@@ -68,7 +73,8 @@ impl Snapshot {
         };
         let mut label = serde_json::to_vec(&label)?;
         label.push(b'\n');
-        let (path, new) = (path(folder, self.name), folder.join(format!("journal.{}.new", self.name)));
+        let (path, new) =
+            (path(folder, self.name), folder.join(format!("journal.{}.{}", self.name, std::process::id())));
         let mut file = fs::File::create(&new)?;
         file.write_all(&label)?;
         file.write_all(&self.data)?;
@@ -89,6 +95,37 @@ impl Keeper {
         Self { folder: folder.to_owned(), source }
     }
 
+    /// Keeps every fold that can be, as of now; returns up to where nothing is needed any more to make them.
+    pub(super) fn keep_all(&self, shared: &Shared) -> io::Result<Seq> {
+        let mut upto = shared.head();
+        for fold in shared.folds() {
+            let Some(snapshot) = fold.snapshot(shared) else { continue };
+            self.write(shared, &snapshot)?;
+            fold.note_kept(snapshot.seq);
+            upto = upto.min(snapshot.seq);
+        }
+        Ok(upto)
+    }
+
+    /// Tells what another process has removed; false while one is at it.
+    pub(super) fn tell(&self, shared: &Shared) -> bool {
+        let told = match lock_to_retire(&self.folder) {
+            Ok(None) => return false,
+            Ok(Some(_lock)) => retention::tell(shared, &self.source),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = told {
+            tracing::error!(%error, "what was removed from the journal cannot be told");
+        }
+        true
+    }
+
+    fn write(&self, shared: &Shared, snapshot: &Snapshot) -> io::Result<()> {
+        // Not ahead of the disk: a process that dies would leave a fold of what never was.
+        shared.settle(|health| health.durable >= Some(snapshot.seq) || !health.writing);
+        snapshot.write(&self.folder, &self.source)
+    }
+
     /// Keeps every fold that is `worth` events further than what is kept of it.
     pub(super) fn keep(&self, shared: &Shared, worth: u64) {
         for fold in shared.folds() {
@@ -96,9 +133,7 @@ impl Keeper {
                 continue;
             }
             let Some(snapshot) = fold.snapshot(shared) else { continue };
-            // Not ahead of the disk: a process that dies would leave a fold of what never was.
-            shared.settle(|health| health.durable >= Some(snapshot.seq) || !health.writing);
-            match snapshot.write(&self.folder, &self.source) {
+            match self.write(shared, &snapshot) {
                 Ok(()) => fold.note_kept(snapshot.seq),
                 Err(error) => tracing::warn!(%error, fold = snapshot.name, "a fold is not kept"),
             }

@@ -11,7 +11,11 @@ use std::{
 use tokio::sync::watch;
 
 use super::{fold::Follower, interest::Watchers, memory::Memory};
-use crate::{event::Envelope, id::Seq};
+use crate::{
+    event::{Cause, Envelope, Event, Subject},
+    id::Seq,
+    wall::Wall,
+};
 
 /// A group is written when it has this many events ...
 const GROUP: usize = 500;
@@ -38,6 +42,8 @@ pub(super) struct State {
     pub(super) head: Seq,
     pub(super) memory: Memory,
     pub(super) watchers: Watchers,
+    /// No event after this one was ever removed from the file.
+    pub(super) horizon: Seq,
     health: Health,
     pending: Vec<Arc<Envelope>>,
     flush: bool,
@@ -52,6 +58,10 @@ pub(super) struct Shared {
     folds: RwLock<Vec<Arc<dyn Follower>>>,
     /// What every fold has seen; events after it must stay in memory.
     folded: AtomicU64,
+    /// Dates the events.
+    pub(super) wall: Wall,
+    /// The last of what was removed that is told in the journal.
+    pub(super) told: Mutex<i64>,
     work: Condvar,
     settled: Condvar,
     pub(super) health: watch::Sender<Health>,
@@ -90,12 +100,13 @@ impl State {
 
 impl Shared {
     /// Makes the state of a journal whose newest event is `head`; `on_disk` when there is a writer.
-    pub(super) fn new(capacity: usize, head: Seq, on_disk: bool) -> Self {
+    pub(super) fn new(wall: Wall, capacity: usize, head: Seq, on_disk: bool) -> Self {
         let health = Health { durable: on_disk.then_some(head), failure: None, writing: on_disk };
         let state = State {
             head,
             memory: Memory::new(capacity, head),
             watchers: Watchers::new(),
+            horizon: Seq(0),
             health: health.clone(),
             pending: Vec::new(),
             flush: false,
@@ -106,6 +117,8 @@ impl Shared {
             head: AtomicU64::new(head.0),
             folds: RwLock::default(),
             folded: AtomicU64::new(u64::MAX),
+            wall,
+            told: Mutex::new(0),
             work: Condvar::new(),
             settled: Condvar::new(),
             health: watch::Sender::new(health),
@@ -115,6 +128,21 @@ impl Shared {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // A fold that panicked leaves the journal itself whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends a fact without secrets and returns its position.
+    pub(super) fn append(&self, subject: Subject, cause: Cause, event: Event) -> Seq {
+        let mut state = self.lock();
+        let seq = Seq(state.head.0.saturating_add(1));
+        // The time is taken under the lock, so that it never runs backwards along the journal.
+        let at = self.wall.now();
+        let wake_writer = self.push(&mut state, Arc::new(Envelope { seq, at, subject, cause, event }));
+        drop(state);
+        if wake_writer {
+            self.wake_writer();
+        }
+        self.lead_folds(seq);
+        seq
     }
 
     /// Keeps the newest event; returns whether the writer must be woken.

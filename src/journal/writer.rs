@@ -27,6 +27,9 @@ pub(super) fn run(shared: &Arc<Shared>, mut store: Store, keeper: &Keeper, lock:
             }
         }
         keeping.wrote(group.len());
+        if store.others_wrote() && keeper.tell(shared) {
+            store.note();
+        }
         group.clear();
     }
     keeping.end();

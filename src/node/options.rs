@@ -20,6 +20,8 @@ pub struct NodeOptions {
     pub seed: u64,
     /// Where the node keeps what it must not forget.
     pub data: Data,
+    /// Age up to which calls and runs that are over stay in the journal of a folder; without it they all do.
+    pub keep: Option<Duration>,
     /// Where recordings go; without it, into the folder of the data.
     pub recordings: Option<Recordings>,
     /// Bounds.
@@ -53,6 +55,7 @@ impl NodeOptions {
             wall: Wall::system(),
             seed: super::seed(),
             data: Data::Memory,
+            keep: None,
             recordings: None,
             limits: Limits::default(),
             media_workers: 2,

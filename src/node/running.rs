@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::spawn_blocking;
+use tokio::task::{AbortHandle, spawn_blocking};
 
 use super::{Data, NodeOptions, fresh_folder};
 use crate::{
@@ -67,6 +67,8 @@ pub struct Node {
     profile: Option<PbxProfile>,
     recordings: Recordings,
     data: Data,
+    /// Removes from the journal what has become too old.
+    retention: Option<AbortHandle>,
     /// Goes with the node.
     temporary: Option<PathBuf>,
 }
@@ -97,7 +99,10 @@ impl Node {
             ..base
         })
         .await?;
-        let mut node = Self { switchboard, lab: None, profile: options.profile, recordings, data, temporary };
+        let journal = switchboard.journal().clone();
+        let retention = options.keep.map(|age| tokio::spawn(journal.keep_for(age)).abort_handle());
+        let profile = options.profile;
+        let mut node = Self { switchboard, lab: None, profile, recordings, data, retention, temporary };
         if let Some(lab) = options.lab {
             match Lab::start(network, lab) {
                 Ok(lab) => {
@@ -165,6 +170,9 @@ impl Node {
     /// # Errors
     /// [`StopError`] says what did not end in order; it is over all the same.
     pub async fn stop(self) -> Result<(), StopError> {
+        if let Some(retention) = &self.retention {
+            retention.abort();
+        }
         let closed = match tokio::time::timeout(SHUTDOWN, self.switchboard.shutdown()).await {
             Ok(closed) => closed.map_err(StopError::Shutdown),
             Err(_) => {

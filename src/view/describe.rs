@@ -16,6 +16,13 @@ pub fn describe(event: &Event) -> String {
         Event::Run(event) => run(event),
         Event::System(SystemEvent::Started { version }) => format!("version {version}"),
         Event::System(SystemEvent::Stopped {}) => String::new(),
+        Event::System(SystemEvent::Pruned { from, to, count, by, calls, runs }) => {
+            let how_many = |ranges: &[[u64; 2]]| {
+                ranges.iter().map(|[first, last]| last.saturating_sub(*first).saturating_add(1)).sum::<u64>()
+            };
+            let (calls, runs) = (how_many(calls), how_many(runs));
+            format!("{count} events from {from} to {to}: {calls} calls, {runs} runs ({by})")
+        }
     };
     one_line(&text)
 }

@@ -1,7 +1,8 @@
 //! All views behind one cheap handle.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,9 +10,9 @@ use super::{
     SipThread, TimelineRow, timeline,
 };
 use crate::{
-    event::{Envelope, Event, PhoneEvent},
+    event::{Envelope, Event, PhoneEvent, SystemEvent},
     id::{CallId, PhoneId, RunId, Seq},
-    journal::{Attached, Fold, Journal, JournalError, KeptFold},
+    journal::{self, Asker, Attached, Fold, Journal, JournalError, KeptFold, PruneError, Pruned},
 };
 
 /// Reads of everything that happened; every answer is as new as the last append that returned.
@@ -54,6 +55,9 @@ impl Fold for Folded {
         if let Event::Phone(PhoneEvent::Dropped {}) = &envelope.event {
             self.forget_a_phone();
         }
+        if let Event::System(SystemEvent::Pruned { calls, .. }) = &envelope.event {
+            self.forget_calls(calls);
+        }
     }
 }
 
@@ -63,6 +67,17 @@ impl KeptFold for Folded {
 }
 
 impl Folded {
+    /// Forgets what retention took.
+    fn forget_calls(&mut self, ranges: &[[u64; 2]]) {
+        for gone in self.calls.forget(ranges) {
+            let others = self.calls.with_sip_call_id(&gone.sip_call_id);
+            if !others.iter().any(|other| other.phone == gone.phone) {
+                self.sip_messages.forget_thread(&gone.phone, &gone.sip_call_id);
+            }
+        }
+        self.sip_messages.close_ranks();
+    }
+
     /// Lets go of the oldest dropped phone above the limit; one whose calls still have to be ended stays.
     fn forget_a_phone(&mut self) {
         let calls = &self.calls;
@@ -225,4 +240,12 @@ impl Views {
     fn read<R>(&self, look: impl FnOnce(&Folded) -> R) -> R {
         self.folded.read(look)
     }
+}
+
+/// Removes the calls and runs that are over and older than `until` from a data folder that another process uses.
+///
+/// # Errors
+/// [`PruneError`] says what stopped it.
+pub fn prune_beside(folder: &Path, until: Timestamp, asker: Asker) -> Result<Pruned, PruneError> {
+    journal::prune_beside::<Folded>(folder, until, asker)
 }

@@ -16,7 +16,7 @@ mod timeline;
 pub use calls::{CallEnd, CallView, Calls, Phase, Playing, Recording, Transfer};
 pub use counters::Counters;
 pub use describe::describe;
-pub use handle::{Dangling, Views};
+pub use handle::{Dangling, Views, prune_beside};
 pub use messages::{Inbox, MessageView};
 pub use phones::{PhoneView, Phones, Registration, RegistrationView};
 pub use runs::{Failure, Held, RunEnd, RunView, Runs};

@@ -172,7 +172,7 @@ impl Fold for Phones {
         let event = match &envelope.event {
             Event::Phone(event) => event,
             Event::System(SystemEvent::Started { .. }) => return self.forget_sockets(),
-            Event::System(SystemEvent::Stopped {})
+            Event::System(SystemEvent::Stopped {} | SystemEvent::Pruned { .. })
             | Event::Call(_)
             | Event::Media(_)
             | Event::Sip(_)

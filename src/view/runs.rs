@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{CallEvent, Cause, Ending, Envelope, Event, RunEvent, Verdict},
+    event::{CallEvent, Cause, Ending, Envelope, Event, RunEvent, SystemEvent, Verdict},
     id::{CallId, PhoneId, RunId, Seq},
     journal::Fold,
 };
@@ -221,6 +221,10 @@ impl Runs {
 
 impl Fold for Runs {
     fn apply(&mut self, envelope: &Envelope) {
+        if let Event::System(SystemEvent::Pruned { runs, .. }) = &envelope.event {
+            let retired = |run: &RunId| runs.iter().any(|[first, last]| (*first..=*last).contains(&run.0));
+            return self.by_id.retain(|id, _| !retired(id));
+        }
         let Some(id) = envelope.subject.run else { return };
         if let Event::Run(event) = &envelope.event {
             self.next = self.next.max(id.0.saturating_add(1));

@@ -54,6 +54,24 @@ impl SipMessages {
         self.by_phone.remove(phone);
     }
 
+    /// Forgets what a phone sent and received in a call.
+    pub(super) fn forget_thread(&mut self, phone: &PhoneId, sip_call_id: &str) {
+        let Some(of_call) = self.threads.get_mut(sip_call_id) else { return };
+        let Some(gone) = of_call.remove(phone) else { return };
+        if of_call.is_empty() {
+            self.threads.remove(sip_call_id);
+        }
+        if let Some(ring) = self.by_phone.get_mut(phone) {
+            ring.retain(|seq| gone.messages.binary_search(seq).is_err());
+        }
+    }
+
+    /// Forgets the order of threads that are gone.
+    pub(super) fn close_ranks(&mut self) {
+        let threads = &self.threads;
+        self.order.retain(|known| threads.contains_key(known));
+    }
+
     fn message(&mut self, phone: &PhoneId, summary: &SipSummary, seq: Seq, sent: bool) {
         let Some(sip_call_id) = &summary.sip_call_id else { return };
         if !self.threads.contains_key(sip_call_id) {

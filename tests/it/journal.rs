@@ -8,9 +8,9 @@ use std::{
 };
 
 use offhook::{
-    event::{Cause, Event, RunEvent, Subject},
-    id::{RunId, Seq},
-    journal::{Journal, JournalError, Query},
+    event::{CallEvent, Cause, EndCause, Event, Party, RunEvent, Subject, SystemEvent},
+    id::{CallId, RunId, Seq},
+    journal::{Asker, Journal, JournalError, Query},
     wall::Wall,
 };
 
@@ -69,4 +69,67 @@ fn nothing_that_was_flushed_is_lost_when_the_process_is_killed() {
         assert_eq!(found.len() as u64, journal.head().0);
     }
     assert!(promised >= 3 * 20 * 37, "{promised}");
+}
+
+const REMOVING: &str = "OFFHOOK_TEST_REMOVE_FROM";
+const REMOVING_NAME: &str =
+    "journal::a_process_killed_while_it_removes_leaves_whole_calls_and_the_next_tells_it";
+
+/// Fills a folder with calls of six facts each that are over.
+fn fill_with_calls(folder: &Path, calls: u64) {
+    let journal = Journal::open(folder, Wall::system()).unwrap();
+    for number in 0..calls {
+        let subject = Subject::call("a".parse().unwrap(), CallId(number));
+        let (target, local, sip_call_id) = ("sip:b".to_owned(), "sip:a".to_owned(), number.to_string());
+        journal.append(subject.clone(), Cause::Start, CallEvent::Placed { target, local, sip_call_id });
+        for _ in 0..4 {
+            journal.append(subject.clone(), Cause::Start, CallEvent::Trying {});
+        }
+        let (by, cause, reason) = (Party::Local, EndCause::Normal, "Normal".to_owned());
+        let ended = CallEvent::Ended { by, cause, status: None, reason, duration_ms: 1 };
+        journal.append(subject, Cause::Start, ended);
+    }
+    journal.close_blocking().unwrap();
+}
+
+#[test]
+fn a_process_killed_while_it_removes_leaves_whole_calls_and_the_next_tells_it() {
+    const CALLS: u64 = 5_000;
+    if let Some(folder) = env::var_os(REMOVING) {
+        let journal = Journal::open(Path::new(&folder), Wall::system()).unwrap();
+        journal.prune_blocking(journal.wall().now(), Asker::Keep).unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fill_with_calls(folder.path(), CALLS);
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args([REMOVING_NAME, "--exact", "--test-threads=1"])
+        .env(REMOVING, folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let database = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
+    let count =
+        || -> i64 { database.query_row("SELECT count(*) FROM events", [], |row| row.get(0)).unwrap() };
+    while count() > 25_000 {
+        assert!(child.try_wait().unwrap().is_none(), "it was through before it could be killed");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let journal = Journal::open(folder.path(), Wall::system()).unwrap();
+    let events = journal.query_blocking(&Query::default()).unwrap();
+    let mut calls = std::collections::BTreeMap::<CallId, u64>::new();
+    for call in events.iter().filter_map(|envelope| envelope.subject.call) {
+        *calls.entry(call).or_default() += 1;
+    }
+    assert!(calls.values().all(|facts| *facts == 6), "a call is cut: {calls:?}");
+    let gone = CALLS - calls.len() as u64;
+    let told = |envelope: &std::sync::Arc<offhook::event::Envelope>| match &envelope.event {
+        Event::System(SystemEvent::Pruned { count, .. }) => *count,
+        _ => 0,
+    };
+    assert!(gone >= CALLS / 6 && gone < CALLS - 1, "{gone}");
+    assert_eq!(events.iter().map(told).sum::<u64>(), gone * 6);
 }

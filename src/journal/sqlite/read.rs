@@ -8,6 +8,7 @@ use std::{
 use rusqlite::{Connection, types::Value};
 
 use super::{
+    retire::{self, Owed},
     schema,
     wire::{self, COLUMNS, integer, nanoseconds},
 };
@@ -21,6 +22,7 @@ use crate::{
 pub(in crate::journal) struct Source {
     path: PathBuf,
     connection: Mutex<Connection>,
+    retires: bool,
 }
 
 /// Rows as they were found.
@@ -35,7 +37,8 @@ pub(in crate::journal) struct Page {
 impl Source {
     /// Opens an existing file.
     pub(in crate::journal) fn open(file: &Path) -> Result<Self, JournalError> {
-        Ok(Self { path: file.to_owned(), connection: Mutex::new(schema::open_to_read(file)?) })
+        let (connection, retires) = schema::open_to_read(file)?;
+        Ok(Self { path: file.to_owned(), connection: Mutex::new(connection), retires })
     }
 
     /// Returns the position of the newest event in the file.
@@ -43,14 +46,39 @@ impl Source {
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let head: i64 = connection
             .query_row("SELECT coalesce(max(seq), 0) FROM events", [], |row| row.get(0))
-            .map_err(|source| JournalError::Sqlite { path: self.path.clone(), source })?;
+            .map_err(|source| self.failed(source))?;
         Ok(Seq(u64::try_from(head).unwrap_or_default()))
+    }
+
+    /// Returns the position after which no event was retired.
+    pub(in crate::journal) fn horizon(&self) -> Result<Seq, JournalError> {
+        if !self.retires {
+            return Ok(Seq(0));
+        }
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut statement =
+            connection.prepare_cached("SELECT seq FROM horizon").map_err(|source| self.failed(source))?;
+        let seq: i64 = statement.query_row([], |row| row.get(0)).map_err(|source| self.failed(source))?;
+        Ok(Seq(u64::try_from(seq).unwrap_or_default()))
+    }
+
+    /// Returns what was removed whole after the `id`-th and is not told in the journal yet.
+    pub(in crate::journal) fn owed(&self, id: i64) -> Result<Vec<Owed>, JournalError> {
+        if !self.retires {
+            return Ok(Vec::new());
+        }
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        retire::owed(&connection, id).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: rusqlite::Error) -> JournalError {
+        JournalError::Sqlite { path: self.path.clone(), source }
     }
 
     /// Returns the selected events, at most the query's limit, stopping at a damaged row.
     pub(in crate::journal) fn select(&self, query: &Query) -> Result<Page, JournalError> {
         let (sql, values) = statement(query);
-        self.rows(&sql, values).map_err(|source| JournalError::Sqlite { path: self.path.clone(), source })
+        self.rows(&sql, values).map_err(|source| self.failed(source))
     }
 
     /// Returns one event a position asked for; what is not there or cannot be understood is absent.
@@ -58,7 +86,7 @@ impl Source {
         &self,
         seqs: &[Seq],
     ) -> Result<Vec<Option<Arc<Envelope>>>, JournalError> {
-        let failed = |source| JournalError::Sqlite { path: self.path.clone(), source };
+        let failed = |source| self.failed(source);
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let sql = format!("SELECT {COLUMNS} FROM events WHERE seq = ?1");
         let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
@@ -138,7 +166,7 @@ fn statement(query: &Query) -> (String, Vec<Value>) {
     (format!("SELECT {COLUMNS} FROM events WHERE {selection} ORDER BY seq {order} LIMIT {limit}"), values)
 }
 
-fn of_kinds(kinds: &[EventPattern]) -> (String, Vec<Value>) {
+pub(super) fn of_kinds(kinds: &[EventPattern]) -> (String, Vec<Value>) {
     let mut conditions = Vec::new();
     let mut values = Vec::new();
     for kind in kinds {

@@ -1,4 +1,4 @@
-//! The layout of the file and how connections are set up.
+//! The layouts of the file, the steps from each to the next, and how connections are set up.
 
 use std::{path::Path, time::Duration};
 
@@ -6,13 +6,21 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::super::JournalError;
 
-/// Version of the layout, in `user_version`.
-const LAYOUT: i64 = 1;
-
 /// How long a connection waits for another process's short locks.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-const TABLES: &str = "
+/// The steps in order; a file says in `user_version` how many it has taken. A step that was published never changes.
+const STEPS: [&str; 2] = [EVENTS, RETIREMENT];
+
+/// The layout that every step leads to.
+const LAYOUT: i64 = 2;
+const _: () = assert!(LAYOUT as usize == STEPS.len());
+
+/// The first layout that knows of retired events.
+const WITH_RETIREMENT: i64 = 2;
+
+/// Layout 1: the events, append-only.
+const EVENTS: &str = "
 CREATE TABLE events (
   seq   INTEGER PRIMARY KEY,
   at    INTEGER NOT NULL,
@@ -33,6 +41,30 @@ CREATE TRIGGER in_order BEFORE INSERT ON events WHEN NEW.seq <= (SELECT max(seq)
   BEGIN SELECT RAISE(FAIL, 'the journal is append-only'); END;
 ";
 
+/// Layout 2: the oldest events may be retired, whole calls and runs at a time.
+///
+/// A row of `retired` is written before the first event of its call or run goes, says who goes and how far it has come,
+/// and stays until `journal.pruned` is written. Only such events can be deleted. Nothing is missing after `horizon`.
+const RETIREMENT: &str = "
+CREATE TABLE retired (
+  id     INTEGER PRIMARY KEY AUTOINCREMENT,
+  call   INTEGER UNIQUE,
+  run    INTEGER UNIQUE,
+  first  INTEGER NOT NULL,
+  last   INTEGER NOT NULL,
+  count  INTEGER NOT NULL,
+  whole  INTEGER NOT NULL,
+  asker  TEXT NOT NULL,
+  CHECK ((call IS NULL) <> (run IS NULL))
+) STRICT;
+CREATE TABLE horizon (seq INTEGER NOT NULL) STRICT;
+INSERT INTO horizon VALUES (0);
+DROP TRIGGER no_delete;
+CREATE TRIGGER no_delete BEFORE DELETE ON events
+  WHEN NOT EXISTS (SELECT 1 FROM retired WHERE call = OLD.call) AND NOT EXISTS (SELECT 1 FROM retired WHERE run = OLD.run)
+  BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+";
+
 /// Opens the file for writing and makes its tables when it is new.
 pub(super) fn open(file: &Path) -> Result<Connection, JournalError> {
     let failed = |source| JournalError::Sqlite { path: file.to_owned(), source };
@@ -47,25 +79,29 @@ pub(super) fn open(file: &Path) -> Result<Connection, JournalError> {
              PRAGMA wal_autocheckpoint = 64000;",
         )
         .map_err(failed)?;
-    match layout(&connection).map_err(failed)? {
-        0 => {
-            let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;");
-            connection.execute_batch(&make).map_err(failed)?;
-        }
-        LAYOUT => {}
-        other => return Err(JournalError::Layout { path: file.to_owned(), found: other, known: LAYOUT }),
+    let found = layout(&connection).map_err(failed)?;
+    let taken = usize::try_from(found).unwrap_or(usize::MAX);
+    let Some(steps) = STEPS.get(taken..) else {
+        return Err(JournalError::Layout { path: file.to_owned(), found, known: LAYOUT });
+    };
+    for (step, to) in steps.iter().zip(found.saturating_add(1)..) {
+        // One transaction a step: a process that dies leaves a layout, not a part of one.
+        let take = format!("BEGIN IMMEDIATE; {step} PRAGMA user_version = {to}; COMMIT;");
+        connection.execute_batch(&take).map_err(failed)?;
     }
     Ok(connection)
 }
 
-/// Opens an existing file for reading, also while another process writes it.
-pub(super) fn open_to_read(file: &Path) -> Result<Connection, JournalError> {
+/// Opens an existing file for reading, also while another process writes it; tells whether it knows of retired events.
+///
+/// A file of an earlier layout is read as it is: events are in the same columns in all of them.
+pub(super) fn open_to_read(file: &Path) -> Result<(Connection, bool), JournalError> {
     let failed = |source| JournalError::Sqlite { path: file.to_owned(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
     match layout(&connection).map_err(failed)? {
-        LAYOUT => Ok(connection),
+        layout @ 1..=LAYOUT => Ok((connection, layout >= WITH_RETIREMENT)),
         other => Err(JournalError::Layout { path: file.to_owned(), found: other, known: LAYOUT }),
     }
 }

@@ -5,7 +5,7 @@ use crate::journal::{state::Shared, writer::Ending};
 
 /// The state of a journal whose disk takes nothing.
 fn stuck() -> Shared {
-    Shared::new(3, Seq(0), true)
+    Shared::new(Wall::system(), 3, Seq(0), true)
 }
 
 #[tokio::test]

@@ -100,14 +100,29 @@ impl Calls {
         }
     }
 
+    /// Forgets the ended calls of these numbers; returns them.
+    pub(crate) fn forget(&mut self, ranges: &[[u64; 2]]) -> Vec<Arc<CallView>> {
+        let retired = |call: &CallId| ranges.iter().any(|[first, last]| (*first..=*last).contains(&call.0));
+        let (gone, ended): (VecDeque<_>, _) = self.ended.drain(..).partition(retired);
+        self.ended = ended;
+        gone.into_iter().filter_map(|call| self.remove(call)).collect()
+    }
+
     fn forget_oldest(&mut self) {
-        let Some(gone) = self.ended.pop_front().and_then(|call| self.by_id.remove(&call)) else { return };
+        if let Some(oldest) = self.ended.pop_front() {
+            self.remove(oldest);
+        }
+    }
+
+    fn remove(&mut self, call: CallId) -> Option<Arc<CallView>> {
+        let gone = self.by_id.remove(&call)?;
         if let Some(same) = self.by_sip_call_id.get_mut(&gone.sip_call_id) {
             same.retain(|call| *call != gone.id);
             if same.is_empty() {
                 self.by_sip_call_id.remove(&gone.sip_call_id);
             }
         }
+        Some(gone)
     }
 }
 

@@ -4,6 +4,7 @@ mod calls;
 mod kept;
 mod others;
 mod phones;
+mod retention;
 
 use super::*;
 use crate::{

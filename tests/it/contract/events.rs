@@ -285,6 +285,10 @@ fn samples() -> Vec<Envelope> {
         add(&call, Cause::Media, event.into());
     }
     add(&Subject::system, Cause::command(Surface::Cli), SystemEvent::Stopped {}.into());
+    let (from, to, count, by) = (Seq(3), Seq(4711), 400, s("prune"));
+    let pruned =
+        SystemEvent::Pruned { from, to, count, by, calls: vec![[0, 9], [11, 11]], runs: vec![[1, 1]] };
+    add(&Subject::system, Cause::command(Surface::Cli), pruned.into());
     let at = "2026-01-02T03:04:05.678901Z".parse().unwrap();
     let numbered = events.into_iter().zip(1..);
     numbered.map(|((subject, cause, event), n)| Envelope { seq: Seq(n), at, subject, cause, event }).collect()
@@ -373,4 +377,34 @@ fn a_database_written_by_the_first_version_opens_and_goes_on() {
     let next = journal.append(Subject::system(), Cause::Start, SystemEvent::Stopped {});
     journal.close_blocking().unwrap();
     assert_eq!(next, Seq(5));
+}
+
+#[test]
+fn a_data_folder_of_the_first_layout_opens_whole_is_brought_up_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal.db");
+    let dump = std::fs::read_to_string(data("layout-1.sql")).unwrap();
+    rusqlite::Connection::open(&file).unwrap().execute_batch(&dump).unwrap();
+    // Reading alone changes nothing.
+    let mut read = offhook::view::Counters::default();
+    let replayed = replay(folder.path(), &mut read).unwrap();
+    assert_eq!((replayed.events, replayed.skipped.len()), (141, 0));
+    let layout = |file: &Path| -> i64 {
+        let database = rusqlite::Connection::open(file).unwrap();
+        database.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(layout(&file), 1);
+
+    let journal = Journal::open(folder.path(), Wall::system()).unwrap();
+    let views = Views::attach(&journal);
+    assert_eq!(layout(&file), 2);
+    assert_eq!(views.counters(), read);
+    assert_eq!((views.next_call_id(), views.next_run_id()), (CallId(3), RunId(4)));
+    assert!(views.all_active_calls().is_empty() && views.phones().is_empty());
+    assert_eq!(views.run(RunId(2)).unwrap().verdict, Some(Verdict::Passed));
+    assert_eq!(journal.query_blocking(&Query::default()).unwrap().len(), 141);
+    assert_eq!(journal.append(Subject::system(), Cause::Start, SystemEvent::Stopped {}), Seq(142));
+    let pruned = journal.prune_blocking(journal.wall().now(), offhook::journal::Asker::Prune).unwrap();
+    assert_eq!((pruned.calls, pruned.runs), (2, 2), "the newest of each stays");
+    journal.close_blocking().unwrap();
 }
