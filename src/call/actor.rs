@@ -22,11 +22,12 @@ use crate::{
     command::{CallCommand, Code, Outcome, Rejection},
     config::Occupant,
     event::{
-        CallEvent, Cause, DigitMethod, Direction, Event, MediaDirection, MediaEvent, MediaStatistics, Subject,
+        CallEvent, Cause, DigitMethod, Direction, Event, MediaDirection, MediaEvent, MediaSocket,
+        MediaStatistics, Subject,
     },
     id::{CallId, PhoneId},
     journal::Journal,
-    media::Noticed,
+    media::{Kind, Noticed},
 };
 
 /// Length of one digit; what users of per-phone tools know.
@@ -173,6 +174,13 @@ impl Actor for CallActor {
             CallMessage::Command { told, cause, reply } => call.command(&told, &cause, reply),
             CallMessage::Sip { event, cause } => call.session_event(*event, &cause),
             CallMessage::Media(Noticed::Voice(fact)) => call.append_fact(fact, &Cause::Media),
+            CallMessage::Media(Noticed::SocketFailed { kind, reason }) => {
+                let socket = match kind {
+                    Kind::Rtp => MediaSocket::Rtp,
+                    Kind::Rtcp => MediaSocket::Rtcp,
+                };
+                call.append(MediaEvent::SocketFailed { socket, reason }, &Cause::Network);
+            }
             CallMessage::Media(Noticed::RecordingGap { lost_ms }) => call.recording_gap(lost_ms),
             CallMessage::Media(Noticed::RecordingBroken) => call.set_recording(false, &Cause::Media),
             CallMessage::Recorded { recorded, cause } => call.recorded(recorded, &cause),

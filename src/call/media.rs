@@ -11,6 +11,7 @@ use offhook_media::{
 
 use crate::{
     event::{MediaDirection, MediaEvent},
+    id::PhoneId,
     media::{LegHandle, MediaHub},
     net::Network,
 };
@@ -63,6 +64,7 @@ impl CallMedia {
         hub: &MediaHub,
         network: &dyn Network,
         ip: IpAddr,
+        phone: PhoneId,
         seed: u64,
         codecs: Option<&[String]>,
     ) -> io::Result<Self> {
@@ -72,7 +74,7 @@ impl CallMedia {
             detectors: Detectors { tone: true, inband_dtmf: false, silence: true },
             ..SessionConfig::default()
         };
-        let leg = hub.open(network, ip)?;
+        let leg = hub.open(network, ip, Some(phone))?;
         leg.speak(|now| MediaSession::new(config, now));
         let local = leg.local();
         let negotiator = Negotiator::new(capabilities(codecs), seed >> 32, local.ip(), local.port());

@@ -298,6 +298,7 @@ impl CallState {
             | MediaEvent::RecordingStopped { .. }
             | MediaEvent::RecordingFailed { .. }
             | MediaEvent::RecordingGap { .. }
+            | MediaEvent::SocketFailed { .. }
             | MediaEvent::Changed { .. }
             | MediaEvent::FirstPacket { .. }
             | MediaEvent::SourceChanged { .. }

@@ -32,6 +32,16 @@ pub enum MediaDirection {
     Inactive,
 }
 
+/// A socket of a stream of media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaSocket {
+    /// For the media.
+    Rtp,
+    /// For the reports on it.
+    Rtcp,
+}
+
 /// What was measured on one call's media so far (RFC 3550 §6.4 terms).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MediaStatistics {
@@ -111,6 +121,13 @@ events! {
         },
         /// RTP comes again.
         "media.reception_resumed" => ReceptionResumed {},
+        /// A socket refused to be read or to send; told once a call, and tried again at every tick.
+        "media.socket_failed" => SocketFailed {
+            /// Which.
+            socket: MediaSocket,
+            /// Why, in the words of the system.
+            reason: String,
+        },
         /// What was measured so far, every second.
         "media.statistics" => Statistics {
             /// The figures.

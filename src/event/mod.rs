@@ -18,7 +18,7 @@ pub use call::{CallEvent, Change, DialogIdentity, Direction, EndCause, Party};
 pub use condition::{Comparison, Condition, Expected, NotAComparison, look_up, status_class};
 pub use envelope::{Cause, Envelope, Subject, Surface};
 pub use fields::{ImpossibleCondition, check as check_condition, fields_of};
-pub use media::{DigitMethod, MediaDirection, MediaEvent, MediaStatistics};
+pub use media::{DigitMethod, MediaDirection, MediaEvent, MediaSocket, MediaStatistics};
 pub use pattern::{EventPattern, UnknownKind};
 pub use phone::{PhoneEvent, PhoneSpec, Transport};
 pub use run::{Ending, RunEvent, Verdict};

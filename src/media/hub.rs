@@ -16,18 +16,21 @@ use tokio::{
     time::{Instant, MissedTickBehavior},
 };
 
-use super::leg::{Leg, LegHandle, guard};
-use crate::net::Network;
+use super::{
+    handle::LegHandle,
+    leg::{Common, Leg, guard},
+};
+use crate::{id::PhoneId, net::Network};
 
 /// Packets are sent and played at this pace.
-const TICK: Duration = Duration::from_millis(20);
+pub(super) const TICK: Duration = Duration::from_millis(20);
 
 /// The media workers of a process or of a lab; legs are spread over them.
 #[derive(Debug)]
 pub struct MediaHub {
     workers: Vec<Arc<Worker>>,
     next: AtomicUsize,
-    open: Arc<AtomicUsize>,
+    common: Arc<Common>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -42,12 +45,15 @@ pub struct MediaLoad {
     pub late_ticks: u64,
     /// The largest such delay, microseconds.
     pub worst_delay_us: u64,
+    /// How often a media socket refused to be read or to send.
+    pub socket_errors: u64,
 }
 
 /// One clock and the voices on it.
 #[derive(Debug, Default)]
 pub(super) struct Worker {
     legs: Mutex<Vec<Weak<Leg>>>,
+    common: Arc<Common>,
     more: Notify,
     ticks: AtomicU64,
     late_ticks: AtomicU64,
@@ -58,37 +64,48 @@ impl MediaHub {
     /// Starts `workers` workers; must be called inside a tokio runtime.
     #[must_use]
     pub fn start(workers: usize) -> Self {
-        let workers: Vec<_> = (0..workers.max(1)).map(|_| Arc::new(Worker::default())).collect();
+        let common = Arc::<Common>::default();
+        let worker = |_| Arc::new(Worker { common: Arc::clone(&common), ..Worker::default() });
+        let workers: Vec<_> = (0..workers.max(1)).map(worker).collect();
         let tasks =
             workers.iter().map(|worker| tokio::spawn(Arc::clone(worker).run()).abort_handle()).collect();
-        Self { workers, next: AtomicUsize::new(0), open: Arc::default(), tasks }
+        Self { workers, next: AtomicUsize::new(0), common, tasks }
     }
 
     /// Returns how well the pace is kept.
     #[must_use]
     pub fn load(&self) -> MediaLoad {
-        self.workers.iter().fold(MediaLoad::default(), |sum, worker| MediaLoad {
+        let socket_errors = self.common.socket_errors.load(Ordering::Relaxed);
+        let none = MediaLoad { socket_errors, ..MediaLoad::default() };
+        self.workers.iter().fold(none, |sum, worker| MediaLoad {
             legs: sum.legs + guard(&worker.legs).iter().filter(|leg| leg.strong_count() > 0).count(),
             ticks: sum.ticks + worker.ticks.load(Ordering::Relaxed),
             late_ticks: sum.late_ticks + worker.late_ticks.load(Ordering::Relaxed),
             worst_delay_us: sum.worst_delay_us.max(worker.worst_delay_us.load(Ordering::Relaxed)),
+            ..sum
         })
     }
 
     /// Returns how many legs are open, quiet ones and relays included.
     pub(crate) fn open_legs(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+        self.common.open.load(Ordering::Relaxed)
     }
 
-    /// Opens a leg's sockets at `ip`; it stays quiet until [`LegHandle::start`].
+    /// Opens a leg's sockets at `ip`, for `phone` if it is one's; it stays quiet until [`LegHandle::start`].
     ///
     /// # Errors
     /// No port pair is free.
-    pub(crate) fn open(&self, network: &dyn Network, ip: IpAddr) -> io::Result<LegHandle> {
-        let (rtp, rtcp) = network.bind_media(ip)?;
+    pub(crate) fn open(
+        &self,
+        network: &dyn Network,
+        ip: IpAddr,
+        phone: Option<PhoneId>,
+    ) -> io::Result<LegHandle> {
+        let sockets = network.bind_media(ip)?;
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let worker = self.workers.get(turn % self.workers.len().max(1)).cloned();
-        Ok(LegHandle::new(Leg::new(rtp, rtcp, Arc::clone(&self.open)), worker))
+        let leg = Leg::new(sockets, Arc::clone(&self.common), network.taps().clone(), phone);
+        Ok(LegHandle::new(leg, worker))
     }
 }
 
@@ -130,7 +147,9 @@ impl Worker {
     fn tick(&self, due: Instant) -> bool {
         let legs: Vec<Arc<Leg>> = guard(&self.legs).iter().filter_map(Weak::upgrade).collect();
         // The scheduled time, not the actual one: packets keep their spacing when the worker wakes late.
-        let silent: Vec<&Arc<Leg>> = legs.iter().filter(|leg| !leg.tick(due.into_std())).collect();
+        let at = due.into_std();
+        let silent: Vec<&Arc<Leg>> =
+            self.common.with_batch(|batch| legs.iter().filter(|leg| !leg.tick(at, batch)).collect());
         let gone = |leg: &Weak<Leg>| {
             leg.strong_count() == 0
                 || silent.iter().any(|silent| std::ptr::eq(leg.as_ptr(), Arc::as_ptr(silent)))

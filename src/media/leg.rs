@@ -1,34 +1,44 @@
 //! A leg: an RTP and an RTCP socket, and a voice or a relay behind a mutex that is never held across an await.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
-use offhook_media::session::{Fact, MediaSession, Output, StreamStats};
-use tokio::{task::AbortHandle, time::Instant};
+use offhook_media::session::{Fact, MediaSession, Output};
 
 use super::{
-    hub::Worker,
     recorder::{Recorder, Taken},
     relay::Target,
 };
-use crate::net::DatagramSocket;
+use crate::{
+    id::PhoneId,
+    net::{Batch, MediaPair, MediaSocket, Sighting, Taps, Traffic, Way},
+};
 
-/// Largest datagram that is read; an RTP packet of G.711 has 172 bytes.
-const DATAGRAM: usize = 2048;
+/// Batches that one tick takes from one socket; what a flood sends beyond is the kernel's to drop.
+const DRAINS: usize = 16;
 
 /// Where a leg's facts go.
-type Listener = Box<dyn Fn(Noticed) + Send>;
+pub(super) type Listener = Box<dyn Fn(Noticed) + Send>;
 
 /// What a leg noticed.
 #[derive(Debug)]
 pub(crate) enum Noticed {
     /// Its voice did.
     Voice(Fact),
+    /// A socket refused to be read or to send; said once, however often it does.
+    SocketFailed {
+        /// Which.
+        kind: Kind,
+        /// Why.
+        reason: String,
+    },
     /// The disk takes the recording again.
     RecordingGap {
         /// What it did not take, milliseconds.
@@ -38,12 +48,48 @@ pub(crate) enum Noticed {
     RecordingBroken,
 }
 
+/// Which socket of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// For media.
+    Rtp,
+    /// For reports on it.
+    Rtcp,
+}
+
+impl Kind {
+    pub(super) const BOTH: [Self; 2] = [Self::Rtp, Self::Rtcp];
+}
+
+/// What the legs of a hub share.
+#[derive(Debug, Default)]
+pub(super) struct Common {
+    /// How many there are.
+    pub(super) open: AtomicUsize,
+    /// How often a socket refused to be read or to send.
+    pub(super) socket_errors: AtomicU64,
+    batches: Mutex<Vec<Batch>>,
+}
+
+impl Common {
+    /// Lends room for datagrams; as much as was ever needed at one moment is kept.
+    pub(super) fn with_batch<T>(&self, work: impl FnOnce(&mut Batch) -> T) -> T {
+        let spare = guard(&self.batches).pop();
+        let mut batch = spare.unwrap_or_default();
+        let result = work(&mut batch);
+        guard(&self.batches).push(batch);
+        result
+    }
+}
+
 /// What the clock, the reader and other legs hold of a leg.
 pub(super) struct Leg {
-    pub(super) rtp: Arc<dyn DatagramSocket>,
-    pub(super) rtcp: Arc<dyn DatagramSocket>,
+    pub(super) rtp: Arc<dyn MediaSocket>,
+    pub(super) rtcp: Arc<dyn MediaSocket>,
     pub(super) inner: Mutex<Inner>,
-    open: Arc<AtomicUsize>,
+    pub(super) common: Arc<Common>,
+    taps: Taps,
+    phone: Option<PhoneId>,
 }
 
 impl std::fmt::Debug for Leg {
@@ -54,7 +100,7 @@ impl std::fmt::Debug for Leg {
 
 impl Drop for Leg {
     fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.common.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -62,16 +108,18 @@ impl Drop for Leg {
 pub(super) struct Inner {
     pub(super) role: Role,
     pub(super) target: Target,
-    recorder: Option<Recorder>,
-    listener: Option<Listener>,
+    pub(super) recorder: Option<Recorder>,
+    pub(super) listener: Option<Listener>,
     /// Whether packets flow.
-    started: bool,
+    pub(super) started: bool,
+    /// A socket has failed, and it has been said.
+    failed: bool,
 }
 
 /// What becomes of what arrives.
 #[derive(Default)]
 pub(super) enum Role {
-    /// It is dropped.
+    /// It waits, and is thrown away when the leg gets something to do.
     #[default]
     Idle,
     /// It leaves by another leg.
@@ -80,38 +128,149 @@ pub(super) enum Role {
     Voice(Box<MediaSession>),
 }
 
-/// Which socket of a leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Rtp,
-    Rtcp,
-}
-
 impl Leg {
     pub(super) fn new(
-        rtp: Arc<dyn DatagramSocket>,
-        rtcp: Arc<dyn DatagramSocket>,
-        open: Arc<AtomicUsize>,
+        (rtp, rtcp): MediaPair,
+        common: Arc<Common>,
+        taps: Taps,
+        phone: Option<PhoneId>,
     ) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self { rtp, rtcp, inner: Mutex::default(), open }
+        common.open.fetch_add(1, Ordering::Relaxed);
+        Self { rtp, rtcp, inner: Mutex::default(), common, taps, phone }
     }
 
-    /// Lets the voice do what is due; returns whether there is one.
-    pub(super) fn tick(&self, due: std::time::Instant) -> bool {
-        self.with_voice(|voice| voice.handle_tick(due)).is_some()
+    pub(super) fn socket(&self, kind: Kind) -> &dyn MediaSocket {
+        match kind {
+            Kind::Rtp => &*self.rtp,
+            Kind::Rtcp => &*self.rtcp,
+        }
     }
 
-    /// Changes the voice once and empties it: packets to the wire, frames to the file, facts to the listener.
-    fn with_voice<T>(&self, change: impl FnOnce(&mut MediaSession) -> T) -> Option<T> {
+    /// Lets the voice hear what has arrived and do what is due; returns whether there is one.
+    pub(super) fn tick(&self, due: Instant, batch: &mut Batch) -> bool {
+        self.with_voice(batch, |voice| voice.handle_tick(due)).is_some()
+    }
+
+    /// Lets the voice hear what has arrived, changes it once, and does what it wants done: what arrived before the change
+    /// belongs before it.
+    pub(super) fn with_voice<T>(
+        &self,
+        batch: &mut Batch,
+        change: impl FnOnce(&mut MediaSession) -> T,
+    ) -> Option<T> {
         let mut inner = guard(&self.inner);
-        let Inner { role: Role::Voice(voice), recorder, listener, .. } = &mut *inner else { return None };
-        let tell = |noticed| {
-            if let Some(listener) = &*listener {
-                listener(noticed);
-            }
+        let Inner { role: Role::Voice(voice), recorder, listener, started, failed, .. } = &mut *inner else {
+            return None;
         };
+        let mut outlet = Outlet { leg: self, recorder, listener, failed };
+        if *started {
+            Kind::BOTH.into_iter().for_each(|kind| self.hear(kind, batch, voice, &mut outlet));
+        }
         let result = change(voice);
+        outlet.empty(voice);
+        Some(result)
+    }
+
+    fn hear(&self, kind: Kind, batch: &mut Batch, voice: &mut MediaSession, outlet: &mut Outlet<'_>) {
+        for _ in 0..DRAINS {
+            // The next tick tries again, which is rest enough.
+            if let Err(error) = self.socket(kind).drain(batch) {
+                return outlet.failed(kind, &error);
+            }
+            for arrived in batch.datagrams() {
+                self.show(Way::Received, kind, arrived.from, arrived.at, arrived.bytes);
+                match kind {
+                    Kind::Rtp => voice.handle_packet(arrived.at, arrived.from, arrived.bytes),
+                    Kind::Rtcp => voice.handle_rtcp(arrived.at, arrived.from, arrived.bytes),
+                }
+                outlet.empty(voice);
+            }
+            if !batch.is_full() {
+                return;
+            }
+        }
+    }
+
+    /// Throws away what has arrived: it came before there was anything to do with it.
+    pub(super) fn discard(&self) {
+        self.common.with_batch(|batch| {
+            for kind in Kind::BOTH {
+                for _ in 0..DRAINS {
+                    if self.socket(kind).drain(batch).is_err() || !batch.is_full() {
+                        break;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Sends a datagram.
+    ///
+    /// # Errors
+    /// The network refused it: it is lost, as any may be; the peer's report shows it.
+    pub(super) fn send(&self, kind: Kind, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
+        self.socket(kind).try_send(bytes, to)?;
+        if self.taps.is_listening() {
+            self.show(Way::Sent, kind, to, tokio::time::Instant::now().into_std(), bytes);
+        }
+        Ok(())
+    }
+
+    /// Shows the taps what passes.
+    pub(super) fn show(&self, way: Way, kind: Kind, remote: SocketAddr, at: Instant, bytes: &[u8]) {
+        self.taps.show(|| Sighting {
+            way,
+            traffic: match kind {
+                Kind::Rtp => Traffic::Rtp,
+                Kind::Rtcp => Traffic::Rtcp,
+            },
+            local: self.socket(kind).local(),
+            remote,
+            at,
+            phone: self.phone.as_ref(),
+            bytes,
+        });
+    }
+
+    /// Counts a socket's refusal, and tells of the first.
+    pub(super) fn failed(&self, kind: Kind, error: &io::Error) {
+        let mut inner = guard(&self.inner);
+        let Inner { recorder, listener, failed, .. } = &mut *inner;
+        Outlet { leg: self, recorder, listener, failed }.failed(kind, error);
+    }
+}
+
+/// The ways out of a voice.
+struct Outlet<'a> {
+    leg: &'a Leg,
+    recorder: &'a mut Option<Recorder>,
+    listener: &'a Option<Listener>,
+    failed: &'a mut bool,
+}
+
+impl Outlet<'_> {
+    fn tell(&self, noticed: Noticed) {
+        if let Some(listener) = self.listener {
+            listener(noticed);
+        }
+    }
+
+    fn failed(&mut self, kind: Kind, error: &io::Error) {
+        self.leg.common.socket_errors.fetch_add(1, Ordering::Relaxed);
+        if !std::mem::replace(self.failed, true) {
+            tracing::warn!(local = %self.leg.socket(kind).local(), %error, "a media socket failed");
+            self.tell(Noticed::SocketFailed { kind, reason: error.to_string() });
+        }
+    }
+
+    fn send(&mut self, kind: Kind, bytes: &[u8], to: SocketAddr) {
+        if let Err(error) = self.leg.send(kind, bytes, to) {
+            self.failed(kind, &error);
+        }
+    }
+
+    /// Empties the voice: packets to the wire, frames to the file, facts to the listener.
+    fn empty(&mut self, voice: &mut MediaSession) {
         while let Some(output) = voice.poll_output() {
             match output {
                 Output::Packet { to, bytes } => {
@@ -123,169 +282,15 @@ impl Leg {
                     voice.recycle(bytes);
                 }
                 Output::RecordFrame(frame) => {
-                    match recorder.as_mut().map(|recorder| recorder.write(*frame)) {
-                        Some(Taken::Again { lost_ms }) => tell(Noticed::RecordingGap { lost_ms }),
-                        Some(Taken::Broken) => tell(Noticed::RecordingBroken),
+                    match self.recorder.as_mut().map(|recorder| recorder.write(*frame)) {
+                        Some(Taken::Again { lost_ms }) => self.tell(Noticed::RecordingGap { lost_ms }),
+                        Some(Taken::Broken) => self.tell(Noticed::RecordingBroken),
                         Some(Taken::Fine) | None => {}
                     }
                 }
-                Output::Fact(fact) => tell(Noticed::Voice(fact)),
+                Output::Fact(fact) => self.tell(Noticed::Voice(fact)),
             }
         }
-        Some(result)
-    }
-
-    /// Sends a datagram. One that the network refuses is lost, as any may be; the peer's report shows it.
-    pub(super) fn send(&self, kind: Kind, bytes: &[u8], to: SocketAddr) {
-        let socket = match kind {
-            Kind::Rtp => &self.rtp,
-            Kind::Rtcp => &self.rtcp,
-        };
-        if let Err(error) = socket.try_send(bytes, to) {
-            tracing::debug!(%to, %error, "media packet not sent");
-        }
-    }
-
-    fn arrived(&self, kind: Kind, from: SocketAddr, bytes: &[u8]) {
-        let now = Instant::now().into_std();
-        let heard = self.with_voice(|voice| match kind {
-            Kind::Rtp => voice.handle_packet(now, from, bytes),
-            Kind::Rtcp => voice.handle_rtcp(now, from, bytes),
-        });
-        if heard.is_none() {
-            self.pass_on(kind, from, bytes);
-        }
-    }
-
-    /// Reads both sockets until it is aborted.
-    async fn read(self: Arc<Self>) {
-        let (mut rtp, mut rtcp) = (vec![0; DATAGRAM], vec![0; DATAGRAM]);
-        loop {
-            let (kind, result) = tokio::select! {
-                result = self.rtp.receive(&mut rtp) => (Kind::Rtp, result),
-                result = self.rtcp.receive(&mut rtcp) => (Kind::Rtcp, result),
-            };
-            // An error is an ICMP message about one packet; the next read is a fresh one.
-            let Ok((length, source)) = result else { continue };
-            let buffer = match kind {
-                Kind::Rtp => &rtp,
-                Kind::Rtcp => &rtcp,
-            };
-            self.arrived(kind, source, buffer.get(..length).unwrap_or_default());
-        }
-    }
-}
-
-/// Owns a leg with its clones: when the last is dropped, the sockets close and the reader stops.
-#[derive(Clone, Debug)]
-pub(crate) struct LegHandle {
-    owned: Arc<Owned>,
-}
-
-#[derive(Debug)]
-struct Owned {
-    leg: Arc<Leg>,
-    worker: Option<Arc<Worker>>,
-    reader: Mutex<Option<AbortHandle>>,
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        if let Some(reader) = &*guard(&self.reader) {
-            reader.abort();
-        }
-        // The aborted reader lets go a moment later; nothing may be sent or said on its way out.
-        *guard(&self.leg.inner) = Inner::default();
-    }
-}
-
-impl LegHandle {
-    pub(super) fn new(leg: Leg, worker: Option<Arc<Worker>>) -> Self {
-        Self { owned: Arc::new(Owned { leg: Arc::new(leg), worker, reader: Mutex::default() }) }
-    }
-
-    /// Returns the RTP address; RTCP is on the next port.
-    pub(crate) fn local(&self) -> SocketAddr {
-        self.owned.leg.rtp.local()
-    }
-
-    /// Names who hears the leg's facts.
-    pub(crate) fn listen(&self, listener: impl Fn(Noticed) + Send + 'static) {
-        guard(&self.owned.leg.inner).listener = Some(Box::new(listener));
-    }
-
-    /// Lets packets flow: reads the sockets, and lets the clock drive the voice. Later calls change nothing.
-    pub(crate) fn start(&self) {
-        let reader = || tokio::spawn(Arc::clone(&self.owned.leg).read()).abort_handle();
-        guard(&self.owned.reader).get_or_insert_with(reader);
-        self.change(|inner| inner.started = true);
-    }
-
-    /// Speaks with a voice of our own from now on, unless it does already.
-    pub(crate) fn speak(&self, voice: impl FnOnce(std::time::Instant) -> MediaSession) {
-        self.change(|inner| {
-            if !matches!(inner.role, Role::Voice(_)) {
-                let mut voice = Box::new(voice(Instant::now().into_std()));
-                voice.record(inner.recorder.is_some());
-                inner.role = Role::Voice(voice);
-            }
-        });
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Inner)) {
-        let mut inner = guard(&self.owned.leg.inner);
-        change(&mut inner);
-        let voiced = inner.started && matches!(inner.role, Role::Voice(_));
-        drop(inner);
-        if let Some(worker) = self.owned.worker.as_ref().filter(|_| voiced) {
-            worker.add(&self.owned.leg);
-        }
-    }
-
-    /// Changes the voice and sends what follows; nothing without a voice.
-    pub(crate) fn session<T>(
-        &self,
-        change: impl FnOnce(&mut MediaSession, std::time::Instant) -> T,
-    ) -> Option<T> {
-        let now = Instant::now().into_std();
-        self.owned.leg.with_voice(|voice| change(voice, now))
-    }
-
-    /// Passes what arrives here to the peer of `other`, and the other way round.
-    pub(crate) fn relay(&self, other: &Self) {
-        for (one, two) in [(self, other), (other, self)] {
-            guard(&one.owned.leg.inner).role = Role::Relay(Arc::downgrade(&two.owned.leg));
-        }
-    }
-
-    /// Says where packets for the peer of this leg go while it is a relay, until the peer sends from elsewhere.
-    pub(crate) fn aim(&self, target: Target) {
-        guard(&self.owned.leg.inner).target = target;
-    }
-
-    /// Closes the session; returns its last figures and what it still had to say, which the listener no longer hears.
-    pub(crate) fn close(&self) -> Option<(StreamStats, Vec<Fact>)> {
-        let said = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&said);
-        self.listen(move |noticed| {
-            // A word of the recording would come too late: its end is near.
-            if let Noticed::Voice(fact) = noticed {
-                guard(&heard).push(fact);
-            }
-        });
-        let stats = self.session(|session, now| {
-            session.close(now);
-            session.stats()
-        })?;
-        let facts = std::mem::take(&mut *guard(&said));
-        Some((stats, facts))
-    }
-
-    /// Starts, replaces or stops the recording; returns the one that was going on.
-    pub(crate) fn record(&self, recorder: Option<Recorder>) -> Option<Recorder> {
-        let on = recorder.is_some();
-        self.session(|session, _| session.record(on));
-        std::mem::replace(&mut guard(&self.owned.leg.inner).recorder, recorder)
     }
 }
 

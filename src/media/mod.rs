@@ -3,12 +3,17 @@
 //! Phones and the lab use the same legs. A leg is two sockets and either a voice (`offhook_media`'s session, driven by
 //! the clock) or a relay (what arrives leaves by another leg at once). Facts leave through a closure; packets never do.
 
+mod handle;
 mod hub;
 mod leg;
 mod recorder;
 mod relay;
 
+pub(crate) use handle::LegHandle;
 pub use hub::{MediaHub, MediaLoad};
-pub(crate) use leg::{LegHandle, Noticed};
+pub(crate) use leg::{Kind, Noticed};
 pub(crate) use recorder::{Recorded, Recorder};
 pub(crate) use relay::Target;
+
+#[cfg(test)]
+mod tests;

@@ -338,7 +338,7 @@ mod tests {
     async fn a_disk_that_stands_still_makes_no_leg_wait() {
         let hub = MediaHub::start(1);
         let network = SystemNetwork::default();
-        let open = || hub.open(&network, Ipv4Addr::LOCALHOST.into()).unwrap();
+        let open = || hub.open(&network, Ipv4Addr::LOCALHOST.into(), None).unwrap();
         let (recorded, other) = (open(), open());
         let (release, released) = std::sync::mpsc::channel::<()>();
         let stands_still = move || {

@@ -2,9 +2,18 @@
 //!
 //! RFC 3550 packets are not changed, so SSRC, sequence and RTCP stay end to end.
 
-use std::net::SocketAddr;
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use super::leg::{Kind, Leg, Role, guard};
+use super::{
+    hub::TICK,
+    leg::{Kind, Leg, Role, guard},
+};
+use crate::net::{Arrived, Batch, Way};
 
 /// Where a peer wants its packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,36 +22,66 @@ pub(crate) struct Target {
     pub(crate) rtcp: Option<SocketAddr>,
 }
 
+impl Target {
+    const fn of(&mut self, kind: Kind) -> &mut Option<SocketAddr> {
+        match kind {
+            Kind::Rtp => &mut self.rtp,
+            Kind::Rtcp => &mut self.rtcp,
+        }
+    }
+}
+
 impl Leg {
-    /// Passes a datagram from the peer of this leg on to the peer of its partner, if it is a relay.
-    pub(super) fn pass_on(&self, kind: Kind, from: SocketAddr, bytes: &[u8]) {
+    /// Reads both sockets as packets come, until it is aborted; a socket that fails gets a rest.
+    pub(super) async fn pass_all(self: Arc<Self>) {
+        loop {
+            poll_fn(|cx| self.common.with_batch(|batch| self.poll_pass(cx, batch))).await;
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    /// Passes on what has arrived; ready when a socket has failed.
+    fn poll_pass(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<()> {
+        for kind in Kind::BOTH {
+            loop {
+                match self.socket(kind).poll_drain(cx, batch) {
+                    Poll::Ready(Ok(())) => {
+                        batch.datagrams().for_each(|arrived| self.pass_on(kind, arrived));
+                    }
+                    Poll::Ready(Err(error)) => {
+                        self.failed(kind, &error);
+                        return Poll::Ready(());
+                    }
+                    Poll::Pending => break,
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Passes a datagram from the peer of this leg on to the peer of its partner.
+    fn pass_on(&self, kind: Kind, Arrived { from, at, bytes }: Arrived<'_>) {
+        self.show(Way::Received, kind, from, at, bytes);
         let mut inner = guard(&self.inner);
         let Role::Relay(partner) = &inner.role else { return };
         let partner = partner.upgrade();
         // A phone behind address translation is reached where it sends from.
-        let aim = match kind {
-            Kind::Rtp => &mut inner.target.rtp,
-            Kind::Rtcp => &mut inner.target.rtcp,
-        };
+        let aim = inner.target.of(kind);
         if aim.is_some() {
             *aim = Some(from);
         }
         drop(inner);
         let Some(partner) = partner else { return };
-        let Some(target) = partner.target_for(self) else { return };
-        let to = match kind {
-            Kind::Rtp => target.rtp,
-            Kind::Rtcp => target.rtcp,
-        };
-        if let Some(to) = to {
-            partner.send(kind, bytes, to);
+        let Some(to) = partner.target_for(self, kind) else { return };
+        if let Err(error) = partner.send(kind, bytes, to) {
+            partner.failed(kind, &error);
         }
     }
 
     /// Returns where packets from `sender` go, unless this leg has another partner by now.
-    fn target_for(&self, sender: &Self) -> Option<Target> {
-        let inner = guard(&self.inner);
+    fn target_for(&self, sender: &Self, kind: Kind) -> Option<SocketAddr> {
+        let mut inner = guard(&self.inner);
         let ours = matches!(&inner.role, Role::Relay(partner) if std::ptr::eq(partner.as_ptr(), sender));
-        ours.then_some(inner.target)
+        if ours { *inner.target.of(kind) } else { None }
     }
 }

@@ -4,15 +4,18 @@
 //! knows what a call is; of `offhook_sip` it uses the flow types and the stream framing (RFC 3261 §18.3) alone.
 
 mod admission;
+mod arrived;
 pub(crate) mod media_ports;
+mod media_socket;
 mod network;
 mod signaling;
 mod system;
 mod tap;
 
 pub use admission::{Admission, Permit};
+pub use arrived::{Arrived, Batch};
 pub use network::{
-    BoxFuture, BoxedStream, DatagramPair, DatagramSocket, Network, Receive, Stream, StreamListener,
+    BoxFuture, BoxedStream, DatagramSocket, MediaPair, MediaSocket, Network, Receive, Stream, StreamListener,
 };
 pub use offhook_sip::user_agent::{Flow, Transport};
 pub use signaling::{Arrival, Signaling, SignalingOptions, carries};

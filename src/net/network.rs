@@ -1,7 +1,7 @@
 //! What the program asks of a network, real or simulated.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
@@ -11,13 +11,13 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Taps;
+use super::{Batch, Taps};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// An RTP socket on an even port and its RTCP socket on the next port (RFC 3550 §11).
-pub type DatagramPair = (Arc<dyn DatagramSocket>, Arc<dyn DatagramSocket>);
+pub type MediaPair = (Arc<dyn MediaSocket>, Arc<dyn MediaSocket>);
 
 /// A connected byte stream.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -41,7 +41,7 @@ pub trait Network: Send + Sync + 'static {
     ///
     /// # Errors
     /// No pair of the range is free, or the address is not ours.
-    fn bind_media(&self, ip: IpAddr) -> io::Result<DatagramPair>;
+    fn bind_media(&self, ip: IpAddr) -> io::Result<MediaPair>;
 
     /// Listens for streams; port 0 takes a free one.
     ///
@@ -81,6 +81,39 @@ pub trait DatagramSocket: Send + Sync + 'static {
     /// # Errors
     /// The network refused it; [`io::ErrorKind::WouldBlock`] when its queue is full.
     fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize>;
+}
+
+/// A bound socket for RTP or RTCP, which is read in batches; closed when its last handle is dropped.
+pub trait MediaSocket: Send + Sync + 'static {
+    /// Returns the bound address.
+    fn local(&self) -> SocketAddr;
+
+    /// Takes what has arrived into `batch`, without waiting; nothing is no error.
+    ///
+    /// # Errors
+    /// The socket cannot be read.
+    fn drain(&self, batch: &mut Batch) -> io::Result<()>;
+
+    /// Waits until something has arrived, and takes it.
+    ///
+    /// Only the task that polled last is woken: one reader per socket. Must be called inside a tokio runtime.
+    fn poll_drain(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>>;
+
+    /// Sends one datagram without waiting.
+    ///
+    /// # Errors
+    /// The network refused it; [`io::ErrorKind::WouldBlock`] when its queue is full.
+    fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize>;
+}
+
+impl dyn MediaSocket {
+    /// Waits until something has arrived, and takes it; cancel-safe.
+    ///
+    /// # Errors
+    /// The socket cannot be read.
+    pub async fn receive(&self, batch: &mut Batch) -> io::Result<()> {
+        poll_fn(|cx| self.poll_drain(cx, batch)).await
+    }
 }
 
 impl dyn DatagramSocket {

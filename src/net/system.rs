@@ -16,8 +16,9 @@ use tokio::{
 
 use super::{
     Taps,
-    media_ports::{MediaPorts, PortPair},
-    network::{BoxFuture, BoxedStream, DatagramPair, DatagramSocket, Network, StreamListener},
+    media_ports::MediaPorts,
+    media_socket::SystemMedia,
+    network::{BoxFuture, BoxedStream, DatagramSocket, MediaPair, Network, StreamListener},
 };
 
 /// Kernel buffers of a signaling socket: bursts of a few thousand messages must fit.
@@ -72,15 +73,9 @@ impl Default for SystemNetwork {
 struct SystemDatagram {
     socket: UdpSocket,
     local: SocketAddr,
-    /// Gives the ports back after both sockets are closed: declared last, dropped last.
-    _ports: Option<Arc<PortPair>>,
 }
 
-fn udp(
-    local: SocketAddr,
-    buffer: usize,
-    ports: Option<Arc<PortPair>>,
-) -> io::Result<Arc<dyn DatagramSocket>> {
+fn udp(local: SocketAddr, buffer: usize) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
     // A smaller buffer than asked for is no reason to fail: the kernel's limit is the operator's choice.
     if let Err(error) = socket.set_recv_buffer_size(buffer).and_then(|()| socket.set_send_buffer_size(buffer))
@@ -89,23 +84,26 @@ fn udp(
     }
     socket.set_nonblocking(true)?;
     socket.bind(&local.into())?;
-    let socket = UdpSocket::from_std(socket.into())?;
-    let local = socket.local_addr()?;
-    Ok(Arc::new(SystemDatagram { socket, local, _ports: ports }))
+    Ok(socket.into())
 }
 
 impl Network for SystemNetwork {
     fn bind_datagram(&self, local: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
-        udp(local, SIGNALING_BUFFER, None)
+        let socket = UdpSocket::from_std(udp(local, SIGNALING_BUFFER)?)?;
+        let local = socket.local_addr()?;
+        Ok(Arc::new(SystemDatagram { socket, local }))
     }
 
-    fn bind_media(&self, ip: IpAddr) -> io::Result<DatagramPair> {
+    fn bind_media(&self, ip: IpAddr) -> io::Result<MediaPair> {
         // Pairs in use by other programs are held until the search ends, so that each is tried once.
         let mut taken = Vec::new();
         while let Some(pair) = self.ports.take() {
             let pair = Arc::new(pair);
-            let open = |port| udp(SocketAddr::new(ip, port), MEDIA_BUFFER, Some(Arc::clone(&pair)));
-            match open(pair.even()).and_then(|rtp| Ok((rtp, open(pair.odd())?))) {
+            let open = |port| -> io::Result<Arc<SystemMedia>> {
+                let socket = udp(SocketAddr::new(ip, port), MEDIA_BUFFER)?;
+                Ok(Arc::new(SystemMedia::new(socket, Arc::clone(&pair))?))
+            };
+            match open(pair.even()).and_then(|rtp| Ok((rtp as _, open(pair.odd())? as _))) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(pair),
                 done => return done,
             }

@@ -35,7 +35,7 @@ impl Shell {
         let seed = self.shared.seed ^ (self.life << 48) ^ self.calls_made.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let ip = self.local.ip();
         let codecs = self.spec.codecs.as_deref();
-        CallMedia::open(&self.shared.hub, &*self.shared.network, ip, seed, codecs)
+        CallMedia::open(&self.shared.hub, &*self.shared.network, ip, self.id.clone(), seed, codecs)
     }
 
     /// Takes one event of a session; most go to the call's actor.

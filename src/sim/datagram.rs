@@ -14,7 +14,7 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::network::Wires;
-use crate::net::{DatagramSocket, media_ports::PortPair};
+use crate::net::{Batch, DatagramSocket, MediaSocket, media_ports::PortPair};
 
 /// Datagrams that may wait in one socket, as in a kernel buffer of a few megabytes.
 const CAPACITY: usize = 4096;
@@ -101,6 +101,15 @@ impl Mailbox {
     }
 }
 
+impl Mailbox {
+    /// Takes the next datagram that has arrived.
+    fn take(&self) -> Option<Waiting> {
+        let mut inside = self.lock();
+        let due = inside.due.peek().is_some_and(|first| first.at <= Instant::now());
+        due.then(|| inside.due.pop()).flatten()
+    }
+}
+
 pub(super) struct SimDatagram {
     local: SocketAddr,
     mailbox: Arc<Mailbox>,
@@ -141,6 +150,45 @@ impl DatagramSocket for SimDatagram {
     }
 
     fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.send(bytes, to)
+    }
+}
+
+impl MediaSocket for SimDatagram {
+    fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn drain(&self, batch: &mut Batch) -> io::Result<()> {
+        batch.clear();
+        self.fill(batch);
+        Ok(())
+    }
+
+    fn poll_drain(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
+        batch.clear();
+        let first = ready!(self.mailbox.poll_take(cx));
+        batch.put(first.from, first.at.into_std(), &first.bytes);
+        self.fill(batch);
+        Poll::Ready(Ok(()))
+    }
+
+    fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.send(bytes, to)
+    }
+}
+
+impl SimDatagram {
+    /// Takes what has arrived, as much as there is room for; each arrived when it was due, not when it is read.
+    fn fill(&self, batch: &mut Batch) {
+        while !batch.is_full()
+            && let Some(waiting) = self.mailbox.take()
+        {
+            batch.put(waiting.from, waiting.at.into_std(), &waiting.bytes);
+        }
+    }
+
+    fn send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         if bytes.len() > LARGEST {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "message too long"));
         }

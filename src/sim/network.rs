@@ -17,7 +17,7 @@ use super::{
     stream::{self, Door},
 };
 use crate::net::{
-    self, BoxFuture, BoxedStream, DatagramPair, DatagramSocket, StreamListener, Taps, Transport, literal,
+    self, BoxFuture, BoxedStream, DatagramSocket, MediaPair, StreamListener, Taps, Transport, literal,
     media_ports::MediaPorts,
 };
 
@@ -183,7 +183,7 @@ impl Wires {
         self: &Arc<Self>,
         local: SocketAddr,
         ports: Option<Arc<net::media_ports::PortPair>>,
-    ) -> io::Result<Arc<dyn DatagramSocket>> {
+    ) -> io::Result<Arc<SimDatagram>> {
         let mut state = self.lock();
         let local = state.free_address(local, |state, address| state.mailboxes.contains_key(address))?;
         let mailbox = Arc::new(Mailbox::default());
@@ -257,16 +257,16 @@ impl Host {
 
 impl net::Network for Host {
     fn bind_datagram(&self, local: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
-        self.network.wires.bind(SocketAddr::new(self.own(local.ip()), local.port()), None)
+        Ok(self.network.wires.bind(SocketAddr::new(self.own(local.ip()), local.port()), None)?)
     }
 
-    fn bind_media(&self, ip: IpAddr) -> io::Result<DatagramPair> {
+    fn bind_media(&self, ip: IpAddr) -> io::Result<MediaPair> {
         let wires = &self.network.wires;
         let mut taken = Vec::new();
         while let Some(pair) = wires.ports.take() {
             let pair = Arc::new(pair);
             let open = |port| wires.bind(SocketAddr::new(self.own(ip), port), Some(Arc::clone(&pair)));
-            match open(pair.even()).and_then(|rtp| Ok((rtp, open(pair.odd())?))) {
+            match open(pair.even()).and_then(|rtp| Ok((rtp as _, open(pair.odd())? as _))) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(pair),
                 done => return done,
             }
@@ -324,7 +324,7 @@ impl net::Network for Network {
         self.local_host().bind_datagram(local)
     }
 
-    fn bind_media(&self, ip: IpAddr) -> io::Result<DatagramPair> {
+    fn bind_media(&self, ip: IpAddr) -> io::Result<MediaPair> {
         self.local_host().bind_media(ip)
     }
 

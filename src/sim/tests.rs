@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{Fate, Link, Network, Recording};
-use crate::net::{Arrival, Flow, Network as _, Signaling, SignalingOptions, Transport};
+use crate::net::{Arrival, Batch, Flow, Network as _, Signaling, SignalingOptions, Transport};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -24,6 +24,28 @@ async fn a_datagram_takes_exactly_its_latency() {
     let mut buffer = [0; 16];
     let (length, from) = b.receive(&mut buffer).await.unwrap();
     assert_eq!((&buffer[..length], from, started.elapsed()), (&b"hello"[..], a.local(), 35 * MS));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drained_datagram_arrived_when_it_was_due() {
+    let network = Network::new(1);
+    network.set_default_link(Link { latency: 35 * MS, ..Link::default() });
+    let (rtp, rtcp) = network.bind_media(at("127.0.0.1:0").ip()).unwrap();
+    let started = Instant::now();
+    for byte in 0..10 {
+        rtcp.try_send(&[byte], rtp.local()).unwrap();
+    }
+    let mut batch = Batch::new();
+    rtp.drain(&mut batch).unwrap();
+    assert_eq!(batch.datagrams().count(), 0, "nothing has arrived yet");
+    tokio::time::sleep(100 * MS).await;
+    let mut found = Vec::new();
+    while found.is_empty() || batch.is_full() {
+        rtp.drain(&mut batch).unwrap();
+        found.extend(batch.datagrams().map(|arrived| (arrived.bytes[0], arrived.at)));
+    }
+    let due = (started + 35 * MS).into_std();
+    assert_eq!(found, (0..10).map(|byte| (byte, due)).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,8 @@
 //! The essential data of an event in one line, for timelines and the log.
 
 use crate::event::{
-    CallEvent, Change, DigitMethod, EndCause, Event, MediaDirection, MediaEvent, MediaStatistics, Party,
-    PhoneEvent, RunEvent, SipEvent, SipSummary, SystemEvent, Verdict,
+    CallEvent, Change, DigitMethod, EndCause, Event, MediaDirection, MediaEvent, MediaSocket,
+    MediaStatistics, Party, PhoneEvent, RunEvent, SipEvent, SipSummary, SystemEvent, Verdict,
 };
 
 /// Says in one line what happened, without repeating kind or subject.
@@ -130,6 +130,8 @@ fn media(event: &MediaEvent) -> String {
         MediaEvent::PlaybackFinished { source } => source.clone(),
         MediaEvent::RecordingStarted { path } => path.clone(),
         MediaEvent::RecordingStopped { path, duration_ms } => format!("{path}, {}", seconds(*duration_ms)),
+        MediaEvent::SocketFailed { socket: MediaSocket::Rtp, reason } => format!("RTP: {reason}"),
+        MediaEvent::SocketFailed { socket: MediaSocket::Rtcp, reason } => format!("RTCP: {reason}"),
         MediaEvent::RecordingGap { path, lost_ms } => format!("{path}, {} missing", seconds(*lost_ms)),
         MediaEvent::RecordingFailed { path, reason } => format!("{path}: {reason}"),
         MediaEvent::DigitReceived { digit, duration_ms, method } => {

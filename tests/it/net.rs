@@ -8,7 +8,8 @@ use std::{
 };
 
 use offhook::net::{
-    Arrival, Flow, Network, Signaling, SignalingOptions, SystemNetwork, SystemOptions, Transport, carries,
+    Arrival, Batch, Flow, Network, Signaling, SignalingOptions, SystemNetwork, SystemOptions, Transport,
+    carries,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -221,6 +222,28 @@ async fn media_ports_are_neighbors_and_return_when_both_sockets_are_closed() {
     assert_eq!(network.free_media_pairs(), free - 1);
     drop(rtcp);
     assert_eq!(network.free_media_pairs(), free);
+}
+
+#[tokio::test]
+async fn a_datagram_has_the_time_of_its_arrival_however_late_it_is_read() {
+    let network = SystemNetwork::default();
+    let (rtp, rtcp) = network.bind_media(LOCAL).unwrap();
+    rtcp.try_send(b"1", rtp.local()).unwrap();
+    let between = Instant::now();
+    rtcp.try_send(b"2", rtp.local()).unwrap();
+    while between.elapsed() < Duration::from_millis(30) {
+        tokio::task::yield_now().await;
+    }
+    let mut batch = Batch::new();
+    rtp.drain(&mut batch).unwrap();
+    let found: Vec<_> = batch.datagrams().map(|arrived| (arrived.bytes, arrived.from, arrived.at)).collect();
+    let [(b"1", from, first), (b"2", _, second)] = found[..] else { panic!("{batch:?}") };
+    assert_eq!(from, rtcp.local());
+    // The two clocks that are compared are not read at the same instant.
+    let slack = Duration::from_millis(10);
+    assert!(first < between + slack && second + slack > between && first <= second, "{found:?}");
+    rtp.drain(&mut batch).unwrap();
+    assert_eq!(batch.datagrams().count(), 0, "nothing more is no error");
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
-//! A tap sees everything that passes the SIP sockets, whatever becomes of it.
+//! A tap sees everything that passes the sockets for SIP and media, whatever becomes of it.
 
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use offhook::net::{
     Arrival, Flow, Network, Sighting, Signaling, SignalingOptions, Tap, Traffic, Transport, Way,
 };
+use offhook::sim::Link;
 use tokio::sync::mpsc;
 
 use crate::support::{World, peer::Peer};
@@ -23,6 +24,8 @@ struct Note {
     ends: (SocketAddr, SocketAddr),
     phone: Option<String>,
     text: String,
+    at: Instant,
+    bytes: Vec<u8>,
 }
 
 impl Tap for Notes {
@@ -33,6 +36,8 @@ impl Tap for Notes {
             ends: (seen.local, seen.remote),
             phone: seen.phone.map(ToString::to_string),
             text: String::from_utf8_lossy(seen.bytes).into_owned(),
+            at: seen.at,
+            bytes: seen.bytes.to_vec(),
         });
     }
 }
@@ -46,6 +51,58 @@ impl Notes {
         });
         mine.map(|note| note.text.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect()
     }
+}
+
+/// A datagram: our end, the peer's end, when, and what it held.
+type Datagram = (SocketAddr, SocketAddr, Instant, Vec<u8>);
+
+impl Notes {
+    fn datagrams(&self, phone: &str, way: Way, traffic: Traffic) -> Vec<Datagram> {
+        let notes = self.0.lock().unwrap();
+        let mine = notes
+            .iter()
+            .filter(|note| (note.way, note.traffic, note.phone.as_deref()) == (way, traffic, Some(phone)));
+        mine.map(|note| (note.ends.0, note.ends.1, note.at, note.bytes.clone())).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn media_is_seen_as_it_is_sent_and_with_the_time_at_which_it_arrived() {
+    const TRIP: Duration = Duration::from_millis(33);
+    let mut world = World::new().await;
+    world.network.set_default_link(Link { latency: TRIP, ..Link::default() });
+    let notes = Arc::new(Notes::default());
+    let attached = world.network.taps().attach(notes.clone());
+    let a = world.phone("a", 5061).await;
+    let peer = Peer::new(&world.network, 5070, 5061);
+    let (call, to) = world.called_by(&peer, &a).await;
+    let rtp: SocketAddr =
+        world.board.views().call(call).unwrap().media_local.as_deref().unwrap().parse().unwrap();
+    let rtcp = at(rtp.port() + 1);
+    let theirs = world.network.bind_datagram(at(9000)).unwrap();
+    let mut sent = Vec::new();
+    for number in 0..10 {
+        theirs.try_send(&[number; 3], rtp).unwrap();
+        theirs.try_send(&[number; 2], rtcp).unwrap();
+        sent.push((number, tokio::time::Instant::now().into_std()));
+        // Never in step with the clock that reads.
+        tokio::time::sleep(Duration::from_millis(7)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for (traffic, ours, length) in [(Traffic::Rtp, rtp, 3), (Traffic::Rtcp, rtcp, 2)] {
+        let seen = |(number, at_theirs)| (ours, at(9000), at_theirs + TRIP, vec![number; length]);
+        let expected: Vec<Datagram> = sent.iter().copied().map(seen).collect();
+        assert_eq!(notes.datagrams("a", Way::Received, traffic), expected);
+    }
+    let said = notes.datagrams("a", Way::Sent, Traffic::Rtp);
+    assert!(said.len() > 5 && said.iter().all(|(from, to, ..)| (*from, *to) == (rtp, at(9000))));
+    let mut packet = [0; 2048];
+    let (length, _) = theirs.receive(&mut packet).await.unwrap();
+    assert!(said.iter().any(|(.., bytes)| *bytes == packet[..length]), "what was seen is what came");
+    peer.request("BYE", 2, &to, "");
+    world.next(&a, "call.ended").await;
+    drop((attached, peer, theirs));
+    world.end().await;
 }
 
 fn at(port: u16) -> SocketAddr {

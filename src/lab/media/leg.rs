@@ -43,11 +43,11 @@ impl Media {
 
     /// Opens two ports at `ip`.
     pub(in crate::lab) fn open(&self, ip: IpAddr) -> io::Result<MediaLeg> {
-        let leg = self.hub.open(&*self.network, ip)?;
+        let leg = self.hub.open(&*self.network, ip, None)?;
         let id = self.seed.fetch_add(1, Ordering::Relaxed);
         let facts = self.facts.clone();
         leg.listen(move |noticed| {
-            // The lab records nothing.
+            // The lab records nothing, and the hub counts and logs what fails.
             if let Noticed::Voice(fact) = noticed
                 && facts.try_send((id, fact)).is_err()
             {

@@ -320,7 +320,9 @@ impl CallView {
                     self.recordings.remove(0);
                 }
             }
-            MediaEvent::RecordingGap { .. } | MediaEvent::RecordingFailed { .. } => {}
+            MediaEvent::SocketFailed { .. }
+            | MediaEvent::RecordingGap { .. }
+            | MediaEvent::RecordingFailed { .. } => {}
             MediaEvent::RecordingStopped { path, duration_ms } => {
                 if let Some(recording) = self.recordings.iter_mut().rev().find(|known| known.path == *path) {
                     recording.duration_ms = Some(*duration_ms);

@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path};
 use offhook::{
     event::{
         CallEvent, Cause, Change, DialogIdentity, DigitMethod, EndCause, Ending, Envelope, Event,
-        MediaDirection, MediaEvent, MediaStatistics, Party, PhoneEvent, PhoneSpec, RawMessage, RunEvent,
-        SipEvent, SipSummary, Subject, Surface, SystemEvent, Transport, Verdict,
+        MediaDirection, MediaEvent, MediaSocket, MediaStatistics, Party, PhoneEvent, PhoneSpec, RawMessage,
+        RunEvent, SipEvent, SipSummary, Subject, Surface, SystemEvent, Transport, Verdict,
     },
     id::{CallId, PhoneId, RunId, Seq},
     journal::{Journal, Query, import, replay},
@@ -181,6 +181,7 @@ fn media_events() -> Vec<MediaEvent> {
             codec: s("PCMU"),
             direction: MediaDirection::Recvonly,
         },
+        MediaEvent::SocketFailed { socket: MediaSocket::Rtp, reason: s("Operation not permitted") },
         MediaEvent::RecordingGap { path: s("/slow/a.wav"), lost_ms: 1400 },
     ]
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use offhook::net::{Arrival, DatagramSocket, Flow, Network, Signaling, SignalingOptions, Transport};
+use offhook::net::{Arrival, Batch, Flow, MediaSocket, Network, Signaling, SignalingOptions, Transport};
 use offhook_media::{
     audio::Tone,
     dtmf::DigitMethod,
@@ -48,8 +48,8 @@ struct State {
     agent: UserAgent,
     deadline: Option<std::time::Instant>,
     signaling: Arc<Signaling>,
-    rtp: Arc<dyn DatagramSocket>,
-    rtcp: Arc<dyn DatagramSocket>,
+    rtp: Arc<dyn MediaSocket>,
+    rtcp: Arc<dyn MediaSocket>,
     media: MediaSession,
     local: LocalMedia,
     offer: Option<SessionDescription>,
@@ -129,7 +129,7 @@ async fn run(
         let state = state.lock().unwrap();
         (Arc::clone(&state.rtp), Arc::clone(&state.rtcp))
     };
-    let (mut packet, mut report) = (vec![0; 2048], vec![0; 2048]);
+    let (mut packets, mut reports) = (Batch::new(), Batch::new());
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     loop {
         let (deadline, resting) = {
@@ -146,12 +146,12 @@ async fn run(
             () = kick.notified() => {}
             () = alarm => state.lock().unwrap().agent.handle_input(now(), Input::Timeout),
             _ = ticks.tick(), if !resting => state.lock().unwrap().media.handle_tick(now()),
-            Ok((length, from)) = rtp.receive(&mut packet) => {
-                state.lock().unwrap().media.handle_packet(now(), from, &packet[..length]);
-            }
-            Ok((length, from)) = rtcp.receive(&mut report) => {
-                state.lock().unwrap().media.handle_rtcp(now(), from, &report[..length]);
-            }
+            Ok(()) = rtp.receive(&mut packets) => for packet in packets.datagrams() {
+                state.lock().unwrap().media.handle_packet(packet.at, packet.from, packet.bytes);
+            },
+            Ok(()) = rtcp.receive(&mut reports) => for report in reports.datagrams() {
+                state.lock().unwrap().media.handle_rtcp(report.at, report.from, report.bytes);
+            },
             Some(arrival) = arrivals.recv() => match arrival {
                 Arrival::Message { flow, message, .. } => {
                     state.lock().unwrap().agent.handle_input(now(), Input::Message { flow, message: &message });

@@ -1,0 +1,146 @@
+//! What the owner of a leg does with it.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use offhook_media::session::{Fact, MediaSession, StreamStats};
+use tokio::{task::AbortHandle, time::Instant};
+
+use super::{
+    hub::Worker,
+    leg::{Inner, Leg, Noticed, Role, guard},
+    recorder::Recorder,
+    relay::Target,
+};
+
+/// Owns a leg with its clones: when the last is dropped, the sockets close.
+#[derive(Clone, Debug)]
+pub(crate) struct LegHandle {
+    owned: Arc<Owned>,
+}
+
+#[derive(Debug)]
+struct Owned {
+    leg: Arc<Leg>,
+    worker: Option<Arc<Worker>>,
+    /// Reads the sockets while the leg is a relay.
+    reader: Mutex<Option<AbortHandle>>,
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if let Some(reader) = &*guard(&self.reader) {
+            reader.abort();
+        }
+        // The aborted reader lets go a moment later; nothing may be sent or said on its way out.
+        *guard(&self.leg.inner) = Inner::default();
+    }
+}
+
+impl LegHandle {
+    pub(super) fn new(leg: Leg, worker: Option<Arc<Worker>>) -> Self {
+        Self { owned: Arc::new(Owned { leg: Arc::new(leg), worker, reader: Mutex::default() }) }
+    }
+
+    /// Returns the RTP address; RTCP is on the next port.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.owned.leg.rtp.local()
+    }
+
+    /// Names who hears the leg's facts.
+    pub(crate) fn listen(&self, listener: impl Fn(Noticed) + Send + 'static) {
+        guard(&self.owned.leg.inner).listener = Some(Box::new(listener));
+    }
+
+    /// Lets packets flow. Later calls change nothing.
+    pub(crate) fn start(&self) {
+        self.change(|inner| inner.started = true);
+    }
+
+    /// Speaks with a voice of our own from now on, unless it does already; the clock drives it once the leg is started.
+    pub(crate) fn speak(&self, voice: impl FnOnce(std::time::Instant) -> MediaSession) {
+        if let Some(reader) = guard(&self.owned.reader).take() {
+            reader.abort();
+        }
+        self.change(|inner| {
+            if matches!(inner.role, Role::Idle) && inner.started {
+                self.owned.leg.discard();
+            }
+            if !matches!(inner.role, Role::Voice(_)) {
+                let mut voice = Box::new(voice(Instant::now().into_std()));
+                voice.record(inner.recorder.is_some());
+                inner.role = Role::Voice(voice);
+            }
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inner)) {
+        let mut inner = guard(&self.owned.leg.inner);
+        change(&mut inner);
+        let voiced = inner.started && matches!(inner.role, Role::Voice(_));
+        drop(inner);
+        if let Some(worker) = self.owned.worker.as_ref().filter(|_| voiced) {
+            worker.add(&self.owned.leg);
+        }
+    }
+
+    /// Changes the voice and sends what follows; nothing without a voice.
+    pub(crate) fn session<T>(
+        &self,
+        change: impl FnOnce(&mut MediaSession, std::time::Instant) -> T,
+    ) -> Option<T> {
+        let now = Instant::now().into_std();
+        let leg = &self.owned.leg;
+        leg.common.with_batch(|batch| leg.with_voice(batch, |voice| change(voice, now)))
+    }
+
+    /// Passes what arrives here to the peer of `other`, and the other way round.
+    pub(crate) fn relay(&self, other: &Self) {
+        for (one, two) in [(self, other), (other, self)] {
+            one.pass_to(two);
+        }
+    }
+
+    fn pass_to(&self, partner: &Self) {
+        let leg = &self.owned.leg;
+        let before =
+            std::mem::replace(&mut guard(&leg.inner).role, Role::Relay(Arc::downgrade(&partner.owned.leg)));
+        if matches!(before, Role::Idle) {
+            leg.discard();
+        }
+        guard(&self.owned.reader)
+            .get_or_insert_with(|| tokio::spawn(Arc::clone(leg).pass_all()).abort_handle());
+    }
+
+    /// Says where packets for the peer of this leg go while it is a relay, until the peer sends from elsewhere.
+    pub(crate) fn aim(&self, target: Target) {
+        guard(&self.owned.leg.inner).target = target;
+    }
+
+    /// Closes the session; returns its last figures and what it still had to say, which the listener no longer hears.
+    pub(crate) fn close(&self) -> Option<(StreamStats, Vec<Fact>)> {
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&said);
+        self.listen(move |noticed| {
+            // A word of the recording would come too late: its end is near.
+            if let Noticed::Voice(fact) = noticed {
+                guard(&heard).push(fact);
+            }
+        });
+        let stats = self.session(|session, now| {
+            session.close(now);
+            session.stats()
+        })?;
+        let facts = std::mem::take(&mut *guard(&said));
+        Some((stats, facts))
+    }
+
+    /// Starts, replaces or stops the recording; returns the one that was going on.
+    pub(crate) fn record(&self, recorder: Option<Recorder>) -> Option<Recorder> {
+        let on = recorder.is_some();
+        self.session(|session, _| session.record(on));
+        std::mem::replace(&mut guard(&self.owned.leg.inner).recorder, recorder)
+    }
+}

@@ -1,0 +1,120 @@
+//! The machine's media sockets: read in batches (`recvmmsg`), with the time at which the kernel took each datagram in
+//! (`SO_TIMESTAMPNS`).
+//!
+//! The reactor does not know such a socket until somebody waits for it, so that a packet wakes nobody who reads by the
+//! clock.
+
+use std::{
+    io::{self, IoSliceMut},
+    net::{SocketAddr, UdpSocket},
+    sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
+use tokio::{io::Interest, time::Instant};
+
+use super::{
+    arrived::{Batch, ROOM},
+    media_ports::PortPair,
+    network::MediaSocket,
+};
+
+/// A kernel stamp that is older was made before the wall clock was set; the time of reading is nearer then.
+const OLDEST: Duration = Duration::from_secs(60);
+
+pub(super) struct SystemMedia {
+    socket: UdpSocket,
+    state: UdpSocketState,
+    /// The same socket as the reactor knows it.
+    awaited: OnceLock<tokio::net::UdpSocket>,
+    local: SocketAddr,
+    /// Gives the ports back after both sockets are closed: declared last, dropped last.
+    _ports: Arc<PortPair>,
+}
+
+impl SystemMedia {
+    /// Takes over a bound socket.
+    pub(super) fn new(socket: UdpSocket, ports: Arc<PortPair>) -> io::Result<Self> {
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let local = socket.local_addr()?;
+        Ok(Self { socket, state, awaited: OnceLock::new(), local, _ports: ports })
+    }
+
+    fn awaited(&self) -> io::Result<&tokio::net::UdpSocket> {
+        if let Some(known) = self.awaited.get() {
+            return Ok(known);
+        }
+        let socket = tokio::net::UdpSocket::from_std(self.socket.try_clone()?)?;
+        Ok(self.awaited.get_or_init(|| socket))
+    }
+
+    /// Takes what has arrived; [`io::ErrorKind::WouldBlock`] when that is nothing.
+    fn fill(&self, batch: &mut Batch) -> io::Result<()> {
+        batch.clear();
+        let mut found = [RecvMeta::default(); ROOM];
+        let count = {
+            let mut slots = batch.slots();
+            let mut room: [IoSliceMut<'_>; ROOM] =
+                std::array::from_fn(|_| IoSliceMut::new(slots.next().unwrap_or_default()));
+            self.state.recv(UdpSockRef::from(&self.socket), &mut room, &mut found)?
+        };
+        let clocks = Clocks::read();
+        for (slot, meta) in found.iter().enumerate().take(count) {
+            batch.note(slot, meta.addr, clocks.moment(meta.timestamp), meta.len, meta.stride);
+        }
+        Ok(())
+    }
+}
+
+impl MediaSocket for SystemMedia {
+    fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    fn drain(&self, batch: &mut Batch) -> io::Result<()> {
+        match self.fill(batch) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            done => done,
+        }
+    }
+
+    fn poll_drain(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>> {
+        let awaited = self.awaited()?;
+        loop {
+            ready!(awaited.poll_recv_ready(cx))?;
+            match awaited.try_io(Interest::READABLE, || self.fill(batch)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        self.socket.send_to(bytes, to)
+    }
+}
+
+/// The kernel stamps by the wall clock, everything else goes by tokio's: both, read at one moment.
+struct Clocks {
+    now: Instant,
+    wall: Duration,
+}
+
+impl Clocks {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "compared with stamps of the kernel, which are real whatever time is here"
+    )]
+    fn read() -> Self {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { now: Instant::now(), wall }
+    }
+
+    fn moment(&self, stamp: Option<Duration>) -> std::time::Instant {
+        let age = stamp.and_then(|stamp| self.wall.checked_sub(stamp)).filter(|age| *age < OLDEST);
+        let moment = self.now.checked_sub(age.unwrap_or_default()).unwrap_or(self.now);
+        moment.into_std()
+    }
+}
