@@ -53,7 +53,8 @@ fn event(n: u64, phone: &PhoneId) -> (Subject, Cause, Event) {
         1 => CallEvent::Trying {}.into(),
         2 => CallEvent::Ringing { status: 180, reason: "Ringing".into(), early_media: false }.into(),
         4 => CallEvent::Answered { by: Party::Remote, status: 200, reason: "OK".into() }.into(),
-        _ => MediaEvent::FirstPacket { source: "127.0.0.1:4002".into(), ssrc: 7, payload_type: 8 }.into(),
+        _ => MediaEvent::FirstPacket { source: "127.0.0.1:4002".into(), ssrc: 7, payload_type: 8, epoch: 1 }
+            .into(),
     };
     (call, Cause::Event { seq: Seq(n) }, event)
 }

@@ -107,7 +107,8 @@ async fn report_loss(board: &Switchboard, after: Seq) {
     let (mut stopped, mut received, mut lost, mut jitter) = (0, 0, 0, 0.0_f64);
     let all = async {
         while stopped < 2 * CALLS {
-            if let Event::Media(MediaEvent::Stopped { statistics }) = &reader.next().await.unwrap().event {
+            if let Event::Media(MediaEvent::Stopped { statistics, .. }) = &reader.next().await.unwrap().event
+            {
                 stopped += 1;
                 received += statistics.received_packets;
                 lost += statistics.lost;

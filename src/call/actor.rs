@@ -27,13 +27,17 @@ use crate::{
     },
     id::{CallId, PhoneId},
     journal::Journal,
-    media::{Kind, Noticed},
+    media::{Kind, Notice, Noticed},
+    net::Admission,
 };
 
 /// Length of one digit; what users of per-phone tools know.
 const DIGIT: Duration = Duration::from_millis(200);
 /// Pause between two digits: longer than the 40 ms that receivers must tell apart (ITU-T Q.24).
 const DIGIT_GAP: Duration = Duration::from_millis(100);
+
+/// What others can make our media notice, digits and tones for example, waits in the mailbox up to this number.
+const FACTS: usize = 64;
 
 /// What a phone's settings mean for its calls.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +57,8 @@ pub(crate) enum Beginning {
     Inbound {
         /// The caller's offer; absent when the offer is ours to make.
         offer: Option<Vec<u8>>,
+        /// The message that brought it.
+        invite: Cause,
         /// Answer at once.
         auto_answer: bool,
     },
@@ -87,6 +93,10 @@ pub(crate) struct Shell {
     pub(super) to_phone: DerivedActorRef<ToPhone>,
     pub(super) state: CallState,
     pub(super) media: CallMedia,
+    /// Places in the mailbox for what others can make our media notice.
+    pub(super) facts: Admission,
+    /// How many facts that found none have been told.
+    pub(super) refused_facts: u64,
     pub(super) settings: CallSettings,
     pub(super) recordings: RecordingPlace,
     pub(super) recorded: CallRecordings,
@@ -128,14 +138,22 @@ impl Actor for CallActor {
         me: ActorRef<CallMessage>,
         start: CallArguments,
     ) -> Result<Shell, ActorProcessingErr> {
-        let to_me = me.clone();
-        start.media.leg.listen(move |noticed| {
-            // A refused cast means that the call is over; nobody wants the fact then.
-            drop(to_me.cast(CallMessage::Media(noticed)));
+        let facts = Admission::new(FACTS);
+        let (to_me, places) = (me.clone(), facts.clone());
+        start.media.leg.listen(move |notice| {
+            let permit = if notice.noticed.is_our_doing() { None } else { places.admit() };
+            if permit.is_some() || notice.noticed.is_our_doing() {
+                // A refused cast means that the call is over; nobody wants the fact then.
+                drop(to_me.cast(CallMessage::Media { notice, permit }));
+            }
         });
+        let mut media = start.media;
         let (direction, offer, auto_answer) = match start.beginning {
             Beginning::Outbound => (Direction::Outbound, None, false),
-            Beginning::Inbound { offer, auto_answer } => (Direction::Inbound, offer, auto_answer),
+            Beginning::Inbound { offer, invite, auto_answer } => {
+                media.offered(&invite);
+                (Direction::Inbound, offer, auto_answer)
+            }
         };
         let mut call = Shell {
             me,
@@ -145,7 +163,9 @@ impl Actor for CallActor {
             journal: start.journal,
             to_phone: start.to_phone,
             state: CallState::new(direction),
-            media: start.media,
+            media,
+            facts,
+            refused_facts: 0,
             settings: start.settings,
             recordings: start.recordings,
             recorded: CallRecordings::default(),
@@ -173,16 +193,13 @@ impl Actor for CallActor {
         match message {
             CallMessage::Command { told, cause, reply } => call.command(&told, &cause, reply),
             CallMessage::Sip { event, cause } => call.session_event(*event, &cause),
-            CallMessage::Media(Noticed::Voice(fact)) => call.append_fact(fact, &Cause::Media),
-            CallMessage::Media(Noticed::SocketFailed { kind, reason }) => {
-                let socket = match kind {
-                    Kind::Rtp => MediaSocket::Rtp,
-                    Kind::Rtcp => MediaSocket::Rtcp,
-                };
-                call.append(MediaEvent::SocketFailed { socket, reason }, &Cause::Network);
+            CallMessage::Media { notice, permit } => {
+                call.noticed(notice);
+                drop(permit);
+                if call.facts.free() == FACTS {
+                    call.tell_refused_facts(&Cause::Media);
+                }
             }
-            CallMessage::Media(Noticed::RecordingGap { lost_ms }) => call.recording_gap(lost_ms),
-            CallMessage::Media(Noticed::RecordingBroken) => call.set_recording(false, &Cause::Media),
             CallMessage::Recorded { recorded, cause } => call.recorded(recorded, &cause),
             CallMessage::InfoDone { accepted, cause } => call.info_done(accepted, &cause),
             CallMessage::ReinviteRefused { reason, cause } => call.modify_failed(None, reason, &cause),
@@ -353,16 +370,41 @@ impl Shell {
         }
     }
 
+    /// Takes what the leg noticed.
+    fn noticed(&mut self, Notice { epoch, noticed }: Notice) {
+        match noticed {
+            Noticed::Voice(fact) => self.append_fact(fact, epoch, &Cause::Media),
+            Noticed::SocketFailed { kind, reason } => {
+                let socket = match kind {
+                    Kind::Rtp => MediaSocket::Rtp,
+                    Kind::Rtcp => MediaSocket::Rtcp,
+                };
+                self.append(MediaEvent::SocketFailed { socket, reason, epoch }, &Cause::Network);
+            }
+            Noticed::RecordingGap { lost_ms } => self.recording_gap(lost_ms),
+            Noticed::RecordingBroken => self.set_recording(false, &Cause::Media),
+        }
+    }
+
+    /// Says how many facts found no place in the mailbox, if any did since this was last said.
+    pub(super) fn tell_refused_facts(&mut self, cause: &Cause) {
+        let refused = self.facts.refused();
+        let count = refused - std::mem::replace(&mut self.refused_facts, refused);
+        if count > 0 {
+            self.append(MediaEvent::FactsRefused { count, epoch: self.state.epoch }, cause);
+        }
+    }
+
     /// Appends what the media session says, if it is one of the journal's facts.
-    pub(super) fn append_fact(&mut self, fact: Fact, cause: &Cause) {
-        if let Some(event) = media_event(fact, self.state.playing.as_deref()) {
+    pub(super) fn append_fact(&mut self, fact: Fact, epoch: u32, cause: &Cause) {
+        if let Some(event) = media_event(fact, self.state.playing.as_deref(), epoch) {
             self.append(event, cause);
         }
     }
 }
 
 /// Returns a fact of the media session as an event of the journal.
-fn media_event(fact: Fact, playing: Option<&str>) -> Option<MediaEvent> {
+fn media_event(fact: Fact, playing: Option<&str>, epoch: u32) -> Option<MediaEvent> {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let method = |method| match method {
         offhook_media::dtmf::DigitMethod::Rfc4733 => DigitMethod::Rfc4733,
@@ -370,28 +412,30 @@ fn media_event(fact: Fact, playing: Option<&str>) -> Option<MediaEvent> {
     };
     Some(match fact {
         Fact::FirstPacket { source, payload_type, ssrc, codec: _ } => {
-            MediaEvent::FirstPacket { source: source.to_string(), ssrc, payload_type }
+            MediaEvent::FirstPacket { source: source.to_string(), ssrc, payload_type, epoch }
         }
-        Fact::SourceChanged { source, ssrc: _ } => MediaEvent::SourceChanged { source: source.to_string() },
+        Fact::SourceChanged { source, ssrc: _ } => {
+            MediaEvent::SourceChanged { source: source.to_string(), epoch }
+        }
         Fact::ReceptionStopped { silent_for } => {
-            MediaEvent::ReceptionStopped { quiet_ms: millis(silent_for) }
+            MediaEvent::ReceptionStopped { quiet_ms: millis(silent_for), epoch }
         }
-        Fact::ReceptionResumed => MediaEvent::ReceptionResumed {},
+        Fact::ReceptionResumed => MediaEvent::ReceptionResumed { epoch },
         Fact::Digit { digit, duration_ms, method: how } => {
-            MediaEvent::DigitReceived { digit: digit.as_char(), duration_ms, method: method(how) }
+            MediaEvent::DigitReceived { digit: digit.as_char(), duration_ms, method: method(how), epoch }
         }
-        Fact::DigitsSent { digits, method: _ } => MediaEvent::DigitsFinished { digits },
-        Fact::DigitsCut { digits, method: _ } => MediaEvent::DigitsCut { digits },
-        Fact::PlaybackFinished => MediaEvent::PlaybackFinished { source: playing?.to_owned() },
-        Fact::SilenceStarted => MediaEvent::SilenceStarted {},
-        Fact::SilenceEnded { quiet } => MediaEvent::SilenceEnded { duration_ms: millis(quiet) },
+        Fact::DigitsSent { digits, method: _ } => MediaEvent::DigitsFinished { digits, epoch },
+        Fact::DigitsCut { digits, method: _ } => MediaEvent::DigitsCut { digits, epoch },
+        Fact::PlaybackFinished => MediaEvent::PlaybackFinished { source: playing?.to_owned(), epoch },
+        Fact::SilenceStarted => MediaEvent::SilenceStarted { epoch },
+        Fact::SilenceEnded { quiet } => MediaEvent::SilenceEnded { duration_ms: millis(quiet), epoch },
         Fact::ToneStarted { hz, level } => {
-            MediaEvent::ToneStarted { hz: tenths(hz), level_dbfs: tenths(level) }
+            MediaEvent::ToneStarted { hz: tenths(hz), level_dbfs: tenths(level), epoch }
         }
         Fact::ToneEnded { hz, duration } => {
-            MediaEvent::ToneEnded { hz: tenths(hz), duration_ms: millis(duration) }
+            MediaEvent::ToneEnded { hz: tenths(hz), duration_ms: millis(duration), epoch }
         }
-        Fact::Statistics(stats) => MediaEvent::Statistics { statistics: statistics(&stats) },
+        Fact::Statistics(stats) => MediaEvent::Statistics { statistics: statistics(&stats), epoch },
         Fact::RemoteBye { .. } => return None,
     })
 }

@@ -29,11 +29,13 @@ impl Shell {
             for fact in said {
                 // The last figures are those of the end.
                 if !matches!(fact, Fact::Statistics(_)) {
-                    self.append_fact(fact, cause);
+                    self.append_fact(fact, self.state.epoch, cause);
                 }
             }
-            facts.push(MediaEvent::Stopped { statistics: statistics(&stats) }.into());
+            facts
+                .push(MediaEvent::Stopped { statistics: statistics(&stats), epoch: self.state.epoch }.into());
         }
+        self.tell_refused_facts(cause);
         // A recording may have been asked for before there was media.
         self.set_recording(false, cause);
         facts.push(ended.into());

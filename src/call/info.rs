@@ -40,8 +40,8 @@ impl Shell {
         }
         let Some(Batch { digits, .. }) = self.info.batches.pop_front() else { return };
         let fact = match accepted {
-            true => MediaEvent::DigitsFinished { digits },
-            false => MediaEvent::DigitsCut { digits },
+            true => MediaEvent::DigitsFinished { digits, epoch: self.state.epoch },
+            false => MediaEvent::DigitsCut { digits, epoch: self.state.epoch },
         };
         self.append(fact, cause);
         self.send_next_digit(cause);
@@ -57,7 +57,7 @@ impl Shell {
     /// Gives up what is still to be sent, because the call is over.
     pub(super) fn cut_info_digits(&mut self, cause: &Cause) {
         for Batch { digits, .. } in std::mem::take(&mut self.info.batches) {
-            self.append(MediaEvent::DigitsCut { digits }, cause);
+            self.append(MediaEvent::DigitsCut { digits, epoch: self.state.epoch }, cause);
         }
     }
 }

@@ -10,8 +10,8 @@ use offhook_media::{
 };
 
 use crate::{
-    event::{MediaDirection, MediaEvent},
-    id::PhoneId,
+    event::{Agreement, Cause, MediaDirection, MediaEvent, Party},
+    id::{PhoneId, Seq},
     media::{LegHandle, MediaHub},
     net::Network,
 };
@@ -40,6 +40,11 @@ pub(crate) struct CallMedia {
     /// What we could do before the codecs that are being offered, in case that they are refused.
     before_codecs: Option<Capabilities>,
     pub(crate) plan: Option<MediaPlan>,
+    /// How many offers and answers have been agreed, and the last of them.
+    epoch: u32,
+    agreement: Option<Agreement>,
+    /// The message that brought the offer which we have not answered yet.
+    offered_in: Option<Seq>,
 }
 
 /// What a new description changed.
@@ -78,7 +83,16 @@ impl CallMedia {
         leg.speak(|now| MediaSession::new(config, now));
         let local = leg.local();
         let negotiator = Negotiator::new(capabilities(codecs), seed >> 32, local.ip(), local.port());
-        Ok(Self { leg, negotiator, before_early: None, before_codecs: None, plan: None })
+        Ok(Self {
+            leg,
+            negotiator,
+            before_early: None,
+            before_codecs: None,
+            plan: None,
+            epoch: 0,
+            agreement: None,
+            offered_in: None,
+        })
     }
 
     /// Makes the next offer.
@@ -126,7 +140,8 @@ impl CallMedia {
     pub(crate) fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Agreed), MediaError> {
         let negotiated = self.negotiator.answer(&SessionDescription::parse(offer)?)?;
         let answer = negotiated.description.to_string().into_bytes();
-        Ok((answer, self.agree(negotiated.plan)))
+        let remote_in = self.offered_in.take();
+        Ok((answer, self.agree(negotiated.plan, Party::Remote, remote_in, false)))
     }
 
     /// Takes the other side's answer to our offer and puts the plan to work.
@@ -136,7 +151,12 @@ impl CallMedia {
     ///
     /// # Errors
     /// Why it cannot be used; nothing changed.
-    pub(crate) fn take_answer(&mut self, answer: &[u8], early: bool) -> Result<Option<Agreed>, MediaError> {
+    pub(crate) fn take_answer(
+        &mut self,
+        answer: &[u8],
+        early: bool,
+        cause: &Cause,
+    ) -> Result<Option<Agreed>, MediaError> {
         let before = match &self.before_early {
             Some((_, seen)) if seen == answer => {
                 if !early {
@@ -150,9 +170,11 @@ impl CallMedia {
         let mut next = before.clone();
         let plan = next.accept_answer(&SessionDescription::parse(answer)?)?;
         self.negotiator = next;
+        let again = self.before_early.is_some();
+        let agreed = self.agree(plan, Party::Local, message(cause), again);
         self.before_early = early.then(|| (before, answer.to_vec()));
         self.before_codecs = None;
-        Ok(Some(self.agree(plan)))
+        Ok(Some(agreed))
     }
 
     /// Takes an early answer as the final one: what comes later belongs to another offer.
@@ -160,7 +182,14 @@ impl CallMedia {
         self.before_early = None;
     }
 
-    fn agree(&mut self, plan: MediaPlan) -> Agreed {
+    /// Remembers which message brought the offer that will be answered next.
+    pub(crate) fn offered(&mut self, cause: &Cause) {
+        self.offered_in = message(cause);
+    }
+
+    /// Puts a plan to work; `again` when it comes of another answer to the same offer, which begins an epoch only if
+    /// it moves media.
+    fn agree(&mut self, plan: MediaPlan, offered_by: Party, remote_in: Option<Seq>, again: bool) -> Agreed {
         let way = |plan: &MediaPlan| (plan.remote, plan.codec, plan.direction);
         let agreed = Agreed {
             first: self.plan.is_none(),
@@ -168,10 +197,20 @@ impl CallMedia {
             before: self.plan.as_ref().map_or(MediaDirection::Sendrecv, |plan| from_sdp(plan.direction)),
             now: from_sdp(plan.direction),
         };
-        self.leg.session(|session, now| session.set_plan(now, plan.clone()));
+        if !again || agreed.moved {
+            self.epoch += 1;
+            let local_version = self.negotiator.version();
+            self.agreement = Some(Agreement { offered_by, local_version, remote_in });
+        }
+        self.leg.follow(plan.clone(), self.epoch);
         self.leg.start();
         self.plan = Some(plan);
         agreed
+    }
+
+    /// Returns the number of the offer and answer that media follows, and which they are.
+    pub(crate) fn agreement(&self) -> (u32, Option<Agreement>) {
+        (self.epoch, self.agreement.clone())
     }
 
     /// Returns the name of the codec in use.
@@ -186,6 +225,8 @@ impl CallMedia {
             remote: plan.remote.map(|remote| remote.to_string()),
             codec: plan.codec.name.to_owned(),
             direction: from_sdp(plan.direction),
+            epoch: self.epoch,
+            agreement: self.agreement.clone(),
         })
     }
 
@@ -195,6 +236,8 @@ impl CallMedia {
             remote: plan.remote.map(|remote| remote.to_string()),
             codec: plan.codec.name.to_owned(),
             direction: from_sdp(plan.direction),
+            epoch: self.epoch,
+            agreement: self.agreement.clone(),
         })
     }
 }
@@ -208,6 +251,11 @@ fn capabilities(codecs: Option<&[String]>) -> Capabilities {
         [] => Capabilities::default(),
         _ => Capabilities { codecs, ..Capabilities::default() },
     }
+}
+
+/// Returns the message that is a cause.
+const fn message(cause: &Cause) -> Option<Seq> {
+    if let Cause::Sip { seq } = cause { Some(*seq) } else { None }
 }
 
 const fn from_sdp(direction: Direction) -> MediaDirection {

@@ -26,7 +26,7 @@ use crate::{
     command::{Outcome, Rejection},
     event::Cause,
     id::CallId,
-    media::{Noticed, Recorded},
+    media::{Notice, Recorded},
 };
 
 /// Where the answer to a command goes.
@@ -52,7 +52,12 @@ pub(crate) enum CallMessage {
         cause: Cause,
     },
     /// Media reports something worth an event.
-    Media(Noticed),
+    Media {
+        /// What.
+        notice: Notice,
+        /// Its place in the mailbox, unless it is our doing.
+        permit: Option<crate::net::Permit>,
+    },
     /// A recording is complete, or will never be.
     Recorded {
         /// What became of it.

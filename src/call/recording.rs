@@ -54,7 +54,13 @@ impl Shell {
         let path = self.recordings.path(&name);
         match Recorder::start(&path) {
             Ok(recorder) => {
-                self.append(MediaEvent::RecordingStarted { path: path.display().to_string() }, cause);
+                self.append(
+                    MediaEvent::RecordingStarted {
+                        path: path.display().to_string(),
+                        epoch: self.state.epoch,
+                    },
+                    cause,
+                );
                 self.recorded.file = Some(path);
                 self.media.leg.record(Some(recorder));
             }
@@ -83,7 +89,10 @@ impl Shell {
         match recorded.result {
             Ok(duration_ms) => {
                 let path = recorded.path.display().to_string();
-                self.append(MediaEvent::RecordingStopped { path, duration_ms }, cause);
+                self.append(
+                    MediaEvent::RecordingStopped { path, duration_ms, epoch: self.state.epoch },
+                    cause,
+                );
             }
             Err(error) => self.recording_failed(&recorded.path, &error.to_string(), cause),
         }
@@ -99,13 +108,19 @@ impl Shell {
 
     fn append_gap(&mut self, path: &Path, lost_ms: u64, cause: &Cause) {
         tracing::warn!(call = %self.id, path = %path.display(), lost_ms, "the disk was too slow for the recording");
-        self.append(MediaEvent::RecordingGap { path: path.display().to_string(), lost_ms }, cause);
+        self.append(
+            MediaEvent::RecordingGap { path: path.display().to_string(), lost_ms, epoch: self.state.epoch },
+            cause,
+        );
     }
 
     fn recording_failed(&mut self, path: &Path, reason: &str, cause: &Cause) {
         tracing::warn!(call = %self.id, path = %path.display(), reason, "recording failed");
-        let failed =
-            MediaEvent::RecordingFailed { path: path.display().to_string(), reason: reason.to_owned() };
+        let failed = MediaEvent::RecordingFailed {
+            path: path.display().to_string(),
+            reason: reason.to_owned(),
+            epoch: self.state.epoch,
+        };
         self.append(failed, cause);
     }
 }

@@ -154,7 +154,7 @@ impl Shell {
 
     /// Puts the other side's answer to work; `None` when it is the one in use.
     fn take_answer(&mut self, sdp: &[u8], early: bool, cause: &Cause) -> Result<Option<Agreed>, MediaError> {
-        let agreed = self.media.take_answer(sdp, early)?;
+        let agreed = self.media.take_answer(sdp, early, cause)?;
         match agreed {
             Some(Agreed { first: true, .. }) => self.media_began(cause),
             // Later changes are told by `call.modified`.
@@ -184,6 +184,7 @@ impl Shell {
             self.awaiting_answer_in_ack = true;
             return self.ask(Request::Respond { status: 200, sdp }, cause);
         };
+        self.media.offered(cause);
         match self.media.answer(&offer) {
             Ok((answer, agreed)) => {
                 self.ask(Request::Respond { status: 200, sdp: Some(answer) }, cause);
@@ -201,8 +202,7 @@ impl Shell {
 
     /// The other side has changed the session; its direction says whether it holds us now.
     fn changed_by_remote(&mut self, agreed: Agreed, cause: &Cause) {
-        let codec = self.media.codec();
-        self.append(CallEvent::Modified { by: Party::Remote, codec, direction: agreed.now }, cause);
+        self.append_modified(Party::Remote, agreed.now, cause);
         let held = matches!(agreed.now, MediaDirection::Recvonly | MediaDirection::Inactive);
         match (self.state.held_remotely, held) {
             (false, true) => self.append(CallEvent::Held { by: Party::Remote }, cause),
@@ -211,14 +211,19 @@ impl Shell {
         }
     }
 
+    fn append_modified(&mut self, by: Party, direction: MediaDirection, cause: &Cause) {
+        let codec = self.media.codec();
+        let (epoch, agreement) = self.media.agreement();
+        self.append(CallEvent::Modified { by, codec, direction, epoch, agreement }, cause);
+    }
+
     /// Our re-INVITE was accepted.
     fn modified(&mut self, answer: Option<Vec<u8>>, cause: &Cause) {
         let change = self.state.changing;
-        match answer.map(|answer| self.media.take_answer(&answer, false)) {
+        match answer.map(|answer| self.media.take_answer(&answer, false, cause)) {
             Some(Ok(agreed)) => {
-                let codec = self.media.codec();
                 let direction = agreed.map_or(MediaDirection::Sendrecv, |agreed| agreed.now);
-                self.append(CallEvent::Modified { by: Party::Local, codec, direction }, cause);
+                self.append_modified(Party::Local, direction, cause);
                 match change {
                     Some(Change::Hold) => self.append(CallEvent::Held { by: Party::Local }, cause),
                     Some(Change::Resume) => self.append(CallEvent::Resumed { by: Party::Local }, cause),
@@ -278,7 +283,15 @@ impl Shell {
         let mut digits = digit.chars();
         if let (Some(digit @ ('0'..='9' | '*' | '#' | 'A'..='D')), None) = (digits.next(), digits.next()) {
             let duration_ms = field("duration").and_then(|value| value.parse().ok()).unwrap_or(0);
-            self.append(MediaEvent::DigitReceived { digit, duration_ms, method: DigitMethod::Info }, cause);
+            self.append(
+                MediaEvent::DigitReceived {
+                    digit,
+                    duration_ms,
+                    method: DigitMethod::Info,
+                    epoch: self.state.epoch,
+                },
+                cause,
+            );
         }
     }
 

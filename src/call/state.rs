@@ -72,6 +72,8 @@ pub(crate) struct CallState {
     pub(crate) playing: Option<String>,
     /// What a re-INVITE of ours is changing.
     pub(crate) changing: Option<Change>,
+    /// Number of the offer and answer that media follows.
+    pub(crate) epoch: u32,
     /// Whether a session description was agreed.
     pub(crate) media: bool,
 }
@@ -89,6 +91,7 @@ impl CallState {
             held_remotely: false,
             playing: None,
             changing: None,
+            epoch: 0,
             media: false,
         }
     }
@@ -114,10 +117,19 @@ impl CallState {
             }
             CallCommand::Play { sound, repeat } => {
                 self.with_media()?;
-                Ok(vec![MediaEvent::PlaybackStarted { source: sound_name(sound), repeat: *repeat }.into()])
+                Ok(vec![
+                    MediaEvent::PlaybackStarted {
+                        source: sound_name(sound),
+                        repeat: *repeat,
+                        epoch: self.epoch,
+                    }
+                    .into(),
+                ])
             }
             CallCommand::StopPlaying => Ok(match &self.playing {
-                Some(source) => vec![MediaEvent::PlaybackFinished { source: source.clone() }.into()],
+                Some(source) => {
+                    vec![MediaEvent::PlaybackFinished { source: source.clone(), epoch: self.epoch }.into()]
+                }
                 None => vec![],
             }),
             // The file name is the actor's to choose, so it appends the fact itself.
@@ -200,7 +212,7 @@ impl CallState {
                 format!("'{digits}' holds something that is no digit: use 0-9 * # A-D"),
             ));
         }
-        Ok(vec![MediaEvent::DigitsSent { digits, method: DigitMethod::Rfc4733 }.into()])
+        Ok(vec![MediaEvent::DigitsSent { digits, method: DigitMethod::Rfc4733, epoch: self.epoch }.into()])
     }
 
     fn established(&self, what: &str) -> Result<(), Rejection> {
@@ -257,11 +269,14 @@ impl CallState {
             CallEvent::Resumed { by: Party::Local } => self.held_locally = false,
             CallEvent::Resumed { by: Party::Remote } => self.held_remotely = false,
             CallEvent::Modifying { change } => self.changing = Some(*change),
-            CallEvent::Modified { by: Party::Local, .. } | CallEvent::ModifyFailed { .. } => {
-                self.changing = None;
+            CallEvent::Modified { by, epoch, .. } => {
+                self.epoch = *epoch;
+                if *by == Party::Local {
+                    self.changing = None;
+                }
             }
-            CallEvent::Modified { by: Party::Remote, .. }
-            | CallEvent::Placed { .. }
+            CallEvent::ModifyFailed { .. } => self.changing = None,
+            CallEvent::Placed { .. }
             | CallEvent::Incoming { .. }
             | CallEvent::Trying {}
             | CallEvent::Dialog { .. }
@@ -287,7 +302,8 @@ impl CallState {
 
     fn apply_media(&mut self, event: &MediaEvent) {
         match event {
-            MediaEvent::Started { .. } => self.media = true,
+            MediaEvent::Started { epoch, .. } => (self.media, self.epoch) = (true, *epoch),
+            MediaEvent::Changed { epoch, .. } => self.epoch = *epoch,
             MediaEvent::Stopped { .. } => {
                 self.media = false;
                 self.playing = None;
@@ -299,13 +315,13 @@ impl CallState {
             | MediaEvent::RecordingFailed { .. }
             | MediaEvent::RecordingGap { .. }
             | MediaEvent::SocketFailed { .. }
-            | MediaEvent::Changed { .. }
+            | MediaEvent::FactsRefused { .. }
             | MediaEvent::FirstPacket { .. }
             | MediaEvent::SourceChanged { .. }
             | MediaEvent::ReceptionStopped { .. }
-            | MediaEvent::ReceptionResumed {}
+            | MediaEvent::ReceptionResumed { .. }
             | MediaEvent::Statistics { .. }
-            | MediaEvent::SilenceStarted {}
+            | MediaEvent::SilenceStarted { .. }
             | MediaEvent::SilenceEnded { .. }
             | MediaEvent::ToneStarted { .. }
             | MediaEvent::ToneEnded { .. }
@@ -394,8 +410,13 @@ mod tests {
         assert_eq!(facts, vec![CallEvent::Modifying { change: Change::Hold }.into()]);
         facts.iter().for_each(|fact| call.apply(fact));
         assert_eq!(call.decide(&CallCommand::Hold).unwrap_err().code, Code::WrongState);
-        let modified =
-            CallEvent::Modified { by: Party::Local, codec: None, direction: MediaDirection::Sendonly };
+        let modified = CallEvent::Modified {
+            by: Party::Local,
+            codec: None,
+            direction: MediaDirection::Sendonly,
+            epoch: 2,
+            agreement: None,
+        };
         call.apply(&modified.into());
         call.apply(&CallEvent::Held { by: Party::Local }.into());
         assert_eq!(call.decide(&CallCommand::Hold).unwrap(), vec![]);
@@ -410,10 +431,10 @@ mod tests {
         let mut call = given(Direction::Outbound, &established());
         let send = |digits: &str| CallCommand::SendDigits { digits: digits.into(), duration: None };
         assert_eq!(call.decide(&send("1")).unwrap_err().sentence, "Call has no active audio media");
-        call.media = true;
+        (call.media, call.epoch) = (true, 2);
         assert_eq!(call.decide(&send("1x")).unwrap_err().code, Code::InvalidArgument);
         assert!(call.decide(&send("")).is_err());
-        let sent = MediaEvent::DigitsSent { digits: "12A#".into(), method: DigitMethod::Rfc4733 };
+        let sent = MediaEvent::DigitsSent { digits: "12A#".into(), method: DigitMethod::Rfc4733, epoch: 2 };
         assert_eq!(call.decide(&send("12a#")).unwrap(), vec![sent.into()]);
     }
 

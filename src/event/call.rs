@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Transport, events};
-use crate::event::media::MediaDirection;
+use crate::event::media::{Agreement, MediaDirection};
 
 /// Who placed a call, seen from the phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -171,6 +171,12 @@ events! {
             codec: Option<String>,
             /// Direction of our media now.
             direction: MediaDirection,
+            /// Number of the offer and answer that media follows now.
+            #[serde(default)]
+            epoch: u32,
+            /// Which offer and answer that is; absent in facts that were written before they named it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            agreement: Option<Agreement>,
         },
         /// A re-INVITE was refused; the session stays as it was.
         "call.modify_failed" => ModifyFailed {

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::events;
+use super::{Party, events};
+use crate::id::Seq;
 
 /// How a digit travelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +31,18 @@ pub enum MediaDirection {
     Recvonly,
     /// Neither.
     Inactive,
+}
+
+/// An offer and its answer (RFC 3264): where the epoch of a call's media begins that later facts name by its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Agreement {
+    /// Who offered; the other side answered.
+    pub offered_by: Party,
+    /// Version of our description, as its `o=` line says.
+    pub local_version: u64,
+    /// The `sip.received` whose message brought the other side's description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_in: Option<Seq>,
 }
 
 /// A socket of a stream of media.
@@ -78,7 +91,7 @@ pub struct MediaStatistics {
 
 events! {
     /// Facts about a call's media.
-    MediaEvent {
+    MediaEvent with epoch {
         /// A session description was agreed and media may flow.
         "media.started" => Started {
             /// Our RTP address.
@@ -89,6 +102,9 @@ events! {
             codec: String,
             /// Direction of our media.
             direction: MediaDirection,
+            /// Which offer and answer were agreed; absent in facts that were written before they named it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            agreement: Option<Agreement>,
         },
         /// Another description than the first was agreed before the call was established: early media gave way to
         /// the final answer, or to another fork. A re-INVITE is told by `call.modified`.
@@ -99,6 +115,9 @@ events! {
             codec: String,
             /// Direction of our media.
             direction: MediaDirection,
+            /// Which offer and answer were agreed; absent in facts that were written before they named it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            agreement: Option<Agreement>,
         },
         /// The first RTP packet arrived.
         "media.first_packet" => FirstPacket {
@@ -127,6 +146,11 @@ events! {
             socket: MediaSocket,
             /// Why, in the words of the system.
             reason: String,
+        },
+        /// The call was behind, and lost word of digits, tones or sources: others sent more than it could write down.
+        "media.facts_refused" => FactsRefused {
+            /// How many, since this was last said.
+            count: u64,
         },
         /// What was measured so far, every second.
         "media.statistics" => Statistics {

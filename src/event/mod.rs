@@ -18,7 +18,7 @@ pub use call::{CallEvent, Change, DialogIdentity, Direction, EndCause, Party};
 pub use condition::{Comparison, Condition, Expected, NotAComparison, look_up, status_class};
 pub use envelope::{Cause, Envelope, Subject, Surface};
 pub use fields::{ImpossibleCondition, check as check_condition, fields_of};
-pub use media::{DigitMethod, MediaDirection, MediaEvent, MediaSocket, MediaStatistics};
+pub use media::{Agreement, DigitMethod, MediaDirection, MediaEvent, MediaSocket, MediaStatistics};
 pub use pattern::{EventPattern, UnknownKind};
 pub use phone::{PhoneEvent, PhoneSpec, Transport};
 pub use run::{Ending, RunEvent, Verdict};
@@ -60,6 +60,36 @@ macro_rules! events {
             /// Returns the place of the kind among those of this subject.
             pub(crate) const fn ordinal(&self) -> usize {
                 match self { $( Self::$variant { .. } => const { $crate::event::place(Self::KINDS, $kind) } ),* }
+            }
+        }
+    };
+    // Every fact names its epoch.
+    (
+        $(#[$enum_meta:meta])*
+        $name:ident with epoch {
+            $( $(#[$variant_meta:meta])* $kind:literal => $variant:ident {
+                $( $(#[$field_meta:meta])* $field:ident : $type:ty ),* $(,)?
+            } ),* $(,)?
+        }
+    ) => {
+        $crate::event::events! {
+            $(#[$enum_meta])*
+            $name {
+                $( $(#[$variant_meta])* $kind => $variant {
+                    $( $(#[$field_meta])* $field: $type, )*
+                    /// Number of the offer and answer that media followed; 0 before the first, and in facts that were
+                    /// written before they named it.
+                    #[serde(default)]
+                    epoch: u32
+                } ),*
+            }
+        }
+
+        impl $name {
+            /// Returns the number of the offer and answer that media followed.
+            #[must_use]
+            pub const fn epoch(&self) -> u32 {
+                match self { $( Self::$variant { epoch, .. } )|* => *epoch }
             }
         }
     };

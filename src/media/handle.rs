@@ -5,12 +5,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use offhook_media::session::{Fact, MediaSession, StreamStats};
+use offhook_media::{
+    negotiate::MediaPlan,
+    session::{Fact, MediaSession, StreamStats},
+};
 use tokio::{task::AbortHandle, time::Instant};
 
 use super::{
     hub::Worker,
-    leg::{Inner, Leg, Noticed, Role, guard},
+    leg::{Inner, Leg, Notice, Noticed, Role, guard},
     recorder::Recorder,
     relay::Target,
 };
@@ -50,7 +53,7 @@ impl LegHandle {
     }
 
     /// Names who hears the leg's facts.
-    pub(crate) fn listen(&self, listener: impl Fn(Noticed) + Send + 'static) {
+    pub(crate) fn listen(&self, listener: impl Fn(Notice) + Send + 'static) {
         guard(&self.owned.leg.inner).listener = Some(Box::new(listener));
     }
 
@@ -93,7 +96,19 @@ impl LegHandle {
     ) -> Option<T> {
         let now = Instant::now().into_std();
         let leg = &self.owned.leg;
-        leg.common.with_batch(|batch| leg.with_voice(batch, |voice| change(voice, now)))
+        leg.common.with_batch(|batch| leg.with_voice(batch, |voice, _| change(voice, now)))
+    }
+
+    /// Lets the voice follow a plan, which is the one of number `epoch`; nothing without a voice.
+    pub(crate) fn follow(&self, plan: MediaPlan, epoch: u32) {
+        let now = Instant::now().into_std();
+        let leg = &self.owned.leg;
+        leg.common.with_batch(|batch| {
+            leg.with_voice(batch, |voice, number| {
+                *number = epoch;
+                voice.set_plan(now, plan);
+            })
+        });
     }
 
     /// Passes what arrives here to the peer of `other`, and the other way round.
@@ -123,7 +138,7 @@ impl LegHandle {
     pub(crate) fn close(&self) -> Option<(StreamStats, Vec<Fact>)> {
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&said);
-        self.listen(move |noticed| {
+        self.listen(move |Notice { noticed, .. }| {
             // A word of the recording would come too late: its end is near.
             if let Noticed::Voice(fact) = noticed {
                 guard(&heard).push(fact);

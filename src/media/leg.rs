@@ -25,7 +25,16 @@ use crate::{
 const DRAINS: usize = 16;
 
 /// Where a leg's facts go.
-pub(super) type Listener = Box<dyn Fn(Noticed) + Send>;
+pub(super) type Listener = Box<dyn Fn(Notice) + Send>;
+
+/// What a leg noticed, and when: after which offer and answer.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    /// Number of the plan that the voice followed; 0 before the first.
+    pub(crate) epoch: u32,
+    /// What.
+    pub(crate) noticed: Noticed,
+}
 
 /// What a leg noticed.
 #[derive(Debug)]
@@ -46,6 +55,35 @@ pub(crate) enum Noticed {
     },
     /// Nothing is recorded any more; the end of the recording says why.
     RecordingBroken,
+}
+
+impl Noticed {
+    /// Tells whether it comes of what we do or of time, and not of what a stranger may send as often as he likes.
+    pub(crate) const fn is_our_doing(&self) -> bool {
+        match self {
+            Self::Voice(
+                Fact::Statistics(_)
+                | Fact::PlaybackFinished
+                | Fact::DigitsSent { .. }
+                | Fact::DigitsCut { .. }
+                | Fact::ReceptionStopped { .. },
+            )
+            | Self::SocketFailed { .. }
+            | Self::RecordingGap { .. }
+            | Self::RecordingBroken => true,
+            Self::Voice(
+                Fact::FirstPacket { .. }
+                | Fact::SourceChanged { .. }
+                | Fact::ReceptionResumed
+                | Fact::Digit { .. }
+                | Fact::SilenceStarted
+                | Fact::SilenceEnded { .. }
+                | Fact::ToneStarted { .. }
+                | Fact::ToneEnded { .. }
+                | Fact::RemoteBye { .. },
+            ) => false,
+        }
+    }
 }
 
 /// Which socket of a leg.
@@ -110,6 +148,8 @@ pub(super) struct Inner {
     pub(super) target: Target,
     pub(super) recorder: Option<Recorder>,
     pub(super) listener: Option<Listener>,
+    /// Number of the plan that the voice follows.
+    epoch: u32,
     /// Whether packets flow.
     pub(super) started: bool,
     /// A socket has failed, and it has been said.
@@ -148,25 +188,26 @@ impl Leg {
 
     /// Lets the voice hear what has arrived and do what is due; returns whether there is one.
     pub(super) fn tick(&self, due: Instant, batch: &mut Batch) -> bool {
-        self.with_voice(batch, |voice| voice.handle_tick(due)).is_some()
+        self.with_voice(batch, |voice, _| voice.handle_tick(due)).is_some()
     }
 
-    /// Lets the voice hear what has arrived, changes it once, and does what it wants done: what arrived before the change
-    /// belongs before it.
+    /// Lets the voice hear what has arrived, changes it and the number of its plan once, and does what it wants done: what
+    /// arrived before the change belongs before it.
     pub(super) fn with_voice<T>(
         &self,
         batch: &mut Batch,
-        change: impl FnOnce(&mut MediaSession) -> T,
+        change: impl FnOnce(&mut MediaSession, &mut u32) -> T,
     ) -> Option<T> {
         let mut inner = guard(&self.inner);
-        let Inner { role: Role::Voice(voice), recorder, listener, started, failed, .. } = &mut *inner else {
+        let Inner { role: Role::Voice(voice), recorder, listener, started, failed, epoch, .. } = &mut *inner
+        else {
             return None;
         };
-        let mut outlet = Outlet { leg: self, recorder, listener, failed };
+        let mut outlet = Outlet { leg: self, recorder, listener, failed, epoch };
         if *started {
             Kind::BOTH.into_iter().for_each(|kind| self.hear(kind, batch, voice, &mut outlet));
         }
-        let result = change(voice);
+        let result = change(voice, outlet.epoch);
         outlet.empty(voice);
         Some(result)
     }
@@ -235,8 +276,8 @@ impl Leg {
     /// Counts a socket's refusal, and tells of the first.
     pub(super) fn failed(&self, kind: Kind, error: &io::Error) {
         let mut inner = guard(&self.inner);
-        let Inner { recorder, listener, failed, .. } = &mut *inner;
-        Outlet { leg: self, recorder, listener, failed }.failed(kind, error);
+        let Inner { recorder, listener, failed, epoch, .. } = &mut *inner;
+        Outlet { leg: self, recorder, listener, failed, epoch }.failed(kind, error);
     }
 }
 
@@ -246,12 +287,13 @@ struct Outlet<'a> {
     recorder: &'a mut Option<Recorder>,
     listener: &'a Option<Listener>,
     failed: &'a mut bool,
+    epoch: &'a mut u32,
 }
 
 impl Outlet<'_> {
     fn tell(&self, noticed: Noticed) {
         if let Some(listener) = self.listener {
-            listener(noticed);
+            listener(Notice { epoch: *self.epoch, noticed });
         }
     }
 

@@ -11,7 +11,7 @@ mod relay;
 
 pub(crate) use handle::LegHandle;
 pub use hub::{MediaHub, MediaLoad};
-pub(crate) use leg::{Kind, Noticed};
+pub(crate) use leg::{Kind, Notice, Noticed};
 pub(crate) use recorder::{Recorded, Recorder};
 pub(crate) use relay::Target;
 

@@ -223,7 +223,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        media::{LegHandle, MediaHub, Noticed},
+        media::{LegHandle, MediaHub, Notice, Noticed},
         net::SystemNetwork,
     };
 
@@ -347,7 +347,7 @@ mod tests {
         };
         recorded.record(Some(Recorder::with(Path::new("x.wav"), 1, stands_still).unwrap()));
         let (tell, mut told) = mpsc::channel(1000);
-        other.listen(move |noticed| {
+        other.listen(move |Notice { noticed, .. }| {
             if let Noticed::Voice(Fact::Statistics(figures)) = noticed {
                 tell.try_send(figures.packets_received).unwrap();
             }

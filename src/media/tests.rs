@@ -18,7 +18,7 @@ use offhook_media::{
 };
 use tokio::time::Instant;
 
-use super::{Kind, LegHandle, MediaHub, Noticed, Target};
+use super::{Kind, LegHandle, MediaHub, Notice, Noticed, Target};
 use crate::net::{
     Batch, BoxFuture, BoxedStream, DatagramSocket, MediaPair, MediaSocket, Network, StreamListener,
     SystemNetwork, Taps,
@@ -105,7 +105,7 @@ impl Network for DeafNetwork {
 fn count_failures(leg: &LegHandle) -> Arc<AtomicU64> {
     let told = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&told);
-    leg.listen(move |noticed| {
+    leg.listen(move |Notice { noticed, .. }| {
         if let Noticed::SocketFailed { kind: Kind::Rtp, reason } = noticed {
             assert_eq!(reason, "no ears");
             counted.fetch_add(1, Ordering::Relaxed);

@@ -175,7 +175,8 @@ impl Shell {
         self.enter(call, session, sip_call_id, true, permit);
         // A proxy may challenge our BYE or re-INVITE although the call is not ours.
         self.give_credentials(session);
-        let beginning = Beginning::Inbound { offer, auto_answer: self.spec.auto_answer };
+        let beginning =
+            Beginning::Inbound { offer, invite: cause.clone(), auto_answer: self.spec.auto_answer };
         self.spawn_call(call, beginning, media, &Cause::Event { seq }).await;
     }
 

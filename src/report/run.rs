@@ -113,7 +113,7 @@ fn call_state(event: &Event) -> Option<&'static str> {
 
 fn media_state(event: &Event) -> Option<String> {
     let Event::Media(event) = event else { return None };
-    if let MediaEvent::Statistics { statistics } | MediaEvent::Stopped { statistics } = event {
+    if let MediaEvent::Statistics { statistics, .. } | MediaEvent::Stopped { statistics, .. } = event {
         return Some(format!("{} packets received", statistics.received_packets));
     }
     matches!(event, MediaEvent::FirstPacket { .. }).then(|| "packets received".to_owned())

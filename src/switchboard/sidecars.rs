@@ -30,7 +30,7 @@ pub(super) async fn describe_recordings(journal: Journal, views: Views) {
 }
 
 fn sidecar(envelope: &Envelope, views: &Views) -> Option<Sidecar> {
-    let Event::Media(MediaEvent::RecordingStopped { path, duration_ms }) = &envelope.event else {
+    let Event::Media(MediaEvent::RecordingStopped { path, duration_ms, .. }) = &envelope.event else {
         return None;
     };
     let call = views.call(envelope.subject.call?)?;

@@ -87,7 +87,7 @@ fn call(event: &CallEvent) -> String {
         }
         CallEvent::Dialog { dialog } => format!("Call-ID {}", dialog.sip_call_id),
         CallEvent::Held { by } | CallEvent::Resumed { by } => format!("by {}", party(*by)),
-        CallEvent::Modified { by, codec, direction } => {
+        CallEvent::Modified { by, codec, direction, .. } => {
             let codec = codec.as_deref().unwrap_or("no codec");
             format!("{codec} {}, by {}", media_direction(*direction), party(*by))
         }
@@ -104,41 +104,45 @@ fn call(event: &CallEvent) -> String {
 
 fn media(event: &MediaEvent) -> String {
     match event {
-        MediaEvent::Started { local, remote, codec, direction } => {
+        MediaEvent::Started { local, remote, codec, direction, .. } => {
             let remote = remote.as_deref().unwrap_or("nowhere yet");
             format!("{codec} {}, {local} with {remote}", media_direction(*direction))
         }
-        MediaEvent::Changed { remote, codec, direction } => {
+        MediaEvent::Changed { remote, codec, direction, .. } => {
             let remote = remote.as_deref().unwrap_or("nowhere yet");
             format!("{codec} {}, now with {remote}", media_direction(*direction))
         }
         MediaEvent::FirstPacket { source, payload_type, .. } => {
             format!("from {source}, payload type {payload_type}")
         }
-        MediaEvent::SourceChanged { source } => format!("now from {source}"),
-        MediaEvent::Statistics { statistics: figures } | MediaEvent::Stopped { statistics: figures } => {
-            statistics(figures)
+        MediaEvent::SourceChanged { source, .. } => format!("now from {source}"),
+        MediaEvent::Statistics { statistics: figures, .. }
+        | MediaEvent::Stopped { statistics: figures, .. } => statistics(figures),
+        MediaEvent::ReceptionStopped { quiet_ms, .. } => format!("quiet for {}", seconds(*quiet_ms)),
+        MediaEvent::ReceptionResumed { .. } | MediaEvent::SilenceStarted { .. } => String::new(),
+        MediaEvent::SilenceEnded { duration_ms, .. } => format!("after {}", seconds(*duration_ms)),
+        MediaEvent::ToneStarted { hz, level_dbfs, .. } => format!("{hz:.0} Hz at {level_dbfs:.1} dBFS"),
+        MediaEvent::ToneEnded { hz, duration_ms, .. } => {
+            format!("{hz:.0} Hz, after {}", seconds(*duration_ms))
         }
-        MediaEvent::ReceptionStopped { quiet_ms } => format!("quiet for {}", seconds(*quiet_ms)),
-        MediaEvent::ReceptionResumed {} | MediaEvent::SilenceStarted {} => String::new(),
-        MediaEvent::SilenceEnded { duration_ms } => format!("after {}", seconds(*duration_ms)),
-        MediaEvent::ToneStarted { hz, level_dbfs } => format!("{hz:.0} Hz at {level_dbfs:.1} dBFS"),
-        MediaEvent::ToneEnded { hz, duration_ms } => format!("{hz:.0} Hz, after {}", seconds(*duration_ms)),
-        MediaEvent::PlaybackStarted { source, repeat } => {
+        MediaEvent::PlaybackStarted { source, repeat, .. } => {
             format!("{source}{}", if *repeat { ", repeated" } else { "" })
         }
-        MediaEvent::PlaybackFinished { source } => source.clone(),
-        MediaEvent::RecordingStarted { path } => path.clone(),
-        MediaEvent::RecordingStopped { path, duration_ms } => format!("{path}, {}", seconds(*duration_ms)),
-        MediaEvent::SocketFailed { socket: MediaSocket::Rtp, reason } => format!("RTP: {reason}"),
-        MediaEvent::SocketFailed { socket: MediaSocket::Rtcp, reason } => format!("RTCP: {reason}"),
-        MediaEvent::RecordingGap { path, lost_ms } => format!("{path}, {} missing", seconds(*lost_ms)),
-        MediaEvent::RecordingFailed { path, reason } => format!("{path}: {reason}"),
-        MediaEvent::DigitReceived { digit, duration_ms, method } => {
+        MediaEvent::PlaybackFinished { source, .. } => source.clone(),
+        MediaEvent::RecordingStarted { path, .. } => path.clone(),
+        MediaEvent::RecordingStopped { path, duration_ms, .. } => {
+            format!("{path}, {}", seconds(*duration_ms))
+        }
+        MediaEvent::SocketFailed { socket: MediaSocket::Rtp, reason, .. } => format!("RTP: {reason}"),
+        MediaEvent::SocketFailed { socket: MediaSocket::Rtcp, reason, .. } => format!("RTCP: {reason}"),
+        MediaEvent::FactsRefused { count, .. } => count.to_string(),
+        MediaEvent::RecordingGap { path, lost_ms, .. } => format!("{path}, {} missing", seconds(*lost_ms)),
+        MediaEvent::RecordingFailed { path, reason, .. } => format!("{path}: {reason}"),
+        MediaEvent::DigitReceived { digit, duration_ms, method, .. } => {
             format!("{digit}, {duration_ms} ms, {}", digit_method(*method))
         }
-        MediaEvent::DigitsSent { digits, method } => format!("{digits}, {}", digit_method(*method)),
-        MediaEvent::DigitsFinished { digits } | MediaEvent::DigitsCut { digits } => digits.clone(),
+        MediaEvent::DigitsSent { digits, method, .. } => format!("{digits}, {}", digit_method(*method)),
+        MediaEvent::DigitsFinished { digits, .. } | MediaEvent::DigitsCut { digits, .. } => digits.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ use offhook::{
     config::Limits,
     event::{CallEvent, EndCause, Event, MediaDirection, MediaEvent, Party},
     id::{CallId, PhoneId},
+    net::Network,
 };
 
 use crate::support::{
@@ -63,14 +64,14 @@ async fn digits_by_info_wait_for_each_other() {
     }
     for expected in ["1A", "#"] {
         let finished = world.next(&a, "dtmf.finished").await;
-        assert_eq!(finished.event, MediaEvent::DigitsFinished { digits: expected.into() }.into());
+        assert_eq!(finished.event, MediaEvent::DigitsFinished { digits: expected.into(), epoch: 1 }.into());
     }
 
     world.run(digits(call, "78")).await.unwrap();
     let refused = peer.next("INFO").await;
     peer.answer(&refused, "415 Unsupported Media Type", "", "");
     let cut = world.next(&a, "dtmf.cut").await;
-    assert_eq!(cut.event, MediaEvent::DigitsCut { digits: "78".into() }.into());
+    assert_eq!(cut.event, MediaEvent::DigitsCut { digits: "78".into(), epoch: 1 }.into());
     assert_eq!(hang_up(&mut world, &a, call, &peer).await.0, EndCause::Normal);
     drop(peer);
     world.end().await;
@@ -83,8 +84,49 @@ async fn digits_under_way_are_cut_by_the_end() {
     world.run(digits(call, "123456789")).await.unwrap();
     hang_up(&mut world, &a, call, &peer).await;
     let cut = world.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();
-    assert!(cut.iter().any(|e| e.event == MediaEvent::DigitsCut { digits: "123456789".into() }.into()));
+    assert!(
+        cut.iter().any(|e| e.event == MediaEvent::DigitsCut { digits: "123456789".into(), epoch: 1 }.into())
+    );
     drop(peer);
+    world.end().await;
+}
+
+/// A telephone-event packet (RFC 4733) that begins and ends a digit of its own.
+fn digit_packet(number: u16) -> Vec<u8> {
+    let mut packet = vec![0x80, 120];
+    packet.extend(number.to_be_bytes());
+    packet.extend((u32::from(number) * 1600).to_be_bytes());
+    packet.extend(7_u32.to_be_bytes());
+    packet.extend([5, 0x80 | 10, 0x06, 0x40]);
+    packet
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_digits_waits_in_a_bounded_mailbox_and_what_is_lost_is_counted() {
+    const SENT: u16 = 1000;
+    let mut world = World::new().await;
+    let (a, call, peer) = talking(&mut world, EVENTS).await;
+    let rtp = world.network.bind_datagram("127.0.0.1:9000".parse().unwrap()).unwrap();
+    let to = world.board.views().call(call).unwrap().media_local.as_deref().unwrap().parse().unwrap();
+    for number in 0..SENT {
+        rtp.try_send(&digit_packet(number), to).unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.next(&a, "media.facts_refused").await;
+    hang_up(&mut world, &a, call, &peer).await;
+    let all = world.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();
+    let (mut written, mut refused) = (0, 0);
+    for envelope in &all {
+        if let Event::Media(MediaEvent::DigitReceived { epoch: 1, .. }) = &envelope.event {
+            written += 1;
+        }
+        if let Event::Media(MediaEvent::FactsRefused { count, .. }) = &envelope.event {
+            refused += count;
+        }
+    }
+    assert!(written >= 64 && refused > 0, "{written} written, {refused} refused");
+    assert_eq!(written + refused, u64::from(SENT));
+    drop((peer, rtp));
     world.end().await;
 }
 
@@ -107,7 +149,12 @@ async fn early_media_that_the_answer_repeats_does_not_confuse_a_later_hold() {
     assert!(version(&hold) > version(&invite));
     peer.answer(&hold, "200 OK", "", &format!("{EVENTS}a=recvonly\r\n"));
     let modified = world.next(&a, "call.modified").await;
-    let Event::Call(CallEvent::Modified { direction, .. }) = &modified.event else { panic!() };
+    let Event::Call(CallEvent::Modified { direction, epoch, agreement, .. }) = &modified.event else {
+        panic!()
+    };
+    // The 200 to the INVITE said what the 183 had said: one agreement. The hold is the second.
+    let agreement = agreement.as_ref().unwrap();
+    assert_eq!((*epoch, agreement.local_version), (2, version(&hold)));
     assert_eq!(*direction, MediaDirection::Sendonly);
     world.run(Command::Call(on(call), CallCommand::Resume)).await.unwrap();
     peer.next("ACK").await;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use offhook::{
     command::{CallCommand, Command},
-    event::{CallEvent, EndCause, Event, MediaDirection, MediaEvent, Party},
-    id::{CallId, PhoneId},
+    event::{CallEvent, Cause, EndCause, Envelope, Event, MediaDirection, MediaEvent, Party},
+    id::{CallId, PhoneId, Seq},
     net::Network,
 };
 
@@ -133,6 +133,11 @@ async fn the_early_answer_of_another_fork_does_not_stand() {
     world.end().await;
 }
 
+fn the_sip_message_of(fact: &Envelope) -> Option<Seq> {
+    let Cause::Sip { seq } = fact.cause else { return None };
+    Some(seq)
+}
+
 #[tokio::test(start_paused = true)]
 async fn media_follows_the_final_answer_and_the_journal_says_so() {
     let mut world = World::new().await;
@@ -145,9 +150,15 @@ async fn media_follows_the_final_answer_and_the_journal_says_so() {
     let rtp = world.network.bind_datagram("127.0.0.1:9200".parse().unwrap()).unwrap();
     peer.answer(&invite, "200 OK", "", &elsewhere);
     let changed = world.next(&a, "media.changed").await;
-    let remote = Some("127.0.0.1:9200".to_owned());
-    let direction = MediaDirection::Sendrecv;
-    assert_eq!(changed.event, MediaEvent::Changed { remote, codec: "PCMU".into(), direction }.into());
+    let Event::Media(MediaEvent::Changed { remote, codec, direction, epoch, agreement, .. }) = &changed.event
+    else {
+        panic!()
+    };
+    let way = (remote.as_deref(), codec.as_str(), *direction);
+    assert_eq!(way, (Some("127.0.0.1:9200"), "PCMU", MediaDirection::Sendrecv));
+    let agreement = agreement.as_ref().unwrap();
+    assert_eq!((*epoch, agreement.offered_by), (2, Party::Local));
+    assert_eq!(agreement.remote_in, the_sip_message_of(&changed));
     world.next(&a, "call.established").await;
     assert_eq!(world.story().matches("media.changed").count(), 1, "{}", world.story());
     let view = world.board.views().call(call).unwrap();

@@ -40,7 +40,9 @@ async fn a_call_has_ended_when_its_recording_is_complete() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
     let stopped = world.next(&b, "media.recording_stopped").await;
-    let Event::Media(MediaEvent::RecordingStopped { path, duration_ms }) = &stopped.event else { panic!() };
+    let Event::Media(MediaEvent::RecordingStopped { path, duration_ms, .. }) = &stopped.event else {
+        panic!()
+    };
     let (length_ms, loudest) = heard(path);
     assert_eq!(length_ms, *duration_ms);
     assert!((2900..3200).contains(&length_ms) && loudest > 5000, "{length_ms} ms, {loudest}");

@@ -18,7 +18,7 @@ use offhook_media::{
 use tokio::sync::mpsc;
 
 use crate::{
-    media::{LegHandle, MediaHub, Noticed, Target},
+    media::{LegHandle, MediaHub, Notice, Noticed, Target},
     net::Network,
 };
 
@@ -46,7 +46,7 @@ impl Media {
         let leg = self.hub.open(&*self.network, ip, None)?;
         let id = self.seed.fetch_add(1, Ordering::Relaxed);
         let facts = self.facts.clone();
-        leg.listen(move |noticed| {
+        leg.listen(move |Notice { noticed, .. }| {
             // The lab records nothing, and the hub counts and logs what fails.
             if let Noticed::Voice(fact) = noticed
                 && facts.try_send((id, fact)).is_err()

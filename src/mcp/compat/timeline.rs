@@ -81,8 +81,9 @@ impl Timeline {
         if let Event::Run(event) = &envelope.event {
             return run_entries(event);
         }
-        if let Event::Media(MediaEvent::RecordingStarted { path } | MediaEvent::RecordingStopped { path, .. }) =
-            &envelope.event
+        if let Event::Media(
+            MediaEvent::RecordingStarted { path, .. } | MediaEvent::RecordingStopped { path, .. },
+        ) = &envelope.event
             && let Some(phone) = self.phone(envelope)
         {
             self.recordings.insert(phone.to_string(), path.clone());

@@ -362,11 +362,11 @@ fn judge_media(
         if sound && let Some(wanted) = audio {
             return Some(if wanted { Ok(()) } else { Err("sound was heard".to_owned()) });
         }
-        if matches!(event, MediaEvent::SilenceStarted {}) && audio == Some(false) {
+        if matches!(event, MediaEvent::SilenceStarted { .. }) && audio == Some(false) {
             return Some(Ok(()));
         }
     }
-    let (MediaEvent::Statistics { statistics } | MediaEvent::Stopped { statistics }) = event else {
+    let (MediaEvent::Statistics { statistics, .. } | MediaEvent::Stopped { statistics, .. }) = event else {
         return None;
     };
     let mut wrong = Vec::new();

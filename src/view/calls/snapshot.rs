@@ -254,7 +254,7 @@ impl CallView {
             CallEvent::Modifying { change } => self.modifying = Some(*change),
             CallEvent::Ending {} => self.ending = true,
             CallEvent::ModifyFailed { .. } => self.modifying = None,
-            CallEvent::Modified { by, codec, direction } => {
+            CallEvent::Modified { by, codec, direction, .. } => {
                 self.settled(*by);
                 if codec.is_some() {
                     self.codec.clone_from(codec);
@@ -288,42 +288,43 @@ impl CallView {
     /// Folds one fact about its media.
     pub(super) fn media_fact(&mut self, event: &MediaEvent) {
         match event {
-            MediaEvent::Started { local, remote, codec, direction } => {
+            MediaEvent::Started { local, remote, codec, direction, .. } => {
                 self.media_local = Some(local.clone());
                 self.media_remote.clone_from(remote);
                 self.codec = Some(codec.clone());
                 self.media_direction = Some(*direction);
             }
-            MediaEvent::Changed { remote, codec, direction } => {
+            MediaEvent::Changed { remote, codec, direction, .. } => {
                 self.media_remote.clone_from(remote);
                 self.codec = Some(codec.clone());
                 self.media_direction = Some(*direction);
             }
-            MediaEvent::FirstPacket { source, .. } | MediaEvent::SourceChanged { source } => {
+            MediaEvent::FirstPacket { source, .. } | MediaEvent::SourceChanged { source, .. } => {
                 self.media_remote = Some(source.clone());
             }
-            MediaEvent::Statistics { statistics } | MediaEvent::Stopped { statistics } => {
+            MediaEvent::Statistics { statistics, .. } | MediaEvent::Stopped { statistics, .. } => {
                 self.statistics = Some(statistics.clone());
             }
-            MediaEvent::PlaybackStarted { source, repeat } => {
+            MediaEvent::PlaybackStarted { source, repeat, .. } => {
                 self.playing = Some(Playing { source: source.clone(), repeat: *repeat });
             }
-            MediaEvent::PlaybackFinished { source } => {
+            MediaEvent::PlaybackFinished { source, .. } => {
                 // A replaced sound may report its end after its successor began.
                 if self.playing.as_ref().is_some_and(|playing| playing.source == *source) {
                     self.playing = None;
                 }
             }
-            MediaEvent::RecordingStarted { path } => {
+            MediaEvent::RecordingStarted { path, .. } => {
                 self.recordings.push(Recording { path: path.clone(), duration_ms: None });
                 if self.recordings.len() > RECORDINGS {
                     self.recordings.remove(0);
                 }
             }
             MediaEvent::SocketFailed { .. }
+            | MediaEvent::FactsRefused { .. }
             | MediaEvent::RecordingGap { .. }
             | MediaEvent::RecordingFailed { .. } => {}
-            MediaEvent::RecordingStopped { path, duration_ms } => {
+            MediaEvent::RecordingStopped { path, duration_ms, .. } => {
                 if let Some(recording) = self.recordings.iter_mut().rev().find(|known| known.path == *path) {
                     recording.duration_ms = Some(*duration_ms);
                 }
@@ -333,10 +334,10 @@ impl CallView {
             }
             MediaEvent::DigitsSent { digits, .. } => add_digits(&mut self.digits_sent, digits),
             MediaEvent::ReceptionStopped { .. } => self.reception_stopped = true,
-            MediaEvent::ReceptionResumed {} => self.reception_stopped = false,
+            MediaEvent::ReceptionResumed { .. } => self.reception_stopped = false,
             MediaEvent::DigitsFinished { .. }
             | MediaEvent::DigitsCut { .. }
-            | MediaEvent::SilenceStarted {}
+            | MediaEvent::SilenceStarted { .. }
             | MediaEvent::SilenceEnded { .. }
             | MediaEvent::ToneStarted { .. }
             | MediaEvent::ToneEnded { .. } => {}

@@ -137,10 +137,13 @@ fn hold_transfer_media_and_digits_are_followed() {
         remote: None,
         codec: "PCMU".into(),
         direction: MediaDirection::Sendrecv,
+        epoch: 1,
+        agreement: None,
     };
     given.call(a(), 0, started);
     assert_eq!((call().codec.as_deref(), call().media_remote.as_deref()), (Some("PCMU"), None));
-    let first = MediaEvent::FirstPacket { source: "127.0.0.1:4002".into(), ssrc: 1, payload_type: 0 };
+    let first =
+        MediaEvent::FirstPacket { source: "127.0.0.1:4002".into(), ssrc: 1, payload_type: 0, epoch: 1 };
     given.call(a(), 0, first);
     assert_eq!(call().media_remote.as_deref(), Some("127.0.0.1:4002"));
 
@@ -148,7 +151,13 @@ fn hold_transfer_media_and_digits_are_followed() {
     given.call(
         a(),
         0,
-        CallEvent::Modified { by: Party::Remote, codec: None, direction: MediaDirection::Sendrecv },
+        CallEvent::Modified {
+            by: Party::Remote,
+            codec: None,
+            direction: MediaDirection::Sendrecv,
+            epoch: 2,
+            agreement: None,
+        },
     );
     assert_eq!(call().modifying, Some(Change::Hold));
     given.call(a(), 0, CallEvent::Held { by: Party::Local });
@@ -157,7 +166,17 @@ fn hold_transfer_media_and_digits_are_followed() {
     given.call(a(), 0, CallEvent::Resumed { by: Party::Local });
     assert_eq!((call().held_by_local, call().held_by_remote), (false, true));
     let direction = MediaDirection::Recvonly;
-    given.call(a(), 0, CallEvent::Modified { by: Party::Remote, codec: Some("PCMA".into()), direction });
+    given.call(
+        a(),
+        0,
+        CallEvent::Modified {
+            by: Party::Remote,
+            codec: Some("PCMA".into()),
+            direction,
+            epoch: 3,
+            agreement: None,
+        },
+    );
     assert_eq!((call().codec.as_deref(), call().media_direction), (Some("PCMA"), Some(direction)));
 
     given.call(a(), 0, CallEvent::TransferRequested { by: Party::Local, to: "sip:601@example.com".into() });
@@ -166,13 +185,13 @@ fn hold_transfer_media_and_digits_are_followed() {
 
     for digit in ['1', '#'] {
         let method = DigitMethod::Rfc4733;
-        given.call(a(), 0, MediaEvent::DigitReceived { digit, duration_ms: 100, method });
+        given.call(a(), 0, MediaEvent::DigitReceived { digit, duration_ms: 100, method, epoch: 1 });
     }
-    given.call(a(), 0, MediaEvent::DigitsSent { digits: "42".into(), method: DigitMethod::Info });
+    given.call(a(), 0, MediaEvent::DigitsSent { digits: "42".into(), method: DigitMethod::Info, epoch: 1 });
     assert_eq!((call().digits_received.as_str(), call().digits_sent.as_str()), ("1#", "42"));
 
     let statistics = MediaStatistics { received_packets: 7, ..MediaStatistics::default() };
-    given.call(a(), 0, MediaEvent::Stopped { statistics: statistics.clone() });
+    given.call(a(), 0, MediaEvent::Stopped { statistics: statistics.clone(), epoch: 1 });
     assert_eq!(call().statistics.as_ref(), Some(&statistics));
 }
 
@@ -181,16 +200,16 @@ fn recordings_and_playback_are_followed_to_their_end() {
     let given = given();
     let call = || given.views.call(CallId(0)).unwrap();
     given.placed(a(), 0, "x");
-    given.call(a(), 0, MediaEvent::RecordingStarted { path: "/r/1.wav".into() });
+    given.call(a(), 0, MediaEvent::RecordingStarted { path: "/r/1.wav".into(), epoch: 1 });
     assert_eq!(call().open_recording(), Some("/r/1.wav"));
-    given.call(a(), 0, MediaEvent::RecordingStopped { path: "/r/1.wav".into(), duration_ms: 900 });
-    given.call(a(), 0, MediaEvent::RecordingStarted { path: "/r/2.wav".into() });
+    given.call(a(), 0, MediaEvent::RecordingStopped { path: "/r/1.wav".into(), duration_ms: 900, epoch: 1 });
+    given.call(a(), 0, MediaEvent::RecordingStarted { path: "/r/2.wav".into(), epoch: 1 });
     assert_eq!(call().recordings[0].duration_ms, Some(900));
     assert_eq!(call().open_recording(), Some("/r/2.wav"));
 
-    given.call(a(), 0, MediaEvent::PlaybackStarted { source: "one.wav".into(), repeat: false });
-    given.call(a(), 0, MediaEvent::PlaybackStarted { source: "two.wav".into(), repeat: true });
-    given.call(a(), 0, MediaEvent::PlaybackFinished { source: "one.wav".into() });
+    given.call(a(), 0, MediaEvent::PlaybackStarted { source: "one.wav".into(), repeat: false, epoch: 1 });
+    given.call(a(), 0, MediaEvent::PlaybackStarted { source: "two.wav".into(), repeat: true, epoch: 1 });
+    given.call(a(), 0, MediaEvent::PlaybackFinished { source: "one.wav".into(), epoch: 1 });
     assert_eq!(
         call().playing.as_ref().unwrap().source,
         "two.wav",

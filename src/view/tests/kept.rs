@@ -54,7 +54,8 @@ fn any_event(state: &mut u64, calls: &mut u64) -> (Subject, Event) {
         }
         9 => (
             call,
-            MediaEvent::DigitReceived { digit: '5', method: DigitMethod::Rfc4733, duration_ms: 80 }.into(),
+            MediaEvent::DigitReceived { digit: '5', method: DigitMethod::Rfc4733, duration_ms: 80, epoch: 1 }
+                .into(),
         ),
         10 => {
             let summary = SipSummary {
@@ -170,9 +171,9 @@ fn digits_and_recordings_of_a_long_call_do_not_grow_without_end() {
         given.call(
             a(),
             0,
-            MediaEvent::DigitReceived { digit, method: DigitMethod::Rfc4733, duration_ms: 80 },
+            MediaEvent::DigitReceived { digit, method: DigitMethod::Rfc4733, duration_ms: 80, epoch: 1 },
         );
-        given.call(a(), 0, MediaEvent::RecordingStarted { path: n.to_string() });
+        given.call(a(), 0, MediaEvent::RecordingStarted { path: n.to_string(), epoch: 1 });
     }
     let call = given.views.call(CallId(0)).unwrap();
     assert_eq!((call.digits_received.len(), call.recordings.len()), (1_000, 100));

@@ -130,7 +130,7 @@ async fn recordings_are_shown_where_the_host_has_them() {
     std::fs::write(&file, b"RIFF").unwrap();
     std::fs::write(file.with_extension("meta.json"), b"{}").unwrap();
     let mut client = with_a_call(&world).await;
-    let started = MediaEvent::RecordingStarted { path: file.display().to_string() };
+    let started = MediaEvent::RecordingStarted { path: file.display().to_string(), epoch: 1 };
     world.exchange.on_call(CallId(0), started);
     let shown = json!("/host/a/call_0_20260102_030405_000001.wav");
     let list = client.call("list_recordings", json!({})).await;

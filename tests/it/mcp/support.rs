@@ -223,6 +223,8 @@ impl Exchange {
                     remote,
                     codec: "PCMA".into(),
                     direction,
+                    epoch: 1,
+                    agreement: None,
                 },
             );
             let statistics = MediaStatistics {
@@ -233,7 +235,7 @@ impl Exchange {
                 mos: Some(4.3),
                 ..MediaStatistics::default()
             };
-            self.on_call(each, MediaEvent::Statistics { statistics });
+            self.on_call(each, MediaEvent::Statistics { statistics, epoch: 1 });
         }
     }
 
@@ -262,22 +264,25 @@ impl Exchange {
             CallCommand::SendDigits { digits, .. } => {
                 self.on_call(
                     call,
-                    MediaEvent::DigitsSent { digits: digits.clone(), method: DigitMethod::Rfc4733 },
+                    MediaEvent::DigitsSent { digits: digits.clone(), method: DigitMethod::Rfc4733, epoch: 1 },
                 );
                 for peer in self.both(call).into_iter().skip(1) {
                     for digit in digits.chars() {
                         let method = DigitMethod::Rfc4733;
-                        self.on_call(peer, MediaEvent::DigitReceived { digit, duration_ms: 200, method });
+                        self.on_call(
+                            peer,
+                            MediaEvent::DigitReceived { digit, duration_ms: 200, method, epoch: 1 },
+                        );
                     }
                 }
             }
             CallCommand::Play { sound: Sound::File(source), repeat } => {
-                self.on_call(call, MediaEvent::PlaybackStarted { source, repeat });
+                self.on_call(call, MediaEvent::PlaybackStarted { source, repeat, epoch: 1 });
             }
             CallCommand::StopPlaying => {
                 let playing = self.views.call(call).unwrap().playing.clone();
                 if let Some(playing) = playing {
-                    self.on_call(call, MediaEvent::PlaybackFinished { source: playing.source });
+                    self.on_call(call, MediaEvent::PlaybackFinished { source: playing.source, epoch: 1 });
                 }
             }
             CallCommand::Hold => drop(self.on_call(call, CallEvent::Held { by: Party::Local })),

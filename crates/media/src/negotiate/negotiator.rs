@@ -60,6 +60,12 @@ impl Negotiator {
         self.pending.is_some()
     }
 
+    /// Returns the version of our last description, as its `o=` line says.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.local.version
+    }
+
     /// Makes the next offer and remembers it until its answer comes.
     pub fn offer(&mut self) -> SessionDescription {
         let audio = offered_audio(&self.capabilities, &self.local);

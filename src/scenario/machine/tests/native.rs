@@ -106,7 +106,7 @@ steps:
   - expect: {event: media.first_packet, phone: a, within: 1s}
 "##;
     let mut world = World::run(text);
-    let packet = MediaEvent::FirstPacket { source: "x".into(), ssrc: 1, payload_type: 0 };
+    let packet = MediaEvent::FirstPacket { source: "x".into(), ssrc: 1, payload_type: 0, epoch: 1 };
     world.media("a", 1, packet).call("a", 1, established());
     assert!(
         world.told().iter().any(|told| told.starts_with("held media.first_packet")),
@@ -175,7 +175,11 @@ steps:
     assert_eq!(world.verdict(), "passed: all 2 expectations held");
     assert!(world.commands.contains(&"a calls 601".to_owned()));
     let mut world = World::run(text);
-    world.media("a", 1, tone(1004.0)).media("a", 1, MediaEvent::ToneEnded { hz: 1004.0, duration_ms: 5 });
+    world.media("a", 1, tone(1004.0)).media(
+        "a",
+        1,
+        MediaEvent::ToneEnded { hz: 1004.0, duration_ms: 5, epoch: 1 },
+    );
     world.call("a", 1, established()).media("a", 1, tone(425.0)).seconds(2);
     assert!(world.verdict().contains("media.tone_started of call-1 on a (425 Hz)"), "{}", world.verdict());
 }
@@ -196,6 +200,7 @@ steps:
             mos_absent_because: Some("too short".into()),
             ..MediaStatistics::default()
         },
+        epoch: 1,
     };
     let mut world = World::run(text);
     world.media("a", 1, figures(None)).media("a", 1, figures(Some(4.3)));

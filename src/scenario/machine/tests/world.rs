@@ -163,7 +163,8 @@ impl World {
 
     pub(super) fn digits(&mut self, phone: &str, call: u64, digits: &str) -> &mut Self {
         for digit in digits.chars() {
-            let event = MediaEvent::DigitReceived { digit, duration_ms: 200, method: DigitMethod::Rfc4733 };
+            let event =
+                MediaEvent::DigitReceived { digit, duration_ms: 200, method: DigitMethod::Rfc4733, epoch: 1 };
             self.media(phone, call, event);
         }
         self
@@ -356,5 +357,5 @@ pub(super) fn ended(by: Party, cause: EndCause, status: Option<u16>) -> CallEven
 }
 
 pub(super) fn tone(hz: f64) -> MediaEvent {
-    MediaEvent::ToneStarted { hz, level_dbfs: -10.0 }
+    MediaEvent::ToneStarted { hz, level_dbfs: -10.0, epoch: 1 }
 }
