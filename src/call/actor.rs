@@ -191,7 +191,7 @@ impl Actor for CallActor {
         call: &mut Shell,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            CallMessage::Command { told, cause, reply } => call.command(&told, &cause, reply),
+            CallMessage::Command { told, cause, reply } => call.command(told, cause, reply),
             CallMessage::Sip { event, cause } => call.session_event(*event, &cause),
             CallMessage::Media { notice, permit } => {
                 call.noticed(notice);
@@ -252,9 +252,39 @@ impl Shell {
         self.ask(Request::Respond { status, sdp: None }, cause);
     }
 
-    fn command(&mut self, told: &Told, cause: &Cause, reply: Reply) {
+    fn command(&mut self, told: Told, cause: Cause, reply: Reply) {
+        if let CallCommand::Play { sound, .. } = &told.command
+            && told.source.is_none()
+            && sound::takes_time(sound)
+        {
+            return match self.state.decide(&told.command) {
+                // Nobody waits any more when the surface gave up.
+                Err(rejection) => drop(reply.send(Err(rejection))),
+                Ok(_) => self.make_ready(told, cause, reply),
+            };
+        }
+        self.decide(&told, &cause, reply);
+    }
+
+    /// Makes a sound ready beside the call, which goes on; the command comes again with it.
+    fn make_ready(&self, told: Told, cause: Cause, reply: Reply) {
+        let me = self.me.clone();
+        tokio::task::spawn_blocking(move || {
+            let CallCommand::Play { sound, repeat } = &told.command else { return };
+            match sound::source(sound, *repeat) {
+                Err(rejection) => drop(reply.send(Err(rejection))),
+                Ok(source) => {
+                    let told = Told { source: Some(source), ..told };
+                    // A call that has ended meanwhile answers by being gone.
+                    drop(me.cast(CallMessage::Command { told, cause, reply }));
+                }
+            }
+        });
+    }
+
+    fn decide(&mut self, told: &Told, cause: &Cause, reply: Reply) {
         let result = self.state.decide(&told.command).and_then(|facts| {
-            self.prepare(&told.command)?;
+            self.prepare(told)?;
             self.carry_out(told, facts, cause);
             Ok(Outcome { seq: self.journal.head(), call: Some(self.id), calls: vec![self.id] })
         });
@@ -263,8 +293,8 @@ impl Shell {
     }
 
     /// Checks what `decide` cannot know: files and codec names.
-    fn prepare(&self, command: &CallCommand) -> Result<(), Rejection> {
-        match command {
+    fn prepare(&self, told: &Told) -> Result<(), Rejection> {
+        match &told.command {
             CallCommand::SetCodecs { codecs } => {
                 let unknown = codecs.iter().find(|name| !is_available(name));
                 match unknown {
@@ -276,7 +306,10 @@ impl Shell {
                 }
             }
             CallCommand::Play { sound, repeat } => {
-                let source = sound::source(sound, *repeat)?;
+                let source = match &told.source {
+                    Some(source) => source.clone(),
+                    None => sound::source(sound, *repeat)?,
+                };
                 self.media.leg.session(|session, _| session.play(source));
                 Ok(())
             }

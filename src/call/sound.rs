@@ -1,6 +1,6 @@
 //! Sounds as commands name them, turned into sources for a media session.
 
-use std::{path::Path, sync::Arc};
+use std::{fs::File, io::Read, path::Path, sync::Arc};
 
 use offhook_media::{
     audio::{SAMPLE_RATE, Tone, ToneGenerator, read_wav},
@@ -9,10 +9,21 @@ use offhook_media::{
 
 use crate::command::{Code, Rejection, Sound};
 
-/// Reads or makes what is to be played.
+/// Bytes that a file may have: more than an hour of 16-bit audio at 8 kHz, and five minutes of CD quality.
+const LARGEST: u64 = 64 << 20;
+
+/// Tells whether a sound takes a disk or much work to be made ready.
+pub(super) const fn takes_time(sound: &Sound) -> bool {
+    match sound {
+        Sound::File(_) | Sound::Tone { duration: Some(_), .. } => true,
+        Sound::Echo | Sound::Tone { duration: None, .. } => false,
+    }
+}
+
+/// Reads or makes what is to be played; blocks where [`takes_time`] says so.
 ///
 /// # Errors
-/// The file is missing or no WAV that can be read.
+/// The file is missing, too large, or no WAV that can be read.
 pub(super) fn source(sound: &Sound, repeat: bool) -> Result<Source, Rejection> {
     match sound {
         Sound::Echo => Ok(Source::Echo),
@@ -32,10 +43,48 @@ pub(super) fn source(sound: &Sound, repeat: bool) -> Result<Source, Rejection> {
 }
 
 fn read(path: &Path) -> Result<Arc<[i16]>, Rejection> {
-    let bytes = std::fs::read(path).map_err(|error| {
+    let unreadable = |error: std::io::Error| {
         Rejection::new(Code::NotFound, format!("cannot read {}: {error}", path.display()))
-    })?;
-    read_wav(&bytes).map_err(|error| {
-        Rejection::new(Code::InvalidArgument, format!("cannot play {}: {error}", path.display()))
-    })
+    };
+    let unplayable = |why: &dyn std::fmt::Display| {
+        Rejection::new(Code::InvalidArgument, format!("cannot play {}: {why}", path.display()))
+    };
+    let known = std::fs::metadata(path).map_err(unreadable)?;
+    // A pipe would be waited for, and a device has no end.
+    if !known.is_file() {
+        return Err(unplayable(&"it is no file"));
+    }
+    let too_large = || unplayable(&format_args!("it has more than {} MiB: cut it shorter", LARGEST >> 20));
+    if known.len() > LARGEST {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    // One byte more than may be: the file may grow while it is read.
+    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(too_large());
+    }
+    read_wav(&bytes).map_err(|error| unplayable(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(path: &Path) -> Rejection {
+        source(&Sound::File(path.display().to_string()), false).unwrap_err()
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_or_no_file_is_refused_and_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let huge = folder.path().join("huge.wav");
+        // A file with a hole: it takes no place on the disk.
+        File::create(&huge).unwrap().set_len(1 << 40).unwrap();
+        for path in [&huge, folder.path(), Path::new("/dev/zero")] {
+            let rejection = refused(path);
+            assert_eq!(rejection.code, Code::InvalidArgument, "{}", path.display());
+        }
+        assert_eq!(refused(&folder.path().join("absent.wav")).code, Code::NotFound);
+    }
 }

@@ -187,7 +187,7 @@ impl Shell {
         let target = target.or(newest).ok_or_else(few)?;
         let replacing = Some(self.replacing(target).ok_or_else(few)?);
         let command = CallCommand::AttendedTransfer { target: Some(target) };
-        Ok((source, Told { command, replacing }))
+        Ok((source, Told { replacing, ..Told::from(command) }))
     }
 
     /// Goes on at once when the target needs no DNS, else when its name is resolved.
