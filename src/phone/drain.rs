@@ -28,6 +28,7 @@ impl Shell {
                     transmits.push(transmit);
                 }
                 Output::Event(event) => self.engine_event(event, cause).await,
+                Output::Fired(_) => {}
                 Output::Timeout(next) => break next,
             }
         };

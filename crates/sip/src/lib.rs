@@ -12,6 +12,7 @@
 //! ```
 
 pub mod auth;
+mod deadlines;
 pub mod dialog;
 pub mod framing;
 mod ids;

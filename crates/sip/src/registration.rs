@@ -5,10 +5,9 @@
 
 use crate::auth::Credentials;
 use crate::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
-use crate::transaction::Reason;
 use crate::user_agent::{
-    ContactForm, Destination, Draft, Event, Flow, Outgoing, Output, Owner, RegistrationId, RequestFailure,
-    Transmit, User, UserAgent,
+    ContactForm, Deadline, Destination, Draft, Event, Flow, Outgoing, Output, Owner, RegistrationId,
+    RequestFailure, Transmit, User, UserAgent,
 };
 use std::time::{Duration, Instant};
 
@@ -92,6 +91,22 @@ pub enum RegistrationEvent {
         /// When the next attempt goes out by itself; `None` when the engine waits for the user.
         retry_in: Option<Duration>,
     },
+}
+
+/// What a registration waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RegistrationTimer {
+    /// Refresh the binding before it expires.
+    Refresh,
+    /// Try again after a failure.
+    Retry,
+    /// Keep the NAT binding of the registered flow open (RFC 5626 §3.5.1).
+    KeepAlive,
+}
+
+impl RegistrationTimer {
+    pub(crate) const FIRST: Self = Self::Refresh;
+    pub(crate) const LAST: Self = Self::KeepAlive;
 }
 
 /// State of one registration.
@@ -184,7 +199,7 @@ impl UserAgent {
     }
 
     fn send_register(&mut self, now: Instant, id: RegistrationId, removing: bool) {
-        self.timers.stop_all(Owner::Registration(id));
+        self.deadlines.stop_all(Deadline::of_registration(id));
         let mut extra = Vec::new();
         self.push_product(&mut extra);
         extra.push((HeaderName::Allow, self.allow_text()));
@@ -229,11 +244,12 @@ impl UserAgent {
         }
     }
 
-    pub(crate) fn registration_timer(&mut self, now: Instant, id: RegistrationId, reason: Reason) {
-        if reason == Reason::KeepAlive {
-            self.keep_alive(now, id);
-        } else {
-            self.register_again(now, id, Again::Refresh);
+    pub(crate) fn registration_timer(&mut self, now: Instant, id: RegistrationId, timer: RegistrationTimer) {
+        match timer {
+            RegistrationTimer::KeepAlive => self.keep_alive(now, id),
+            RegistrationTimer::Refresh | RegistrationTimer::Retry => {
+                self.register_again(now, id, Again::Refresh);
+            }
         }
     }
 
@@ -241,7 +257,7 @@ impl UserAgent {
         let flow = self.registrations.get(&id).and_then(|state| state.flow);
         let (Some(flow), Some(interval)) = (flow, self.config.keep_alive) else { return };
         self.outputs.push_back(Output::Transmit(Transmit::keep_alive(flow)));
-        self.arm(now, Owner::Registration(id), Reason::KeepAlive, interval);
+        self.arm(now, Deadline::Registration(id, RegistrationTimer::KeepAlive), interval);
     }
 
     pub(crate) fn registration_outcome(
@@ -273,7 +289,7 @@ impl UserAgent {
 
     fn end_registration(&mut self, id: RegistrationId, event: RegistrationEvent) {
         self.registrations.remove(&id);
-        self.timers.stop_all(Owner::Registration(id));
+        self.deadlines.stop_all(Deadline::of_registration(id));
         self.wallet.forget(Owner::Registration(id));
         self.raise(Event::Registration { id, event });
     }
@@ -318,10 +334,10 @@ impl UserAgent {
             contact_count: list.len(),
         };
         self.raise(Event::Registration { id, event });
-        self.arm(now, Owner::Registration(id), Reason::Refresh, refresh_in);
+        self.arm(now, Deadline::Registration(id, RegistrationTimer::Refresh), refresh_in);
         let datagrams = flow.is_some_and(|flow| !flow.transport.is_reliable());
         if let Some(interval) = self.config.keep_alive.filter(|_| datagrams) {
-            self.arm(now, Owner::Registration(id), Reason::KeepAlive, interval);
+            self.arm(now, Deadline::Registration(id, RegistrationTimer::KeepAlive), interval);
         }
     }
 
@@ -372,7 +388,7 @@ impl UserAgent {
         });
         state.failures = state.failures.saturating_add(1);
         if let Some(wait) = retry_in {
-            self.arm(now, Owner::Registration(id), Reason::RegistrationRetry, wait);
+            self.arm(now, Deadline::Registration(id, RegistrationTimer::Retry), wait);
         }
         self.raise(Event::Registration { id, event: RegistrationEvent::Failed { status, reason, retry_in } });
     }

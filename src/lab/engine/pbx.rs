@@ -185,6 +185,7 @@ impl Engine {
             match self.agent.poll_output() {
                 Output::Transmit(transmit) => self.outbox.push_back(transmit),
                 Output::Event(event) => self.event(now, event),
+                Output::Fired(_) => {}
                 Output::Timeout(next) => {
                     self.agent_deadline = next.map(|(at, _)| at);
                     return;

@@ -79,6 +79,7 @@ impl State {
                     self.agent.reinvite(now(), id, body).unwrap();
                 }
                 Output::Event(event) => self.events.push(event),
+                Output::Fired(_) => {}
                 Output::Timeout(next) => {
                     self.deadline = next.map(|(at, _)| at);
                     break;

@@ -1,12 +1,12 @@
 //! Being called: an incoming INVITE or re-INVITE, our responses, the 2xx until its ACK. RFC 3261 §13.3, §14.2, §9.2.
 
 use super::{
-    Answer, Direction, EndCause, Party, ReplacedDialog, Session, SessionError, SessionEvent, SessionState,
+    Answer, Direction, EndCause, InviteTimer, Party, ReplacedDialog, Session, SessionError, SessionEvent,
+    SessionState,
 };
 use crate::dialog::{DialogKey, DialogRecord, Ours, Party as Side};
 use crate::message::{HeaderName, Message, StatusCode};
-use crate::transaction::Reason;
-use crate::user_agent::{Body, Flow, NamedHeaders, Owner, Reply, SessionId, UserAgent};
+use crate::user_agent::{Body, Deadline, Flow, NamedHeaders, Owner, Reply, SessionId, UserAgent};
 use std::time::{Duration, Instant};
 
 /// Repeat interval of a provisional response (§13.3.1.1).
@@ -84,7 +84,7 @@ impl UserAgent {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         session.server = None;
         session.provisional = None;
-        self.timers.stop(Owner::Session(id), Reason::RepeatProvisional);
+        self.deadlines.stop(Deadline::Invite(id, InviteTimer::RepeatProvisional));
         let first = session.state == SessionState::Ringing;
         if status.is_success() {
             if first {
@@ -128,16 +128,16 @@ impl UserAgent {
         reply.headers.extend(extra);
         self.answer(now, server, status, reason, reply);
         if status.is_provisional() && status.code() > 100 {
-            let sent = self.servers.get(&server).and_then(|server| server.last_response().cloned());
+            let sent = self.transactions.server(server).and_then(|server| server.last_response().cloned());
             if let Some(session) = self.sessions.get_mut(&id) {
                 session.provisional = sent;
             }
-            self.arm(now, Owner::Session(id), Reason::RepeatProvisional, PROVISIONAL_EVERY);
+            self.arm(now, Deadline::Invite(id, InviteTimer::RepeatProvisional), PROVISIONAL_EVERY);
         }
     }
 
     fn await_ack(&mut self, now: Instant, id: SessionId, server: u64) {
-        let Some(transaction) = self.servers.get(&server) else { return };
+        let Some(transaction) = self.transactions.server(server) else { return };
         let (Some(message), Ok(cseq)) = (transaction.last_response().cloned(), transaction.request.cseq())
         else {
             return;
@@ -148,34 +148,17 @@ impl UserAgent {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.answer = Some(answer);
         }
-        self.arm(now, Owner::Session(id), Reason::RepeatAnswer, interval);
-        self.arm(now, Owner::Session(id), Reason::AckMissing, self.config.timers.h);
+        self.arm(now, Deadline::Invite(id, InviteTimer::RepeatAnswer), interval);
+        self.arm(now, Deadline::Invite(id, InviteTimer::AckMissing), self.config.timers.h);
     }
 
-    pub(crate) fn session_timer(&mut self, now: Instant, id: SessionId, reason: Reason) {
-        match reason {
-            Reason::RepeatAnswer => self.repeat_answer(now, id),
-            Reason::AckMissing => self.ack_missing(now, id),
-            Reason::RepeatProvisional => self.repeat_provisional(now, id),
-            Reason::CancelLimit => self.cancel_expired(id),
-            Reason::Glare => self.glare_over(now, id),
-            Reason::TimerA
-            | Reason::TimerB
-            | Reason::TimerD
-            | Reason::TimerE
-            | Reason::TimerF
-            | Reason::TimerG
-            | Reason::TimerH
-            | Reason::TimerI
-            | Reason::TimerJ
-            | Reason::TimerK
-            | Reason::TimerL
-            | Reason::TimerM
-            | Reason::Trying
-            | Reason::Unanswered
-            | Reason::Refresh
-            | Reason::RegistrationRetry
-            | Reason::KeepAlive => {}
+    pub(crate) fn session_timer(&mut self, now: Instant, id: SessionId, timer: InviteTimer) {
+        match timer {
+            InviteTimer::RepeatAnswer => self.repeat_answer(now, id),
+            InviteTimer::AckMissing => self.ack_missing(now, id),
+            InviteTimer::RepeatProvisional => self.repeat_provisional(now, id),
+            InviteTimer::CancelLimit => self.cancel_expired(id),
+            InviteTimer::Glare => self.glare_over(now, id),
         }
     }
 
@@ -187,17 +170,17 @@ impl UserAgent {
         answer.interval = answer.interval.saturating_mul(2).min(limit);
         let (interval, server, flow, message) =
             (answer.interval, answer.server, answer.flow, answer.message.clone());
-        if self.servers.contains_key(&server) {
+        if self.transactions.server(server).is_some() {
             self.send_response(now, server, StatusCode::OK, message);
         } else {
             // Timer L may be configured shorter than the wait for the ACK.
             self.transmit(flow, message, true);
         }
-        self.arm(now, Owner::Session(id), Reason::RepeatAnswer, interval);
+        self.arm(now, Deadline::Invite(id, InviteTimer::RepeatAnswer), interval);
     }
 
     fn ack_missing(&mut self, now: Instant, id: SessionId) {
-        self.timers.stop(Owner::Session(id), Reason::RepeatAnswer);
+        self.deadlines.stop(Deadline::Invite(id, InviteTimer::RepeatAnswer));
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.answer = None;
         let headers = session.bye_after_ack.take();
@@ -212,7 +195,7 @@ impl UserAgent {
         if let Some(status) = message.status() {
             self.send_response(now, server, status, message);
         }
-        self.arm(now, Owner::Session(id), Reason::RepeatProvisional, PROVISIONAL_EVERY);
+        self.arm(now, Deadline::Invite(id, InviteTimer::RepeatProvisional), PROVISIONAL_EVERY);
     }
 
     /// Takes an ACK inside a dialog; false when it fits nothing.
@@ -231,8 +214,8 @@ impl UserAgent {
             session.state = SessionState::Established;
         }
         let hang_up = session.bye_after_ack.take();
-        self.timers.stop(Owner::Session(id), Reason::RepeatAnswer);
-        self.timers.stop(Owner::Session(id), Reason::AckMissing);
+        self.deadlines.stop(Deadline::Invite(id, InviteTimer::RepeatAnswer));
+        self.deadlines.stop(Deadline::Invite(id, InviteTimer::AckMissing));
         self.session_event(id, SessionEvent::Acknowledged { sdp: ack.sdp().map(<[u8]>::to_vec) });
         if let Some(headers) = hang_up {
             self.send_bye(now, id, headers, (Party::Local, EndCause::Bye));
@@ -247,7 +230,7 @@ impl UserAgent {
         session.provisional = None;
         let first = session.state == SessionState::Ringing;
         let to_tag = Some(session.local_tag.clone());
-        self.timers.stop(Owner::Session(id), Reason::RepeatProvisional);
+        self.deadlines.stop(Deadline::Invite(id, InviteTimer::RepeatProvisional));
         let status = StatusCode::REQUEST_TERMINATED;
         self.answer(now, server, status, None, Reply { to_tag, ..Reply::default() });
         self.session_event(id, SessionEvent::Canceled { message: cancel.clone() });

@@ -2,7 +2,7 @@
 
 use crate::dialog::DialogKey;
 use crate::message::{Message, StatusCode};
-use crate::transaction::Reason;
+use crate::transaction::TimerName;
 use crate::user_agent::{Flow, IncomingId, RequestFailure, RequestId, SessionId};
 use std::time::Duration;
 
@@ -187,7 +187,7 @@ pub enum EndCause {
     /// The INVITE was refused with this status.
     Rejected(StatusCode),
     /// Nobody answered before this timer.
-    Timeout(Reason),
+    Timeout(TimerName),
     /// The transport failed.
     TransportFailed,
     /// Our 2xx was never acknowledged; a BYE was sent.

@@ -1,10 +1,10 @@
 //! Ending a session: CANCEL, BYE or a refusal, whichever the state asks for. RFC 3261 §9, §15.
 
-use super::{Cancel, Direction, EndCause, Party, SessionError, SessionEvent, SessionState};
+use super::{Cancel, Direction, EndCause, InviteTimer, Party, SessionError, SessionEvent, SessionState};
 use crate::message::{HeaderName, Message, Method, StatusCode};
-use crate::transaction::Reason;
+use crate::transaction::TimerName;
 use crate::user_agent::{
-    Anomaly, Flow, NamedHeaders, Outgoing, Owner, Reply, RequestFailure, SessionId, User, UserAgent,
+    Anomaly, Deadline, Flow, NamedHeaders, Outgoing, Owner, Reply, RequestFailure, SessionId, User, UserAgent,
 };
 use std::time::Instant;
 
@@ -72,7 +72,7 @@ impl UserAgent {
 
     fn invite_was_heard(&self, outgoing: u64) -> bool {
         let client = self.outgoing.get(&outgoing).and_then(|outgoing| outgoing.client);
-        client.and_then(|client| self.clients.get(&client)).is_some_and(|client| client.machine.was_heard())
+        client.and_then(|client| self.transactions.client(client)).is_some_and(|client| client.was_heard())
     }
 
     fn withdraw(&mut self, now: Instant, id: SessionId, headers: NamedHeaders, heard: bool) -> Ending {
@@ -95,10 +95,10 @@ impl UserAgent {
         headers: &NamedHeaders,
     ) {
         let client = self.outgoing.get(&outgoing).and_then(|outgoing| outgoing.client);
-        let Some(client) = client.and_then(|client| self.clients.get(&client)) else { return };
+        let Some(client) = client.and_then(|client| self.transactions.client(client)) else { return };
         let (invite, flow) = (client.request.clone(), client.flow);
         self.send_cancel(now, &invite, flow, headers);
-        self.arm(now, Owner::Session(id), Reason::CancelLimit, self.config.timers.b);
+        self.arm(now, Deadline::Invite(id, InviteTimer::CancelLimit), self.config.timers.b);
     }
 
     /// §9.1: an INVITE without final response 64·T1 after its CANCEL counts as canceled.
@@ -110,7 +110,7 @@ impl UserAgent {
         let client = self.outgoing.get(&outgoing).and_then(|outgoing| outgoing.client);
         self.forget_outgoing(outgoing);
         if let Some(client) = client {
-            self.drop_client(client);
+            self.transactions.drop_client(client);
         }
     }
 
@@ -122,7 +122,7 @@ impl UserAgent {
         headers: NamedHeaders,
         end: (Party, EndCause),
     ) {
-        self.timers.stop_all(Owner::Session(id));
+        self.deadlines.stop_all(Deadline::of_session(id));
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.state = SessionState::Ending;
         session.ending = Some(end);
@@ -157,7 +157,7 @@ impl UserAgent {
         let status = outcome.ok().and_then(Message::status);
         // The reason why BYE was sent says more than how the BYE itself fared, unless it was a plain hang-up.
         let cause = match (planned, outcome) {
-            (EndCause::Bye, Err(RequestFailure::Timeout)) => EndCause::Timeout(Reason::TimerF),
+            (EndCause::Bye, Err(RequestFailure::Timeout)) => EndCause::Timeout(TimerName::F),
             (EndCause::Bye, Err(RequestFailure::Transport)) => EndCause::TransportFailed,
             (EndCause::Bye, Err(failure @ RequestFailure::NoDestination)) => EndCause::Unsent(failure),
             (planned, _) => planned,
@@ -218,7 +218,7 @@ impl UserAgent {
         session.state = SessionState::Ended;
         session.answer = None;
         session.glare = false;
-        self.timers.stop_all(Owner::Session(id));
+        self.deadlines.stop_all(Deadline::of_session(id));
         self.session_event(id, SessionEvent::Ended { by, cause, status, reason_header });
         self.drop_finished(id);
     }
@@ -240,6 +240,6 @@ impl UserAgent {
             self.tags.remove(&session.local_tag);
         }
         self.wallet.forget(Owner::Session(id));
-        self.timers.stop_all(Owner::Session(id));
+        self.deadlines.stop_all(Deadline::of_session(id));
     }
 }

@@ -4,7 +4,8 @@
 use super::{SessionError, SessionEvent, SessionState};
 use crate::message::{HeaderName, Message, Method, StatusCode};
 use crate::user_agent::{
-    Anomaly, Body, Flow, NamedHeaders, Outgoing, Reply, RequestFailure, RequestId, SessionId, User, UserAgent,
+    Anomaly, Body, Flow, IncomingId, NamedHeaders, Outgoing, Reply, RequestFailure, RequestId, SessionId,
+    User, UserAgent,
 };
 use std::time::Instant;
 
@@ -153,7 +154,7 @@ impl UserAgent {
             return;
         }
         let allowed = self.config.allow.contains(&method);
-        let (request, message_copy) = (Self::incoming_id(server), message.clone());
+        let (request, message_copy) = (IncomingId(server), message.clone());
         let event = match method {
             Method::Invite => {
                 self.receive_reinvite(now, id, server, message);

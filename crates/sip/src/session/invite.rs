@@ -6,10 +6,10 @@ use super::{
 use crate::auth::Credentials;
 use crate::dialog::{DialogKey, DialogRecord, Ours};
 use crate::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
-use crate::transaction::Reason;
+use crate::transaction::TimerName;
 use crate::user_agent::{
-    Body, ContactForm, Destination, Draft, Event, NamedHeaders, Outgoing, RequestFailure, SessionId, User,
-    UserAgent,
+    Body, ContactForm, Deadline, Destination, Draft, Event, NamedHeaders, Outgoing, RequestFailure,
+    SessionId, User, UserAgent,
 };
 use std::time::Instant;
 
@@ -196,7 +196,7 @@ impl UserAgent {
         session.invite = Some(outgoing);
         if canceled {
             // §9.1: the CANCEL came too late; the session exists and is ended with BYE.
-            self.timers.stop_all(crate::user_agent::Owner::Session(id));
+            self.deadlines.stop_all(Deadline::of_session(id));
             self.acknowledge_answer(id, cseq, &credentials, None);
             self.session_event(
                 id,
@@ -255,7 +255,7 @@ impl UserAgent {
             RequestFailure::Timeout | RequestFailure::Transport if session.cancel != Cancel::No => {
                 EndCause::Cancel
             }
-            RequestFailure::Timeout => EndCause::Timeout(Reason::TimerB),
+            RequestFailure::Timeout => EndCause::Timeout(TimerName::B),
             RequestFailure::Transport => EndCause::TransportFailed,
             RequestFailure::NoDestination => EndCause::Unsent(failure),
         };

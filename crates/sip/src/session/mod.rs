@@ -10,6 +10,7 @@ mod in_dialog;
 mod invite;
 mod reinvite;
 mod state;
+mod timer;
 
 pub use error::SessionError;
 pub use event::{EndCause, Party, ReplacedDialog, SessionEvent, Surplus};
@@ -17,3 +18,4 @@ pub use hang_up::Ending;
 pub use invite::Invite;
 pub(crate) use state::{Ack, Answer, Cancel, Session};
 pub use state::{Direction, SessionState, SessionView};
+pub use timer::InviteTimer;

@@ -1,9 +1,9 @@
 //! Changing a session: our re-INVITE and its outcomes, glare included. RFC 3261 §14.1.
 
-use super::{Direction, EndCause, Party, SessionError, SessionEvent, SessionState};
+use super::{Direction, EndCause, InviteTimer, Party, SessionError, SessionEvent, SessionState};
 use crate::message::{Message, Method, StatusCode};
-use crate::transaction::Reason;
-use crate::user_agent::{Body, Outgoing, Owner, RequestFailure, SessionId, User, UserAgent};
+use crate::transaction::TimerName;
+use crate::user_agent::{Body, Deadline, Outgoing, RequestFailure, SessionId, User, UserAgent};
 use std::time::{Duration, Instant};
 
 impl UserAgent {
@@ -64,7 +64,7 @@ impl UserAgent {
             Ok(response) => self.reinvite_refused(now, id, response),
             Err(failure) => {
                 let cause = match failure {
-                    RequestFailure::Timeout => EndCause::Timeout(Reason::TimerB),
+                    RequestFailure::Timeout => EndCause::Timeout(TimerName::B),
                     RequestFailure::Transport => EndCause::TransportFailed,
                     RequestFailure::NoDestination => EndCause::Unsent(failure),
                 };
@@ -108,7 +108,7 @@ impl UserAgent {
                 };
                 session.glare = true;
                 let retry_in = self.ids.between(from, to);
-                self.arm(now, Owner::Session(id), Reason::Glare, retry_in);
+                self.arm(now, Deadline::Invite(id, InviteTimer::Glare), retry_in);
                 self.session_event(id, SessionEvent::Glare { retry_in });
             }
             StatusCode::CALL_DOES_NOT_EXIST => {
@@ -129,7 +129,7 @@ impl UserAgent {
         let Some(session) = self.sessions.get_mut(&id).filter(|session| session.glare) else { return };
         if session.server.is_some() || session.answer.is_some() {
             // The peer's own re-INVITE is still open; wait for it once more.
-            self.arm(now, Owner::Session(id), Reason::Glare, self.config.timers.t1);
+            self.arm(now, Deadline::Invite(id, InviteTimer::Glare), self.config.timers.t1);
             return;
         }
         session.glare = false;

@@ -351,6 +351,7 @@ impl Pair {
             match self.peer_mut(side).agent.poll_output() {
                 Output::Transmit(transmit) => self.transmit(side, &transmit),
                 Output::Event(event) => self.event(side, event),
+                Output::Fired(_) => {}
                 Output::Timeout(next) => {
                     self.peer_mut(side).deadline = next.map(|(at, _)| at);
                     return;

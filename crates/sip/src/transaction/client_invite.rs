@@ -8,7 +8,7 @@
 //! ```
 
 use super::{ClientInput, Notice, Step, Timers, Transmission};
-use crate::transaction::Reason;
+use crate::transaction::TimerName;
 use std::time::Duration;
 
 /// State of an INVITE client transaction.
@@ -33,8 +33,8 @@ impl ClientInvite {
     /// Starts the machine; the caller sends the INVITE.
     pub(crate) fn start(timers: &Timers, reliable: bool) -> (Self, Step) {
         let machine = Self { state: State::Calling, reliable, interval: timers.t1 };
-        let step = Step::none().set(Reason::TimerB, timers.b);
-        let step = if reliable { step } else { step.set(Reason::TimerA, timers.t1) };
+        let step = Step::none().set(TimerName::B, timers.b);
+        let step = if reliable { step } else { step.set(TimerName::A, timers.t1) };
         (machine, step)
     }
 
@@ -62,12 +62,12 @@ impl ClientInvite {
             ClientInput::Success => self.accept(timers),
             ClientInput::Failure => self.complete(timers),
             ClientInput::TransportFailed => self.fail(Notice::TransportFailed),
-            ClientInput::Timer(Reason::TimerA) => {
+            ClientInput::Timer(TimerName::A) => {
                 // §17.1.1.2: the interval doubles without the T2 ceiling of other requests.
                 self.interval = self.interval.saturating_mul(2);
-                Step::none().send(Transmission::Request).set(Reason::TimerA, self.interval)
+                Step::none().send(Transmission::Request).set(TimerName::A, self.interval)
             }
-            ClientInput::Timer(Reason::TimerB) => self.fail(Notice::TimedOut),
+            ClientInput::Timer(TimerName::B) => self.fail(Notice::TimedOut),
             ClientInput::Timer(_) => Step::none(),
         }
     }
@@ -85,7 +85,7 @@ impl ClientInvite {
     fn accepted(&mut self, input: ClientInput) -> Step {
         match input {
             ClientInput::Success => Step::none().notify(Notice::Response),
-            ClientInput::Timer(Reason::TimerM) => self.end(),
+            ClientInput::Timer(TimerName::M) => self.end(),
             ClientInput::Provisional
             | ClientInput::Failure
             | ClientInput::TransportFailed
@@ -97,14 +97,14 @@ impl ClientInvite {
         match input {
             ClientInput::Failure => Step::none().send(Transmission::Ack),
             ClientInput::TransportFailed => self.fail(Notice::TransportFailed),
-            ClientInput::Timer(Reason::TimerD) => self.end(),
+            ClientInput::Timer(TimerName::D) => self.end(),
             ClientInput::Provisional | ClientInput::Success | ClientInput::Timer(_) => Step::none(),
         }
     }
 
     fn accept(&mut self, timers: &Timers) -> Step {
         self.state = State::Accepted;
-        Step::clear().notify(Notice::Response).set(Reason::TimerM, timers.m)
+        Step::clear().notify(Notice::Response).set(TimerName::M, timers.m)
     }
 
     fn complete(&mut self, timers: &Timers) -> Step {
@@ -114,7 +114,7 @@ impl ClientInvite {
             step.end()
         } else {
             self.state = State::Completed;
-            step.set(Reason::TimerD, timers.d)
+            step.set(TimerName::D, timers.d)
         }
     }
 

@@ -6,7 +6,7 @@
 //! ```
 
 use super::{ClientInput, Notice, Step, Timers, Transmission};
-use crate::transaction::Reason;
+use crate::transaction::TimerName;
 use std::time::Duration;
 
 /// State of a non-INVITE client transaction.
@@ -30,8 +30,8 @@ impl ClientOther {
     /// Starts the machine; the caller sends the request.
     pub(crate) fn start(timers: &Timers, reliable: bool) -> (Self, Step) {
         let machine = Self { state: State::Trying, reliable, interval: timers.t1 };
-        let step = Step::none().set(Reason::TimerF, timers.f);
-        let step = if reliable { step } else { step.set(Reason::TimerE, timers.t1) };
+        let step = Step::none().set(TimerName::F, timers.f);
+        let step = if reliable { step } else { step.set(TimerName::E, timers.t1) };
         (machine, step)
     }
 
@@ -39,7 +39,7 @@ impl ClientOther {
         match self.state {
             State::Trying | State::Proceeding => self.waiting(timers, input),
             State::Completed => match input {
-                ClientInput::Timer(Reason::TimerK) => {
+                ClientInput::Timer(TimerName::K) => {
                     self.state = State::Terminated;
                     Step::clear().end()
                 }
@@ -61,14 +61,14 @@ impl ClientOther {
             }
             ClientInput::Success | ClientInput::Failure => self.complete(timers),
             ClientInput::TransportFailed => self.fail(Notice::TransportFailed),
-            ClientInput::Timer(Reason::TimerE) => {
+            ClientInput::Timer(TimerName::E) => {
                 self.interval = match self.state {
                     State::Trying => self.interval.saturating_mul(2).min(timers.t2),
                     State::Proceeding | State::Completed | State::Terminated => timers.t2,
                 };
-                Step::none().send(Transmission::Request).set(Reason::TimerE, self.interval)
+                Step::none().send(Transmission::Request).set(TimerName::E, self.interval)
             }
-            ClientInput::Timer(Reason::TimerF) => self.fail(Notice::TimedOut),
+            ClientInput::Timer(TimerName::F) => self.fail(Notice::TimedOut),
             ClientInput::Timer(_) => Step::none(),
         }
     }
@@ -80,7 +80,7 @@ impl ClientOther {
             step.end()
         } else {
             self.state = State::Completed;
-            step.set(Reason::TimerK, timers.t4)
+            step.set(TimerName::K, timers.t4)
         }
     }
 

@@ -1,13 +1,18 @@
-//! The four transaction machines of RFC 3261 §17 with RFC 6026, as pure state machines over small inputs.
+//! The transaction layer of RFC 3261 §17 with RFC 6026: four machines, pure state over small inputs, and around them
+//! the [`Layer`] with their messages, keys and timers.
 //!
 //! A machine takes an input and returns a [`Step`]: what to send, what to tell the user, which timers to set.
-//! The user agent owns the messages and the timer table and carries the step out.
+//! The layer carries the step out and says what leaves.
 
 mod client_invite;
 mod client_other;
+mod clients;
+pub(crate) mod hop;
 mod key;
+mod layer;
 mod server_invite;
 mod server_other;
+mod servers;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -15,10 +20,10 @@ mod timers;
 pub(crate) use client_invite::{ClientInvite, State as ClientInviteState};
 pub(crate) use client_other::{ClientOther, State as ClientOtherState};
 pub(crate) use key::{ClientKey, MergeKey, ServerKey};
+pub(crate) use layer::{Effect, Fired, Layer, TransactionId};
 pub(crate) use server_invite::{ServerInvite, State as ServerInviteState};
 pub(crate) use server_other::{ServerOther, State as ServerOtherState};
-pub(crate) use timers::TimerTable;
-pub use timers::{Reason, Timers};
+pub use timers::{TimerName, Timers};
 
 use std::time::Duration;
 
@@ -29,7 +34,7 @@ pub(crate) enum ClientInput {
     Success,
     Failure,
     TransportFailed,
-    Timer(Reason),
+    Timer(TimerName),
 }
 
 /// What happens to a server transaction; responses come from its user.
@@ -41,7 +46,7 @@ pub(crate) enum ServerInput {
     Success,
     Failure,
     TransportFailed,
-    Timer(Reason),
+    Timer(TimerName),
 }
 
 /// What a machine wants sent.
@@ -73,7 +78,7 @@ pub(crate) struct Step {
     pub(crate) clear_timers: bool,
     pub(crate) transmission: Option<Transmission>,
     pub(crate) notice: Option<Notice>,
-    pub(crate) timers: [Option<(Reason, Duration)>; 2],
+    pub(crate) timers: [Option<(TimerName, Duration)>; 2],
     pub(crate) terminated: bool,
 }
 
@@ -102,11 +107,11 @@ impl Step {
         self
     }
 
-    pub(crate) const fn set(mut self, reason: Reason, after: Duration) -> Self {
+    pub(crate) const fn set(mut self, timer: TimerName, after: Duration) -> Self {
         let [first, second] = self.timers;
         self.timers = match (first, second) {
-            (None, _) => [Some((reason, after)), second],
-            (Some(_), _) => [first, Some((reason, after))],
+            (None, _) => [Some((timer, after)), second],
+            (Some(_), _) => [first, Some((timer, after))],
         };
         self
     }

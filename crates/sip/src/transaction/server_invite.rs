@@ -7,7 +7,7 @@
 //! ```
 
 use super::{Notice, ServerInput, Step, Timers, Transmission};
-use crate::transaction::Reason;
+use crate::transaction::TimerName;
 use std::time::Duration;
 
 /// State of an INVITE server transaction.
@@ -35,7 +35,7 @@ impl ServerInvite {
         let step = if timers.trying.is_zero() {
             Step::none().notify(Notice::TryingDue)
         } else {
-            Step::none().set(Reason::Trying, timers.trying)
+            Step::none().set(TimerName::Trying, timers.trying)
         };
         (machine, step)
     }
@@ -45,7 +45,7 @@ impl ServerInvite {
             State::Proceeding => self.proceeding(timers, input),
             State::Completed => self.completed(timers, input),
             State::Confirmed => match input {
-                ServerInput::Timer(Reason::TimerI) => self.end(),
+                ServerInput::Timer(TimerName::I) => self.end(),
                 ServerInput::TransportFailed => Step::none().notify(Notice::TransportFailed),
                 ServerInput::Request
                 | ServerInput::Ack
@@ -58,7 +58,7 @@ impl ServerInvite {
                 ServerInput::Success => Step::none().send(Transmission::Response),
                 ServerInput::Ack => Step::none().notify(Notice::Acknowledged),
                 ServerInput::TransportFailed => Step::none().notify(Notice::TransportFailed),
-                ServerInput::Timer(Reason::TimerL) => self.end(),
+                ServerInput::Timer(TimerName::L) => self.end(),
                 ServerInput::Request
                 | ServerInput::Provisional
                 | ServerInput::Failure
@@ -74,14 +74,14 @@ impl ServerInvite {
             ServerInput::Provisional => Step::clear().send(Transmission::Response),
             ServerInput::Success => {
                 self.state = State::Accepted;
-                Step::clear().send(Transmission::Response).set(Reason::TimerL, timers.l)
+                Step::clear().send(Transmission::Response).set(TimerName::L, timers.l)
             }
             ServerInput::Failure => {
                 self.state = State::Completed;
-                let step = Step::clear().send(Transmission::Response).set(Reason::TimerH, timers.h);
-                if self.reliable { step } else { step.set(Reason::TimerG, timers.t1) }
+                let step = Step::clear().send(Transmission::Response).set(TimerName::H, timers.h);
+                if self.reliable { step } else { step.set(TimerName::G, timers.t1) }
             }
-            ServerInput::Timer(Reason::Trying) => Step::none().notify(Notice::TryingDue),
+            ServerInput::Timer(TimerName::Trying) => Step::none().notify(Notice::TryingDue),
             // RFC 6026 §7.1: the user is told and the machine stays where it is.
             ServerInput::TransportFailed => Step::none().notify(Notice::TransportFailed),
             ServerInput::Ack | ServerInput::Timer(_) => Step::none(),
@@ -96,13 +96,13 @@ impl ServerInvite {
                     return self.end();
                 }
                 self.state = State::Confirmed;
-                Step::clear().set(Reason::TimerI, timers.t4)
+                Step::clear().set(TimerName::I, timers.t4)
             }
-            ServerInput::Timer(Reason::TimerG) => {
+            ServerInput::Timer(TimerName::G) => {
                 self.interval = self.interval.saturating_mul(2).min(timers.t2);
-                Step::none().send(Transmission::LastResponse).set(Reason::TimerG, self.interval)
+                Step::none().send(Transmission::LastResponse).set(TimerName::G, self.interval)
             }
-            ServerInput::Timer(Reason::TimerH) => {
+            ServerInput::Timer(TimerName::H) => {
                 self.state = State::Terminated;
                 Step::clear().notify(Notice::TimedOut).end()
             }

@@ -7,7 +7,7 @@
 //! One addition: a request that the user never answers is forgotten after timer F, when its client has given up.
 
 use super::{Notice, ServerInput, Step, Timers, Transmission};
-use crate::transaction::Reason;
+use crate::transaction::TimerName;
 
 /// State of a non-INVITE server transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) struct ServerOther {
 
 impl ServerOther {
     pub(crate) fn start(timers: &Timers, reliable: bool) -> (Self, Step) {
-        (Self { state: State::Trying, reliable }, Step::none().set(Reason::Unanswered, timers.f))
+        (Self { state: State::Trying, reliable }, Step::none().set(TimerName::Unanswered, timers.f))
     }
 
     pub(crate) fn handle(&mut self, timers: &Timers, input: ServerInput) -> Step {
@@ -35,7 +35,7 @@ impl ServerOther {
             State::Trying | State::Proceeding => self.waiting(timers, input),
             State::Completed => match input {
                 ServerInput::Request => Step::none().send(Transmission::LastResponse),
-                ServerInput::Timer(Reason::TimerJ) => self.end(),
+                ServerInput::Timer(TimerName::J) => self.end(),
                 ServerInput::TransportFailed => Step::none().notify(Notice::TransportFailed),
                 ServerInput::Ack
                 | ServerInput::Provisional
@@ -64,11 +64,11 @@ impl ServerOther {
                     step.end()
                 } else {
                     self.state = State::Completed;
-                    step.set(Reason::TimerJ, timers.j)
+                    step.set(TimerName::J, timers.j)
                 }
             }
             ServerInput::TransportFailed => Step::none().notify(Notice::TransportFailed),
-            ServerInput::Timer(Reason::Unanswered) => {
+            ServerInput::Timer(TimerName::Unanswered) => {
                 self.state = State::Terminated;
                 Step::clear().notify(Notice::TimedOut).end()
             }

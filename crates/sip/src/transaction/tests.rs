@@ -3,25 +3,25 @@
 //! A table lists the cells in which something happens; all others must do nothing and stay where they are.
 
 use super::{
-    ClientInput, ClientInvite, ClientOther, Reason, ServerInput, ServerInvite, ServerOther, Step, Timers,
+    ClientInput, ClientInvite, ClientOther, ServerInput, ServerInvite, ServerOther, Step, TimerName, Timers,
 };
 use std::fmt::Debug;
 
-const REASONS: [Reason; 14] = [
-    Reason::TimerA,
-    Reason::TimerB,
-    Reason::TimerD,
-    Reason::TimerE,
-    Reason::TimerF,
-    Reason::TimerG,
-    Reason::TimerH,
-    Reason::TimerI,
-    Reason::TimerJ,
-    Reason::TimerK,
-    Reason::TimerL,
-    Reason::TimerM,
-    Reason::Trying,
-    Reason::Unanswered,
+const TIMERS: [TimerName; 14] = [
+    TimerName::A,
+    TimerName::B,
+    TimerName::D,
+    TimerName::E,
+    TimerName::F,
+    TimerName::G,
+    TimerName::H,
+    TimerName::I,
+    TimerName::J,
+    TimerName::K,
+    TimerName::L,
+    TimerName::M,
+    TimerName::Trying,
+    TimerName::Unanswered,
 ];
 
 fn client_inputs() -> Vec<ClientInput> {
@@ -31,7 +31,7 @@ fn client_inputs() -> Vec<ClientInput> {
         ClientInput::Failure,
         ClientInput::TransportFailed,
     ];
-    inputs.extend(REASONS.map(ClientInput::Timer));
+    inputs.extend(TIMERS.map(ClientInput::Timer));
     inputs
 }
 
@@ -44,7 +44,7 @@ fn server_inputs() -> Vec<ServerInput> {
         ServerInput::Failure,
         ServerInput::TransportFailed,
     ];
-    inputs.extend(REASONS.map(ServerInput::Timer));
+    inputs.extend(TIMERS.map(ServerInput::Timer));
     inputs
 }
 
@@ -60,8 +60,9 @@ fn words(step: &Step, state: &dyn Debug) -> String {
     if step.clear_timers {
         words.push("stop timers".to_owned());
     }
-    for (reason, after) in step.timers.into_iter().flatten() {
-        words.push(format!("{reason:?} {}", after.as_secs_f64()));
+    for (timer, after) in step.timers.into_iter().flatten() {
+        let prefix = if timer < TimerName::Trying { "Timer" } else { "" };
+        words.push(format!("{prefix}{timer:?} {}", after.as_secs_f64()));
     }
     if step.terminated {
         words.push("gone".to_owned());
@@ -118,26 +119,26 @@ fn the_invite_client_follows_figure_5_and_rfc_6026() {
             ("Calling", &[]),
             ("Proceeding", &[Provisional]),
             ("Accepted", &[Success]),
-            ("Terminated", &[Timer(Reason::TimerB)]),
+            ("Terminated", &[Timer(TimerName::B)]),
         ];
         let mut cells = vec![
             ("Calling", Provisional, "tell Response, stop timers, Proceeding"),
             ("Calling", Success, accepts),
             ("Calling", Failure, completes),
             ("Calling", TransportFailed, fails),
-            ("Calling", Timer(Reason::TimerA), "send Request, TimerA 1, Calling"),
-            ("Calling", Timer(Reason::TimerB), "tell TimedOut, stop timers, gone, Terminated"),
+            ("Calling", Timer(TimerName::A), "send Request, TimerA 1, Calling"),
+            ("Calling", Timer(TimerName::B), "tell TimedOut, stop timers, gone, Terminated"),
             ("Proceeding", Provisional, "tell Response, Proceeding"),
             ("Proceeding", Success, accepts),
             ("Proceeding", Failure, completes),
             ("Accepted", Success, "tell Response, Accepted"),
-            ("Accepted", Timer(Reason::TimerM), "stop timers, gone, Terminated"),
+            ("Accepted", Timer(TimerName::M), "stop timers, gone, Terminated"),
         ];
         if !reliable {
             ways.push(("Completed", &[Failure]));
             cells.push(("Completed", Failure, "send Ack, Completed"));
             cells.push(("Completed", TransportFailed, fails));
-            cells.push(("Completed", Timer(Reason::TimerD), "stop timers, gone, Terminated"));
+            cells.push(("Completed", Timer(TimerName::D), "stop timers, gone, Terminated"));
         }
         check(
             &Table { ways: &ways, cells: &cells },
@@ -165,22 +166,22 @@ fn the_other_client_follows_figure_6() {
         let timed_out = "tell TimedOut, stop timers, gone, Terminated";
         let fails = "tell TransportFailed, stop timers, gone, Terminated";
         let mut ways: Vec<(&str, &[ClientInput])> =
-            vec![("Trying", &[]), ("Proceeding", &[Provisional]), ("Terminated", &[Timer(Reason::TimerF)])];
+            vec![("Trying", &[]), ("Proceeding", &[Provisional]), ("Terminated", &[Timer(TimerName::F)])];
         let mut cells = vec![
-            ("Trying", Timer(Reason::TimerE), "send Request, TimerE 1, Trying"),
+            ("Trying", Timer(TimerName::E), "send Request, TimerE 1, Trying"),
             ("Trying", Provisional, "tell Response, Proceeding"),
             ("Proceeding", Provisional, "tell Response, Proceeding"),
-            ("Proceeding", Timer(Reason::TimerE), "send Request, TimerE 4, Proceeding"),
+            ("Proceeding", Timer(TimerName::E), "send Request, TimerE 4, Proceeding"),
         ];
         for state in ["Trying", "Proceeding"] {
             cells.push((state, Success, completes));
             cells.push((state, Failure, completes));
             cells.push((state, TransportFailed, fails));
-            cells.push((state, Timer(Reason::TimerF), timed_out));
+            cells.push((state, Timer(TimerName::F), timed_out));
         }
         if !reliable {
             ways.push(("Completed", &[Success]));
-            cells.push(("Completed", Timer(Reason::TimerK), "stop timers, gone, Terminated"));
+            cells.push(("Completed", Timer(TimerName::K), "stop timers, gone, Terminated"));
         }
         check(
             &Table { ways: &ways, cells: &cells },
@@ -211,7 +212,7 @@ fn the_invite_server_follows_figure_7_and_rfc_6026() {
             ("Proceeding", &[]),
             ("Completed", &[Failure]),
             ("Accepted", &[Success]),
-            ("Terminated", &[Failure, Timer(Reason::TimerH)]),
+            ("Terminated", &[Failure, Timer(TimerName::H)]),
         ];
         let mut cells = vec![
             ("Proceeding", Request, "send LastResponse, Proceeding"),
@@ -219,20 +220,20 @@ fn the_invite_server_follows_figure_7_and_rfc_6026() {
             ("Proceeding", Success, "send Response, stop timers, TimerL 32, Accepted"),
             ("Proceeding", Failure, refuses),
             ("Proceeding", TransportFailed, "tell TransportFailed, Proceeding"),
-            ("Proceeding", Timer(Reason::Trying), "tell TryingDue, Proceeding"),
+            ("Proceeding", Timer(TimerName::Trying), "tell TryingDue, Proceeding"),
             ("Completed", Request, "send LastResponse, Completed"),
             ("Completed", Ack, confirmed),
-            ("Completed", Timer(Reason::TimerG), "send LastResponse, TimerG 1, Completed"),
-            ("Completed", Timer(Reason::TimerH), "tell TimedOut, stop timers, gone, Terminated"),
+            ("Completed", Timer(TimerName::G), "send LastResponse, TimerG 1, Completed"),
+            ("Completed", Timer(TimerName::H), "tell TimedOut, stop timers, gone, Terminated"),
             ("Completed", TransportFailed, "tell TransportFailed, Completed"),
             ("Accepted", Success, "send Response, Accepted"),
             ("Accepted", Ack, "tell Acknowledged, Accepted"),
             ("Accepted", TransportFailed, "tell TransportFailed, Accepted"),
-            ("Accepted", Timer(Reason::TimerL), "stop timers, gone, Terminated"),
+            ("Accepted", Timer(TimerName::L), "stop timers, gone, Terminated"),
         ];
         if !reliable {
             ways.push(("Confirmed", &[Failure, Ack]));
-            cells.push(("Confirmed", Timer(Reason::TimerI), "stop timers, gone, Terminated"));
+            cells.push(("Confirmed", Timer(TimerName::I), "stop timers, gone, Terminated"));
             cells.push(("Confirmed", TransportFailed, "tell TransportFailed, Confirmed"));
         }
         check(
@@ -264,7 +265,7 @@ fn the_other_server_follows_figure_8() {
         let mut ways: Vec<(&str, &[ServerInput])> = vec![
             ("Trying", &[]),
             ("Proceeding", &[Provisional]),
-            ("Terminated", &[Timer(Reason::Unanswered)]),
+            ("Terminated", &[Timer(TimerName::Unanswered)]),
         ];
         let mut cells = vec![
             ("Trying", Provisional, "send Response, Proceeding"),
@@ -276,12 +277,12 @@ fn the_other_server_follows_figure_8() {
         for state in ["Trying", "Proceeding"] {
             cells.push((state, Success, completes));
             cells.push((state, Failure, completes));
-            cells.push((state, Timer(Reason::Unanswered), forgotten));
+            cells.push((state, Timer(TimerName::Unanswered), forgotten));
         }
         if !reliable {
             ways.push(("Completed", &[Success]));
             cells.push(("Completed", Request, "send LastResponse, Completed"));
-            cells.push(("Completed", Timer(Reason::TimerJ), "stop timers, gone, Terminated"));
+            cells.push(("Completed", Timer(TimerName::J), "stop timers, gone, Terminated"));
             cells.push(("Completed", TransportFailed, "tell TransportFailed, Completed"));
         }
         check(
@@ -300,15 +301,15 @@ fn intervals_double_as_the_figures_say() {
     let waits = |step: Step| step.timers.into_iter().flatten().map(|(_, after)| after.as_millis()).next();
     let (mut invite, _) = ClientInvite::start(&timers, false);
     let a: Vec<_> =
-        (0..6).filter_map(|_| waits(invite.handle(&timers, ClientInput::Timer(Reason::TimerA)))).collect();
+        (0..6).filter_map(|_| waits(invite.handle(&timers, ClientInput::Timer(TimerName::A)))).collect();
     assert_eq!(a, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000]);
     let (mut other, _) = ClientOther::start(&timers, false);
     let e: Vec<_> =
-        (0..5).filter_map(|_| waits(other.handle(&timers, ClientInput::Timer(Reason::TimerE)))).collect();
+        (0..5).filter_map(|_| waits(other.handle(&timers, ClientInput::Timer(TimerName::E)))).collect();
     assert_eq!(e, [1_000, 2_000, 4_000, 4_000, 4_000]);
     let (mut server, _) = ServerInvite::start(&timers, false);
     server.handle(&timers, ServerInput::Failure);
     let g: Vec<_> =
-        (0..5).filter_map(|_| waits(server.handle(&timers, ServerInput::Timer(Reason::TimerG)))).collect();
+        (0..5).filter_map(|_| waits(server.handle(&timers, ServerInput::Timer(TimerName::G)))).collect();
     assert_eq!(g, [1_000, 2_000, 4_000, 4_000, 4_000]);
 }

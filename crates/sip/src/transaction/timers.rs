@@ -1,10 +1,6 @@
-//! Timer values of RFC 3261 §17 (table 4) and RFC 6026, and the one table of pending deadlines.
-//!
-//! Values are data in the configuration, never globals. The table holds one deadline for an owner and a reason;
-//! setting it again moves it, so a stale firing cannot happen.
+//! Timer names and values of RFC 3261 §17 (table 4) and RFC 6026; values are data in the configuration, never globals.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Timer values; the defaults are those of RFC 3261.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,118 +55,40 @@ impl Default for Timers {
     }
 }
 
-/// Why the engine wants to be woken at a deadline.
+/// The timers of transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Reason {
+pub enum TimerName {
     /// Retransmit an INVITE (figure 5).
-    TimerA,
+    A,
     /// Give up waiting for a response to an INVITE (figure 5).
-    TimerB,
+    B,
     /// Stop absorbing failures of an INVITE (figure 5).
-    TimerD,
+    D,
     /// Retransmit another request (figure 6).
-    TimerE,
+    E,
     /// Give up waiting for the final response to another request (figure 6).
-    TimerF,
+    F,
     /// Retransmit a failure response to an INVITE (figure 7).
-    TimerG,
+    G,
     /// Give up waiting for the ACK of a failure response (figure 7).
-    TimerH,
+    H,
     /// Stop absorbing ACKs (figure 7).
-    TimerI,
+    I,
     /// Forget the response to another request (figure 8).
-    TimerJ,
+    J,
     /// Stop absorbing repeated responses (figure 6).
-    TimerK,
+    K,
     /// Forget an INVITE that was answered (RFC 6026).
-    TimerL,
+    L,
     /// Stop accepting 2xx for an INVITE (RFC 6026).
-    TimerM,
+    M,
     /// Send 100 Trying because the user has not said anything yet (§17.2.1).
     Trying,
     /// Forget a request that the user never answered.
     Unanswered,
-    /// Retransmit the 2xx to an INVITE until its ACK arrives (§13.3.1.4).
-    RepeatAnswer,
-    /// Give up waiting for the ACK of a 2xx (§13.3.1.4).
-    AckMissing,
-    /// Repeat a provisional response so that proxies keep the INVITE alive (§13.3.1.1).
-    RepeatProvisional,
-    /// Give up waiting for the final response to a canceled INVITE (§9.1).
-    CancelLimit,
-    /// Try a re-INVITE again after 491 (§14.1).
-    Glare,
-    /// Refresh a registration before it expires.
-    Refresh,
-    /// Try a failed registration again.
-    RegistrationRetry,
-    /// Keep the NAT binding of a registered flow open (RFC 5626 §3.5.1).
-    KeepAlive,
 }
 
-impl Reason {
-    const FIRST: Self = Self::TimerA;
-    const LAST: Self = Self::KeepAlive;
-}
-
-/// Pending deadlines, at most one for an owner and a reason; the earliest is found in logarithmic time.
-#[derive(Debug)]
-pub(crate) struct TimerTable<O> {
-    by_time: BTreeMap<(Instant, u64), (O, Reason)>,
-    by_owner: BTreeMap<(O, Reason), (Instant, u64)>,
-    count: u64,
-}
-
-impl<O: Copy + Ord> TimerTable<O> {
-    pub(crate) const fn new() -> Self {
-        Self { by_time: BTreeMap::new(), by_owner: BTreeMap::new(), count: 0 }
-    }
-
-    pub(crate) fn set(&mut self, owner: O, reason: Reason, at: Instant) {
-        // Equal deadlines fire in the order in which they were set.
-        self.count = self.count.wrapping_add(1);
-        let slot = (at, self.count);
-        if let Some(old) = self.by_owner.insert((owner, reason), slot) {
-            self.by_time.remove(&old);
-        }
-        self.by_time.insert(slot, (owner, reason));
-    }
-
-    pub(crate) fn stop(&mut self, owner: O, reason: Reason) {
-        if let Some(slot) = self.by_owner.remove(&(owner, reason)) {
-            self.by_time.remove(&slot);
-        }
-    }
-
-    pub(crate) fn stop_all(&mut self, owner: O) {
-        while let Some((&key, &slot)) =
-            self.by_owner.range((owner, Reason::FIRST)..=(owner, Reason::LAST)).next()
-        {
-            self.by_owner.remove(&key);
-            self.by_time.remove(&slot);
-        }
-    }
-
-    pub(crate) fn next(&self) -> Option<(Instant, Reason)> {
-        self.by_time.first_key_value().map(|(&(at, _), &(_, reason))| (at, reason))
-    }
-
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<(O, Reason)> {
-        let (&(at, _), _) = self.by_time.first_key_value()?;
-        if at > now {
-            return None;
-        }
-        let (_, key) = self.by_time.pop_first()?;
-        self.by_owner.remove(&key);
-        Some(key)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.by_owner.len()
-    }
-
-    pub(crate) fn pending(&self) -> impl Iterator<Item = (O, Reason, Instant)> + '_ {
-        self.by_time.iter().map(|(&(at, _), &(owner, reason))| (owner, reason, at))
-    }
+impl TimerName {
+    pub(super) const FIRST: Self = Self::A;
+    pub(super) const LAST: Self = Self::Unanswered;
 }

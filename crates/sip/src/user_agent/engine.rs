@@ -1,67 +1,27 @@
 //! The engine's state, its two doors, its timers, and the table of client transactions.
 
 use super::config::Config;
-use super::event::{Anomaly, Event, IncomingId, Output, RegistrationId, SessionId};
+use super::event::{Anomaly, Event, Output, RegistrationId, SessionId};
 use super::flow::{Flow, Input, Transmit};
-use super::incoming::ServerTransaction;
 use super::outgoing::Outgoing;
+use super::reason::{Deadline, Reason};
 use crate::auth::Wallet;
+use crate::deadlines::Deadlines;
 use crate::ids::Ids;
 use crate::index::Index;
-use crate::message::Message;
+use crate::message::{Message, Method};
 use crate::registration::RegistrationState;
 use crate::session::Session;
-use crate::transaction::{
-    ClientInput, ClientInvite, ClientInviteState, ClientKey, ClientOther, ClientOtherState, MergeKey, Notice,
-    Reason, ServerKey, Step, TimerTable, Timers, Transmission,
-};
+use crate::transaction::{Effect, Fired, Layer, Notice};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// Who a deadline or a set of remembered challenges belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Whom a set of remembered challenges belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Owner {
-    Client(u64),
-    Server(u64),
     Session(SessionId),
     Registration(RegistrationId),
     Request(u64),
-}
-
-/// Either kind of client transaction.
-#[derive(Debug)]
-pub(crate) enum ClientMachine {
-    Invite(ClientInvite),
-    Other(ClientOther),
-}
-
-impl ClientMachine {
-    fn handle(&mut self, timers: &Timers, input: ClientInput) -> Step {
-        match self {
-            Self::Invite(machine) => machine.handle(timers, input),
-            Self::Other(machine) => machine.handle(timers, input),
-        }
-    }
-
-    /// Tells whether a response has come.
-    pub(crate) fn was_heard(&self) -> bool {
-        match self {
-            Self::Invite(machine) => machine.state != ClientInviteState::Calling,
-            Self::Other(machine) => machine.state != ClientOtherState::Trying,
-        }
-    }
-}
-
-/// A client transaction with its messages.
-#[derive(Debug)]
-pub(crate) struct ClientTransaction {
-    pub(crate) key: ClientKey,
-    pub(crate) machine: ClientMachine,
-    pub(crate) request: Message,
-    pub(crate) flow: Flow,
-    pub(crate) ack: Option<Message>,
-    /// The request that is told about responses; `None` once it lost interest.
-    pub(crate) outgoing: Option<u64>,
 }
 
 /// The SIP engine of one phone.
@@ -70,12 +30,9 @@ pub struct UserAgent {
     pub(crate) config: Config,
     pub(crate) ids: Ids,
     pub(crate) outputs: VecDeque<Output>,
-    pub(crate) timers: TimerTable<Owner>,
-    pub(crate) clients: BTreeMap<u64, ClientTransaction>,
-    pub(crate) client_keys: Index<ClientKey, u64>,
-    pub(crate) servers: BTreeMap<u64, ServerTransaction>,
-    pub(crate) server_keys: Index<ServerKey, u64>,
-    pub(crate) merges: Index<MergeKey, u64>,
+    pub(crate) deadlines: Deadlines<Deadline>,
+    /// A client transaction tells its request, a server transaction may belong to a session.
+    pub(crate) transactions: Layer<u64, SessionId>,
     pub(crate) outgoing: BTreeMap<u64, Outgoing>,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) tags: Index<String, SessionId>,
@@ -89,14 +46,10 @@ impl UserAgent {
     pub fn new(config: Config) -> Self {
         Self {
             ids: Ids::new(config.seed),
+            transactions: Layer::new(config.timers.clone()),
             config,
             outputs: VecDeque::new(),
-            timers: TimerTable::new(),
-            clients: BTreeMap::new(),
-            client_keys: Index::new(),
-            servers: BTreeMap::new(),
-            server_keys: Index::new(),
-            merges: Index::new(),
+            deadlines: Deadlines::new(),
             outgoing: BTreeMap::new(),
             sessions: BTreeMap::new(),
             tags: Index::new(),
@@ -123,12 +76,19 @@ impl UserAgent {
 
     /// Returns the next output; [`Output::Timeout`] says that there is nothing more.
     pub fn poll_output(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.timers.next()))
+        self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.next_deadline()))
+    }
+
+    /// Returns the next deadline; at the same instant, transactions go first.
+    fn next_deadline(&self) -> Option<(Instant, Reason)> {
+        let other = self.deadlines.next().map(|(at, deadline)| (at, deadline.reason()));
+        let timer = self.transactions.next_timer().map(|(at, name)| (at, Reason::Transaction(name)));
+        timer.into_iter().chain(other).min_by_key(|(at, _)| *at)
     }
 
     /// Returns how many transactions are open, finished ones that still absorb repeats included.
     pub fn transactions(&self) -> usize {
-        self.clients.len() + self.servers.len()
+        self.transactions.len()
     }
 
     /// Returns how many sessions are alive or still absorb repeats.
@@ -143,26 +103,16 @@ impl UserAgent {
 
     /// Returns how many deadlines are pending.
     pub fn pending_timers(&self) -> usize {
-        self.timers.len()
+        self.deadlines.len() + self.transactions.timers()
     }
 
     /// Returns what is still open, one line each; empty when nothing is. For post-conditions of tests.
     pub fn leftovers(&self) -> Vec<String> {
-        let clients = self.clients.values().map(|client| format!("client {:?}", client.key));
-        let servers = self.servers.keys().map(|id| format!("server {id}"));
         let outgoing = self.outgoing.keys().map(|id| format!("request {id}"));
         let sessions = self.sessions.keys().map(|id| format!("{id}"));
         let tags = (!self.tags.is_empty()).then(|| format!("{} tags", self.tags.len()));
-        let merges = (!self.merges.is_empty()).then(|| format!("{} merges", self.merges.len()));
-        let timers = self.timers.pending().map(|(owner, reason, _)| format!("{reason:?} of {owner:?}"));
-        clients
-            .chain(servers)
-            .chain(outgoing)
-            .chain(sessions)
-            .chain(tags)
-            .chain(merges)
-            .chain(timers)
-            .collect()
+        let deadlines = self.deadlines.keys().map(|deadline| format!("{deadline:?}"));
+        self.transactions.leftovers().chain(outgoing).chain(sessions).chain(tags).chain(deadlines).collect()
     }
 
     pub(crate) const fn fresh_id(&mut self) -> u64 {
@@ -182,98 +132,47 @@ impl UserAgent {
         self.raise(Event::Anomaly { what, flow, bytes: bytes.to_vec() });
     }
 
-    pub(crate) fn arm(&mut self, now: Instant, owner: Owner, reason: Reason, after: Duration) {
-        // A zero interval in the configuration must not make an endless loop of firings.
-        self.timers.set(owner, reason, now + after.max(Duration::from_millis(1)));
-    }
-
-    pub(crate) fn arm_step(&mut self, now: Instant, owner: Owner, step: &Step) {
-        if step.clear_timers {
-            self.timers.stop_all(owner);
-        }
-        for (reason, after) in step.timers.into_iter().flatten() {
-            self.arm(now, owner, reason, after);
-        }
+    pub(crate) fn arm(&mut self, now: Instant, deadline: Deadline, after: Duration) {
+        self.deadlines.set(deadline, now, after);
     }
 
     fn fire(&mut self, now: Instant) {
-        while let Some((owner, reason)) = self.timers.pop_due(now) {
-            match owner {
-                Owner::Client(id) => self.drive_client(now, id, ClientInput::Timer(reason), None),
-                Owner::Server(id) => self.server_timer(now, id, reason),
-                Owner::Session(id) => self.session_timer(now, id, reason),
-                Owner::Registration(id) => self.registration_timer(now, id, reason),
-                Owner::Request(id) => self.request_timer(now, id, reason),
+        while let Some((_, reason)) = self.next_deadline().filter(|(at, _)| *at <= now) {
+            self.outputs.push_back(Output::Fired(reason));
+            if matches!(reason, Reason::Transaction(_)) {
+                match self.transactions.fire(now) {
+                    Some(Fired::Client(effect)) => self.client_effect(now, effect, None),
+                    Some(Fired::Server(effect)) => self.server_effect(effect),
+                    None => {}
+                }
+                continue;
+            }
+            match self.deadlines.pop_due(now) {
+                Some(Deadline::Invite(id, timer)) => self.session_timer(now, id, timer),
+                Some(Deadline::Registration(id, timer)) => self.registration_timer(now, id, timer),
+                Some(Deadline::Recovery(id)) => self.recovery_expired(now, id),
+                None => {}
             }
         }
     }
 
     fn transport_failed(&mut self, now: Instant, flow: Flow) {
-        let path = |other: &Flow| other.transport == flow.transport && other.remote == flow.remote;
-        let clients: Vec<u64> =
-            self.clients.iter().filter(|(_, client)| path(&client.flow)).map(|(&id, _)| id).collect();
-        let servers: Vec<u64> =
-            self.servers.iter().filter(|(_, server)| path(&server.flow)).map(|(&id, _)| id).collect();
+        let (clients, servers) = self.transactions.on_path(flow);
         for id in clients {
-            self.drive_client(now, id, ClientInput::TransportFailed, None);
+            let effect = self.transactions.client_undeliverable(now, id);
+            self.client_effect(now, effect, None);
         }
         for id in servers {
-            self.server_transport_failed(now, id);
+            let effect = self.transactions.server_undeliverable(now, id);
+            self.server_effect(effect);
         }
     }
 
-    /// Puts a request on the wire as a new client transaction.
-    pub(crate) fn start_client(
-        &mut self,
-        now: Instant,
-        key: ClientKey,
-        client: ClientTransaction,
-        step: &Step,
-    ) {
-        let id = self.fresh_id();
-        self.transmit(client.flow, client.request.clone(), false);
-        if let Some(outgoing) = client.outgoing.and_then(|outgoing| self.outgoing.get_mut(&outgoing)) {
-            outgoing.client = Some(id);
-        }
-        self.client_keys.insert(key, id);
-        self.clients.insert(id, client);
-        self.arm_step(now, Owner::Client(id), step);
-    }
-
-    /// Feeds one input to a client transaction and carries out what follows.
-    pub(crate) fn drive_client(
-        &mut self,
-        now: Instant,
-        id: u64,
-        input: ClientInput,
-        response: Option<&Message>,
-    ) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
-        let step = client.machine.handle(&self.config.timers, input);
-        let (flow, outgoing) = (client.flow, client.outgoing);
-        match step.transmission {
-            Some(Transmission::Request) => {
-                let request = client.request.clone();
-                self.transmit(flow, request, true);
-            }
-            Some(Transmission::Ack) => {
-                let repeated = client.ack.is_some();
-                if client.ack.is_none() {
-                    client.ack =
-                        response.and_then(|response| super::write::failure_ack(&client.request, response));
-                }
-                if let Some(ack) = client.ack.clone() {
-                    self.transmit(flow, ack, repeated);
-                }
-            }
-            Some(Transmission::Response | Transmission::LastResponse) | None => {}
-        }
-        self.arm_step(now, Owner::Client(id), &step);
-        if step.terminated {
-            self.drop_client(id);
-        }
-        let Some(outgoing) = outgoing else { return };
-        match (step.notice, response) {
+    /// Carries out what an input to a client transaction led to.
+    pub(crate) fn client_effect(&mut self, now: Instant, effect: Effect<u64>, response: Option<&Message>) {
+        self.outputs.extend(effect.transmit.map(Output::Transmit));
+        let Some(outgoing) = effect.user else { return };
+        match (effect.notice, response) {
             (Some(Notice::Response), Some(response)) => self.outgoing_response(now, outgoing, response),
             (Some(Notice::TimedOut), _) => {
                 self.outgoing_failed(now, outgoing, super::RequestFailure::Timeout);
@@ -283,19 +182,24 @@ impl UserAgent {
             }
             (Some(Notice::Response | Notice::TryingDue | Notice::Acknowledged) | None, _) => {}
         }
-        if step.terminated {
-            self.close_outgoing(outgoing, id);
+        if effect.over {
+            self.close_outgoing(outgoing, effect.id);
         }
     }
 
-    pub(crate) fn drop_client(&mut self, id: u64) {
-        self.timers.stop_all(Owner::Client(id));
-        if let Some(client) = self.clients.remove(&id) {
-            self.client_keys.remove(&client.key);
+    /// Carries out what an input to a server transaction led to.
+    pub(crate) fn server_effect(&mut self, effect: Effect<SessionId>) {
+        self.outputs.extend(effect.transmit.map(Output::Transmit));
+        if let Some((flow, request)) = effect.about {
+            let what = match effect.notice {
+                Some(Notice::TransportFailed) => Anomaly::ResponseUndelivered,
+                _ if request.method() == Method::Invite => Anomaly::AckMissing,
+                _ => Anomaly::Unanswered,
+            };
+            self.anomaly(what, flow, request.bytes());
         }
-    }
-
-    pub(crate) fn incoming_id(id: u64) -> IncomingId {
-        IncomingId(id)
+        if let Some(session) = effect.user.filter(|_| effect.over) {
+            self.release_session(session);
+        }
     }
 }

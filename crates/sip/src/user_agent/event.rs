@@ -1,10 +1,10 @@
 //! What the engine tells its user, and the handles it uses for it.
 
 use super::flow::{Flow, Transmit};
+use super::reason::Reason;
 use crate::message::{Message, ParseError, StatusCode};
 use crate::registration::RegistrationEvent;
 use crate::session::SessionEvent;
-use crate::transaction::Reason;
 use std::fmt;
 use std::time::Instant;
 
@@ -46,6 +46,8 @@ pub enum Output {
     Transmit(Transmit),
     /// Something the user wants to know.
     Event(Event),
+    /// A deadline has passed; what comes after this output, up to the next of its kind, came of it.
+    Fired(Reason),
     /// Nothing more to drain; wake the engine at this time, for this reason. `None` means that nothing is pending.
     Timeout(Option<(Instant, Reason)>),
 }

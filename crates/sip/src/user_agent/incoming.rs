@@ -1,56 +1,12 @@
-//! Server transactions: their table, what they send, and replies to requests that the user answers.
+//! Replies to received requests, by the engine and by its user.
 
-use super::engine::{Owner, UserAgent};
-use super::event::{Anomaly, IncomingId, SessionId};
+use super::engine::UserAgent;
+use super::event::{IncomingId, SessionId};
 use super::flow::Flow;
 use super::write::{self, Reply};
 use crate::message::{Builder, HeaderName, Message, Method, StatusCode, Via};
-use crate::transaction::{
-    MergeKey, Notice, Reason, ServerInput, ServerInvite, ServerInviteState, ServerKey, ServerOther,
-    ServerOtherState, Step, Timers, Transmission,
-};
+use crate::transaction::{ServerKey, TransactionId};
 use std::time::Instant;
-
-/// Either kind of server transaction.
-#[derive(Debug)]
-pub(crate) enum ServerMachine {
-    Invite(ServerInvite),
-    Other(ServerOther),
-}
-
-impl ServerMachine {
-    fn handle(&mut self, timers: &Timers, input: ServerInput) -> Step {
-        match self {
-            Self::Invite(machine) => machine.handle(timers, input),
-            Self::Other(machine) => machine.handle(timers, input),
-        }
-    }
-
-    /// Tells whether a final response is still owed.
-    pub(crate) fn is_open(&self) -> bool {
-        match self {
-            Self::Invite(machine) => machine.state == ServerInviteState::Proceeding,
-            Self::Other(machine) => {
-                matches!(machine.state, ServerOtherState::Trying | ServerOtherState::Proceeding)
-            }
-        }
-    }
-}
-
-/// A server transaction with its messages.
-#[derive(Debug)]
-pub(crate) struct ServerTransaction {
-    pub(crate) machine: ServerMachine,
-    pub(crate) request: Message,
-    /// Where responses go.
-    pub(crate) flow: Flow,
-    /// Topmost Via as responses carry it, with `received` and `rport` filled in.
-    pub(crate) via: Via,
-    pub(crate) session: Option<SessionId>,
-    key: ServerKey,
-    merge: Option<MergeKey>,
-    last: Option<Message>,
-}
 
 /// Why a reply was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -63,12 +19,6 @@ pub enum ReplyError {
     NotAResponse,
 }
 
-impl ServerTransaction {
-    pub(crate) const fn last_response(&self) -> Option<&Message> {
-        self.last.as_ref()
-    }
-}
-
 impl UserAgent {
     /// Answers a request of [`Event::Request`](super::Event::Request) or of an in-dialog session event.
     ///
@@ -76,7 +26,7 @@ impl UserAgent {
     /// added where they are missing.
     pub fn reply(&mut self, now: Instant, id: IncomingId, response: Builder) -> Result<(), ReplyError> {
         let server =
-            self.servers.get(&id.0).filter(|server| server.machine.is_open()).ok_or(ReplyError::Gone)?;
+            self.transactions.server(id.0).filter(|server| server.is_open()).ok_or(ReplyError::Gone)?;
         let message = response.build();
         let status = message.status().ok_or(ReplyError::NotAResponse)?;
         let mut edited = Builder::from_message(&message).set_top(HeaderName::Via, &server.via);
@@ -107,7 +57,7 @@ impl UserAgent {
         id: IncomingId,
         status: StatusCode,
     ) -> Result<(), ReplyError> {
-        let server = self.servers.get(&id.0).ok_or(ReplyError::Gone)?;
+        let server = self.transactions.server(id.0).ok_or(ReplyError::Gone)?;
         let response = server.request.response_to(status, None);
         self.reply(now, id, response)
     }
@@ -126,45 +76,18 @@ impl UserAgent {
         request: &Message,
         via: Via,
         flow: Flow,
-    ) -> u64 {
-        let id = self.fresh_id();
-        let reliable = flow.transport.is_reliable();
-        let timers = &self.config.timers;
-        let (machine, step) = if request.method() == Method::Invite {
-            let (machine, step) = ServerInvite::start(timers, reliable);
-            (ServerMachine::Invite(machine), step)
-        } else {
-            let (machine, step) = ServerOther::start(timers, reliable);
-            (ServerMachine::Other(machine), step)
-        };
-        let merge = MergeKey::of(request);
-        if let Some(merge) = merge.clone() {
-            // A copy by another path must not take the place of the one that is being answered.
-            self.merges.insert_if_absent(merge, id);
-        }
-        let server = ServerTransaction {
-            machine,
-            request: request.clone(),
-            flow: write::response_flow(flow, &via),
-            via,
-            session: None,
-            key: key.clone(),
-            merge,
-            last: None,
-        };
-        self.server_keys.insert(key, id);
-        self.servers.insert(id, server);
-        self.arm_step(now, Owner::Server(id), &step);
-        if step.notice == Some(Notice::TryingDue) {
-            self.send_trying(now, id);
-        }
+    ) -> TransactionId {
+        let effect = self.transactions.open_server(now, key, request, via, flow);
+        let id = effect.id;
+        self.server_effect(effect);
         id
     }
 
     /// Ties a server transaction to a session, which then lives at least as long.
     pub(crate) fn attach_server(&mut self, id: u64, session: SessionId) {
-        let Some(server) = self.servers.get_mut(&id) else { return };
-        server.session = Some(session);
+        if !self.transactions.attach_server(id, session) {
+            return;
+        }
         if let Some(session) = self.sessions.get_mut(&session) {
             session.open += 1;
         }
@@ -179,7 +102,7 @@ impl UserAgent {
         reason: Option<&str>,
         mut reply: Reply,
     ) {
-        let Some(server) = self.servers.get(&id) else { return };
+        let Some(server) = self.transactions.server(id) else { return };
         let tagged = server.request.to().is_ok_and(|to| to.tag().is_some());
         if reply.to_tag.is_none() && !tagged && status.code() > 100 {
             reply.to_tag = Some(self.ids.tag());
@@ -191,89 +114,9 @@ impl UserAgent {
         self.send_response(now, id, status, message);
     }
 
-    /// Gives a response to the machine, which decides whether it leaves.
+    /// Gives a response to the transaction, which decides whether it leaves.
     pub(crate) fn send_response(&mut self, now: Instant, id: u64, status: StatusCode, message: Message) {
-        let input = if status.is_provisional() {
-            ServerInput::Provisional
-        } else if status.is_success() {
-            ServerInput::Success
-        } else {
-            ServerInput::Failure
-        };
-        self.drive_server(now, id, input, Some(message));
-    }
-
-    pub(crate) fn drive_server(
-        &mut self,
-        now: Instant,
-        id: u64,
-        input: ServerInput,
-        response: Option<Message>,
-    ) {
-        let Some(server) = self.servers.get_mut(&id) else { return };
-        let step = server.machine.handle(&self.config.timers, input);
-        let flow = server.flow;
-        match step.transmission {
-            Some(Transmission::Response) => {
-                if let Some(response) = response {
-                    let repeated = server.last.as_ref().is_some_and(|last| last.bytes() == response.bytes());
-                    server.last = Some(response.clone());
-                    self.transmit(flow, response, repeated);
-                }
-            }
-            Some(Transmission::LastResponse) => {
-                if let Some(last) = server.last.clone() {
-                    self.transmit(flow, last, true);
-                }
-            }
-            Some(Transmission::Request | Transmission::Ack) | None => {}
-        }
-        self.arm_step(now, Owner::Server(id), &step);
-        match step.notice {
-            Some(Notice::TryingDue) => self.send_trying(now, id),
-            Some(Notice::TimedOut) => self.server_timed_out(id),
-            Some(Notice::TransportFailed) => self.server_anomaly(id, Anomaly::ResponseUndelivered),
-            Some(Notice::Acknowledged | Notice::Response) | None => {}
-        }
-        if step.terminated {
-            self.drop_server(id);
-        }
-    }
-
-    fn send_trying(&mut self, now: Instant, id: u64) {
-        self.answer(now, id, StatusCode::TRYING, None, Reply::default());
-    }
-
-    fn server_timed_out(&mut self, id: u64) {
-        let invite = self.servers.get(&id).is_some_and(|server| server.request.method() == Method::Invite);
-        self.server_anomaly(id, if invite { Anomaly::AckMissing } else { Anomaly::Unanswered });
-    }
-
-    fn server_anomaly(&mut self, id: u64, what: Anomaly) {
-        let Some(server) = self.servers.get(&id) else { return };
-        let (flow, request) = (server.flow, server.request.clone());
-        self.anomaly(what, flow, request.bytes());
-    }
-
-    pub(crate) fn server_timer(&mut self, now: Instant, id: u64, reason: Reason) {
-        self.drive_server(now, id, ServerInput::Timer(reason), None);
-    }
-
-    pub(crate) fn server_transport_failed(&mut self, now: Instant, id: u64) {
-        self.drive_server(now, id, ServerInput::TransportFailed, None);
-    }
-
-    fn drop_server(&mut self, id: u64) {
-        self.timers.stop_all(Owner::Server(id));
-        let Some(server) = self.servers.remove(&id) else { return };
-        self.server_keys.remove(&server.key);
-        if let Some(merge) = server.merge
-            && self.merges.get(&merge) == Some(&id)
-        {
-            self.merges.remove(&merge);
-        }
-        if let Some(session) = server.session {
-            self.release_session(session);
-        }
+        let effect = self.transactions.respond(now, id, status, message);
+        self.server_effect(effect);
     }
 }

@@ -11,6 +11,7 @@ mod event;
 mod flow;
 mod incoming;
 mod outgoing;
+mod reason;
 mod receive;
 mod recorded;
 mod request;
@@ -24,6 +25,8 @@ pub use event::{Anomaly, Event, IncomingId, Output, RegistrationId, RequestFailu
 pub use flow::{Destination, Flow, Input, Transmit, TransmitKind};
 pub use incoming::ReplyError;
 pub(crate) use outgoing::{Outgoing, User};
+pub(crate) use reason::Deadline;
+pub use reason::Reason;
 pub use recorded::CSEQ_JUMP;
 pub use request::OutOfDialog;
 pub use write::{Body, NamedHeaders};

@@ -3,14 +3,13 @@
 //! RFC 3261 §8.1.3.5 (credentials), §18.1.1 (large requests by TCP, back to UDP when that fails),
 //! RFC 3263 §4.3 (the next candidate after 503, a transport failure or a time-out).
 
-use super::engine::{ClientMachine, ClientTransaction, Owner, UserAgent};
-use super::event::{Event, RegistrationId, RequestFailure, RequestId, SessionId};
+use super::engine::{Owner, UserAgent};
+use super::event::{Event, Output, RegistrationId, RequestFailure, RequestId, SessionId};
 use super::flow::{Destination, Flow};
 use super::write::{Attempt, Draft, NamedHeaders};
 use crate::auth::digest::Target;
 use crate::auth::{Attempts, Credentials};
 use crate::message::{Message, Method, StatusCode};
-use crate::transaction::{ClientInvite, ClientKey, ClientOther};
 use crate::transport::Transport;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -139,26 +138,9 @@ impl UserAgent {
             Ok((message, flow, branch)) => {
                 let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
                 outgoing.flow = Some(flow);
-                let timers = &self.config.timers;
-                let reliable = flow.transport.is_reliable();
-                let method = outgoing.draft.method.clone();
-                let (machine, step) = if method == Method::Invite {
-                    let (machine, step) = ClientInvite::start(timers, reliable);
-                    (ClientMachine::Invite(machine), step)
-                } else {
-                    let (machine, step) = ClientOther::start(timers, reliable);
-                    (ClientMachine::Other(machine), step)
-                };
-                let key = ClientKey { branch, method };
-                let client = ClientTransaction {
-                    key: key.clone(),
-                    machine,
-                    request: message,
-                    flow,
-                    ack: None,
-                    outgoing: Some(id),
-                };
-                self.start_client(now, key, client, &step);
+                let (client, transmit) = self.transactions.start(now, branch, message, flow, Some(id));
+                outgoing.client = Some(client);
+                self.outputs.push_back(Output::Transmit(transmit));
             }
             Err(failure) => self.give_up(now, id, failure),
         }
@@ -264,8 +246,8 @@ impl UserAgent {
     /// Lets go of a request; its transaction lives on by itself to absorb repeats.
     pub(crate) fn forget_outgoing(&mut self, id: u64) {
         let Some(outgoing) = self.outgoing.remove(&id) else { return };
-        if let Some(client) = outgoing.client.and_then(|client| self.clients.get_mut(&client)) {
-            client.outgoing = None;
+        if let Some(client) = outgoing.client {
+            self.transactions.release_client(client);
         }
         self.wallet.forget(Owner::Request(id));
         if let Some(session) = outgoing.user.session() {
@@ -292,8 +274,8 @@ impl UserAgent {
     /// Gives the request the next CSeq of its dialog or registration (§22.2), and cuts it from its old transaction.
     fn renumber(&mut self, id: u64, user: User) {
         let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
-        if let Some(client) = outgoing.client.take().and_then(|client| self.clients.get_mut(&client)) {
-            client.outgoing = None;
+        if let Some(client) = outgoing.client.take() {
+            self.transactions.release_client(client);
         }
         let old = outgoing.cseq;
         outgoing.cseq = match user {

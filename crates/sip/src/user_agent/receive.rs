@@ -1,11 +1,11 @@
 //! Received bytes: to a transaction, to a session, or up to the user. RFC 3261 §8.2, §12.2.2, §17.1.3, §17.2.3, §18.2.
 
 use super::engine::UserAgent;
-use super::event::{Anomaly, Event, SessionId};
+use super::event::{Anomaly, Event, IncomingId, SessionId};
 use super::flow::Flow;
 use super::write::Reply;
 use crate::message::{HeaderName, Message, Method, Rejected, StatusCode, Via, validate};
-use crate::transaction::{ClientInput, ClientKey, MergeKey, ServerInput, ServerKey};
+use crate::transaction::{ClientKey, ServerKey};
 use std::time::Instant;
 
 impl UserAgent {
@@ -25,23 +25,14 @@ impl UserAgent {
     }
 
     fn receive_response(&mut self, now: Instant, flow: Flow, message: &Message) {
-        let key = response_key(message);
-        let (Some(key), Ok(())) = (key, validate(message)) else {
+        let (Some(key), Ok(())) = (ClientKey::of(message), validate(message)) else {
             self.anomaly(Anomaly::UnusableResponse, flow, message.bytes());
             return;
         };
-        let (Some(&id), Some(status)) = (self.client_keys.get(&key), message.status()) else {
-            self.anomaly(Anomaly::StrayResponse, flow, message.bytes());
-            return;
-        };
-        let input = if status.is_provisional() {
-            ClientInput::Provisional
-        } else if status.is_success() {
-            ClientInput::Success
-        } else {
-            ClientInput::Failure
-        };
-        self.drive_client(now, id, input, Some(message));
+        match self.transactions.receive_response(now, &key, message) {
+            Some(effect) => self.client_effect(now, effect, Some(message)),
+            None => self.anomaly(Anomaly::StrayResponse, flow, message.bytes()),
+        }
     }
 
     fn receive_request(&mut self, now: Instant, flow: Flow, message: &Message) {
@@ -53,10 +44,10 @@ impl UserAgent {
         };
         let method = message.method();
         let key = ServerKey::of(message, &via, &method);
-        if let Some(&id) = self.server_keys.get(&key) {
-            let accepted = self.servers.get(&id).is_some_and(|server| !server.machine.is_open());
-            let input = if method == Method::Ack { ServerInput::Ack } else { ServerInput::Request };
-            self.drive_server(now, id, input, None);
+        if let Some(id) = self.transactions.server_of(&key) {
+            let accepted = self.transactions.server(id).is_some_and(|server| !server.is_open());
+            let effect = self.transactions.receive_repeat(now, id, &method);
+            self.server_effect(effect);
             if method == Method::Ack && accepted {
                 // Clients that reuse the branch of the INVITE for the ACK of a 2xx.
                 self.acknowledged_by_branch(now, id, message);
@@ -90,14 +81,14 @@ impl UserAgent {
     }
 
     fn acknowledged_by_branch(&mut self, now: Instant, id: u64, message: &Message) {
-        let session = self.servers.get(&id).and_then(|server| server.session);
+        let session = self.transactions.server(id).and_then(|server| server.user);
         if let Some(session) = session {
             self.session_acknowledged(now, session, message);
         }
     }
 
     fn receive_usable(&mut self, now: Instant, flow: Flow, message: &Message, via: Via, key: ServerKey) {
-        let merged = MergeKey::of(message).is_some_and(|merge| self.merges.contains_key(&merge));
+        let merged = self.transactions.is_merged(message);
         let method = message.method();
         let id = self.open_server(now, key, message, via, flow);
         if method == Method::Cancel {
@@ -136,17 +127,17 @@ impl UserAgent {
 
     fn receive_cancel(&mut self, now: Instant, id: u64, flow: Flow, message: &Message) {
         let target = message.top_via().ok().map(|via| ServerKey::of(message, &via, &Method::Invite));
-        let Some(invite) = target.and_then(|target| self.server_keys.get(&target).copied()) else {
+        let Some(invite) = target.and_then(|target| self.transactions.server_of(&target)) else {
             self.refuse(now, id, flow, message, Anomaly::StrayCancel, StatusCode::CALL_DOES_NOT_EXIST);
             return;
         };
-        let session = self.servers.get(&invite).and_then(|server| server.session);
+        let session = self.transactions.server(invite).and_then(|server| server.user);
         let tag =
             session.and_then(|session| self.sessions.get(&session)).map(|session| session.local_tag.clone());
         // §9.2: the same To tag as in the response to the INVITE.
         let reply = Reply { to_tag: tag, ..Reply::default() };
         self.answer(now, id, StatusCode::OK, None, reply);
-        let open = self.servers.get(&invite).is_some_and(|server| server.machine.is_open());
+        let open = self.transactions.server(invite).is_some_and(|server| server.is_open());
         if let Some(session) = session.filter(|_| open) {
             self.session_canceled(now, session, invite, message);
         }
@@ -180,7 +171,7 @@ impl UserAgent {
             self.push_capabilities(&mut headers);
             self.answer(now, id, StatusCode::OK, None, Reply { headers, ..Reply::default() });
         } else {
-            let id = Self::incoming_id(id);
+            let id = IncomingId(id);
             self.raise(Event::Request { id, message: message.clone(), flow, session });
         }
     }
@@ -219,11 +210,4 @@ impl UserAgent {
         let known = self.sessions.get(&id)?.has_dialog(&call_id, from.tag().unwrap_or_default());
         known.then_some(id)
     }
-}
-
-fn response_key(message: &Message) -> Option<ClientKey> {
-    // §8.1.3.3: a response with several Via values went astray on its way to a proxy.
-    let vias = message.vias().ok()?;
-    let [via] = vias.as_slice() else { return None };
-    Some(ClientKey { branch: via.branch()?.to_owned(), method: message.cseq().ok()?.method })
 }

@@ -1,14 +1,15 @@
 //! Ending on the wire what an earlier process left open, from its journal: BYE, CANCEL, or a final response.
 
-use super::engine::{ClientMachine, ClientTransaction, Owner, UserAgent};
-use super::event::{Event, RequestFailure, RequestId, SessionId};
+use super::engine::UserAgent;
+use super::event::{Event, Output, RequestFailure, RequestId, SessionId};
 use super::flow::Flow;
 use super::outgoing::{Outgoing, User};
+use super::reason::Deadline;
 use super::write::{self, ContactForm, Draft, Reply};
 use crate::auth::Credentials;
 use crate::dialog::{DialogRecord, Ours, Party, plan};
 use crate::message::{HeaderName, Message, Method, StatusCode};
-use crate::transaction::{ClientInvite, ClientKey, ClientOther, Reason, ServerKey};
+use crate::transaction::{ServerKey, hop};
 use crate::transport::Transport;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -68,24 +69,12 @@ impl UserAgent {
         let mut outgoing =
             Outgoing::new(User::Recorded(request), draft, cseq.number, &destination, credentials);
         outgoing.flow = Some(flow);
-        let (outgoing_id, client_id) = (self.fresh_id(), self.fresh_id());
-        outgoing.client = Some(client_id);
-        let machine = ClientInvite::resume(&self.config.timers, flow.transport.is_reliable());
-        let key = ClientKey { branch, method: Method::Invite };
-        let client = ClientTransaction {
-            key: key.clone(),
-            machine: ClientMachine::Invite(machine),
-            request: invite.clone(),
-            flow,
-            ack: None,
-            outgoing: Some(outgoing_id),
-        };
-        self.client_keys.insert(key, client_id);
-        self.clients.insert(client_id, client);
-        self.outgoing.insert(outgoing_id, outgoing);
+        let id = self.fresh_id();
+        outgoing.client = Some(self.transactions.resume_invite(branch, invite, flow, id));
+        self.outgoing.insert(id, outgoing);
         self.send_cancel(now, invite, flow, &Vec::new());
         // Nothing else would end the wait when the peer has forgotten the INVITE too.
-        self.arm(now, Owner::Request(outgoing_id), Reason::CancelLimit, self.config.timers.b);
+        self.arm(now, Deadline::Recovery(id), self.config.timers.b);
         request
     }
 
@@ -101,7 +90,7 @@ impl UserAgent {
     ) {
         let Ok(via) = invite.top_via() else { return };
         let key = ServerKey::of(invite, &via, &Method::Invite);
-        if self.server_keys.contains_key(&key) {
+        if self.transactions.server_of(&key).is_some() {
             return;
         }
         let via = via.stamped(flow.remote.ip(), flow.remote.port());
@@ -117,31 +106,19 @@ impl UserAgent {
         flow: Flow,
         headers: &write::NamedHeaders,
     ) {
-        let Some(cancel) = write::cancel(invite, headers) else { return };
+        let Some(cancel) = hop::cancel(invite, headers) else { return };
         let Ok(via) = cancel.top_via() else { return };
         let Some(branch) = via.branch() else { return };
-        let (machine, step) = ClientOther::start(&self.config.timers, flow.transport.is_reliable());
-        let key = ClientKey { branch: branch.to_owned(), method: Method::Cancel };
-        let client = ClientTransaction {
-            key: key.clone(),
-            machine: ClientMachine::Other(machine),
-            request: cancel,
-            flow,
-            ack: None,
-            outgoing: None,
-        };
-        self.start_client(now, key, client, &step);
+        let (_, transmit) = self.transactions.start(now, branch.to_owned(), cancel, flow, None);
+        self.outputs.push_back(Output::Transmit(transmit));
     }
 
-    pub(crate) fn request_timer(&mut self, now: Instant, id: u64, reason: Reason) {
-        if reason != Reason::CancelLimit {
-            return;
-        }
+    pub(crate) fn recovery_expired(&mut self, now: Instant, id: u64) {
         let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
         let client = outgoing.client.take();
         self.outgoing_failed(now, id, RequestFailure::Timeout);
         if let Some(client) = client {
-            self.drop_client(client);
+            self.transactions.drop_client(client);
         }
     }
 
@@ -152,7 +129,7 @@ impl UserAgent {
         id: u64,
         outcome: Result<&Message, RequestFailure>,
     ) {
-        self.timers.stop(Owner::Request(id), Reason::CancelLimit);
+        self.deadlines.stop(Deadline::Recovery(id));
         if let Ok(response) = outcome
             && response.status().is_some_and(StatusCode::is_success)
             && let Some(dialog) = self.recorded_dialog(id, response)

@@ -1,6 +1,5 @@
-//! Writing messages: requests from drafts, responses from requests, and the ACK and CANCEL of an INVITE.
+//! Writing messages: requests from drafts, responses from requests.
 
-use super::flow::Flow;
 use crate::message::{Builder, HeaderName, Host, Message, Method, StatusCode, Uri, Via};
 use crate::transport::Transport;
 use std::net::SocketAddr;
@@ -140,47 +139,4 @@ pub(crate) fn response(
         builder = builder.body(&body.content_type, body.bytes.clone());
     }
     builder.set_top(HeaderName::Via, via).build()
-}
-
-/// Writes the ACK of a failure response: RFC 3261 §17.1.1.3.
-pub(crate) fn failure_ack(invite: &Message, response: &Message) -> Option<Message> {
-    let builder = hop_by_hop(invite, Method::Ack)?;
-    Some(builder.header(HeaderName::To, response.header(HeaderName::To)?).build())
-}
-
-/// Writes the CANCEL of an INVITE: RFC 3261 §9.1.
-pub(crate) fn cancel(invite: &Message, headers: &NamedHeaders) -> Option<Message> {
-    let mut builder =
-        hop_by_hop(invite, Method::Cancel)?.header(HeaderName::To, invite.header(HeaderName::To)?);
-    for (name, value) in headers {
-        builder = builder.header(name.clone(), value);
-    }
-    Some(builder.build())
-}
-
-/// Starts a request that repeats the identity of an INVITE on the same hop.
-fn hop_by_hop(invite: &Message, method: Method) -> Option<Builder> {
-    let uri = invite.request_uri()?;
-    let cseq = invite.cseq().ok()?;
-    let mut builder = Builder::request(method.clone(), &uri)
-        .header(HeaderName::Via, invite.top_via().ok()?)
-        .header(HeaderName::MaxForwards, 70);
-    for route in invite.values(HeaderName::Route) {
-        builder = builder.header(HeaderName::Route, route);
-    }
-    let builder = builder
-        .header(HeaderName::From, invite.header(HeaderName::From)?)
-        .header(HeaderName::CallId, invite.header(HeaderName::CallId)?)
-        .header(HeaderName::CSeq, format!("{} {method}", cseq.number));
-    Some(builder)
-}
-
-/// Returns where responses go: RFC 3261 §18.2.2 with RFC 3581 §4; `maddr` is ignored.
-pub(crate) fn response_flow(flow: Flow, via: &Via) -> Flow {
-    if flow.transport.is_reliable() || via.rport().is_some() {
-        return flow;
-    }
-    // Without rport the answer goes to the port that Via names, at the address the request came from.
-    let remote = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));
-    Flow { remote, ..flow }
 }

@@ -5,7 +5,7 @@ use crate::solo::{Solo, answer, in_dialog, ok, peer};
 use offhook_sip::message::{HeaderName, Method, StatusCode};
 use offhook_sip::session::{EndCause, Ending, Invite, Party, SessionError, SessionEvent, Surplus};
 use offhook_sip::testkit::SDP;
-use offhook_sip::transaction::Reason;
+use offhook_sip::transaction::TimerName;
 use offhook_sip::user_agent::{Body, Destination, Flow, Input, Transport};
 use std::time::Duration;
 
@@ -247,7 +247,7 @@ fn glare_is_over_after_a_random_time_and_asks_for_a_new_offer() {
     );
     solo.wait(Duration::from_secs(40));
     let events = solo.take_session_events();
-    let cause = EndCause::Timeout(Reason::TimerB);
+    let cause = EndCause::Timeout(TimerName::B);
     assert!(matches!(events.as_slice(), [SessionEvent::Ended { cause: c, .. }] if *c == cause), "{events:?}");
     solo.settle();
 }

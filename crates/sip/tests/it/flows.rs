@@ -8,7 +8,7 @@ use offhook_sip::message::{Method, StatusCode};
 use offhook_sip::registration::RegistrationEvent;
 use offhook_sip::session::{EndCause, Ending, Party};
 use offhook_sip::testkit::{Final, Network, Pair, Side, UasScript, ladder};
-use offhook_sip::transaction::Reason;
+use offhook_sip::transaction::TimerName;
 use std::time::Duration;
 
 fn ladder_of(pair: &Pair) -> String {
@@ -155,7 +155,7 @@ fn nobody_there_times_out_after_timer_b() {
     let invite = call(&pair);
     pair.act(Side::A, |agent, now| agent.invite(now, invite));
     finish(&mut pair);
-    assert_eq!(ended(&pair, Side::A), (Party::Local, EndCause::Timeout(Reason::TimerB), None));
+    assert_eq!(ended(&pair, Side::A), (Party::Local, EndCause::Timeout(TimerName::B), None));
     insta::assert_snapshot!(ladder_of(&pair));
 }
 

@@ -51,6 +51,7 @@ impl Solo {
                     }
                 }
                 Output::Event(event) => self.events.push(event),
+                Output::Fired(_) => {}
                 Output::Timeout(next) => {
                     self.deadline = next.map(|(at, _)| at);
                     return result;
