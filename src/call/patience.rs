@@ -9,7 +9,7 @@ use ractor::ActorRef;
 use tokio::{task::AbortHandle, time::Instant};
 
 use super::{CallMessage, Request, actor::Shell, state::Phase};
-use crate::event::{CallEvent, Cause, Direction};
+use crate::event::{CallEvent, Cause, Direction, TimerReason};
 
 /// How long silence may follow a provisional response.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -55,7 +55,7 @@ impl Shell {
         match LIMIT.checked_sub(quiet).filter(|rest| !rest.is_zero()) {
             Some(rest) => self.wait_for_answer(me, rest),
             None => {
-                let cause = Cause::Timer { reason: NO_ANSWER.to_owned() };
+                let cause = Cause::Timer { reason: TimerReason::NoAnswer };
                 self.patience.over = true;
                 self.append(CallEvent::Ending {}, &cause);
                 self.ask(Request::HangUp, &cause);

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Event;
+use super::{Event, TimerReason};
 use crate::id::{CallId, PhoneId, RunId, Seq};
 
 /// One entry of the journal.
@@ -120,8 +120,8 @@ pub enum Cause {
     },
     /// A deadline passed.
     Timer {
-        /// Which one, in words.
-        reason: String,
+        /// Which one.
+        reason: TimerReason,
     },
     /// Observed in the media of a call.
     Media,
@@ -129,6 +129,10 @@ pub enum Cause {
     Network,
     /// The process started or was restarted.
     Start,
+    /// The process is about to end.
+    Stop,
+    /// Something in the program itself failed, such as the actor of a call.
+    Failure,
 }
 
 impl Cause {

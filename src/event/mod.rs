@@ -12,6 +12,7 @@ mod phone;
 mod run;
 mod sip;
 mod system;
+mod timer;
 mod upcast;
 
 pub use call::{CallEvent, Change, DialogIdentity, Direction, EndCause, Party};
@@ -24,6 +25,7 @@ pub use phone::{PhoneEvent, PhoneSpec, Transport};
 pub use run::{Ending, RunEvent, Verdict};
 pub use sip::{RawMessage, SipEvent, SipSummary};
 pub use system::SystemEvent;
+pub use timer::TimerReason;
 pub(crate) use upcast::former_kinds;
 
 use schemars::JsonSchema;

@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use super::TimerReason;
+
 /// One change of the wire format.
 pub(super) struct Upcast {
     /// The kind as it was written.
@@ -59,6 +61,17 @@ fn parameter<'a>(value: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+/// Returns what the words meant that stood for the reason of a timer before reasons had names.
+pub(super) fn timer_reason(words: &str) -> TimerReason {
+    match words {
+        "nobody answered within 180 s of the last provisional response" => TimerReason::NoAnswer,
+        "the registrar has not answered" => TimerReason::RegistrarSilent,
+        "the phone took too long to close" => TimerReason::ClosingLimit,
+        // `engine deadline`, which stood for all timers of the engine.
+        _ => TimerReason::Unspecified,
+    }
+}
+
 /// Brings an event as it was written to its present form.
 pub(super) fn upcast(kind: &str, data: Value) -> (String, Value) {
     through(UPCASTS, kind, data)
@@ -80,6 +93,22 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::event::Cause;
+
+    #[test]
+    fn the_words_of_old_timers_are_understood() {
+        let read = |words: &str| {
+            let cause = json!({ "timer": { "reason": words } });
+            let Ok(Cause::Timer { reason }) = serde_json::from_value(cause) else { panic!("{words}") };
+            reason
+        };
+        assert_eq!(read("engine deadline"), TimerReason::Unspecified);
+        assert_eq!(read("the phone took too long to close"), TimerReason::ClosingLimit);
+        assert_eq!(read("the registrar has not answered"), TimerReason::RegistrarSilent);
+        let no_answer = "nobody answered within 180 s of the last provisional response";
+        assert_eq!(read(no_answer), TimerReason::NoAnswer);
+        assert_eq!(read("timer_b"), TimerReason::TimerB);
+    }
 
     #[test]
     fn a_message_of_an_old_journal_gets_its_branch_and_tags() {

@@ -21,12 +21,12 @@ use offhook_sip::{
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::AbortHandle,
     time::Instant,
 };
 
 use super::{
     Dangling, Outbox, Registrar,
+    alarm::{Alarm, Due, timer_reason},
     commands::Asked,
     wire::{self, summarize},
 };
@@ -109,7 +109,7 @@ pub(crate) struct PhoneArguments {
 pub(crate) enum PhoneMessage {
     /// Something came from the network.
     Arrival(Arrival),
-    /// The deadline of the engine has passed.
+    /// A deadline may have passed.
     Deadline,
     /// Somebody asks for something.
     Command {
@@ -147,10 +147,6 @@ pub(crate) enum PhoneMessage {
     },
     /// A call wants signaling.
     FromCall(ToPhone),
-    /// The time that a closing phone gives its first REGISTER is over.
-    RegistrarSilent,
-    /// The time that a closing phone is given is over.
-    CloseNow,
     /// Fails on purpose, or lets this call fail, for the tests of supervision.
     #[cfg(test)]
     Fail(Option<CallId>),
@@ -242,7 +238,7 @@ pub(crate) struct Shell {
     pub(super) closing: bool,
     /// The time for closing is over: nothing waits for the wire any more.
     pub(super) out_of_time: bool,
-    deadline: Option<(Instant, AbortHandle)>,
+    pub(super) alarm: Alarm,
     pub(super) calls_made: u64,
     pub(super) life: u64,
 }
@@ -259,7 +255,7 @@ impl Actor for PhoneActor {
     ) -> Result<Shell, ActorProcessingErr> {
         let mut phone = Shell::open(me, &start)?;
         phone.append(PhoneEvent::Bound { local: phone.local }, &start.cause);
-        phone.recover(&start.dangling);
+        phone.recover(&start.dangling, &start.cause);
         if start.closing {
             phone.begin_closing();
         } else if phone.spec.register {
@@ -332,6 +328,7 @@ impl Shell {
             ..Config::new(seed)
         };
         Ok(Self {
+            alarm: Alarm::start(me.clone()),
             me,
             id: start.id.clone(),
             spec: start.spec.clone(),
@@ -351,7 +348,6 @@ impl Shell {
             refused: 0,
             closing: false,
             out_of_time: false,
-            deadline: None,
             calls_made: 0,
             life: start.life,
         })
@@ -361,7 +357,7 @@ impl Shell {
     async fn take(&mut self, message: PhoneMessage) {
         let cause = match message {
             PhoneMessage::Arrival(arrival) => self.arrival(arrival),
-            PhoneMessage::Deadline => self.deadline_passed(),
+            PhoneMessage::Deadline => return self.deadline_passed().await,
             PhoneMessage::Command { command, cause, reply } => self.command(command, cause, reply).await,
             PhoneMessage::CallCommand { selector, command, cause, reply } => {
                 self.call_command(&selector, command, cause, reply)
@@ -369,8 +365,6 @@ impl Shell {
             PhoneMessage::Close { hang_up, cause } => self.close(hang_up, cause),
             PhoneMessage::Resolved { asked, destination } => self.resolved(asked, destination).await,
             PhoneMessage::FromCall(request) => self.perform(request),
-            PhoneMessage::RegistrarSilent => self.registrar_silent(),
-            PhoneMessage::CloseNow => self.close_now(),
             #[cfg(test)]
             PhoneMessage::Fail(None) => panic!("asked to"),
             #[cfg(test)]
@@ -444,7 +438,7 @@ impl Shell {
                     entry.actor = Some(actor);
                 }
             }
-            Err(error) => self.abandon(call, &error.to_string(), cause),
+            Err(error) => drop(self.abandon(call, &error.to_string())),
         }
     }
 
@@ -501,38 +495,20 @@ impl Shell {
         }
     }
 
-    fn deadline_passed(&mut self) -> Cause {
-        let reason = "engine deadline".to_owned();
-        self.deadline = None;
-        self.agent.handle_input(Instant::now().into_std(), Input::Timeout);
-        Cause::Timer { reason }
-    }
-
-    /// Keeps the actor's one timer at the engine's next deadline.
-    pub(super) fn arm(&mut self, at: Option<std::time::Instant>) {
-        let at = at.map(Instant::from_std);
-        if self.deadline.as_ref().map(|(at, _)| *at) == at {
-            return;
-        }
-        if let Some((_, timer)) = self.deadline.take() {
-            timer.abort();
-        }
-        if let Some(at) = at {
-            let me = self.me.clone();
-            let timer = tokio::spawn(async move {
-                tokio::time::sleep_until(at).await;
-                // The phone may be gone by then.
-                drop(me.cast(PhoneMessage::Deadline));
-            });
-            self.deadline = Some((at, timer.abort_handle()));
-        }
-    }
-}
-
-impl Drop for Shell {
-    fn drop(&mut self) {
-        if let Some((_, timer)) = self.deadline.take() {
-            timer.abort();
+    /// Does what every deadline that has passed asks for, each for its own reason.
+    async fn deadline_passed(&mut self) {
+        self.alarm.rang();
+        while let Some(due) = self.alarm.take_due() {
+            let cause = match due {
+                Due::Engine(reason) => {
+                    self.agent.handle_input(Instant::now().into_std(), Input::Timeout);
+                    Cause::Timer { reason: timer_reason(reason) }
+                }
+                Due::RegistrarSilent => self.registrar_silent(),
+                Due::ClosingLimit => self.close_now(),
+            };
+            self.drain(&cause).await;
+            self.close_when_quiet().await;
         }
     }
 }

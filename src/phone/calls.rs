@@ -313,26 +313,26 @@ impl Shell {
 
     /// A call's actor has failed: its session ends on the wire, the others go on.
     pub(super) fn call_failed(&mut self, actor: ActorId, error: &str) -> Cause {
-        if let Some(call) = self.call_of(actor) {
-            self.abandon(call, error, &Cause::Start);
-        }
-        Cause::Start
+        self.call_of(actor).map_or(Cause::Failure, |call| self.abandon(call, error))
     }
 
-    pub(super) fn abandon(&mut self, call: CallId, error: &str, cause: &Cause) {
+    /// Gives up a call without an actor, and returns the cause of what follows.
+    pub(super) fn abandon(&mut self, call: CallId, error: &str) -> Cause {
         tracing::error!(phone = %self.id, call = %call, error, "call failed");
-        self.append_call(call, CallEvent::Crashed { reason: error.to_owned() }, cause);
-        let Some(entry) = self.calls.get_mut(&call) else { return };
+        let crashed = CallEvent::Crashed { reason: error.to_owned() };
+        let cause = Cause::Event { seq: self.append_call(call, crashed, &Cause::Failure) };
+        let Some(entry) = self.calls.get_mut(&call) else { return cause };
         entry.actor = None;
         let (session, over) = (entry.session, entry.over);
         if over || self.out_of_time {
             // Its session has nothing more to report.
-            self.append_crashed(call, None, cause);
+            self.append_crashed(call, None, &cause);
             self.forget(call);
         } else {
             let ended = self.agent.hang_up(Instant::now().into_std(), session, Vec::new());
             self.note_refusal(ended);
         }
+        cause
     }
 
     /// Returns a Refer-To that makes its receiver replace `target`'s dialog (RFC 3891 §3, RFC 5589 §7).

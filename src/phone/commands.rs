@@ -17,7 +17,7 @@ use super::{
 use crate::{
     call::{Beginning, CallMessage, Reply, Told, unavailable_codecs},
     command::{CallCommand, CallSelector, Code, Outcome, PhoneChanges, PhoneCommand, Rejection},
-    event::{CallEvent, Cause, PhoneEvent},
+    event::{CallEvent, Cause, PhoneEvent, TimerReason},
     id::CallId,
 };
 
@@ -419,7 +419,7 @@ impl Shell {
             // The registrar may yet take it; only then is there something to take back.
             Some(binding) if self.agent.is_registering(binding.id) => {
                 (binding.leaving, binding.again) = (true, false);
-                self.me.send_after(FIRST_ANSWER, || PhoneMessage::RegistrarSilent);
+                self.alarm.limit_registrar(FIRST_ANSWER);
             }
             Some(_) | None => self.binding = None,
         }
@@ -430,7 +430,7 @@ impl Shell {
     /// From now on nothing new begins, and what is left has so much time.
     pub(super) fn begin_closing(&mut self) {
         self.closing = true;
-        self.me.send_after(CLOSING, || PhoneMessage::CloseNow);
+        self.alarm.limit_closing(CLOSING);
     }
 
     /// Ends the actor as soon as nothing of it is left on the wire.
@@ -443,15 +443,15 @@ impl Shell {
     /// The first REGISTER has no outcome: nobody waits for one any more.
     pub(super) fn registrar_silent(&mut self) -> Cause {
         self.binding.take_if(|binding| !binding.held);
-        Cause::Timer { reason: "the registrar has not answered".to_owned() }
+        Cause::Timer { reason: TimerReason::RegistrarSilent }
     }
 
     /// The time is over: what is still up ends without the wire; the calls write their ends first.
     pub(super) fn close_now(&mut self) -> Cause {
-        let cause = Cause::Timer { reason: "the phone took too long to close".to_owned() };
+        let cause = Cause::Timer { reason: TimerReason::ClosingLimit };
         self.out_of_time = true;
         self.binding = None;
-        self.stop_recovery();
+        self.stop_recovery(&cause);
         self.drop_calls(&cause);
         cause
     }

@@ -1,5 +1,7 @@
 //! Emptying the engine: transmissions to the wire, events to the journal, the calls and whoever waits.
 
+use std::borrow::Cow;
+
 use offhook_sip::{
     message::{HeaderName, Message, Method, StatusCode},
     registration::RegistrationEvent,
@@ -9,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     actor::{Purpose, Shell},
+    alarm::timer_reason,
     outbox::Parcel,
     wire::{self, summarize},
 };
@@ -18,21 +21,24 @@ impl Shell {
     /// Takes outputs until the engine names its next deadline.
     pub(super) async fn drain(&mut self, cause: &Cause) {
         let mut transmits = Vec::new();
+        let mut cause = Cow::Borrowed(cause);
         let next = loop {
             match self.agent.poll_output() {
                 Output::Transmit(transmit) => {
                     // A keep-alive is two line breaks; nobody will ever assert on it.
                     if let Some(message) = transmit.message() {
-                        self.append_sent(message, &transmit, cause);
+                        self.append_sent(message, &transmit, &cause);
                     }
                     transmits.push(transmit);
                 }
-                Output::Event(event) => self.engine_event(event, cause).await,
-                Output::Fired(_) => {}
+                Output::Event(event) => self.engine_event(event, &cause).await,
+                Output::Fired(reason) => {
+                    cause = Cow::Owned(Cause::Timer { reason: timer_reason(reason) });
+                }
                 Output::Timeout(next) => break next,
             }
         };
-        self.arm(next.map(|(at, _)| at));
+        self.alarm.follow_engine(next);
         self.send(transmits);
     }
 

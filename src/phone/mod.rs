@@ -1,6 +1,7 @@
 //! One softphone: its user agent, its registration and its calls.
 
 mod actor;
+mod alarm;
 mod calls;
 mod commands;
 mod drain;

@@ -32,7 +32,7 @@ pub(crate) struct Dangling {
 
 impl Shell {
     /// Ends each call with BYE, CANCEL or a refusal, and appends its end.
-    pub(super) fn recover(&mut self, dangling: &[Dangling]) {
+    pub(super) fn recover(&mut self, dangling: &[Dangling], cause: &Cause) {
         for left in dangling {
             let confirmed = left.dialog.as_ref().filter(|dialog| dialog.confirmed);
             let request = match (confirmed, left.direction) {
@@ -54,7 +54,7 @@ impl Shell {
                     drop(self.requests.insert(id, Purpose::Recovery { call: left.call, why: left.why }));
                 }
                 None => {
-                    self.append_recovered(left.call, left.why, None, "ended after a restart", &Cause::Start);
+                    self.append_recovered(left.call, left.why, None, "ended after a restart", cause);
                 }
             }
         }
@@ -108,15 +108,15 @@ impl Shell {
     }
 
     /// Stops waiting for answers: the calls that were being ended count as ended.
-    pub(super) fn stop_recovery(&mut self) {
+    pub(super) fn stop_recovery(&mut self, cause: &Cause) {
         for purpose in std::mem::take(&mut self.requests).into_values() {
             match purpose {
                 Purpose::Recovery { call, why } => {
-                    self.append_recovered(call, why, None, "nobody answered in time", &Cause::Start);
+                    self.append_recovered(call, why, None, "nobody answered in time", cause);
                 }
                 Purpose::Message { to } => {
                     let reason = "the phone was dropped".to_owned();
-                    self.append(PhoneEvent::MessageFailed { to, status: None, reason }, &Cause::Start);
+                    self.append(PhoneEvent::MessageFailed { to, status: None, reason }, cause);
                 }
             }
         }

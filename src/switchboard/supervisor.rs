@@ -14,7 +14,7 @@ use crate::{
     call::Reply,
     command::{Code, Outcome, Rejection},
     event::{CallEvent, Cause, EndCause, Party, PhoneEvent, PhoneSpec, Subject},
-    id::PhoneId,
+    id::{PhoneId, Seq},
     phone::{Dangling, PhoneActor, PhoneArguments, PhoneMessage, Shared},
     secret::Secret,
     view::Views,
@@ -233,9 +233,9 @@ impl RootState {
         Outcome { seq: self.arguments.shared.journal.head(), call: None, calls: Vec::new() }
     }
 
-    fn append(&self, phone: &PhoneId, cause: Cause, event: PhoneEvent) {
+    fn append(&self, phone: &PhoneId, cause: Cause, event: PhoneEvent) -> Seq {
         let shared = &self.arguments.shared;
-        shared.journal.append(shared.subject(phone), cause, event);
+        shared.journal.append(shared.subject(phone), cause, event)
     }
 
     async fn dangling(&self, phone: &PhoneId) -> Vec<Dangling> {
@@ -274,7 +274,7 @@ impl RootState {
         let phones: Vec<PhoneId> = self.phones.keys().cloned().collect();
         let close = |phone: PhoneId| {
             let (reply, closed) = oneshot::channel();
-            let ending = Ending { hang_up: true, cause: Cause::Start, askers: vec![reply], last_life: false };
+            let ending = Ending { hang_up: true, cause: Cause::Stop, askers: vec![reply], last_life: false };
             self.drop_phone(me, phone.clone(), ending);
             Closing { phone, closed }
         };
@@ -303,12 +303,8 @@ impl RootState {
         arguments: PhoneArguments,
         ending: Ending,
     ) {
-        let arguments = PhoneArguments {
-            dangling: self.dangling(phone).await,
-            life: arguments.life + 1,
-            cause: Cause::Start,
-            ..arguments
-        };
+        let arguments =
+            PhoneArguments { dangling: self.dangling(phone).await, life: arguments.life + 1, ..arguments };
         if let Err((rejection, ending)) = self.last_life(me, arguments, ending).await {
             tracing::error!(phone = %phone, error = %rejection, "calls cannot be ended on the wire");
             self.forget(phone, ending);
@@ -387,8 +383,9 @@ impl RootState {
         self.arguments.directory.remove(actor);
         let Some(phone) = self.phone_of(actor) else { return };
         tracing::error!(phone = %phone, error, "phone failed");
-        self.append(&phone, Cause::Start, PhoneEvent::Crashed { reason: error.to_owned() });
+        let seq = self.append(&phone, Cause::Failure, PhoneEvent::Crashed { reason: error.to_owned() });
         let Some(kept) = self.phones.get_mut(&phone) else { return };
+        kept.arguments.cause = Cause::Event { seq };
         let last_port = restart::last_port(&self.arguments.views, &phone);
         kept.arguments.last_port = last_port.or(kept.arguments.last_port);
         if kept.ending.is_some() {
@@ -411,11 +408,10 @@ impl RootState {
             return self.end_calls(me, phone, kept.arguments, ending).await;
         }
         let attempt = kept.failures;
-        self.append(phone, Cause::Start, PhoneEvent::Restarted { attempt });
+        self.append(phone, kept.arguments.cause.clone(), PhoneEvent::Restarted { attempt });
         let arguments = PhoneArguments {
             dangling: self.dangling(phone).await,
             life: kept.arguments.life + 1,
-            cause: Cause::Start,
             ..kept.arguments.clone()
         };
         if let Err(rejection) = self.start(me, arguments, attempt).await {

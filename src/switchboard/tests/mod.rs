@@ -10,7 +10,10 @@ use crate::{
     command::{
         CallCommand, CallSelector, Code, Command, Execute, NodeCommand, Outcome, PhoneCommand, Rejection,
     },
-    event::{CallEvent, Cause, EndCause, Envelope, Event, PhoneEvent, PhoneSpec, SipEvent, Subject, Surface},
+    event::{
+        CallEvent, Cause, EndCause, Envelope, Event, PhoneEvent, PhoneSpec, SipEvent, Subject, Surface,
+        TimerReason,
+    },
     id::{CallId, PhoneId, RunId, Seq},
     journal::Journal,
     phone::PhoneMessage,

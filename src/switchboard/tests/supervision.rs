@@ -65,6 +65,64 @@ async fn the_bye_of_a_phone_that_comes_back_jumps_ahead_of_the_journal_once() {
     board.shutdown().await.unwrap();
 }
 
+/// Returns the first fact of a kind about a phone.
+fn first(board: &Switchboard, phone: &PhoneId, kind: &str) -> Arc<Envelope> {
+    let all = board.journal().query_blocking(&crate::journal::Query::default()).unwrap();
+    let wanted = |e: &&Arc<Envelope>| e.subject.phone.as_ref() == Some(phone) && e.event.kind() == kind;
+    all.iter().find(wanted).cloned().unwrap_or_else(|| panic!("no {kind}:\n{}", story(board.journal())))
+}
+
+/// Returns the cause of the first request of a method that a phone sent.
+fn cause_of(board: &Switchboard, phone: &PhoneId, method: &str, again: bool) -> Option<Cause> {
+    let all = board.journal().query_blocking(&crate::journal::Query::default()).unwrap();
+    all.iter().filter(|e| e.subject.phone.as_ref() == Some(phone)).find_map(|e| {
+        let Event::Sip(SipEvent::Sent { summary, retransmission, .. }) = &e.event else { return None };
+        let request = summary.status.is_none() && summary.method.as_deref() == Some(method);
+        (request && *retransmission == again).then(|| e.cause.clone())
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_crash_leads_to_names_the_crash_as_its_cause() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let (a, b) = (phone(&board, "a", 5061).await, phone(&board, "b", 5062).await);
+    let left = call(&board, &a, 5062).await;
+    fail(&board, &a);
+    seen(&board, |e| ended_by(e, left, EndCause::Crashed)).await;
+    let crashed = first(&board, &a, "phone.crashed");
+    assert_eq!(crashed.cause, Cause::Failure);
+    let by_crash = Cause::Event { seq: crashed.seq };
+    assert_eq!(first(&board, &a, "phone.restarted").cause, by_crash);
+    assert_eq!(cause_of(&board, &a, "BYE", false), Some(by_crash));
+
+    let failing = call(&board, &b, 5061).await;
+    let actor = board.inner.directory.get(&b).unwrap();
+    actor.cast(PhoneMessage::Fail(Some(failing))).unwrap();
+    seen(&board, |e| ended_by(e, failing, EndCause::Crashed)).await;
+    let crashed = first(&board, &b, "call.crashed");
+    assert_eq!(crashed.cause, Cause::Failure);
+    assert_eq!(cause_of(&board, &b, "BYE", false), Some(Cause::Event { seq: crashed.seq }));
+    board.shutdown().await.unwrap();
+    assert_eq!(first(&board, &b, "phone.dropped").cause, Cause::Stop);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_timer_does_names_that_timer_as_its_cause() {
+    let network = sim::Network::new(1);
+    let board = board(&network, Journal::in_memory(wall())).await;
+    let a = phone(&board, "a", 5061).await;
+    network.set_filter(|_| sim::Fate::Lost);
+    let target = "sip:b@127.0.0.1:5062".to_owned();
+    let place = Command::Phone(a.clone(), PhoneCommand::PlaceCall { target, headers: [].into() });
+    board.execute(place, Cause::command(Surface::Library)).await.unwrap();
+    let ended = seen(&board, |e| e.event.kind() == "call.ended").await;
+    assert_eq!(ended.cause, Cause::Timer { reason: TimerReason::TimerB });
+    let again = cause_of(&board, &a, "INVITE", true);
+    assert_eq!(again, Some(Cause::Timer { reason: TimerReason::TimerA }));
+    board.shutdown().await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_phone_that_comes_back_has_the_port_that_others_know() {
     let network = sim::Network::new(1);

@@ -8,7 +8,7 @@ use offhook::{
     event::{
         Agreement, CallEvent, Cause, Change, DialogIdentity, DigitMethod, EndCause, Ending, Envelope, Event,
         MediaDirection, MediaEvent, MediaSocket, MediaStatistics, Party, PhoneEvent, PhoneSpec, RawMessage,
-        RunEvent, SipEvent, SipSummary, Subject, Surface, SystemEvent, Transport, Verdict,
+        RunEvent, SipEvent, SipSummary, Subject, Surface, SystemEvent, TimerReason, Transport, Verdict,
     },
     id::{CallId, PhoneId, RunId, Seq},
     journal::{Journal, Query, import, replay},
@@ -338,10 +338,12 @@ fn every_cause_has_the_reviewed_form() {
         Cause::Run { run: RunId(1), hook: s("answer") },
         Cause::Sip { seq: Seq(1) },
         Cause::Event { seq: Seq(2) },
-        Cause::Timer { reason: s("registration refresh") },
+        Cause::Timer { reason: TimerReason::RegistrationRefresh },
         Cause::Media,
         Cause::Network,
         Cause::Start,
+        Cause::Stop,
+        Cause::Failure,
     ];
     let lines: Vec<_> = causes.iter().map(|cause| serde_json::to_string(cause).unwrap()).collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
@@ -351,10 +353,12 @@ fn every_cause_has_the_reviewed_form() {
     {"run":{"run":"run-1","hook":"answer"}}
     {"sip":{"seq":1}}
     {"event":{"seq":2}}
-    {"timer":{"reason":"registration refresh"}}
+    {"timer":{"reason":"registration_refresh"}}
     "media"
     "network"
     "start"
+    "stop"
+    "failure"
     "#);
 }
 
