@@ -33,11 +33,11 @@ mod index;
 pub mod message;
 pub mod next_hop;
 pub mod registration;
-pub mod session;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod transaction;
 mod transport;
+pub mod usage;
 /// A call is one method call and a drain; the test kit plays the network:
 ///
 /// ```
@@ -66,3 +66,4 @@ pub mod user_agent;
 
 pub use ids::Ids;
 pub use index::Index;
+pub use usage::invite as session;

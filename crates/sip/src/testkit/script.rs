@@ -1,7 +1,7 @@
 //! What a user does when its engine reports something: answer, refuse, ring, reply.
 
 use crate::message::{Method, StatusCode};
-use crate::session::SessionEvent;
+use crate::usage::invite::SessionEvent;
 use crate::user_agent::{Body, Event, IncomingId, SessionId, UserAgent};
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -11,8 +11,8 @@ use crate::ids::Ids;
 use crate::index::Index;
 use crate::message::{Message, Method};
 use crate::registration::RegistrationState;
-use crate::session::Session;
 use crate::transaction::{Effect, Fired, Layer, Notice};
+use crate::usage::invite::Session;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 

@@ -4,7 +4,7 @@ use super::flow::{Flow, Transmit};
 use super::reason::Reason;
 use crate::message::{Message, ParseError, StatusCode};
 use crate::registration::RegistrationEvent;
-use crate::session::SessionEvent;
+use crate::usage::invite::SessionEvent;
 use std::fmt;
 use std::time::Instant;
 

@@ -285,7 +285,7 @@ impl UserAgent {
             | User::InDialog(session, _) => self
                 .sessions
                 .get_mut(&session)
-                .map_or(old.wrapping_add(1), crate::session::Session::next_cseq),
+                .map_or(old.wrapping_add(1), crate::usage::invite::Session::next_cseq),
             User::Registration(registration) => self
                 .registrations
                 .get_mut(&registration)
@@ -298,7 +298,9 @@ impl UserAgent {
     fn wants_retry(&self, user: User) -> bool {
         match user {
             User::Invite(id) => self.sessions.get(&id).is_some_and(|session| !session.is_canceling()),
-            User::Reinvite(id) => self.sessions.get(&id).is_some_and(crate::session::Session::is_established),
+            User::Reinvite(id) => {
+                self.sessions.get(&id).is_some_and(crate::usage::invite::Session::is_established)
+            }
             User::Registration(_)
             | User::Bye(_)
             | User::InDialog(..)

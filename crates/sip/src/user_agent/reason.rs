@@ -2,8 +2,8 @@
 
 use super::event::{RegistrationId, SessionId};
 use crate::registration::RegistrationTimer;
-use crate::session::InviteTimer;
 use crate::transaction::TimerName;
+use crate::usage::invite::InviteTimer;
 use std::ops::RangeInclusive;
 
 /// Why the engine wants to be woken at a deadline.

@@ -119,7 +119,7 @@ impl UserAgent {
                 self.lose_dialog(now, id, EndCause::DialogGone(status), Party::Remote);
             }
             _ => {
-                let reason = super::invite::phrase(response);
+                let reason = super::place::phrase(response);
                 self.session_event(id, SessionEvent::ModifyFailed { status, reason });
             }
         }

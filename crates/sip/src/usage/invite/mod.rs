@@ -7,15 +7,15 @@ mod error;
 mod event;
 mod hang_up;
 mod in_dialog;
-mod invite;
-mod reinvite;
+mod modify;
+mod place;
 mod state;
 mod timer;
 
 pub use error::SessionError;
 pub use event::{EndCause, Party, ReplacedDialog, SessionEvent, Surplus};
 pub use hang_up::Ending;
-pub use invite::Invite;
+pub use place::Invite;
 pub(crate) use state::{Ack, Answer, Cancel, Session};
 pub use state::{Direction, SessionState, SessionView};
 pub use timer::InviteTimer;
