@@ -60,6 +60,8 @@ reasons! {
     "cancel_limit" => CancelLimit,
     /// The pause after two crossing re-INVITEs is over.
     "glare" => Glare,
+    /// The subscriptions that outlived their call are forgotten.
+    "subscription_outlived" => SubscriptionOutlived,
     /// A binding is refreshed before it expires.
     "registration_refresh" => RegistrationRefresh,
     /// A registration that failed is tried again.

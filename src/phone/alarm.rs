@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use offhook_sip::{
-    registration::RegistrationTimer, session::InviteTimer, transaction::TimerName, user_agent::Reason,
+    registration::RegistrationTimer, session::InviteTimer, transaction::TimerName, usage::SubscriptionTimer,
+    user_agent::Reason,
 };
 use ractor::ActorRef;
 use tokio::{
@@ -130,6 +131,7 @@ pub(super) const fn timer_reason(reason: Reason) -> TimerReason {
         Reason::Invite(InviteTimer::RepeatProvisional) => TimerReason::RepeatProvisional,
         Reason::Invite(InviteTimer::CancelLimit) | Reason::Recovery => TimerReason::CancelLimit,
         Reason::Invite(InviteTimer::Glare) => TimerReason::Glare,
+        Reason::Subscription(SubscriptionTimer::Outlived) => TimerReason::SubscriptionOutlived,
         Reason::Registration(RegistrationTimer::Refresh) => TimerReason::RegistrationRefresh,
         Reason::Registration(RegistrationTimer::Retry) => TimerReason::RegistrationRetry,
         Reason::Registration(RegistrationTimer::KeepAlive) => TimerReason::KeepAlive,

@@ -5,9 +5,10 @@
 //! returns `Timeout`, which names the next deadline and its reason.
 //!
 //! ```text
-//!   user_agent      one per phone: demultiplexes, authenticates, fails over; sessions and registrations live in it
-//!   session  registration      what a phone does           auth      digest, both sides
-//!   dialog                     who talks to whom           transaction   RFC 3261 figures 5 to 8
+//!   user_agent      one per phone: takes messages to whom they are for, authenticates, fails over
+//!   usage  registration        what a phone does: sessions (usage::invite), subscriptions, bindings
+//!   dialog                     who talks to whom, and for how long (RFC 5057)
+//!   transaction     auth       RFC 3261 figures 5 to 8 and the layer around them; digest, both sides
 //!   message  framing  transport  next_hop                  the wire
 //! ```
 

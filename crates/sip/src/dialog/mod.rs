@@ -1,10 +1,13 @@
-//! Dialogs: RFC 3261 §12. Identity, CSeq numbers, route set, remote target, as plain data.
+//! Dialogs: RFC 3261 §12. Identity, CSeq numbers, route set, remote target, as plain data, and the table of those that
+//! are there.
 
 mod build;
 mod next;
+mod table;
 
 pub(crate) use build::{Ours, Party};
 pub(crate) use next::plan;
+pub(crate) use table::{DialogSet, DialogSetId, DialogTable};
 
 use crate::user_agent::Flow;
 

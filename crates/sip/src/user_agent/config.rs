@@ -1,5 +1,6 @@
 //! What one user agent is told when it is made.
 
+use super::ability::{ABILITIES, OptionTag};
 use crate::message::Method;
 use crate::transaction::Timers;
 use crate::transport::Transport;
@@ -23,8 +24,8 @@ pub struct Config {
     pub datagram_limit: usize,
     /// Methods named in Allow; others are answered 405 or 501 unless `raise_unhandled` is set.
     pub allow: Vec<Method>,
-    /// Option tags named in Supported and accepted in Require (§8.2.2.3); others are answered 420.
-    pub supported: Vec<String>,
+    /// Option tags named in Supported and accepted in the Require of their requests; others are answered 420.
+    pub supported: Vec<OptionTag>,
     /// Answers OPTIONS by itself: 200 with Allow, Accept and Supported.
     pub answer_options: bool,
     /// Asks for `rport` in Via (RFC 3581).
@@ -44,19 +45,8 @@ impl Config {
             product: "offhook".to_owned(),
             local: BTreeMap::new(),
             datagram_limit: 1300,
-            allow: vec![
-                Method::Invite,
-                Method::Ack,
-                Method::Cancel,
-                Method::Bye,
-                Method::Options,
-                Method::Message,
-                Method::Info,
-                Method::Refer,
-                Method::Notify,
-                Method::Subscribe,
-            ],
-            supported: vec!["replaces".to_owned()],
+            allow: ABILITIES.iter().flat_map(|ability| ability.methods).cloned().collect(),
+            supported: ABILITIES.iter().flat_map(|ability| ability.options).cloned().collect(),
             answer_options: true,
             rport: true,
             keep_alive: None,

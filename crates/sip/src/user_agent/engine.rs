@@ -7,8 +7,8 @@ use super::outgoing::Outgoing;
 use super::reason::{Deadline, Reason};
 use crate::auth::Wallet;
 use crate::deadlines::Deadlines;
+use crate::dialog::DialogTable;
 use crate::ids::Ids;
-use crate::index::Index;
 use crate::message::{Message, Method};
 use crate::registration::RegistrationState;
 use crate::transaction::{Effect, Fired, Layer, Notice};
@@ -35,7 +35,7 @@ pub struct UserAgent {
     pub(crate) transactions: Layer<u64, SessionId>,
     pub(crate) outgoing: BTreeMap<u64, Outgoing>,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
-    pub(crate) tags: Index<String, SessionId>,
+    pub(crate) dialogs: DialogTable,
     pub(crate) registrations: BTreeMap<RegistrationId, RegistrationState>,
     pub(crate) wallet: Wallet<Owner>,
     pub(crate) last_id: u64,
@@ -52,7 +52,7 @@ impl UserAgent {
             deadlines: Deadlines::new(),
             outgoing: BTreeMap::new(),
             sessions: BTreeMap::new(),
-            tags: Index::new(),
+            dialogs: DialogTable::new(),
             registrations: BTreeMap::new(),
             wallet: Wallet::new(),
             last_id: 0,
@@ -110,9 +110,14 @@ impl UserAgent {
     pub fn leftovers(&self) -> Vec<String> {
         let outgoing = self.outgoing.keys().map(|id| format!("request {id}"));
         let sessions = self.sessions.keys().map(|id| format!("{id}"));
-        let tags = (!self.tags.is_empty()).then(|| format!("{} tags", self.tags.len()));
         let deadlines = self.deadlines.keys().map(|deadline| format!("{deadline:?}"));
-        self.transactions.leftovers().chain(outgoing).chain(sessions).chain(tags).chain(deadlines).collect()
+        self.transactions
+            .leftovers()
+            .chain(outgoing)
+            .chain(sessions)
+            .chain(self.dialogs.leftovers())
+            .chain(deadlines)
+            .collect()
     }
 
     pub(crate) const fn fresh_id(&mut self) -> u64 {
@@ -149,6 +154,7 @@ impl UserAgent {
             }
             match self.deadlines.pop_due(now) {
                 Some(Deadline::Invite(id, timer)) => self.session_timer(now, id, timer),
+                Some(Deadline::Subscription(set, timer)) => self.subscription_timer(set, timer),
                 Some(Deadline::Registration(id, timer)) => self.registration_timer(now, id, timer),
                 Some(Deadline::Recovery(id)) => self.recovery_expired(now, id),
                 None => {}

@@ -3,8 +3,9 @@
 //! Give it one input ([`UserAgent::handle_input`] or any method that takes `now`), then drain
 //! [`UserAgent::poll_output`] until it returns [`Output::Timeout`], which names the next deadline.
 //! Implements the UAC and UAS cores of RFC 3261 (§8 to §15, §18) with RFC 3581 and RFC 3263 fail-over over
-//! candidates that the shell resolved. Leaves out PRACK, UPDATE, session timers and subscriptions as dialogs.
+//! candidates that the shell resolved. Leaves out PRACK, UPDATE, session timers and SUBSCRIBE.
 
+mod ability;
 mod config;
 mod engine;
 mod event;
@@ -18,6 +19,8 @@ mod request;
 mod write;
 
 pub use crate::transport::Transport;
+pub(crate) use ability::Ability;
+pub use ability::OptionTag;
 pub use config::Config;
 pub(crate) use engine::Owner;
 pub use engine::UserAgent;

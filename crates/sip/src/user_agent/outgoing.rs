@@ -277,22 +277,22 @@ impl UserAgent {
         if let Some(client) = outgoing.client.take() {
             self.transactions.release_client(client);
         }
-        let old = outgoing.cseq;
-        outgoing.cseq = match user {
+        let next = outgoing.cseq.wrapping_add(1);
+        let numbered = match user {
             User::Invite(session)
             | User::Reinvite(session)
             | User::Bye(session)
-            | User::InDialog(session, _) => self
-                .sessions
-                .get_mut(&session)
-                .map_or(old.wrapping_add(1), crate::usage::invite::Session::next_cseq),
+            | User::InDialog(session, _) => self.next_cseq_of(session),
             User::Registration(registration) => self
                 .registrations
                 .get_mut(&registration)
-                .map_or(old.wrapping_add(1), crate::registration::RegistrationState::next_cseq),
+                .map(crate::registration::RegistrationState::next_cseq),
             // A dialog that lives only for this request.
-            User::Surplus(_) | User::Request(_) | User::Recorded(_) => old.wrapping_add(1),
+            User::Surplus(_) | User::Request(_) | User::Recorded(_) => None,
         };
+        if let Some(outgoing) = self.outgoing.get_mut(&id) {
+            outgoing.cseq = numbered.unwrap_or(next);
+        }
     }
 
     fn wants_retry(&self, user: User) -> bool {
@@ -338,7 +338,7 @@ impl UserAgent {
             User::Registration(registration) => self.registration_outcome(now, registration, id, outcome),
             User::Invite(session) => self.invite_outcome(now, session, id, outcome),
             User::Reinvite(session) => self.reinvite_outcome(now, session, id, outcome),
-            User::Bye(session) => self.bye_outcome(session, outcome),
+            User::Bye(session) => self.bye_outcome(now, session, outcome),
             User::InDialog(session, request) => self.in_dialog_outcome(session, request, outcome),
             User::Request(request) => {
                 let outcome = outcome.cloned();

@@ -1,8 +1,10 @@
 //! Why the engine wakes: every timer by its owner.
 
 use super::event::{RegistrationId, SessionId};
+use crate::dialog::DialogSetId;
 use crate::registration::RegistrationTimer;
 use crate::transaction::TimerName;
+use crate::usage::SubscriptionTimer;
 use crate::usage::invite::InviteTimer;
 use std::ops::RangeInclusive;
 
@@ -13,6 +15,8 @@ pub enum Reason {
     Transaction(TimerName),
     /// A timer of a session.
     Invite(InviteTimer),
+    /// A timer of a subscription.
+    Subscription(SubscriptionTimer),
     /// A timer of a registration.
     Registration(RegistrationTimer),
     /// Give up waiting for the final response to an INVITE of an earlier process, which was canceled (§9.1).
@@ -23,6 +27,7 @@ pub enum Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Deadline {
     Invite(SessionId, InviteTimer),
+    Subscription(DialogSetId, SubscriptionTimer),
     Registration(RegistrationId, RegistrationTimer),
     Recovery(u64),
 }
@@ -31,6 +36,7 @@ impl Deadline {
     pub(crate) const fn reason(self) -> Reason {
         match self {
             Self::Invite(_, timer) => Reason::Invite(timer),
+            Self::Subscription(_, timer) => Reason::Subscription(timer),
             Self::Registration(_, timer) => Reason::Registration(timer),
             Self::Recovery(_) => Reason::Recovery,
         }

@@ -1,9 +1,11 @@
 //! Received bytes: to a transaction, to a session, or up to the user. RFC 3261 §8.2, §12.2.2, §17.1.3, §17.2.3, §18.2.
 
+use super::ability::OptionTag;
 use super::engine::UserAgent;
 use super::event::{Anomaly, Event, IncomingId, SessionId};
 use super::flow::Flow;
 use super::write::Reply;
+use crate::dialog::DialogSetId;
 use crate::message::{HeaderName, Message, Method, Rejected, StatusCode, Via, validate};
 use crate::transaction::{ClientKey, ServerKey};
 use std::time::Instant;
@@ -99,8 +101,8 @@ impl UserAgent {
             self.refuse(now, id, flow, message, Anomaly::MergedRequest, StatusCode::LOOP_DETECTED);
             return;
         }
-        if let Some(session) = self.session_of(message) {
-            self.receive_in_dialog(now, session, id, flow, message);
+        if let Some(dialog) = self.dialogs.of_request(message) {
+            self.receive_in_dialog(now, dialog, id, flow, message);
             return;
         }
         let tagged = message.to().is_ok_and(|to| to.tag().is_some());
@@ -132,10 +134,9 @@ impl UserAgent {
             return;
         };
         let session = self.transactions.server(invite).and_then(|server| server.user);
-        let tag =
-            session.and_then(|session| self.sessions.get(&session)).map(|session| session.local_tag.clone());
         // §9.2: the same To tag as in the response to the INVITE.
-        let reply = Reply { to_tag: tag, ..Reply::default() };
+        let to_tag = session.and_then(|session| self.local_tag_of(session));
+        let reply = Reply { to_tag, ..Reply::default() };
         self.answer(now, id, StatusCode::OK, None, reply);
         let open = self.transactions.server(invite).is_some_and(|server| server.is_open());
         if let Some(session) = session.filter(|_| open) {
@@ -176,9 +177,12 @@ impl UserAgent {
         }
     }
 
-    /// Answers 420 when the request needs an extension that we do not have (§8.2.2.3).
+    /// Answers 420 when the request needs an extension that we do not have, or not for its method (§8.2.2.3).
     pub(crate) fn refuse_extensions(&mut self, now: Instant, id: u64, message: &Message) -> bool {
-        let known = |tag: &String| self.config.supported.iter().any(|own| own.eq_ignore_ascii_case(tag));
+        let method = message.method();
+        let fits =
+            |own: &OptionTag, tag: &str| own.name.eq_ignore_ascii_case(tag) && own.requests.contains(&method);
+        let known = |tag: &String| self.config.supported.iter().any(|own| fits(own, tag));
         let missing: Vec<String> = message.require().into_iter().filter(|tag| !known(tag)).collect();
         if missing.is_empty() {
             return false;
@@ -201,13 +205,49 @@ impl UserAgent {
         self.answer(now, id, status, None, Reply::default());
     }
 
-    /// Finds the session whose dialog a request belongs to.
-    fn session_of(&self, request: &Message) -> Option<SessionId> {
-        let to = request.to().ok()?;
-        let &id = self.tags.get(to.tag()?)?;
-        let from = request.from().ok()?;
-        let call_id = request.call_id().ok()?;
-        let known = self.sessions.get(&id)?.has_dialog(&call_id, from.tag().unwrap_or_default());
-        known.then_some(id)
+    /// Takes a request inside a dialog: the usage that it is for decides (RFC 5057 §5).
+    fn receive_in_dialog(
+        &mut self,
+        now: Instant,
+        (set, remote_tag): (DialogSetId, String),
+        server: u64,
+        flow: Flow,
+        message: &Message,
+    ) {
+        let Some(dialog) = self.dialogs.get_mut(set).and_then(|dialogs| dialogs.with_tag(&remote_tag)) else {
+            return;
+        };
+        let session = dialog.session();
+        let alive = |id: &SessionId| self.sessions.get(id).is_some_and(|session| !session.has_ended());
+        let session = session.filter(alive);
+        let event = if message.method() == Method::Notify { message.event().ok().flatten() } else { None };
+        let subscribed = event.is_some_and(|event| dialog.subscription_for(&event).is_some());
+        if session.is_none() && !subscribed {
+            let status = StatusCode::CALL_DOES_NOT_EXIST;
+            self.refuse(now, server, flow, message, Anomaly::UnknownDialog, status);
+            return;
+        }
+        let got = message.cseq().map(|cseq| cseq.number).unwrap_or_default();
+        if let Err(last) = dialog.count(got) {
+            let what = Anomaly::CSeqOutOfOrder { last, got };
+            self.refuse(now, server, flow, message, what, StatusCode::SERVER_INTERNAL_ERROR);
+            return;
+        }
+        if let Some(session) = session {
+            self.attach_server(server, session);
+        }
+        if subscribed {
+            self.note_notify(set, &remote_tag, message);
+        }
+        match session {
+            Some(session) => self.dispatch_in_dialog(now, session, server, flow, message),
+            None => self.notified_late(now, set, server),
+        }
+    }
+
+    /// Finds the session whose dialog an ACK belongs to.
+    fn session_of(&mut self, ack: &Message) -> Option<SessionId> {
+        let (set, remote_tag) = self.dialogs.of_request(ack)?;
+        self.dialogs.get_mut(set)?.with_tag(&remote_tag)?.session()
     }
 }

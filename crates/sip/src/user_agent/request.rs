@@ -108,7 +108,8 @@ impl UserAgent {
     pub(crate) fn push_capabilities(&self, headers: &mut NamedHeaders) {
         headers.push((HeaderName::Allow, self.allow_text()));
         if !self.config.supported.is_empty() {
-            headers.push((HeaderName::Supported, self.config.supported.join(", ")));
+            let names: Vec<&str> = self.config.supported.iter().map(|option| option.name).collect();
+            headers.push((HeaderName::Supported, names.join(", ")));
         }
     }
 

@@ -357,6 +357,18 @@ fn an_extension_we_do_not_have_is_refused_with_420() {
 }
 
 #[test]
+fn an_extension_is_ours_only_in_the_requests_that_it_is_for() {
+    let mut solo = Solo::new();
+    solo.receive(&fresh(&Method::Invite, "i").header(HeaderName::Require, "replaces").build());
+    assert_eq!(solo.take_names(), ["Incoming"]);
+    solo.wait(Duration::from_secs(1));
+    assert_eq!(solo.take_lines(), ["100 INVITE"]);
+    solo.receive(&fresh(&Method::Message, "m").header(HeaderName::Require, "replaces").build());
+    assert_eq!(solo.last().header(HeaderName::Unsupported).as_deref(), Some("replaces"));
+    assert_eq!(solo.take_lines(), ["420 MESSAGE"]);
+}
+
+#[test]
 fn options_is_answered_and_unknown_methods_are_refused() {
     let mut solo = Solo::new();
     solo.receive(&fresh(&Method::Options, "o").build());

@@ -24,6 +24,7 @@ mod recovery;
 mod registering;
 mod requesting;
 mod solo;
+mod subscriptions;
 mod sweep;
 mod torture;
 mod uris;

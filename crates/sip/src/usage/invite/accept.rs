@@ -4,7 +4,7 @@ use super::{
     Answer, Direction, EndCause, InviteTimer, Party, ReplacedDialog, Session, SessionError, SessionEvent,
     SessionState,
 };
-use crate::dialog::{DialogKey, DialogRecord, Ours, Party as Side};
+use crate::dialog::{DialogKey, DialogRecord, DialogSet, Ours, Party as Side};
 use crate::message::{HeaderName, Message, StatusCode};
 use crate::user_agent::{Body, Deadline, Flow, NamedHeaders, Owner, Reply, SessionId, UserAgent};
 use std::time::{Duration, Instant};
@@ -18,15 +18,17 @@ impl UserAgent {
         let id = SessionId(self.fresh_id());
         let tag = self.ids.tag();
         let local_uri = Side::of(&to).uri;
-        let mut session = Session::new(Direction::Inbound, call_id, tag.clone(), local_uri.clone());
-        session.user =
-            message.request_uri().and_then(|uri| uri.user().map(str::to_owned)).unwrap_or_default();
-        let contact = self.own_contact(&session.user, flow).unwrap_or_default();
+        let user = message.request_uri().and_then(|uri| uri.user().map(str::to_owned)).unwrap_or_default();
+        let contact = self.own_contact(&user, flow).unwrap_or_default();
         let ours = Ours { tag: &tag, uri: &local_uri, contact, flow, local_cseq: 0 };
-        session.dialog = DialogRecord::from_request(message, ours);
-        session.server = Some(server);
+        let record = DialogRecord::from_request(message, ours);
+        let mut dialogs = DialogSet::new(call_id, tag, local_uri, user);
+        if let Some(record) = record {
+            dialogs.settle(record, id);
+        }
+        let dialogs = self.dialogs.open(dialogs);
+        let session = Session { server: Some(server), ..Session::new(Direction::Inbound, dialogs) };
         self.sessions.insert(id, session);
-        self.tags.insert(tag, id);
         self.attach_server(server, id);
         let replaces = message.replaces().ok().flatten().map(|replaces| {
             let dialog = DialogKey {
@@ -51,8 +53,8 @@ impl UserAgent {
         id: SessionId,
         credentials: Option<crate::auth::Credentials>,
     ) -> Result<(), SessionError> {
-        let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
-        session.credentials = credentials;
+        let dialogs = self.dialogs_of_mut(id).ok_or(SessionError::Unknown)?;
+        dialogs.credentials = credentials;
         // What was remembered may be of a realm that the new ones are not for.
         self.wallet.forget(Owner::Session(id));
         Ok(())
@@ -92,7 +94,7 @@ impl UserAgent {
             }
             self.await_ack(now, id, server);
         } else if first {
-            self.end_session(id, Party::Local, EndCause::Rejected(status), Some(status), None);
+            self.end_session(now, id, Party::Local, EndCause::Rejected(status), Some(status), None);
         }
         Ok(())
     }
@@ -111,12 +113,12 @@ impl UserAgent {
         body: Option<Body>,
         extra: NamedHeaders,
     ) {
-        let Some(session) = self.sessions.get(&id) else { return };
-        let dialog = session.dialog.as_ref();
+        let Some(dialogs) = self.dialogs_of(id) else { return };
+        let dialog = self.dialog_of(id);
         // §12.1.1: whatever creates or refreshes the dialog carries Contact and Record-Route.
         let creates = status.code() > 100 && !status.is_failure();
         let mut reply = Reply {
-            to_tag: (status.code() > 100).then(|| session.local_tag.clone()),
+            to_tag: (status.code() > 100).then(|| dialogs.local_tag.clone()),
             contact: dialog.filter(|_| creates).map(|dialog| dialog.contact.clone()),
             copy_route: creates,
             headers: Vec::new(),
@@ -157,7 +159,7 @@ impl UserAgent {
             InviteTimer::RepeatAnswer => self.repeat_answer(now, id),
             InviteTimer::AckMissing => self.ack_missing(now, id),
             InviteTimer::RepeatProvisional => self.repeat_provisional(now, id),
-            InviteTimer::CancelLimit => self.cancel_expired(id),
+            InviteTimer::CancelLimit => self.cancel_expired(now, id),
             InviteTimer::Glare => self.glare_over(now, id),
         }
     }
@@ -206,7 +208,7 @@ impl UserAgent {
             Some(answer) if answer.cseq == cseq.number => {}
             // A repeat of an ACK that was heard already.
             Some(_) | None => {
-                return session.dialog.as_ref().is_some_and(|dialog| dialog.remote_cseq >= Some(cseq.number));
+                return self.dialog_of(id).is_some_and(|dialog| dialog.remote_cseq >= Some(cseq.number));
             }
         }
         session.answer = None;
@@ -229,14 +231,14 @@ impl UserAgent {
         session.server = None;
         session.provisional = None;
         let first = session.state == SessionState::Ringing;
-        let to_tag = Some(session.local_tag.clone());
+        let to_tag = self.local_tag_of(id);
         self.deadlines.stop(Deadline::Invite(id, InviteTimer::RepeatProvisional));
         let status = StatusCode::REQUEST_TERMINATED;
         self.answer(now, server, status, None, Reply { to_tag, ..Reply::default() });
         self.session_event(id, SessionEvent::Canceled { message: cancel.clone() });
         if first {
             let reason = cancel.header(HeaderName::Reason).map(std::borrow::Cow::into_owned);
-            self.end_session(id, Party::Remote, EndCause::Cancel, Some(status), reason);
+            self.end_session(now, id, Party::Remote, EndCause::Cancel, Some(status), reason);
         }
     }
 }

@@ -102,10 +102,10 @@ impl UserAgent {
     }
 
     /// §9.1: an INVITE without final response 64·T1 after its CANCEL counts as canceled.
-    pub(crate) fn cancel_expired(&mut self, id: SessionId) {
+    pub(crate) fn cancel_expired(&mut self, now: Instant, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let outgoing = session.invite.take();
-        self.end_session(id, Party::Local, EndCause::Cancel, None, None);
+        self.end_session(now, id, Party::Local, EndCause::Cancel, None, None);
         let Some(outgoing) = outgoing else { return };
         let client = self.outgoing.get(&outgoing).and_then(|outgoing| outgoing.client);
         self.forget_outgoing(outgoing);
@@ -129,11 +129,10 @@ impl UserAgent {
         session.glare = false;
         session.answer = None;
         let pending = session.server.take();
-        let credentials = session.credentials.clone();
-        let cseq = session.next_cseq();
-        let to_tag = Some(session.local_tag.clone());
-        let draft =
-            session.dialog.clone().and_then(|dialog| self.dialog_request(&dialog, Method::Bye, headers));
+        let Some(dialogs) = self.dialogs_of_mut(id) else { return };
+        let (cseq, credentials) = (dialogs.next_cseq(), dialogs.credentials.clone());
+        let to_tag = Some(dialogs.local_tag.clone());
+        let draft = self.dialog_of(id).and_then(|dialog| self.dialog_request(dialog, Method::Bye, headers));
         if let Some(server) = pending {
             self.answer(
                 now,
@@ -147,11 +146,16 @@ impl UserAgent {
             Some((draft, destination)) => {
                 self.send_request(now, Outgoing::new(User::Bye(id), draft, cseq, &destination, credentials));
             }
-            None => self.bye_outcome(id, Err(RequestFailure::NoDestination)),
+            None => self.bye_outcome(now, id, Err(RequestFailure::NoDestination)),
         }
     }
 
-    pub(crate) fn bye_outcome(&mut self, id: SessionId, outcome: Result<&Message, RequestFailure>) {
+    pub(crate) fn bye_outcome(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        outcome: Result<&Message, RequestFailure>,
+    ) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let (by, planned) = session.ending.take().unwrap_or((Party::Local, EndCause::Bye));
         let status = outcome.ok().and_then(Message::status);
@@ -162,7 +166,7 @@ impl UserAgent {
             (EndCause::Bye, Err(failure @ RequestFailure::NoDestination)) => EndCause::Unsent(failure),
             (planned, _) => planned,
         };
-        self.end_session(id, by, cause, status, None);
+        self.end_session(now, id, by, cause, status, None);
     }
 
     /// Takes a BYE (§15.1.2).
@@ -175,20 +179,22 @@ impl UserAgent {
         bye: &Message,
     ) {
         self.answer(now, server, StatusCode::OK, None, Reply::default());
-        let Some(session) = self.sessions.get_mut(&id) else { return };
         let remote_tag = bye.from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
-        if session.dialog.is_none() {
+        if self.dialog_of(id).is_none() {
             // A callee must not do this before its 2xx was acknowledged; the INVITE itself is still open.
-            session.early.retain(|early| early.remote_tag != remote_tag);
+            if let Some(dialogs) = self.dialogs_of_mut(id) {
+                dialogs.drop_early(&remote_tag);
+            }
             self.anomaly(Anomaly::ByeInEarlyDialog, flow, bye.bytes());
             return;
         }
+        let Some(session) = self.sessions.get_mut(&id) else { return };
         if session.is_over() {
             // Both sides hung up at once; the outcome of our own BYE ends the session.
             return;
         }
         let pending = session.server.take();
-        let to_tag = Some(session.local_tag.clone());
+        let to_tag = self.local_tag_of(id);
         if let Some(server) = pending {
             self.answer(
                 now,
@@ -199,12 +205,13 @@ impl UserAgent {
             );
         }
         let reason = bye.header(HeaderName::Reason).map(std::borrow::Cow::into_owned);
-        self.end_session(id, Party::Remote, EndCause::Bye, None, reason);
+        self.end_session(now, id, Party::Remote, EndCause::Bye, None, reason);
     }
 
     /// Reports the end of a session, once, and lets it go when nothing refers to it any more.
     pub(crate) fn end_session(
         &mut self,
+        now: Instant,
         id: SessionId,
         by: Party,
         cause: EndCause,
@@ -219,6 +226,7 @@ impl UserAgent {
         session.answer = None;
         session.glare = false;
         self.deadlines.stop_all(Deadline::of_session(id));
+        self.outlive(now, id);
         self.session_event(id, SessionEvent::Ended { by, cause, status, reason_header });
         self.drop_finished(id);
     }
@@ -236,8 +244,11 @@ impl UserAgent {
         if !self.sessions.get(&id).is_some_and(finished) {
             return;
         }
-        if let Some(session) = self.sessions.remove(&id) {
-            self.tags.remove(&session.local_tag);
+        if let Some(session) = self.sessions.remove(&id)
+            && let Some(dialogs) = self.dialogs.get_mut(session.dialogs)
+        {
+            dialogs.end_session();
+            self.dialogs.close_unused(session.dialogs);
         }
         self.wallet.forget(Owner::Session(id));
         self.deadlines.stop_all(Deadline::of_session(id));

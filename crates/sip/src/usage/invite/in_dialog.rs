@@ -1,30 +1,16 @@
-//! Other requests inside the dialog of a session: REFER, NOTIFY, INFO, MESSAGE both ways, and the order of CSeq.
-//! RFC 3261 §12.2, RFC 3515, RFC 6086, RFC 3428.
+//! Other requests inside the dialog of a session: NOTIFY, INFO, MESSAGE both ways, and the re-INVITE of the peer.
+//! RFC 3261 §12.2, §14.2, RFC 6086, RFC 3428.
 
 use super::{SessionError, SessionEvent, SessionState};
+use crate::dialog::DialogSet;
 use crate::message::{HeaderName, Message, Method, StatusCode};
 use crate::user_agent::{
-    Anomaly, Body, Flow, IncomingId, NamedHeaders, Outgoing, Reply, RequestFailure, RequestId, SessionId,
-    User, UserAgent,
+    Body, Flow, IncomingId, NamedHeaders, Outgoing, Reply, RequestFailure, RequestId, SessionId, User,
+    UserAgent,
 };
 use std::time::Instant;
 
 impl UserAgent {
-    /// Asks the peer to contact `refer_to`; put Referred-By or Refer-Sub into `headers`.
-    ///
-    /// # Errors
-    /// When the session has no dialog.
-    pub fn refer(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        refer_to: &str,
-        mut headers: NamedHeaders,
-    ) -> Result<RequestId, SessionError> {
-        headers.insert(0, (HeaderName::ReferTo, refer_to.to_owned()));
-        self.send_in_dialog(now, id, Method::Refer, headers, None)
-    }
-
     /// Reports the state of a subscription that lives in the session's dialog, such as the one of a REFER.
     ///
     /// # Errors
@@ -81,16 +67,15 @@ impl UserAgent {
         let state = session.state;
         let reserved = matches!(method, Method::Invite | Method::Ack | Method::Bye | Method::Cancel);
         // A caller may already speak in an early dialog, a callee in its only one.
-        let dialog = session.dialog.clone().or_else(|| session.early.last().cloned());
+        let dialog = self.dialogs_of(id).and_then(DialogSet::latest);
         let dialog =
             dialog.filter(|_| !session.is_over() && !reserved).ok_or(SessionError::WrongState { state })?;
-        let credentials = session.credentials.clone();
         let (mut draft, destination) =
-            self.dialog_request(&dialog, method, headers).ok_or(SessionError::Unroutable)?;
+            self.dialog_request(dialog, method, headers).ok_or(SessionError::Unroutable)?;
         draft.body = body;
         let request = RequestId(self.fresh_id());
-        let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
-        let cseq = session.next_cseq();
+        let dialogs = self.dialogs_of_mut(id).ok_or(SessionError::Unknown)?;
+        let (cseq, credentials) = (dialogs.next_cseq(), dialogs.credentials.clone());
         let user = User::InDialog(id, request);
         self.send_request(now, Outgoing::new(user, draft, cseq, &destination, credentials));
         Ok(request)
@@ -102,42 +87,15 @@ impl UserAgent {
         request: RequestId,
         outcome: Result<&Message, RequestFailure>,
     ) {
+        self.refer_outcome(id, request, outcome);
         // Ended is the last event of a session, so what comes later is nobody's news any more.
         if self.sessions.get(&id).is_some_and(|session| session.state != SessionState::Ended) {
             self.session_event(id, SessionEvent::RequestDone { request, outcome: outcome.cloned() });
         }
     }
 
-    pub(crate) fn receive_in_dialog(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        server: u64,
-        flow: Flow,
-        message: &Message,
-    ) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        if session.state == SessionState::Ended {
-            let status = StatusCode::CALL_DOES_NOT_EXIST;
-            self.refuse(now, server, flow, message, Anomaly::UnknownDialog, status);
-            return;
-        }
-        let got = message.cseq().map(|cseq| cseq.number).unwrap_or_default();
-        let remote_tag =
-            message.from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
-        let mut dialogs = session.dialog.iter_mut().chain(&mut session.early);
-        let Some(dialog) = dialogs.find(|dialog| dialog.remote_tag == remote_tag) else { return };
-        if let Some(last) = dialog.remote_cseq.filter(|last| got <= *last) {
-            let what = Anomaly::CSeqOutOfOrder { last, got };
-            self.refuse(now, server, flow, message, what, StatusCode::SERVER_INTERNAL_ERROR);
-            return;
-        }
-        dialog.remote_cseq = Some(got);
-        self.attach_server(server, id);
-        self.dispatch_in_dialog(now, id, server, flow, message);
-    }
-
-    fn dispatch_in_dialog(
+    /// Takes a request of the peer that belongs to the session.
+    pub(crate) fn dispatch_in_dialog(
         &mut self,
         now: Instant,
         id: SessionId,
@@ -187,9 +145,10 @@ impl UserAgent {
 
     /// Takes a re-INVITE (§14.2).
     fn receive_reinvite(&mut self, now: Instant, id: SessionId, server: u64, message: &Message) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let to_tag = Some(session.local_tag.clone());
-        if session.server.is_some() {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let pending = session.server.is_some();
+        let to_tag = self.local_tag_of(id);
+        if pending {
             // An earlier INVITE has no final response yet.
             let after = self.ids.below(11);
             let headers = vec![(HeaderName::RetryAfter, after.to_string())];
@@ -197,6 +156,7 @@ impl UserAgent {
             self.answer(now, server, StatusCode::SERVER_INTERNAL_ERROR, None, reply);
             return;
         }
+        let Some(session) = self.sessions.get_mut(&id) else { return };
         let busy = session.reinvite.is_some() || session.answer.is_some() || session.owed_ack.is_some();
         if busy || session.state != SessionState::Established {
             let status =
@@ -205,9 +165,7 @@ impl UserAgent {
             return;
         }
         session.server = Some(server);
-        if let Some(dialog) = &mut session.dialog {
-            dialog.refresh_target(message);
-        }
+        self.refresh_target(id, message);
         let offer = message.sdp().map(<[u8]>::to_vec);
         self.session_event(id, SessionEvent::Reoffered { message: message.clone(), offer });
     }

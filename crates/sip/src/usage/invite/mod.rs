@@ -19,3 +19,15 @@ pub use place::Invite;
 pub(crate) use state::{Ack, Answer, Cancel, Session};
 pub use state::{Direction, SessionState, SessionView};
 pub use timer::InviteTimer;
+
+use crate::message::Method;
+use crate::user_agent::{Ability, OptionTag};
+
+/// Sessions, which may take the place of others (RFC 3891).
+pub(crate) const ABILITY: Ability = Ability {
+    methods: &[Method::Invite, Method::Ack, Method::Cancel, Method::Bye],
+    options: &[OptionTag { name: "replaces", requests: &[Method::Invite] }],
+};
+
+/// INFO inside a session (RFC 6086).
+pub(crate) const INFO: Ability = Ability { methods: &[Method::Info], options: &[] };

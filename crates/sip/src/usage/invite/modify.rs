@@ -33,13 +33,12 @@ impl UserAgent {
         self.push_capabilities(&mut headers);
         let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
         session.offerless = false;
-        let credentials = session.credentials.clone();
-        let dialog = session.dialog.clone().ok_or(SessionError::Unroutable)?;
+        let dialog = self.dialog_of(id).ok_or(SessionError::Unroutable)?;
         let (mut draft, destination) =
-            self.dialog_request(&dialog, Method::Invite, headers).ok_or(SessionError::Unroutable)?;
+            self.dialog_request(dialog, Method::Invite, headers).ok_or(SessionError::Unroutable)?;
         draft.body = Some(offer);
-        let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
-        let cseq = session.next_cseq();
+        let dialogs = self.dialogs_of_mut(id).ok_or(SessionError::Unknown)?;
+        let (cseq, credentials) = (dialogs.next_cseq(), dialogs.credentials.clone());
         let outgoing = Outgoing::new(User::Reinvite(id), draft, cseq, &destination, credentials);
         let outgoing = self.send_request(now, outgoing);
         if let Some(session) = self.sessions.get_mut(&id)
@@ -82,10 +81,8 @@ impl UserAgent {
         let (cseq, credentials) = (sent.cseq, sent.sent_credentials.clone());
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.reinvite = None;
-        if let Some(dialog) = &mut session.dialog {
-            dialog.refresh_target(response);
-        }
         let alive = session.is_established();
+        self.refresh_target(id, response);
         self.acknowledge_answer(id, cseq, &credentials, None);
         if alive {
             let answer = response.sdp().map(<[u8]>::to_vec);
@@ -113,7 +110,7 @@ impl UserAgent {
             }
             StatusCode::CALL_DOES_NOT_EXIST => {
                 let cause = EndCause::DialogGone(status);
-                self.end_session(id, Party::Remote, cause, Some(status), None);
+                self.end_session(now, id, Party::Remote, cause, Some(status), None);
             }
             StatusCode::REQUEST_TIMEOUT => {
                 self.lose_dialog(now, id, EndCause::DialogGone(status), Party::Remote);

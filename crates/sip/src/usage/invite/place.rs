@@ -4,7 +4,7 @@ use super::{
     Ack, Cancel, Direction, EndCause, Party, Session, SessionError, SessionEvent, SessionState, Surplus,
 };
 use crate::auth::Credentials;
-use crate::dialog::{DialogKey, DialogRecord, Ours};
+use crate::dialog::{DialogKey, DialogRecord, DialogSet, Ours};
 use crate::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
 use crate::transaction::TimerName;
 use crate::user_agent::{
@@ -55,14 +55,14 @@ impl UserAgent {
         let call_id = self.ids.call_id();
         let mut from = invite.from.clone();
         from.params.remove("tag");
-        let mut session = Session::new(Direction::Outbound, call_id.clone(), tag.clone(), from.to_string());
-        session.user = from.uri.user().unwrap_or_default().to_owned();
-        session.credentials.clone_from(&invite.credentials);
-        session.offerless = invite.body.is_none();
-        let cseq = session.next_cseq();
-        let user = session.user.clone();
+        let user = from.uri.user().unwrap_or_default().to_owned();
+        let mut dialogs = DialogSet::new(call_id.clone(), tag.clone(), from.to_string(), user.clone());
+        dialogs.credentials.clone_from(&invite.credentials);
+        let cseq = dialogs.next_cseq();
+        let dialogs = self.dialogs.open(dialogs);
+        let offerless = invite.body.is_none();
+        let session = Session { offerless, ..Session::new(Direction::Outbound, dialogs) };
         self.sessions.insert(id, session);
-        self.tags.insert(tag.clone(), id);
         let mut headers: NamedHeaders =
             invite.route.iter().map(|route| (HeaderName::Route, format!("<{route}>"))).collect();
         headers.push((HeaderName::From, from.with_tag(&tag).to_string()));
@@ -130,20 +130,14 @@ impl UserAgent {
             return;
         }
         let remote_tag = response.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
-        let known =
-            self.sessions.get(&id).is_some_and(|session| session.has_dialog(&session.call_id, &remote_tag));
-        let dialog =
-            (!known && !remote_tag.is_empty()).then(|| self.dialog_from(id, outgoing, response)).flatten();
+        self.note_early(id, outgoing, &remote_tag, response);
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if let Some(early) = session.early.iter_mut().find(|early| early.remote_tag == remote_tag) {
-            early.refresh_target(response);
-        }
-        session.early.extend(dialog);
         if session.state == SessionState::Calling {
             session.state = SessionState::Ringing;
         }
+        let Some(dialogs) = self.dialogs_of(id) else { return };
         let early =
-            DialogKey { call_id: session.call_id.clone(), local_tag: session.local_tag.clone(), remote_tag };
+            DialogKey { call_id: dialogs.call_id.clone(), local_tag: dialogs.local_tag.clone(), remote_tag };
         let event = SessionEvent::Provisional {
             status,
             reason: phrase(response),
@@ -152,6 +146,22 @@ impl UserAgent {
             early,
         };
         self.session_event(id, event);
+    }
+
+    /// Takes note of the early dialog of a provisional response (§12.1.2).
+    fn note_early(&mut self, id: SessionId, outgoing: u64, remote_tag: &str, response: &Message) {
+        let Some(dialogs) = self.dialogs_of_mut(id) else { return };
+        if dialogs.has(&dialogs.call_id, remote_tag) {
+            let settled = dialogs.dialog().is_some();
+            if let Some(early) = dialogs.with_tag(remote_tag).filter(|_| !settled) {
+                early.record.refresh_target(response);
+            }
+        } else if !remote_tag.is_empty()
+            && let Some(record) = self.dialog_from(id, outgoing, response)
+            && let Some(dialogs) = self.dialogs_of_mut(id)
+        {
+            dialogs.add_early(record, id);
+        }
     }
 
     pub(crate) fn invite_outcome(
@@ -165,8 +175,8 @@ impl UserAgent {
             Ok(response) if response.status().is_some_and(StatusCode::is_success) => {
                 self.invite_answered(now, id, outgoing, response);
             }
-            Ok(response) => self.invite_refused(id, response),
-            Err(failure) => self.invite_failed(id, failure),
+            Ok(response) => self.invite_refused(now, id, response),
+            Err(failure) => self.invite_failed(now, id, failure),
         }
     }
 
@@ -177,23 +187,23 @@ impl UserAgent {
         let Some(dialog) = self.dialog_from(id, outgoing, response) else { return };
         let Some(sent) = self.outgoing.get(&outgoing) else { return };
         let (cseq, credentials) = (sent.cseq, sent.sent_credentials.clone());
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        if session.dialog.is_some() {
-            let fork = session.dialog.as_ref().is_some_and(|known| known.remote_tag != dialog.remote_tag);
-            if fork {
+        if let Some(known) = self.dialog_of(id) {
+            if known.remote_tag != dialog.remote_tag {
                 self.refuse_answer(now, id, outgoing, dialog, response, Surplus::Fork);
             }
             // Otherwise the offer in it was raised already and its answer is still awaited.
             return;
         }
+        let Some(session) = self.sessions.get_mut(&id) else { return };
         if session.state == SessionState::Ended {
             self.refuse_answer(now, id, outgoing, dialog, response, Surplus::Ended);
             return;
         }
         let canceled = session.is_canceling();
-        session.early.clear();
-        session.dialog = Some(dialog);
         session.invite = Some(outgoing);
+        if let Some(dialogs) = self.dialogs_of_mut(id) {
+            dialogs.settle(dialog, id);
+        }
         if canceled {
             // §9.1: the CANCEL came too late; the session exists and is ended with BYE.
             self.deadlines.stop_all(Deadline::of_session(id));
@@ -205,6 +215,7 @@ impl UserAgent {
             self.send_bye(now, id, Vec::new(), (Party::Local, EndCause::Cancel));
             return;
         }
+        let Some(session) = self.sessions.get_mut(&id) else { return };
         session.state = SessionState::Established;
         if session.offerless && response.sdp().is_some() {
             session.owed_ack = Some((cseq, credentials));
@@ -233,22 +244,22 @@ impl UserAgent {
         self.session_event(id, SessionEvent::SurplusAnswer { message: response.clone(), why });
     }
 
-    fn invite_refused(&mut self, id: SessionId, response: &Message) {
+    fn invite_refused(&mut self, now: Instant, id: SessionId, response: &Message) {
         let Some(status) = response.status() else { return };
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.invite = None;
         let canceled = session.cancel != Cancel::No;
         let reason_header = response.header(HeaderName::Reason).map(std::borrow::Cow::into_owned);
         if canceled {
-            self.end_session(id, Party::Local, EndCause::Cancel, Some(status), reason_header);
+            self.end_session(now, id, Party::Local, EndCause::Cancel, Some(status), reason_header);
             return;
         }
         let reason = phrase(response);
         self.session_event(id, SessionEvent::Rejected { status, reason, message: response.clone() });
-        self.end_session(id, Party::Remote, EndCause::Rejected(status), Some(status), reason_header);
+        self.end_session(now, id, Party::Remote, EndCause::Rejected(status), Some(status), reason_header);
     }
 
-    fn invite_failed(&mut self, id: SessionId, failure: RequestFailure) {
+    fn invite_failed(&mut self, now: Instant, id: SessionId, failure: RequestFailure) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.invite = None;
         let cause = match failure {
@@ -259,7 +270,7 @@ impl UserAgent {
             RequestFailure::Transport => EndCause::TransportFailed,
             RequestFailure::NoDestination => EndCause::Unsent(failure),
         };
-        self.end_session(id, Party::Local, cause, None, None);
+        self.end_session(now, id, Party::Local, cause, None, None);
     }
 
     /// Sends the ACK of a 2xx to our INVITE or re-INVITE and keeps it for repeats.
@@ -270,7 +281,7 @@ impl UserAgent {
         credentials: &NamedHeaders,
         body: Option<Body>,
     ) {
-        let Some(dialog) = self.sessions.get(&id).and_then(|session| session.dialog.clone()) else { return };
+        let Some(dialog) = self.dialog_of(id).cloned() else { return };
         let Some((flow, message)) = self.send_ack(&dialog, cseq, body, credentials) else { return };
         if let Some(session) = self.sessions.get_mut(&id) {
             // Only the last offer of a dialog can still be repeated.
@@ -291,15 +302,15 @@ impl UserAgent {
     }
 
     fn dialog_from(&self, id: SessionId, outgoing: u64, response: &Message) -> Option<DialogRecord> {
-        let session = self.sessions.get(&id)?;
+        let dialogs = self.dialogs_of(id)?;
         let sent = self.outgoing.get(&outgoing)?;
         let flow = sent.flow?;
         let ours = Ours {
-            tag: &session.local_tag,
-            uri: &session.local_uri,
-            contact: self.own_contact(&session.user, flow).unwrap_or_default(),
+            tag: &dialogs.local_tag,
+            uri: &dialogs.local_uri,
+            contact: self.own_contact(&dialogs.user, flow).unwrap_or_default(),
             flow,
-            local_cseq: session.cseq,
+            local_cseq: dialogs.cseq(),
         };
         DialogRecord::from_response(&sent.draft.uri, response, ours)
     }

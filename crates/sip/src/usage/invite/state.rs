@@ -1,8 +1,7 @@
 //! What the engine remembers about one session, and how others see it.
 
 use super::{EndCause, Party};
-use crate::auth::Credentials;
-use crate::dialog::{DialogKey, DialogRecord};
+use crate::dialog::{DialogKey, DialogRecord, DialogSet, DialogSetId};
 use crate::message::Message;
 use crate::user_agent::{Flow, NamedHeaders, SessionId};
 use std::fmt;
@@ -99,19 +98,11 @@ pub(crate) struct Answer {
 pub(crate) struct Session {
     pub(crate) state: SessionState,
     pub(crate) direction: Direction,
-    pub(crate) call_id: String,
-    pub(crate) local_tag: String,
-    pub(crate) local_uri: String,
-    pub(crate) user: String,
-    pub(crate) cseq: u32,
-    pub(crate) credentials: Option<Credentials>,
+    /// The dialogs that this session uses.
+    pub(crate) dialogs: DialogSetId,
     /// Our first INVITE while its transaction is open.
     pub(crate) invite: Option<u64>,
     pub(crate) cancel: Cancel,
-    /// Early dialogs of our INVITE.
-    pub(crate) early: Vec<DialogRecord>,
-    /// The dialog of the session: for a callee from the start, for a caller from the first 2xx.
-    pub(crate) dialog: Option<DialogRecord>,
     /// Our INVITE or re-INVITE carried no offer, so its 2xx does.
     pub(crate) offerless: bool,
     /// A 2xx that carried the offer waits for `acknowledge`; its CSeq and the headers with credentials.
@@ -135,23 +126,16 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(direction: Direction, call_id: String, local_tag: String, local_uri: String) -> Self {
+    pub(crate) const fn new(direction: Direction, dialogs: DialogSetId) -> Self {
         Self {
             state: match direction {
                 Direction::Inbound => SessionState::Ringing,
                 Direction::Outbound => SessionState::Calling,
             },
             direction,
-            call_id,
-            local_tag,
-            local_uri,
-            user: String::new(),
-            cseq: 0,
-            credentials: None,
+            dialogs,
             invite: None,
             cancel: Cancel::No,
-            early: Vec::new(),
-            dialog: None,
             offerless: false,
             owed_ack: None,
             acks: Vec::new(),
@@ -166,15 +150,6 @@ impl Session {
         }
     }
 
-    /// Counts up and returns the CSeq of the next request; forks share one sequence, which §12.2.1.1 allows.
-    pub(crate) fn next_cseq(&mut self) -> u32 {
-        self.cseq = self.cseq.wrapping_add(1);
-        if let Some(dialog) = &mut self.dialog {
-            dialog.local_cseq = self.cseq;
-        }
-        self.cseq
-    }
-
     pub(crate) fn is_canceling(&self) -> bool {
         self.cancel != Cancel::No || self.is_over()
     }
@@ -183,19 +158,19 @@ impl Session {
         self.state == SessionState::Established
     }
 
+    /// Tells whether the session is over.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state == SessionState::Ended
+    }
+
     /// Tells whether the session is ending or over.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.state, SessionState::Ending | SessionState::Ended)
     }
 
-    pub(crate) fn has_dialog(&self, call_id: &str, remote_tag: &str) -> bool {
-        let matches = |dialog: &DialogRecord| dialog.call_id == call_id && dialog.remote_tag == remote_tag;
-        self.dialog.iter().chain(&self.early).any(matches)
-    }
-
-    pub(crate) fn view(&self) -> SessionView {
+    fn view(&self, dialogs: &DialogSet) -> SessionView {
         let confirmed = match self.direction {
-            Direction::Outbound => self.dialog.is_some(),
+            Direction::Outbound => dialogs.dialog().is_some(),
             Direction::Inbound => matches!(
                 self.state,
                 SessionState::Answered | SessionState::Established | SessionState::Ending
@@ -204,11 +179,11 @@ impl Session {
         SessionView {
             state: self.state,
             direction: self.direction,
-            sip_call_id: self.call_id.clone(),
-            local_tag: self.local_tag.clone(),
-            dialog: self.dialog.clone().or_else(|| self.early.last().cloned()),
+            sip_call_id: dialogs.call_id.clone(),
+            local_tag: dialogs.local_tag.clone(),
+            dialog: dialogs.latest().cloned(),
             confirmed,
-            early: self.early.iter().map(DialogRecord::key).collect(),
+            early: dialogs.early().map(DialogRecord::key).collect(),
         }
     }
 }
@@ -216,7 +191,8 @@ impl Session {
 impl crate::user_agent::UserAgent {
     /// Returns a session as it stands; `None` when it is unknown or forgotten.
     pub fn session(&self, id: SessionId) -> Option<SessionView> {
-        self.sessions.get(&id).map(Session::view)
+        let session = self.sessions.get(&id)?;
+        Some(session.view(self.dialogs.get(session.dialogs)?))
     }
 
     /// Returns the handles of all sessions that are not over, oldest first.
@@ -227,9 +203,40 @@ impl crate::user_agent::UserAgent {
 
     /// Finds the session that owns a dialog, for example the one that a Replaces header names.
     pub fn session_with(&self, dialog: &DialogKey) -> Option<SessionId> {
-        let &id = self.tags.get(&dialog.local_tag)?;
+        let id = self.dialogs.session_with(dialog)?;
         let session = self.sessions.get(&id)?;
-        let alive = session.state != SessionState::Ended;
-        (alive && session.has_dialog(&dialog.call_id, &dialog.remote_tag)).then_some(id)
+        (session.state != SessionState::Ended).then_some(id)
+    }
+
+    /// Returns the dialogs of a session.
+    pub(crate) fn dialogs_of(&self, id: SessionId) -> Option<&DialogSet> {
+        self.dialogs.get(self.sessions.get(&id)?.dialogs)
+    }
+
+    /// Returns the dialogs of a session, for changes.
+    pub(crate) fn dialogs_of_mut(&mut self, id: SessionId) -> Option<&mut DialogSet> {
+        self.dialogs.get_mut(self.sessions.get(&id)?.dialogs)
+    }
+
+    /// Returns the dialog that a session has come to.
+    pub(crate) fn dialog_of(&self, id: SessionId) -> Option<&DialogRecord> {
+        self.dialogs_of(id)?.dialog().map(|dialog| &dialog.record)
+    }
+
+    /// Takes over the peer's Contact from a target refresh (§12.2).
+    pub(crate) fn refresh_target(&mut self, id: SessionId, message: &Message) {
+        if let Some(dialog) = self.dialogs_of_mut(id).and_then(DialogSet::dialog_mut) {
+            dialog.record.refresh_target(message);
+        }
+    }
+
+    /// Returns our tag in a session's dialogs.
+    pub(crate) fn local_tag_of(&self, id: SessionId) -> Option<String> {
+        self.dialogs_of(id).map(|dialogs| dialogs.local_tag.clone())
+    }
+
+    /// Counts up and returns the CSeq of a session's next request.
+    pub(crate) fn next_cseq_of(&mut self, id: SessionId) -> Option<u32> {
+        self.dialogs_of_mut(id).map(DialogSet::next_cseq)
     }
 }

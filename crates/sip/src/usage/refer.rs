@@ -1,0 +1,103 @@
+//! REFER, and the subscription to its progress that it makes in the dialog: RFC 3515, RFC 4488.
+//!
+//! The subscription is there from the REFER on, because a NOTIFY may overtake its 202. It ends with a refusal, with the
+//! NOTIFY that says so, or a while after its session: until then the dialog lives for it (RFC 5057 §5.1).
+
+use super::invite::SessionError;
+use super::{Subscription, SubscriptionTimer};
+use crate::dialog::{DialogSet, DialogSetId};
+use crate::message::{HeaderName, Message, Method, StatusCode, SubscriptionStatus};
+use crate::user_agent::{
+    Ability, Deadline, NamedHeaders, Reply, RequestFailure, RequestId, SessionId, UserAgent,
+};
+use std::time::Instant;
+
+/// REFER.
+pub(crate) const ABILITY: Ability = Ability { methods: &[Method::Refer], options: &[] };
+
+impl UserAgent {
+    /// Asks the peer to contact `refer_to`; put Referred-By or Refer-Sub into `headers`.
+    ///
+    /// # Errors
+    /// When the session has no dialog.
+    pub fn refer(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        refer_to: &str,
+        mut headers: NamedHeaders,
+    ) -> Result<RequestId, SessionError> {
+        headers.insert(0, (HeaderName::ReferTo, refer_to.to_owned()));
+        let request = self.send_in_dialog(now, id, Method::Refer, headers, None)?;
+        if let Some(dialogs) = self.dialogs_of_mut(id) {
+            let cseq = dialogs.cseq();
+            dialogs.subscribe(Subscription { package: "refer", request, id: cseq });
+        }
+        Ok(request)
+    }
+
+    /// Takes the final outcome of a request that may have been a REFER.
+    pub(crate) fn refer_outcome(
+        &mut self,
+        id: SessionId,
+        request: RequestId,
+        outcome: Result<&Message, RequestFailure>,
+    ) {
+        let Some(dialogs) = self.dialogs_of_mut(id) else { return };
+        let Some(subscription) = dialogs.subscription_mut(request) else { return };
+        let refused = |response: &Message| {
+            let accepted = response.status().is_some_and(StatusCode::is_success);
+            // RFC 4488 §4: the peer may accept without a subscription.
+            let silent = response.header(HeaderName::ReferSub);
+            !accepted || silent.is_some_and(|value| value.trim().eq_ignore_ascii_case("false"))
+        };
+        match outcome {
+            Ok(response) if !refused(response) => {
+                // A challenge may have cost a number.
+                subscription.id = response.cseq().map_or(subscription.id, |cseq| cseq.number);
+            }
+            Ok(_) | Err(_) => dialogs.unsubscribe(request),
+        }
+    }
+
+    /// Takes note of a NOTIFY; `None` when it belongs to no subscription of ours.
+    pub(crate) fn note_notify(&mut self, set: DialogSetId, remote_tag: &str, notify: &Message) -> Option<()> {
+        let event = notify.event().ok().flatten()?;
+        let dialogs = self.dialogs.get_mut(set)?;
+        let request = dialogs.with_tag(remote_tag)?.subscription_for(&event)?;
+        let state = notify.subscription_state().ok().flatten();
+        if state.is_some_and(|state| state.status == SubscriptionStatus::Terminated) {
+            dialogs.unsubscribe(request);
+        }
+        Some(())
+    }
+
+    /// Takes a NOTIFY whose session is over: it is nobody's news any more, but no mistake of the peer either.
+    pub(crate) fn notified_late(&mut self, now: Instant, set: DialogSetId, server: u64) {
+        self.answer(now, server, StatusCode::OK, None, Reply::default());
+        if !self.dialogs.get(set).is_some_and(DialogSet::has_subscription) {
+            self.deadlines.stop(Deadline::Subscription(set, SubscriptionTimer::Outlived));
+            self.dialogs.close_unused(set);
+        }
+    }
+
+    /// Gives the subscriptions of a session that has just ended a while to end too.
+    pub(crate) fn outlive(&mut self, now: Instant, id: SessionId) {
+        let Some(set) = self.sessions.get(&id).map(|session| session.dialogs) else { return };
+        if self.dialogs.get(set).is_some_and(DialogSet::has_subscription) {
+            let deadline = Deadline::Subscription(set, SubscriptionTimer::Outlived);
+            self.arm(now, deadline, self.config.timers.f);
+        }
+    }
+
+    pub(crate) fn subscription_timer(&mut self, set: DialogSetId, timer: SubscriptionTimer) {
+        match timer {
+            SubscriptionTimer::Outlived => {
+                if let Some(dialogs) = self.dialogs.get_mut(set) {
+                    dialogs.unsubscribe_all();
+                    self.dialogs.close_unused(set);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! A subscription of ours that lives in a dialog: RFC 6665. Today a REFER makes the only ones (RFC 3515 §2.4.4).
+
+use crate::message::{Event, Method};
+use crate::user_agent::{Ability, RequestId};
+
+/// NOTIFY for subscriptions of ours, and SUBSCRIBE, which the engine's user answers.
+pub(crate) const ABILITY: Ability = Ability { methods: &[Method::Notify, Method::Subscribe], options: &[] };
+
+/// What a subscription waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SubscriptionTimer {
+    /// Forget the subscriptions that outlived their session: their notifier had 64·T1 to end them (RFC 6665 §4.1.2, N).
+    Outlived,
+}
+
+/// One subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Subscription {
+    /// The event package.
+    pub(crate) package: &'static str,
+    /// The request that made it.
+    pub(crate) request: RequestId,
+    /// Tells it from others of its package: for `refer`, the CSeq of the REFER (RFC 3515 §2.4.6).
+    pub(crate) id: u32,
+}
+
+impl Subscription {
+    /// Tells whether a NOTIFY with this Event is about the subscription.
+    pub(crate) fn takes(&self, event: &Event) -> bool {
+        // The id may be left out where there is one subscription only.
+        let id = event.id();
+        event.package.eq_ignore_ascii_case(self.package) && id.is_none_or(|id| id == self.id.to_string())
+    }
+}
