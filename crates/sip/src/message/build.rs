@@ -3,7 +3,7 @@
 //! RFC 3261 §7, §8.2.6 (responses). Content-Length is always written. A line break inside a value that the
 //! caller gives cannot start a new header: it becomes a space, and the message carries a defect for it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::defect::{Defect, Fault};
 use super::header::{HeaderName, NameAddr};
@@ -11,100 +11,199 @@ use super::method::Method;
 use super::scan;
 use super::status::StatusCode;
 use super::uri::Uri;
-use super::wire::Message;
+use super::wire::{Field, Message, Span};
 
-/// One header as it will be written.
+/// One header line as it will be written: where its parts stand in the builder's text.
 #[derive(Clone, Debug)]
 struct Written {
     name: HeaderName,
-    /// The name as it is to appear.
-    label: Vec<u8>,
-    value: Vec<u8>,
+    /// Where the name starts.
+    start: usize,
+    /// Where the value starts, after a colon and a space.
+    value: usize,
+    /// Where the value ends; a line break follows.
+    end: usize,
 }
+
+/// Room that most messages stay below, so that the text grows at most once.
+const USUAL_HEADERS: usize = 16;
+const USUAL_TEXT: usize = 640;
 
 /// Collects start line, headers and body of a message.
 #[derive(Clone, Debug)]
 pub struct Builder {
     start: Vec<u8>,
     headers: Vec<Written>,
+    /// The lines of all headers in the order in which they were written; a replaced one stays as waste.
+    text: Vec<u8>,
     body: Vec<u8>,
     /// Where headers are copied from by [`Builder::copy`].
     source: Option<Message>,
     line_break_removed: bool,
+    /// A byte was written that is not printable ASCII, so that the message is read again for defects.
+    odd_byte: bool,
+}
+
+/// Writes text at the end of bytes.
+struct Sink<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Sink<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Appends what `value` displays; only a `Display` that fails by itself could fail, and what it wrote stands.
+fn append(bytes: &mut Vec<u8>, value: impl fmt::Display) {
+    write!(Sink(bytes), "{value}").unwrap_or_default();
+}
+
+const fn breaks_line(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | 0)
 }
 
 impl Builder {
-    fn with_start(start: String, source: Option<Message>) -> Self {
-        let mut builder = Self {
-            start: Vec::new(),
-            headers: Vec::new(),
+    fn with_start(start: impl fmt::Display, source: Option<Message>) -> Self {
+        let mut builder = Self::empty(source);
+        builder.set_start(start);
+        builder
+    }
+
+    fn empty(source: Option<Message>) -> Self {
+        Self {
+            start: Vec::with_capacity(64),
+            headers: Vec::with_capacity(USUAL_HEADERS),
+            text: Vec::with_capacity(USUAL_TEXT),
             body: Vec::new(),
             source,
             line_break_removed: false,
-        };
-        builder.start = builder.clean(start.into_bytes());
-        builder
+            odd_byte: false,
+        }
+    }
+
+    fn set_start(&mut self, start: impl fmt::Display) {
+        let mut line = std::mem::take(&mut self.start);
+        line.clear();
+        append(&mut line, start);
+        self.clean(&mut line, 0);
+        self.start = line;
     }
 
     /// Starts a request.
     #[must_use]
     pub fn request(method: Method, uri: &Uri) -> Self {
-        Self::with_start(format!("{method} {uri} SIP/2.0"), None)
+        Self::with_start(format_args!("{method} {uri} SIP/2.0"), None)
     }
 
     /// Starts a response; without `reason` the usual phrase is written.
     #[must_use]
     pub fn response(status: StatusCode, reason: Option<&str>) -> Self {
-        Self::with_start(status_line(status, reason), None)
+        Self::respond(status, reason, None)
+    }
+
+    fn respond(status: StatusCode, reason: Option<&str>, source: Option<Message>) -> Self {
+        let reason = reason.unwrap_or_else(|| status.default_reason());
+        Self::with_start(format_args!("SIP/2.0 {status} {reason}"), source)
     }
 
     /// Starts from a copy: start line, all headers as written, body. Content-Length is computed again.
     #[must_use]
     pub fn from_message(message: &Message) -> Self {
+        let mut builder = Self::empty(Some(message.clone()));
         // A trailing space belongs to the line: it stands for an empty reason phrase.
         let line = message.start_line();
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let start = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-        let mut headers = Vec::new();
+        builder.start.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        builder.odd_byte |= scan::has_odd_byte(&builder.start);
         for field in message.headers().filter(|field| field.name != HeaderName::ContentLength) {
-            headers.push(Written {
-                name: field.name,
-                label: field.raw_name.to_vec(),
-                value: if field.folded { scan::unfold(field.raw_value) } else { field.raw_value.to_vec() },
-            });
+            let written = if field.folded {
+                builder.verbatim(field.name, field.raw_name, &scan::unfold(field.raw_value))
+            } else {
+                builder.verbatim(field.name, field.raw_name, field.raw_value)
+            };
+            builder.headers.push(written);
         }
-        let body = message.body().to_vec();
-        Self { start, headers, body, source: Some(message.clone()), line_break_removed: false }
+        builder.body.extend_from_slice(message.body());
+        builder
     }
 
-    /// Replaces every run of line breaks by a space.
-    fn clean(&mut self, value: Vec<u8>) -> Vec<u8> {
-        if !value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-            return value;
+    /// Replaces every run of line breaks in what stands after `from` by a space.
+    fn clean(&mut self, bytes: &mut Vec<u8>, from: usize) {
+        let fresh = bytes.get(from..).unwrap_or(&[]);
+        if !scan::has_odd_byte(fresh) {
+            return;
+        }
+        self.odd_byte = true;
+        if !fresh.iter().copied().any(breaks_line) {
+            return;
         }
         self.line_break_removed = true;
-        let mut cleaned = Vec::with_capacity(value.len());
-        for byte in value {
-            let breaks = matches!(byte, b'\r' | b'\n' | 0);
-            if !breaks {
-                cleaned.push(byte);
-            } else if cleaned.last() != Some(&b' ') {
-                cleaned.push(b' ');
+        let dirty = bytes.split_off(from);
+        for byte in dirty {
+            if !breaks_line(byte) {
+                bytes.push(byte);
+            } else if bytes.len() == from || bytes.last() != Some(&b' ') {
+                bytes.push(b' ');
             }
         }
-        cleaned
     }
 
     fn written(&mut self, name: HeaderName, value: &impl fmt::Display) -> Written {
-        let label = self.clean(name.as_str().as_bytes().to_vec());
-        let value = self.clean(value.to_string().into_bytes());
-        Written { name, label, value }
+        let mut text = std::mem::take(&mut self.text);
+        let start = text.len();
+        text.extend_from_slice(name.as_str().as_bytes());
+        self.clean(&mut text, start);
+        text.extend_from_slice(b": ");
+        let at = text.len();
+        append(&mut text, value);
+        self.clean(&mut text, at);
+        let end = text.len();
+        text.extend_from_slice(b"\r\n");
+        self.text = text;
+        Written { name, start, value: at, end }
+    }
+
+    /// Writes a line of which nothing is changed.
+    fn verbatim(&mut self, name: HeaderName, label: &[u8], value: &[u8]) -> Written {
+        self.odd_byte |= scan::has_odd_byte(label) || scan::has_odd_byte(value);
+        let start = self.text.len();
+        self.text.extend_from_slice(label);
+        self.text.extend_from_slice(b": ");
+        let at = self.text.len();
+        self.text.extend_from_slice(value);
+        let end = self.text.len();
+        self.text.extend_from_slice(b"\r\n");
+        Written { name, start, value: at, end }
+    }
+
+    fn value_of(&self, header: &Written) -> &[u8] {
+        self.text.get(header.value..header.end).unwrap_or(&[])
+    }
+
+    fn label_of(&self, header: &Written) -> &[u8] {
+        self.text.get(header.start..header.value.saturating_sub(2)).unwrap_or(&[])
+    }
+
+    /// Writes a header again with another value, under the name as it stands.
+    fn rewrite(&mut self, at: usize, value: &[u8]) {
+        let Some(header) = self.headers.get(at).cloned() else { return };
+        let label = self.label_of(&header).to_vec();
+        let written = self.verbatim(header.name, &label, value);
+        if let Some(header) = self.headers.get_mut(at) {
+            *header = written;
+        }
+    }
+
+    fn position(&self, name: &HeaderName) -> Option<usize> {
+        let id = name.id();
+        self.headers.iter().position(|header| name.names(id, header.name.id(), self.label_of(header)))
     }
 
     /// Replaces method and Request-URI.
     #[must_use]
     pub fn request_line(mut self, method: &Method, uri: &Uri) -> Self {
-        self.start = self.clean(format!("{method} {uri} SIP/2.0").into_bytes());
+        self.set_start(format_args!("{method} {uri} SIP/2.0"));
         self
     }
 
@@ -137,7 +236,7 @@ impl Builder {
     #[must_use]
     pub fn set(mut self, name: HeaderName, value: impl fmt::Display) -> Self {
         let written = self.written(name, &value);
-        let Some(at) = self.headers.iter().position(|header| header.name == written.name) else {
+        let Some(at) = self.position(&written.name) else {
             self.headers.push(written);
             return self;
         };
@@ -155,17 +254,17 @@ impl Builder {
     /// Replaces only the first value of a header, keeping the rest of its line and the other lines.
     #[must_use]
     pub fn set_top(mut self, name: HeaderName, value: impl fmt::Display) -> Self {
-        let written = self.written(name, &value);
-        let Some(header) = self.headers.iter_mut().find(|header| header.name == written.name) else {
-            self.headers.insert(0, written);
-            return self;
+        let Some(at) = self.position(&name) else { return self.header_top(name, value) };
+        let old = self.headers.get(at).map(|header| self.value_of(header)).unwrap_or_default();
+        let old = String::from_utf8_lossy(old);
+        let comma = name.is_list().then(|| scan::find_outside(&old, true, |byte| byte == b',')).flatten();
+        let rest = comma.and_then(|at| old.get(at..)).map(str::to_owned);
+        let written = match rest {
+            Some(rest) => self.written(name, &format_args!("{value}{rest}")),
+            None => self.written(name, &value),
         };
-        let old = String::from_utf8_lossy(&header.value).into_owned();
-        let separator = |byte| byte == b',';
-        let rest = written.name.is_list().then(|| scan::find_outside(&old, true, separator)).flatten();
-        header.value = written.value;
-        if let Some(rest) = rest.and_then(|at| old.get(at..)) {
-            header.value.extend_from_slice(rest.as_bytes());
+        if let Some(header) = self.headers.get_mut(at) {
+            *header = written;
         }
         self
     }
@@ -180,16 +279,13 @@ impl Builder {
     /// Removes the first value of a header, and its line if it held no other.
     #[must_use]
     pub fn remove_top(mut self, name: &HeaderName) -> Self {
-        let Some(at) = self.headers.iter().position(|header| header.name == *name) else { return self };
-        if let Some(header) = self.headers.get_mut(at) {
-            let old = String::from_utf8_lossy(&header.value).into_owned();
-            let comma = scan::find_outside(&old, true, |byte| byte == b',').filter(|_| name.is_list());
-            match comma.and_then(|comma| old.get(comma + 1..)) {
-                Some(rest) => header.value = scan::trim(rest).as_bytes().to_vec(),
-                None => {
-                    self.headers.remove(at);
-                }
-            }
+        let Some(at) = self.position(name) else { return self };
+        let old = self.headers.get(at).map(|header| self.value_of(header)).unwrap_or_default();
+        let old = String::from_utf8_lossy(old);
+        let comma = scan::find_outside(&old, true, |byte| byte == b',').filter(|_| name.is_list());
+        match comma.and_then(|comma| old.get(comma + 1..)).map(|rest| scan::trim(rest).to_owned()) {
+            Some(rest) => self.rewrite(at, rest.as_bytes()),
+            None => drop(self.headers.remove(at)),
         }
         self
     }
@@ -198,12 +294,15 @@ impl Builder {
     #[must_use]
     pub fn copy(mut self, name: HeaderName) -> Self {
         let Some(source) = self.source.clone() else { return self };
-        for field in source.headers().filter(|field| field.name == name) {
-            self.headers.push(Written {
-                label: field.name.as_str().as_bytes().to_vec(),
-                name: field.name,
-                value: scan::unfold(field.raw_value),
-            });
+        for field in source.fields_named(&name) {
+            let raw = source.slice(field.value);
+            let label = name.as_str().as_bytes();
+            let written = if field.folded {
+                self.verbatim(name.clone(), label, &scan::unfold(raw))
+            } else {
+                self.verbatim(name.clone(), label, raw)
+            };
+            self.headers.push(written);
         }
         self
     }
@@ -211,13 +310,16 @@ impl Builder {
     /// Adds a tag to To unless it already has one.
     #[must_use]
     pub fn to_tag(mut self, tag: &str) -> Self {
-        let tag = self.clean(tag.as_bytes().to_vec());
-        if let Some(to) = self.headers.iter_mut().find(|header| header.name == HeaderName::To) {
-            let parsed: Option<NameAddr> = String::from_utf8_lossy(&to.value).parse().ok();
-            if parsed.is_none_or(|address| address.tag().is_none()) {
-                to.value.extend_from_slice(b";tag=");
-                to.value.extend_from_slice(&tag);
-            }
+        let Some(at) = self.position(&HeaderName::To) else { return self };
+        let old = self.headers.get(at).map(|header| self.value_of(header)).unwrap_or_default().to_vec();
+        let parsed: Option<NameAddr> = String::from_utf8_lossy(&old).parse().ok();
+        if parsed.is_none_or(|address| address.tag().is_none()) {
+            let mut value = old;
+            value.extend_from_slice(b";tag=");
+            let from = value.len();
+            value.extend_from_slice(tag.as_bytes());
+            self.clean(&mut value, from);
+            self.rewrite(at, &value);
         }
         self
     }
@@ -244,31 +346,71 @@ impl Builder {
     /// a test can lie about it.
     #[must_use]
     pub fn build(self) -> Message {
-        let size =
-            self.headers.iter().map(|header| header.label.len() + header.value.len() + 4).sum::<usize>();
-        let mut bytes = Vec::with_capacity(self.start.len() + size + self.body.len() + 32);
+        let has_length = self.headers.iter().any(|header| header.name == HeaderName::ContentLength);
+        let lines: usize = self.headers.iter().map(|header| header.end + 2 - header.start).sum();
+        let length = if has_length { 0 } else { LENGTH.len() + digits(self.body.len()) + 2 };
+        let mut bytes = Vec::with_capacity(self.start.len() + 2 + lines + length + 2 + self.body.len());
         bytes.extend_from_slice(&self.start);
         bytes.extend_from_slice(b"\r\n");
-        let mut has_length = false;
+        let mut fields = Vec::with_capacity(self.headers.len() + 1);
         for header in &self.headers {
-            has_length |= header.name == HeaderName::ContentLength;
-            bytes.extend_from_slice(&header.label);
-            bytes.extend_from_slice(b": ");
-            bytes.extend_from_slice(&header.value);
-            bytes.extend_from_slice(b"\r\n");
+            let at = bytes.len();
+            bytes.extend_from_slice(self.text.get(header.start..header.end + 2).unwrap_or(&[]));
+            let value = at + header.value - header.start;
+            fields.push(field(&header.name, at, value, &bytes));
         }
         if !has_length {
-            bytes.extend_from_slice(format!("Content-Length: {}\r\n", self.body.len()).as_bytes());
+            let at = bytes.len();
+            bytes.extend_from_slice(LENGTH);
+            let value = bytes.len();
+            append(&mut bytes, self.body.len());
+            bytes.extend_from_slice(b"\r\n");
+            fields.push(field(&HeaderName::ContentLength, at, value, &bytes));
         }
         bytes.extend_from_slice(b"\r\n");
+        let head_end = bytes.len();
         bytes.extend_from_slice(&self.body);
         let extra = self.line_break_removed.then_some(Defect { at: 0, what: Fault::LineBreakRemoved });
-        Message::from_builder(bytes, extra)
+        // What is plain is as it was written; anything else is read as a receiver would.
+        let plain = !self.odd_byte && !has_length && self.headers.iter().all(|header| self.is_plain(header));
+        if plain {
+            Message::from_fields(bytes, self.start.len(), fields, head_end, extra)
+        } else {
+            Message::from_builder(bytes, extra)
+        }
+    }
+
+    fn is_plain(&self, header: &Written) -> bool {
+        let label = self.label_of(header);
+        !label.is_empty() && scan::all_token(label)
     }
 }
 
-fn status_line(status: StatusCode, reason: Option<&str>) -> String {
-    format!("SIP/2.0 {status} {}", reason.unwrap_or_else(|| status.default_reason()))
+const LENGTH: &[u8] = b"Content-Length: ";
+
+/// Returns how many digits a number has.
+const fn digits(number: usize) -> usize {
+    match number.checked_ilog10() {
+        Some(log) => log as usize + 1,
+        None => 1,
+    }
+}
+
+/// Locates a header line that has just been written at the end of `bytes`.
+fn field(name: &HeaderName, start: usize, value: usize, bytes: &[u8]) -> Field {
+    let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let end = bytes.len() - 2;
+    let raw = bytes.get(value..end).unwrap_or(&[]);
+    let leading = raw.iter().take_while(|byte| scan::is_space(**byte)).count();
+    let trailing = raw.iter().rev().take_while(|byte| scan::is_space(**byte)).count();
+    let from = value + leading;
+    Field {
+        id: name.id(),
+        folded: false,
+        name: Span { start: offset(start), end: offset(value - 2) },
+        value: Span { start: offset(from), end: offset(end.saturating_sub(trailing).max(from)) },
+        line_end: offset(bytes.len()),
+    }
 }
 
 impl Message {
@@ -286,7 +428,7 @@ impl Message {
             HeaderName::CSeq,
             HeaderName::Timestamp,
         ];
-        let start = Builder::with_start(status_line(status, reason), Some(self.clone()));
+        let start = Builder::respond(status, reason, Some(self.clone()));
         copied.into_iter().fold(start, Builder::copy)
     }
 }

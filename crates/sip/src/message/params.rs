@@ -1,6 +1,7 @@
 //! Ordered `;name=value` parameters.
 //!
-//! RFC 3261 §25.1 (generic-param, uri-parameter). Names are case-insensitive, values keep their quotes.
+//! RFC 3261 §25.1 (generic-param, uri-parameter). Names are case-insensitive, values keep their quotes. They are kept as
+//! one text and looked up in it: most are written once and asked for once or never.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +10,27 @@ use super::scan;
 
 /// The parameters of a header value or of a URI, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Params(Vec<(String, Option<String>)>);
+pub struct Params(
+    /// `;a=1;b`: no white space around names and values, no empty member.
+    String,
+);
+
+/// Splits a member at its `=`.
+fn split(member: &str) -> (&str, Option<&str>) {
+    match scan::find_outside(member, false, |byte| byte == b'=') {
+        Some(at) => {
+            let (name, value) = scan::split_at_byte(member, at);
+            (name, Some(value))
+        }
+        None => (member, None),
+    }
+}
+
+/// Tells whether text stands already as it is kept.
+fn is_plain(text: &str) -> bool {
+    let odd = |byte: u8| scan::is_space(byte) || byte == b'"' || byte == b'<';
+    text.starts_with(';') && !text.ends_with(';') && !text.bytes().any(odd) && !text.contains(";;")
+}
 
 impl Params {
     /// Returns no parameters.
@@ -21,25 +42,48 @@ impl Params {
     /// Reads `;a=1;b` with or without the leading semicolon; empty members are skipped.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let mut params = Vec::new();
-        for member in scan::semicolons(text).filter(|member| !member.is_empty()) {
-            let equals = scan::find_outside(member, false, |byte| byte == b'=');
-            params.push(match equals {
-                Some(at) => {
-                    let (name, value) = scan::split_at_byte(member, at);
-                    (scan::trim(name).to_owned(), Some(scan::trim(value).to_owned()))
-                }
-                None => (member.to_owned(), None),
-            });
+        if text.is_empty() || is_plain(text) {
+            return Self(text.to_owned());
         }
-        Self(params)
+        let mut params = Self(String::with_capacity(text.len() + 1));
+        for member in scan::semicolons(text).filter(|member| !member.is_empty()) {
+            let (name, value) = split(member);
+            params.push(scan::trim(name), value.map(scan::trim));
+        }
+        params
+    }
+
+    fn push(&mut self, name: &str, value: Option<&str>) {
+        self.0.push(';');
+        self.0.push_str(name);
+        if let Some(value) = value {
+            self.0.push('=');
+            self.0.push_str(scan::trim(value));
+        }
+    }
+
+    /// Returns the members with the places where they start.
+    fn members(&self) -> impl Iterator<Item = (usize, &str)> {
+        let mut at = 0;
+        let members = scan::semicolons(self.0.get(1..).unwrap_or("")).filter(|_| !self.0.is_empty());
+        members.map(move |member| {
+            let start = at;
+            at += member.len() + 1;
+            (start, member)
+        })
+    }
+
+    /// Returns where a parameter stands, its semicolon included.
+    fn place(&self, name: &str) -> Option<std::ops::Range<usize>> {
+        let mut members = self.members();
+        let (start, member) = members.find(|(_, member)| split(member).0.eq_ignore_ascii_case(name))?;
+        Some(start..start + member.len() + 1)
     }
 
     /// Returns the value of `name` as written, quotes included; a name without value gives `""`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
-        Some(value.as_deref().unwrap_or(""))
+        self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.unwrap_or(""))
     }
 
     /// Returns the value of `name` without quotes and escapes.
@@ -56,17 +100,19 @@ impl Params {
 
     /// Sets `name` to `value`, in its place if it is already there, else at the end.
     pub fn set(&mut self, name: &str, value: Option<&str>) {
-        let value = value.map(str::to_owned);
-        match self.0.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            Some((_, old)) => *old = value,
-            None => self.0.push((name.to_owned(), value)),
-        }
+        let Some(place) = self.place(name) else { return self.push(name, value) };
+        let known = self.0.get(place.clone()).and_then(|member| member.get(1..)).map_or("", |m| split(m).0);
+        let mut member = Self::new();
+        member.push(known, value);
+        self.0.replace_range(place, &member.0);
     }
 
     /// Removes `name` and returns whether it was there.
     pub fn remove(&mut self, name: &str) -> bool {
         let before = self.0.len();
-        self.0.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        while let Some(place) = self.place(name) {
+            self.0.replace_range(place, "");
+        }
         self.0.len() != before
     }
 
@@ -79,13 +125,13 @@ impl Params {
 
     /// Returns the parameters in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
+        self.members().map(|(_, member)| split(member))
     }
 
     /// Returns how many parameters there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.members().count()
     }
 
     /// Returns whether there are none.
@@ -97,12 +143,6 @@ impl Params {
 
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, value) in &self.0 {
-            write!(f, ";{name}")?;
-            if let Some(value) = value {
-                write!(f, "={value}")?;
-            }
-        }
-        Ok(())
+        f.write_str(&self.0)
     }
 }

@@ -63,17 +63,38 @@ impl Message {
         Ok(Self(Arc::new(Parsed { bytes, ..rest })))
     }
 
+    /// Takes what the builder wrote where it knows each part already; only the start line is read.
+    pub(crate) fn from_fields(
+        bytes: Vec<u8>,
+        start_end: usize,
+        fields: Vec<Field>,
+        head_end: usize,
+        extra: Option<Defect>,
+    ) -> Self {
+        let bytes: Box<[u8]> = bytes.into();
+        let mut parser = Parser { fields, ..Parser::empty(&bytes) };
+        parser.defects.extend(extra);
+        let line = Line { start: 0, end: start_end, next: start_end + 2 };
+        let start = parser.own_start_line(line);
+        let rest = Parsed {
+            bytes: Box::default(),
+            start,
+            start_line: span(0, line.next),
+            fields: parser.fields,
+            head_end: offset(head_end),
+            body_end: offset(bytes.len()),
+            defects: parser.defects,
+        };
+        Self(Arc::new(Parsed { bytes, ..rest }))
+    }
+
     /// Parses what the builder wrote; a start line that the caller made unreadable is a defect here.
     pub(crate) fn from_builder(bytes: Vec<u8>, extra: Option<Defect>) -> Self {
         let bytes: Box<[u8]> = bytes.into();
         let mut parser = Parser::new(&bytes);
         parser.defects.extend(extra);
         let line = parser.line(0);
-        let start = parser.start_line(line).unwrap_or_else(|_| {
-            parser.defect(0, Fault::Method);
-            let nothing = span(line.end, line.end);
-            StartLine::Request { method: span(line.start, line.end), uri: nothing, version: nothing }
-        });
+        let start = parser.own_start_line(line);
         let rest = parser.finish(start, line);
         Self(Arc::new(Parsed { bytes, ..rest }))
     }
@@ -81,13 +102,11 @@ impl Message {
 
 impl<'a> Parser<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            fields: Vec::with_capacity(USUAL_FIELDS),
-            defects: Vec::new(),
-            bare_line_feed: false,
-            odd_byte: false,
-        }
+        Self { fields: Vec::with_capacity(USUAL_FIELDS), ..Self::empty(bytes) }
+    }
+
+    const fn empty(bytes: &'a [u8]) -> Self {
+        Self { bytes, fields: Vec::new(), defects: Vec::new(), bare_line_feed: false, odd_byte: false }
     }
 
     /// Reads what follows the start line; the caller puts the bytes in.
@@ -153,6 +172,15 @@ impl<'a> Parser<'a> {
         let text = self.slice(line.start, line.end);
         let is_status = text.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"SIP/"));
         if is_status { self.status_line(line) } else { self.request_line(line) }.ok_or(refused)
+    }
+
+    /// Reads the start line of a message of ours, which its maker may have made unreadable.
+    fn own_start_line(&mut self, line: Line) -> StartLine {
+        self.start_line(line).unwrap_or_else(|_| {
+            self.defect(0, Fault::Method);
+            let nothing = span(line.end, line.end);
+            StartLine::Request { method: span(line.start, line.end), uri: nothing, version: nothing }
+        })
     }
 
     /// Moves `at` over spaces.

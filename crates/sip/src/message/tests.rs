@@ -85,3 +85,81 @@ fn editing_a_copy_touches_only_what_is_named() {
     let popped = Builder::from_message(&stamped).remove_top(&HeaderName::Via).build();
     assert_eq!(popped.vias().unwrap(), vias[1..]);
 }
+
+/// What the builder says about the parts of a message is what reading its bytes says.
+#[test]
+fn a_built_message_is_located_as_a_received_one_is() {
+    let uri = Uri::parse("sip:bob@192.0.2.2").unwrap();
+    let request = |name: HeaderName, value: &str| {
+        Builder::request(Method::Invite, &uri)
+            .header(HeaderName::Via, "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1, SIP/2.0/UDP b;branch=2")
+            .header(HeaderName::From, "<sip:alice@192.0.2.1>;tag=1")
+            .header(HeaderName::To, "<sip:bob@192.0.2.2>")
+            .header(name, value)
+    };
+    let builders = [
+        request(HeaderName::Subject, "hello"),
+        request(HeaderName::Subject, ""),
+        request(HeaderName::Subject, "  spaces around  "),
+        request(HeaderName::Subject, "   "),
+        request(HeaderName::Subject, "tab\there"),
+        request(HeaderName::Subject, "broken\r\nX-Evil: yes"),
+        request(HeaderName::Subject, "gr\u{fc}n"),
+        request(HeaderName::Other("X-Own".into()), "1"),
+        request(HeaderName::Other("bad name".into()), "1"),
+        request(HeaderName::Other("".into()), "1"),
+        request(HeaderName::ContentLength, "7").body("text/plain", "seven"),
+        request(HeaderName::Subject, "s").body("text/plain", "five."),
+        request(HeaderName::Subject, "s").set(HeaderName::Subject, "t").set(HeaderName::Priority, "u"),
+        request(HeaderName::Subject, "s").set_top(HeaderName::Via, "SIP/2.0/TCP c").to_tag("9"),
+        request(HeaderName::Subject, "s").remove_top(&HeaderName::Via).remove(&HeaderName::Subject),
+        request(HeaderName::Subject, "s")
+            .header_top(HeaderName::Route, "<sip:p>")
+            .remove_top(&HeaderName::From),
+        Builder::response(StatusCode::OK, Some("")).header(HeaderName::To, "<sip:b>").to_tag("x\ny"),
+        Builder::response(StatusCode::OK, None),
+    ];
+    let full = request(HeaderName::Subject, "folded").body("a/b", "c").build();
+    let copies =
+        [Builder::from_message(&full), full.response_to(StatusCode::OK, None).copy(HeaderName::Subject)];
+    for builder in builders.into_iter().chain(copies) {
+        let built = builder.build();
+        let read = Message::parse(built.bytes()).unwrap();
+        let parts =
+            |message: &Message| format!("{:?}", (&message.0.start, &message.0.fields, message.0.head_end));
+        assert_eq!(parts(&built), parts(&read), "{built}");
+        assert_eq!(built.body(), read.body(), "{built}");
+        let removed = |defect: &&Defect| defect.what != Fault::LineBreakRemoved;
+        let found: Vec<_> = built.defects().iter().filter(removed).collect();
+        assert_eq!(found, read.defects().iter().collect::<Vec<_>>(), "{built}");
+    }
+}
+
+/// Parameters are looked up in their text, so every way of writing them must come out the same.
+#[test]
+fn parameters_are_kept_in_order_whatever_stands_around_them() {
+    let all = |text: &str| {
+        let params = Params::parse(text);
+        params.iter().map(|(name, value)| (name.to_owned(), value.map(str::to_owned))).collect::<Vec<_>>()
+    };
+    let pair = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+    let expected =
+        [pair("a", Some("1")), pair("B", None), pair("c", Some("")), pair("d", Some("\"x;y=<z\""))];
+    assert_eq!(all(";a=1;B;c=;d=\"x;y=<z\""), expected);
+    assert_eq!(all(" a = 1 ;; B; c= ;d = \"x;y=<z\" ;"), expected);
+    assert_eq!(all(""), []);
+    assert_eq!(all(";"), []);
+    let mut params = Params::parse(";a=1;lr;A=2;b");
+    assert_eq!(
+        (params.len(), params.get("a"), params.get("LR"), params.get("x")),
+        (4, Some("1"), Some(""), None)
+    );
+    params.set("LR", Some("on"));
+    params.set("tag", Some("t"));
+    assert_eq!(params.to_string(), ";a=1;lr=on;A=2;b;tag=t");
+    assert!(params.remove("A") && !params.remove("a"));
+    assert_eq!(params.to_string(), ";lr=on;b;tag=t");
+    params.set("b", None);
+    assert!(params.remove("lr") && params.remove("b") && params.remove("tag") && params.is_empty());
+    assert_eq!(params, Params::new());
+}

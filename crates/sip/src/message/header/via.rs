@@ -2,6 +2,7 @@
 //!
 //! RFC 3261 §20.42, §18.2; RFC 3581 (rport).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -14,6 +15,9 @@ use crate::transport::Transport;
 
 /// What a branch starts with when RFC 3261 wrote it (§8.1.1.7).
 pub const BRANCH_COOKIE: &str = "z9hG4bK";
+
+const PROTOCOL: &str = "SIP";
+const VERSION: &str = "2.0";
 
 /// The transport that a Via names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -110,9 +114,9 @@ impl fmt::Display for TransportName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Via {
     /// Protocol name, `SIP`.
-    pub protocol: String,
+    pub protocol: Cow<'static, str>,
     /// Protocol version, `2.0`.
-    pub version: String,
+    pub version: Cow<'static, str>,
     /// The transport it was sent over.
     pub transport: TransportName,
     /// The host of sent-by.
@@ -128,7 +132,7 @@ impl Via {
     #[must_use]
     pub fn new(transport: TransportName, host: Host, port: Option<u16>, branch: &str) -> Self {
         let params = Params::new().with("branch", Some(branch));
-        Self { protocol: "SIP".to_owned(), version: "2.0".to_owned(), transport, host, port, params }
+        Self { protocol: PROTOCOL.into(), version: VERSION.into(), transport, host, port, params }
     }
 
     /// Returns a copy with `;rport` without value, which asks for symmetric response routing (RFC 3581 §3).
@@ -181,6 +185,11 @@ impl Via {
     }
 }
 
+/// Keeps text as the usual one where it is that, which nearly every message says.
+fn usual(text: &str, usual: &'static str) -> Cow<'static, str> {
+    if text == usual { Cow::Borrowed(usual) } else { Cow::Owned(text.to_owned()) }
+}
+
 impl FromStr for Via {
     type Err = HeaderFault;
 
@@ -201,8 +210,8 @@ impl FromStr for Via {
             Some(digits) => Some(scan::number(digits).ok_or(HeaderFault::HostPort)?),
         };
         Ok(Self {
-            protocol: protocol.to_owned(),
-            version: version.to_owned(),
+            protocol: usual(protocol, PROTOCOL),
+            version: usual(version, VERSION),
             transport: TransportName::from_text(transport),
             host,
             port,
