@@ -1,4 +1,5 @@
-//! How soon a fresh process answers `initialize`, and how long a tool takes that only reads.
+//! How soon a fresh process answers `initialize`, how long a tool takes that only reads, and what a thousand phones with
+//! tools of their own take of memory.
 //!
 //! The client writes a request to the child's pipe and waits for the line, so both context switches are in the figure.
 #![allow(
@@ -24,6 +25,10 @@ const STARTS: usize = 20;
 const CALLS: usize = 1_000;
 /// Phones that are listed.
 const PHONES: usize = 10;
+/// Phones of a large node.
+const MANY_PHONES: usize = 1_000;
+/// Calls that are timed on it.
+const MANY_CALLS: usize = 200;
 
 struct Server {
     child: Child,
@@ -33,11 +38,12 @@ struct Server {
 }
 
 impl Server {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_offhook"))
             .arg("mcp")
             .arg("--data")
             .arg(folder)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -46,6 +52,13 @@ impl Server {
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self { child, input, output, requests: 0 }
+    }
+
+    /// Returns the resident memory of the server.
+    fn resident_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     fn write(&mut self, message: &Value) {
@@ -94,14 +107,14 @@ fn main() {
     let starts = (0..STARTS).map(|index| {
         let folder = folder.path().join(index.to_string());
         let started = Instant::now();
-        let mut server = Server::start(&folder);
+        let mut server = Server::start(&folder, &[]);
         server.initialize();
         // Before the server ends, which takes its own time.
         started.elapsed()
     });
     report("initialize_from_start", starts.collect());
 
-    let mut server = Server::start(&folder.path().join("calls"));
+    let mut server = Server::start(&folder.path().join("calls"), &[]);
     server.initialize();
     server.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
     for index in 0..PHONES {
@@ -121,6 +134,33 @@ fn main() {
         report(tool, times.collect());
     }
     report("pipe_alone", pipe_alone());
+    many_phones(&folder.path().join("many"));
+}
+
+/// Loads a file of phones and lists their tools once, then lists the phones.
+fn many_phones(folder: &Path) {
+    let mut server = Server::start(folder, &["--phone-tools", "dynamic"]);
+    server.initialize();
+    server.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    let bare = server.resident_kb();
+    let file = folder.join("phones.yaml");
+    let mut text = "defaults: {domain: 127.0.0.1, password: '1', register: false}\nphones:\n".to_owned();
+    for index in 0..MANY_PHONES {
+        text += &format!("- {{phone_id: p{index}, username: u{index}}}\n");
+    }
+    std::fs::write(&file, text).unwrap();
+    let loaded = server.call("load_phones", json!({ "path": file }));
+    assert_eq!(loaded["structuredContent"]["status"], "ok");
+    let without_tools = server.resident_kb();
+    let tools = server.request("tools/list", json!({}));
+    assert_eq!(tools["tools"].as_array().unwrap().len(), 16 + 22 * MANY_PHONES);
+    let with_tools = server.resident_kb();
+    println!(
+        "  {bare} kB with no phone, {without_tools} kB with {MANY_PHONES}, {with_tools} kB with their tools listed"
+    );
+    println!("bench: many_phones/resident = {:.1} MB", with_tools as f64 / 1000.0);
+    let times = (0..MANY_CALLS).map(|_| timed(|| drop(server.call("list_phones", json!({})))));
+    report("list_phones_of_1000", times.collect());
 }
 
 fn timed(work: impl FnOnce()) -> Duration {

@@ -178,6 +178,7 @@ impl Catalog {
                 list.extend(self.actions.iter().map(|action| action.of_all_phones.clone()));
             }
             Projection::Dynamic => {
+                list.reserve_exact(phones.len() * self.actions.len());
                 for phone in phones {
                     list.extend(self.actions.iter().map(|action| action.bound_to(phone)));
                 }

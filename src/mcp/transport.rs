@@ -1,14 +1,19 @@
 //! Newline-delimited JSON-RPC over two byte streams, for hostile input too.
 //!
 //! What is not JSON is answered with -32700, what is JSON but no message with -32600 (JSON-RPC 2.0 §5.1); batches are
-//! taken apart. Lines leave whole and in order through one writer task, so nothing can interleave with them. The end
-//! of the input cancels a token, so that tools that wait for something stop waiting.
+//! taken apart. Lines leave whole and in order through one writer task, so nothing can interleave with them; a long list
+//! of tools is written piece by piece, because it is larger than all phones together. The end of the input cancels a
+//! token, so that tools that wait for something stop waiting.
 
-use std::{collections::VecDeque, io, time::Duration};
+use std::{
+    collections::VecDeque,
+    io::{self, BufWriter, Write},
+    time::Duration,
+};
 
 use rmcp::{
     RoleServer,
-    model::{ClientJsonRpcMessage, ClientRequest, ServerJsonRpcMessage},
+    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, ServerJsonRpcMessage, ServerResult},
     transport::Transport,
 };
 use serde_json::{Value, json};
@@ -25,6 +30,15 @@ pub(super) const LONGEST_LINE: usize = 16 * 1024 * 1024;
 /// Lines that may wait for a slow reader before senders have to wait as well.
 const QUEUED_LINES: usize = 256;
 
+/// Tools in a list that is not kept as one text: 22 a phone.
+const LONG_LIST: usize = 500;
+
+/// Bytes of a piece of such a list.
+const PIECE: usize = 64 * 1024;
+
+/// Pieces that may wait for a slow reader.
+const QUEUED_PIECES: usize = 4;
+
 /// How long the last lines may take to be read by the client.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
@@ -35,9 +49,17 @@ pub(super) struct LineTransport<R> {
     batch: VecDeque<Value>,
     /// Whether a request came; before that, the SDK takes anything else as a failed handshake.
     opened: bool,
-    outgoing: Option<mpsc::Sender<Vec<u8>>>,
+    outgoing: Option<mpsc::Sender<Outgoing>>,
     writer: Option<JoinHandle<()>>,
     ended: CancellationToken,
+}
+
+/// What waits for the writer.
+enum Outgoing {
+    /// A line with its end.
+    Line(Vec<u8>),
+    /// A line whose pieces come while it is written.
+    Pieces(mpsc::Receiver<Vec<u8>>),
 }
 
 impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
@@ -111,9 +133,20 @@ impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for LineTransport<R> {
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
         let outgoing = self.outgoing.clone();
         async move {
-            let line = line_of(serde_json::to_vec(&message)?);
             let closed = || io::Error::from(io::ErrorKind::NotConnected);
-            outgoing.ok_or_else(closed)?.send(line).await.map_err(|_| closed())
+            let outgoing = outgoing.ok_or_else(closed)?;
+            if !is_long_list(&message) {
+                return outgoing.send(line_of(serde_json::to_vec(&message)?)).await.map_err(|_| closed());
+            }
+            let (sender, pieces) = mpsc::channel(QUEUED_PIECES);
+            outgoing.send(Outgoing::Pieces(pieces)).await.map_err(|_| closed())?;
+            // It waits for the reader, and neither a runtime thread nor the next message may do that here.
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = write_pieces(&message, sender) {
+                    tracing::debug!(%error, "the client has gone before the end of a list");
+                }
+            });
+            Ok(())
         }
     }
 
@@ -187,9 +220,37 @@ fn is_misread(request: &ClientRequest) -> bool {
     false
 }
 
-fn line_of(mut json: Vec<u8>) -> Vec<u8> {
+fn line_of(mut json: Vec<u8>) -> Outgoing {
     json.push(b'\n');
-    json
+    Outgoing::Line(json)
+}
+
+fn is_long_list(message: &ServerJsonRpcMessage) -> bool {
+    let JsonRpcMessage::Response(response) = message else { return false };
+    matches!(&response.result, ServerResult::ListToolsResult(list) if list.tools.len() > LONG_LIST)
+}
+
+/// Writes a message as a line, piece by piece.
+fn write_pieces(message: &ServerJsonRpcMessage, pieces: mpsc::Sender<Vec<u8>>) -> io::Result<()> {
+    let mut writer = BufWriter::with_capacity(PIECE, Pieces(pieces));
+    serde_json::to_writer(&mut writer, message)?;
+    writer.write_all(b"\n")?;
+    writer.flush()
+}
+
+/// Hands pieces over to the writer task; blocks while enough of them wait.
+struct Pieces(mpsc::Sender<Vec<u8>>);
+
+impl io::Write for Pieces {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        self.0.blocking_send(piece.to_vec()).map_err(gone)?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn trimmed(line: &[u8]) -> &[u8] {
@@ -198,12 +259,19 @@ fn trimmed(line: &[u8]) -> &[u8] {
 
 async fn write_lines(
     mut output: impl AsyncWrite + Send + Unpin,
-    mut queue: mpsc::Receiver<Vec<u8>>,
+    mut queue: mpsc::Receiver<Outgoing>,
     ended: CancellationToken,
 ) {
-    while let Some(line) = queue.recv().await {
+    while let Some(outgoing) = queue.recv().await {
         let written = async {
-            output.write_all(&line).await?;
+            match outgoing {
+                Outgoing::Line(line) => output.write_all(&line).await?,
+                Outgoing::Pieces(mut pieces) => {
+                    while let Some(piece) = pieces.recv().await {
+                        output.write_all(&piece).await?;
+                    }
+                }
+            }
             output.flush().await
         };
         if let Err(error) = written.await {

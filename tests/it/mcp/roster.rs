@@ -100,6 +100,32 @@ async fn a_refused_command_tells_code_and_what_is_possible() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_roster_is_shown_in_part_and_its_tools_whole() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    for number in 0..100 {
+        client.add_phone(&format!("p{number}")).await;
+    }
+    let list = client.call("list_phones", json!({})).await;
+    assert_eq!(keys(&list), ["total_count", "phones"]);
+    for number in 100..120 {
+        client.add_phone(&format!("p{number}")).await;
+    }
+    let list = client.call("list_phones", json!({})).await;
+    assert_eq!(keys(&list), ["total_count", "phones", "more"]);
+    assert_eq!((&list["total_count"], list["phones"].as_array().unwrap().len()), (&json!(120), 100));
+    assert_eq!(list["more"], "20 more; get_phone shows one by its phone_id");
+    // The list is written in pieces; what is asked for meanwhile does not come between them.
+    let tools = client.begin("tools/list", json!({})).await;
+    let ping = client.begin("ping", json!({})).await;
+    let tools = client.answer(tools).await;
+    let names = tools["result"]["tools"].as_array().unwrap();
+    assert_eq!(names.len(), 12 + 4 + 120 * 22);
+    assert_eq!(names.last().unwrap()["name"], "p119_register");
+    assert_eq!(client.answer(ping).await["result"], json!({}));
+}
+
+#[tokio::test(start_paused = true)]
 async fn list_phones_and_get_phone_show_settings_but_never_a_password() {
     let world = World::new();
     let mut client = world.client(PhoneTools::Auto, LEGACY).await;
