@@ -170,6 +170,13 @@ counted_id! {
     RunId, "run"
 }
 
+counted_id! {
+    /// One client of a surface that several may use at once, `client-2`.
+    ///
+    /// Counted from 1 in each process.
+    ClientId, "client"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

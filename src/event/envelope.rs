@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Event, TimerReason};
-use crate::id::{CallId, PhoneId, RunId, Seq};
+use crate::id::{CallId, ClientId, PhoneId, RunId, Seq};
 
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -97,6 +97,9 @@ pub enum Cause {
     Command {
         /// Through which door.
         surface: Surface,
+        /// Which client there, where there may be several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<ClientId>,
         /// The request's own id there, where it has one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<String>,
@@ -139,7 +142,7 @@ impl Cause {
     /// A command without a request id.
     #[must_use]
     pub const fn command(surface: Surface) -> Self {
-        Self::Command { surface, request: None }
+        Self::Command { surface, client: None, request: None }
     }
 }
 

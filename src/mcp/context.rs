@@ -7,7 +7,10 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Cause, Surface};
+use crate::{
+    event::{Cause, Surface},
+    id::ClientId,
+};
 
 /// One call of a tool.
 pub(super) struct CallContext {
@@ -21,7 +24,11 @@ pub(super) struct CallContext {
 
 impl CallContext {
     /// Reads the context of a request.
-    pub(super) fn of(request: &RequestContext<RoleServer>, closing: &CancellationToken) -> Self {
+    pub(super) fn of(
+        request: &RequestContext<RoleServer>,
+        client: ClientId,
+        closing: &CancellationToken,
+    ) -> Self {
         let progress = request.meta.get_progress_token().map(|token| Progress {
             token,
             peer: request.peer.clone(),
@@ -29,7 +36,11 @@ impl CallContext {
             count: 0,
         });
         Self {
-            cause: Cause::Command { surface: Surface::Mcp, request: Some(request.id.to_string()) },
+            cause: Cause::Command {
+                surface: Surface::Mcp,
+                client: Some(client),
+                request: Some(request.id.to_string()),
+            },
             canceled: request.ct.clone(),
             progress,
         }

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod catalog;
+mod client;
 mod compat;
 mod context;
 mod engine;

@@ -17,6 +17,7 @@ use crate::{
 };
 
 /// Everything that a server needs.
+#[derive(Clone)]
 pub struct Services {
     /// The one door for everything that changes something.
     pub execute: Arc<dyn Execute>,

@@ -241,7 +241,7 @@ fn write_pieces(message: &ServerJsonRpcMessage, pieces: mpsc::Sender<Vec<u8>>) -
 /// Hands pieces over to the writer task; blocks while enough of them wait.
 struct Pieces(mpsc::Sender<Vec<u8>>);
 
-impl io::Write for Pieces {
+impl Write for Pieces {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         self.0.blocking_send(piece.to_vec()).map_err(gone)?;

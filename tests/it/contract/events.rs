@@ -287,7 +287,11 @@ fn samples() -> Vec<Envelope> {
     add(&Subject::system, Cause::Start, SystemEvent::Started { version: s("0.1.0") }.into());
     let request = Some(s("7"));
     for event in phone_events() {
-        add(&phone, Cause::Command { surface: Surface::Mcp, request: request.clone() }, event.into());
+        add(
+            &phone,
+            Cause::Command { surface: Surface::Mcp, client: None, request: request.clone() },
+            event.into(),
+        );
     }
     for event in sip_events() {
         add(&phone, Cause::Network, event.into());
@@ -332,7 +336,7 @@ fn every_kind_of_event_has_the_reviewed_form() {
 #[test]
 fn every_cause_has_the_reviewed_form() {
     let causes = [
-        Cause::Command { surface: Surface::Mcp, request: Some(s("7")) },
+        Cause::Command { surface: Surface::Mcp, client: None, request: Some(s("7")) },
         Cause::command(Surface::Cli),
         Cause::command(Surface::Library),
         Cause::Run { run: RunId(1), hook: s("answer") },

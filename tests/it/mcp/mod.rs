@@ -1,6 +1,7 @@
 //! The MCP server over a journal that a stand-in for the phones writes.
 
 mod actions;
+mod clients;
 mod engine;
 mod native;
 mod process;
