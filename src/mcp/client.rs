@@ -133,7 +133,9 @@ impl Client {
         for phone in mine {
             let (services, cause) = (Arc::clone(&self.services), self.cause());
             farewells.spawn(async move {
-                let dropped = services.execute.execute(Command::Node(NodeCommand::DropPhone { phone, hang_up: true }), cause);
+                let dropped = services
+                    .execute
+                    .execute(Command::Node(NodeCommand::DropPhone { phone, hang_up: true }), cause);
                 if let Err(error) = dropped.await {
                     tracing::debug!(%error, "refused while leaving");
                 }
@@ -196,7 +198,9 @@ impl Door {
                 return;
             }
         }
-        if let Err(error) = self.execute.execute(Command::Node(NodeCommand::DropPhone { phone, hang_up: true }), cause).await {
+        if let Err(error) =
+            self.execute.execute(Command::Node(NodeCommand::DropPhone { phone, hang_up: true }), cause).await
+        {
             tracing::debug!(%error, "a phone of a client that has left stays");
         }
     }

@@ -29,7 +29,14 @@ fn ended() -> CallEvent {
 
 fn finished() -> RunEvent {
     let (verdict, reason) = (Verdict::Passed, "all held".to_owned());
-    RunEvent::Finished { verdict, reason, elapsed_ms: 1, ending: None }
+    RunEvent::Finished {
+        verdict,
+        reason,
+        elapsed_ms: 1,
+        ending: None,
+        idle_hooks: Vec::new(),
+        left_over: Vec::new(),
+    }
 }
 
 fn added() -> PhoneEvent {
@@ -70,13 +77,18 @@ fn busy(folder: &Path) -> Journal {
     }
     placed(&journal, 10);
     let phones = vec!["p".to_owned(), "a".to_owned()];
-    says(&journal, 1, None, RunEvent::Started { name: "n".into(), phones, source: None });
+    says(&journal, 1, None, RunEvent::Started { name: "n".into(), phones, source: None, tags: Vec::new() });
     says(&journal, 1, Some("p"), added());
     says(&journal, 1, Some("a"), PhoneEvent::Registering { registrar: "sip:r".into() });
     call(&journal, 11, Some(1), 1);
     says(&journal, 1, Some("p"), PhoneEvent::Dropped {});
     says(&journal, 1, None, finished());
-    says(&journal, 2, None, RunEvent::Started { name: "n".into(), phones: Vec::new(), source: None });
+    says(
+        &journal,
+        2,
+        None,
+        RunEvent::Started { name: "n".into(), phones: Vec::new(), source: None, tags: Vec::new() },
+    );
     call(&journal, 12, Some(2), 1);
     call(&journal, 13, None, 1);
     journal.append(Subject::system(), Cause::Start, SystemEvent::Stopped {});

@@ -426,7 +426,7 @@ fn a_data_folder_of_the_first_layout_opens_whole_is_brought_up_and_goes_on() {
     assert_eq!(views.counters(), read);
     assert_eq!((views.next_call_id(), views.next_run_id()), (CallId(3), RunId(4)));
     assert!(views.all_active_calls().is_empty() && views.phones().is_empty());
-    assert_eq!(views.run(RunId(2)).unwrap().verdict, Some(Verdict::Passed));
+    assert_eq!(views.run(RunId(2)).unwrap().end.as_ref().map(|end| end.verdict), Some(Verdict::Passed));
     assert_eq!(journal.query_blocking(&Query::default()).unwrap().len(), 141);
     assert_eq!(journal.append(Subject::system(), Cause::Start, SystemEvent::Stopped {}), Seq(142));
     let pruned = journal.prune_blocking(journal.wall().now(), offhook::journal::Asker::Prune).unwrap();

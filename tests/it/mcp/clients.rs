@@ -36,6 +36,8 @@ fn server(node: &Node) -> McpServer {
         execute: board.clone(),
         journal: node.journal().clone(),
         views: node.views().clone(),
+        pool: node.switchboard().pool().clone(),
+        lease_wait: Duration::from_secs(30),
         profile: node.profile().cloned(),
     };
     let services = Services {
@@ -122,7 +124,7 @@ async fn a_phone_belongs_to_the_client_that_made_it_last_and_the_journal_says_wh
     add(&mut second, &node, "a", "6002").await;
     first.close().await;
     assert_eq!(phones(&mut second).await, ["a"]);
-    let added = Query { kinds: vec!["phone.added".into()], ..Query::default() };
+    let added = Query::of_kinds(&["phone.added"]);
     let makers = node.journal().query(&added).await.unwrap();
     let makers = makers.iter().map(|envelope| {
         let Cause::Command { client, .. } = &envelope.cause else { panic!("{envelope:?}") };
@@ -130,7 +132,7 @@ async fn a_phone_belongs_to_the_client_that_made_it_last_and_the_journal_says_wh
     });
     assert_eq!(makers.collect::<Vec<_>>(), [Some(ClientId(1)), Some(ClientId(2))]);
     second.close().await;
-    let dropped = Query { kinds: vec!["phone.dropped".into()], ..Query::default() };
+    let dropped = Query::of_kinds(&["phone.dropped"]);
     let dropped = node.journal().query(&dropped).await.unwrap();
     assert!(matches!(dropped.last().unwrap().event, Event::Phone(PhoneEvent::Dropped {})));
     assert!(matches!(dropped.last().unwrap().cause, Cause::Command { client: Some(ClientId(2)), .. }));
@@ -161,7 +163,7 @@ async fn a_run_ends_with_the_client_that_started_it_and_no_other_does() {
     first.close().await;
     assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
     let runs = node.views().runs();
-    let over: Vec<bool> = runs.iter().map(|run| run.verdict.is_some()).collect();
+    let over: Vec<bool> = runs.iter().map(|run| run.end.is_some()).collect();
     assert_eq!(over.iter().filter(|over| **over).count(), 1, "{runs:?}");
     let result = second.answer(own).await;
     assert_eq!(result["result"]["structuredContent"]["elapsed_ms"], 60_000, "{result}");
