@@ -19,6 +19,8 @@ pub mod view;
 
 pub mod media;
 
+pub mod pbx;
+
 pub mod call;
 pub mod lab;
 pub mod report;

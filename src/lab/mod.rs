@@ -9,6 +9,7 @@
 //!                       └─► media: one reader a leg, one clock for all
 //! ```
 
+mod connector;
 mod engine;
 mod media;
 mod options;
@@ -16,6 +17,7 @@ mod running;
 mod shell;
 mod users;
 
+pub use connector::LabConnector;
 pub use engine::LiveCounts;
 pub use options::{DigestChoice, LabOptions, Timing};
 pub use running::{Lab, LabError};

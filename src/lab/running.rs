@@ -10,6 +10,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     engine::{Engine, EngineOptions, LiveCounts, NUMBERS},
@@ -55,6 +56,10 @@ pub struct Lab {
     signaling: Arc<Signaling>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
+    /// Canceled when the task has ended, however it did.
+    ended: CancellationToken,
+    #[cfg(test)]
+    failure: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl Lab {
@@ -82,10 +87,36 @@ impl Lab {
         let parts = EngineOptions { lab: options, users: table, address, seed, media, network };
         let engine = Arc::new(Mutex::new(Engine::new(parts)));
         let signaling = Arc::new(signaling);
-        let shell = Shell { engine: Arc::clone(&engine), signaling: Arc::clone(&signaling), arrivals, facts };
+        #[cfg(test)]
+        let failure = Arc::<std::sync::atomic::AtomicBool>::default();
+        let shell = Shell {
+            engine: Arc::clone(&engine),
+            signaling: Arc::clone(&signaling),
+            arrivals,
+            facts,
+            #[cfg(test)]
+            fail: Arc::clone(&failure),
+        };
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(shell.run(stopped));
-        Ok(Self { address, realm, users, engine, signaling, stop: Some(stop), task })
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
+        let task = tokio::spawn(async move {
+            shell.run(stopped).await;
+            // Dropped by a panic as well.
+            drop(guard);
+        });
+        Ok(Self {
+            address,
+            realm,
+            users,
+            engine,
+            signaling,
+            stop: Some(stop),
+            task,
+            ended,
+            #[cfg(test)]
+            failure,
+        })
     }
 
     /// Returns where phones reach it, UDP and TCP.
@@ -109,6 +140,22 @@ impl Lab {
                 .map(|(name, number)| ((*name).to_owned(), (*number).to_owned()))
                 .collect(),
         }
+    }
+
+    /// Returns who may register.
+    pub(super) fn users(&self) -> &[User] {
+        &self.users
+    }
+
+    /// Waits until its task has ended, by [`Lab::stop`] or because it broke.
+    pub(super) fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.ended.clone().cancelled_owned()
+    }
+
+    /// Returns what lets the task panic at its next input.
+    #[cfg(test)]
+    pub(super) fn failure(&self) -> Arc<std::sync::atomic::AtomicBool> {
+        Arc::clone(&self.failure)
     }
 
     /// Returns what is alive: for post-conditions of tests.

@@ -23,6 +23,9 @@ pub(super) struct Shell {
     pub(super) signaling: Arc<Signaling>,
     pub(super) arrivals: mpsc::Receiver<Arrival>,
     pub(super) facts: mpsc::Receiver<MediaFact>,
+    /// Panics at the next input once it is set.
+    #[cfg(test)]
+    pub(super) fail: Arc<std::sync::atomic::AtomicBool>,
 }
 
 /// Locks the engine; a panic elsewhere does not make its state unreadable.
@@ -67,6 +70,8 @@ impl Shell {
     }
 
     fn arrived(&self, arrival: Arrival) {
+        #[cfg(test)]
+        assert!(!self.fail.load(std::sync::atomic::Ordering::Relaxed), "asked to");
         let mut engine = lock(&self.engine);
         match arrival {
             Arrival::Message { flow, message, permit } => {

@@ -12,9 +12,10 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use super::{Data, NodeOptions, fresh_folder};
 use crate::{
     artifact::Recordings,
+    command::Rejection,
     config::PbxProfile,
     journal::{Journal, JournalError},
-    lab::{Lab, LabError},
+    lab::LabConnector,
     net::Network,
     phone::CLOSING,
     switchboard::{Options, ShutdownError, StartError, Switchboard},
@@ -43,7 +44,7 @@ pub enum NodeError {
     Start(#[from] StartError),
     /// The lab PBX did not start.
     #[error("the embedded lab PBX did not start")]
-    Lab(#[from] LabError),
+    Lab(#[source] Rejection),
 }
 
 /// The end of a node was not in order.
@@ -63,7 +64,7 @@ pub enum StopError {
 /// A program that runs: phones and their tree, the journal and its folds, the lab.
 pub struct Node {
     switchboard: Switchboard,
-    lab: Option<Lab>,
+    lab: Option<Arc<LabConnector>>,
     profile: Option<PbxProfile>,
     recordings: Recordings,
     data: Data,
@@ -104,18 +105,15 @@ impl Node {
         let profile = options.profile;
         let mut node = Self { switchboard, lab: None, profile, recordings, data, retention, temporary };
         if let Some(lab) = options.lab {
-            match Lab::start(network, lab) {
-                Ok(lab) => {
-                    node.profile = Some(lab.profile());
-                    node.lab = Some(lab);
+            let lab = Arc::new(LabConnector::new(network, lab));
+            if let Err(rejection) = node.switchboard.connect(lab.clone()).await {
+                if let Err(error) = node.stop().await {
+                    tracing::warn!(%error, "what had been started did not end in order");
                 }
-                Err(error) => {
-                    if let Err(error) = node.stop().await {
-                        tracing::warn!(%error, "what had been started did not end in order");
-                    }
-                    return Err(error.into());
-                }
+                return Err(NodeError::Lab(rejection));
             }
+            node.profile = lab.profile();
+            node.lab = Some(lab);
         }
         Ok(node)
     }
@@ -140,8 +138,8 @@ impl Node {
 
     /// Returns the embedded lab PBX.
     #[must_use]
-    pub const fn lab(&self) -> Option<&Lab> {
-        self.lab.as_ref()
+    pub fn lab(&self) -> Option<&LabConnector> {
+        self.lab.as_deref()
     }
 
     /// Returns the phone system that scenarios make phones for: the lab's own where there is a lab.
@@ -179,9 +177,7 @@ impl Node {
                 Err(self.journal().close().await.map_or_else(StopError::LateAndLost, |()| StopError::Late))
             }
         };
-        if let Some(lab) = self.lab {
-            lab.stop().await;
-        }
+        self.switchboard.disconnect().await;
         if let Some(folder) = self.temporary {
             remove(folder).await;
         }

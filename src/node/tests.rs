@@ -1,10 +1,10 @@
 //! A node starts whole or not at all, and leaves nothing behind.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    command::{Command, Execute},
+    command::{Command, Execute, PhoneCommand},
     event::{Cause, PhoneSpec, Surface, Transport},
     id::Seq,
     lab::LabOptions,
@@ -80,4 +80,28 @@ async fn a_lab_that_cannot_listen_leaves_nothing_running() {
     assert_eq!(network.sockets(), 0);
     // The folder is free again.
     Node::start(in_folder(&network, folder.path())).await.unwrap().stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lab_that_breaks_comes_back_and_phones_register_again() {
+    let network = sim::Network::new(1);
+    let node = NodeOptions { lab: Some(LabOptions::default()), ..options(&network) };
+    let node = Node::start(node).await.unwrap();
+    let profile = node.profile().unwrap().clone();
+    add(&node, "a").await;
+    let phone = "a".parse().unwrap();
+    assert!(node.views().phone(&phone).unwrap().registration.registered);
+
+    for _ in 0..3 {
+        node.lab().unwrap().fail();
+        let before = node.journal().head();
+        // The REGISTER that breaks the lab is repeated until somebody answers.
+        let register = Command::Phone(phone.clone(), PhoneCommand::Register);
+        node.switchboard().execute(register, Cause::command(Surface::Library)).await.unwrap();
+        let mut reader = node.journal().reader(before);
+        let again = async { while reader.next().await.unwrap().event.kind() != "phone.registered" {} };
+        tokio::time::timeout(Duration::from_secs(20), again).await.unwrap();
+        assert_eq!(node.lab().unwrap().profile().as_ref(), Some(&profile), "address and users are the same");
+    }
+    node.stop().await.unwrap();
 }

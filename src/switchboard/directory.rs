@@ -1,4 +1,4 @@
-//! Which actor is which phone; the root keeps it, the switchboard reads it.
+//! Which actor is which child; the supervisor keeps it, the switchboard reads it.
 
 use std::{
     collections::BTreeMap,
@@ -7,32 +7,45 @@ use std::{
 
 use ractor::{ActorId, ActorRef};
 
-use crate::{id::PhoneId, phone::PhoneMessage};
+use super::supervisor::Supervised;
 
-/// Addresses of the phones that are up; clones share it.
-#[derive(Clone, Default)]
-pub(super) struct Directory {
-    phones: Arc<RwLock<BTreeMap<PhoneId, ActorRef<PhoneMessage>>>>,
+type Actors<C> = BTreeMap<<C as Supervised>::Id, ActorRef<<C as Supervised>::Message>>;
+
+/// Addresses of the children that are up; clones share it.
+pub(super) struct Directory<C: Supervised> {
+    actors: Arc<RwLock<Actors<C>>>,
 }
 
-impl Directory {
-    pub(super) fn get(&self, phone: &PhoneId) -> Option<ActorRef<PhoneMessage>> {
-        self.phones.read().unwrap_or_else(PoisonError::into_inner).get(phone).cloned()
+impl<C: Supervised> Clone for Directory<C> {
+    fn clone(&self) -> Self {
+        Self { actors: Arc::clone(&self.actors) }
+    }
+}
+
+impl<C: Supervised> Default for Directory<C> {
+    fn default() -> Self {
+        Self { actors: Arc::default() }
+    }
+}
+
+impl<C: Supervised> Directory<C> {
+    pub(super) fn get(&self, id: &C::Id) -> Option<ActorRef<C::Message>> {
+        self.actors.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    pub(super) fn all(&self) -> Vec<PhoneId> {
-        self.phones.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    pub(super) fn all(&self) -> Vec<C::Id> {
+        self.actors.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
-    pub(super) fn enter(&self, phone: PhoneId, actor: ActorRef<PhoneMessage>) {
-        self.phones.write().unwrap_or_else(PoisonError::into_inner).insert(phone, actor);
+    pub(super) fn enter(&self, id: C::Id, actor: ActorRef<C::Message>) {
+        self.actors.write().unwrap_or_else(PoisonError::into_inner).insert(id, actor);
     }
 
-    /// Removes a phone if it is still this actor, and returns its name.
-    pub(super) fn remove(&self, actor: ActorId) -> Option<PhoneId> {
-        let mut phones = self.phones.write().unwrap_or_else(PoisonError::into_inner);
-        let phone = phones.iter().find(|(_, known)| known.get_id() == actor).map(|(id, _)| id.clone())?;
-        phones.remove(&phone);
-        Some(phone)
+    /// Removes a child if it is still this actor.
+    pub(super) fn remove(&self, actor: ActorId) {
+        self.actors
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, known| known.get_id() != actor);
     }
 }

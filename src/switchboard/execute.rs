@@ -2,7 +2,9 @@
 
 use std::{future::Future, pin::Pin, time::Duration};
 
-use super::{Switchboard, call_actor::ask, passwords::NotKept, restart, supervisor::RootMessage};
+use super::{
+    Switchboard, call_actor::ask, passwords::NotKept, phones::Changed, restart, supervisor::Supervise,
+};
 use crate::{
     call::unavailable_codecs,
     command::{
@@ -238,8 +240,8 @@ impl Switchboard {
     ) -> Result<Outcome, Rejection> {
         let registrar = Registrar::find(&*self.inner.shared.network, &spec).await?;
         let arguments = self.arguments(phone, spec, password, registrar, dangling, Cause::Start);
-        let arguments = Box::new(arguments);
-        ask(&self.inner.root, ANSWER, |reply| RootMessage::EndCalls { arguments, reply }).await
+        let (id, arguments) = (arguments.id.clone(), Box::new(arguments));
+        ask(&self.inner.root, ANSWER, |reply| Supervise::EndCalls { id, arguments, reply }).await
     }
 
     fn arguments(
@@ -275,8 +277,8 @@ impl Switchboard {
     }
 
     async fn start_phone(&self, arguments: PhoneArguments) -> Result<Outcome, Rejection> {
-        let arguments = Box::new(arguments);
-        ask(&self.inner.root, ANSWER, |reply| RootMessage::Start { arguments, reply }).await
+        let (id, arguments) = (arguments.id.clone(), Box::new(arguments));
+        ask(&self.inner.root, ANSWER, |reply| Supervise::Start { id, arguments, reply }).await
     }
 
     /// Lets a later restart use the new settings and password.
@@ -287,7 +289,8 @@ impl Switchboard {
         {
             tracing::warn!(phone = %phone, %error, "password cannot be kept");
         }
-        let changed = RootMessage::Remember { phone: phone.clone(), spec: view.spec.clone(), password };
+        let change = Changed { spec: view.spec.clone(), password };
+        let changed = Supervise::Remember { id: phone.clone(), change };
         // The root outlives every phone.
         drop(self.inner.root.cast(changed));
     }
@@ -305,7 +308,7 @@ impl Switchboard {
         hang_up: bool,
         cause: Cause,
     ) -> Result<Outcome, Rejection> {
-        ask(&self.inner.root, ANSWER, |reply| RootMessage::Drop { phone, hang_up, cause, reply }).await
+        ask(&self.inner.root, ANSWER, |reply| Supervise::Drop { id: phone, hang_up, cause, reply }).await
     }
 
     async fn to_phone(

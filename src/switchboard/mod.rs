@@ -4,10 +4,12 @@
 //! the tree of actors: a root that supervises phones, which supervise their calls.
 
 mod call_actor;
+mod connectors;
 mod directory;
 mod execute;
 mod options;
 mod passwords;
+mod phones;
 mod places;
 mod restart;
 mod sidecars;

@@ -10,11 +10,13 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::{
     Options, StartError,
+    connectors::Connectors,
     directory::Directory,
     execute::ANSWER,
     passwords::Passwords,
+    phones::Phones,
     places::Places,
-    supervisor::{Closing, Root, RootArguments, RootMessage},
+    supervisor::{Closing, Supervise, Supervisor},
     turns::Turns,
 };
 use crate::{
@@ -36,10 +38,11 @@ pub struct Switchboard {
 pub(super) struct Inner {
     pub(super) journal: Journal,
     pub(super) views: Views,
-    pub(super) directory: Directory,
+    pub(super) directory: Directory<Phones>,
     pub(super) turns: Turns,
     pub(super) places: Places,
-    pub(super) root: ActorRef<RootMessage>,
+    pub(super) root: ActorRef<Supervise<Phones>>,
+    pub(super) connectors: ActorRef<Supervise<Connectors>>,
     pub(super) shared: Shared,
     pub(super) passwords: Passwords,
     pub(super) registration_wait: Duration,
@@ -73,9 +76,10 @@ impl Switchboard {
             next_call: Arc::new(AtomicU64::new(views.next_call_id().0)),
             seed: options.seed,
         };
-        let arguments =
-            RootArguments { directory: directory.clone(), shared: shared.clone(), views: views.clone() };
-        let (root, _) = Actor::spawn(None, Root, arguments).await?;
+        let phones = Phones { shared: shared.clone(), views: views.clone() };
+        let (root, _) = Actor::spawn(None, Supervisor::new(), (phones, directory.clone())).await?;
+        let connectors = (Connectors { journal: options.journal.clone() }, Directory::default());
+        let (connectors, _) = Actor::spawn(None, Supervisor::new(), connectors).await?;
         let described = super::sidecars::describe_recordings(options.journal.clone(), views.clone());
         let inner = Inner {
             sidecars: tokio::spawn(described).abort_handle(),
@@ -85,6 +89,7 @@ impl Switchboard {
             turns: Turns::default(),
             places: Places::default(),
             root,
+            connectors,
             shared,
             passwords: Passwords::new(options.credentials),
             registration_wait: options.registration_wait,
@@ -153,8 +158,8 @@ impl Switchboard {
     async fn close_phones(&self) {
         let (reply, closing) = oneshot::channel();
         // Without a root there are no phones.
-        drop(self.inner.root.cast(RootMessage::CloseAll { reply }));
-        for Closing { phone, closed } in closing.await.unwrap_or_default() {
+        drop(self.inner.root.cast(Supervise::CloseAll { reply }));
+        for Closing { id: phone, closed } in closing.await.unwrap_or_default() {
             if let Ok(Err(rejection)) = closed.await {
                 tracing::warn!(%phone, error = %rejection, "phone did not close in order");
             }

@@ -1,0 +1,181 @@
+//! Links to phone systems as supervised children.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::{sync::oneshot, task::AbortHandle};
+
+use super::{
+    Switchboard,
+    call_actor::ask,
+    supervisor::{Closing, Supervise, Supervised},
+};
+use crate::{
+    command::{Code, Outcome, Rejection},
+    event::Cause,
+    journal::Journal,
+    pbx::{Connector, Link},
+};
+
+/// A link stands within this time, or does not come about.
+const START: Duration = Duration::from_secs(10);
+
+/// What supervising connectors needs.
+pub(super) struct Connectors {
+    pub(super) journal: Journal,
+}
+
+impl Supervised for Connectors {
+    type Id = String;
+    type Arguments = Arc<dyn Connector>;
+    type Message = LinkMessage;
+    type Actor = LinkActor;
+    type Change = std::convert::Infallible;
+
+    fn actor() -> LinkActor {
+        LinkActor
+    }
+
+    fn close(_: bool, _: Cause) -> LinkMessage {
+        LinkMessage::Close
+    }
+
+    fn change(_: &mut Arc<dyn Connector>, change: std::convert::Infallible) {
+        match change {}
+    }
+
+    async fn next_life(&self, _: &String, connector: Arc<dyn Connector>) -> Arc<dyn Connector> {
+        connector
+    }
+
+    fn last_life(connector: Arc<dyn Connector>) -> Arc<dyn Connector> {
+        connector
+    }
+
+    // A link that does not stand has left nothing: no journal knows it.
+    fn is_known(&self, _: &String) -> bool {
+        false
+    }
+
+    fn has_left_work(&self, _: &String) -> bool {
+        false
+    }
+
+    fn cannot_start(&self, id: &String, why: &str) -> Rejection {
+        Rejection::new(Code::Unavailable, format!("{id} cannot start: {why}"))
+    }
+
+    fn not_found(&self, id: &String) -> Rejection {
+        Rejection::new(Code::NotFound, format!("there is no connector '{id}'"))
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome { seq: self.journal.head(), call: None, calls: Vec::new() }
+    }
+
+    fn failed(&self, _: &String, _: &mut Arc<dyn Connector>, _: &str) {}
+
+    fn restarted(&self, id: &String, _: &Arc<dyn Connector>, attempt: u32) {
+        tracing::warn!(connector = %id, attempt, "linked again");
+    }
+
+    fn dropped(&self, _: &String, _: &Cause) {}
+
+    fn forgotten(&self, _: &String, _: &Cause) {}
+}
+
+/// Holds one link; fails when the link does.
+pub(super) struct LinkActor;
+
+/// What a link's actor can be told.
+#[derive(Debug)]
+pub(super) enum LinkMessage {
+    /// The link has failed.
+    Failed(String),
+    /// End it in good order.
+    Close,
+}
+
+/// A link and what watches it.
+pub(super) struct Held {
+    link: Option<Box<dyn Link>>,
+    watcher: AbortHandle,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.watcher.abort();
+    }
+}
+
+impl Actor for LinkActor {
+    type Msg = LinkMessage;
+    type State = Held;
+    type Arguments = Arc<dyn Connector>;
+
+    async fn pre_start(
+        &self,
+        me: ActorRef<LinkMessage>,
+        connector: Arc<dyn Connector>,
+    ) -> Result<Held, ActorProcessingErr> {
+        let link = connector.start().await.map_err(|error| with_sources(&*error))?;
+        tracing::info!(connector = connector.name(), address = link.address(), "linked");
+        let failed = link.failed();
+        let watch = async move {
+            // Nobody hears it once the actor has ended.
+            drop(me.cast(LinkMessage::Failed(failed.await)));
+        };
+        Ok(Held { link: Some(link), watcher: tokio::spawn(watch).abort_handle() })
+    }
+
+    async fn handle(
+        &self,
+        me: ActorRef<LinkMessage>,
+        message: LinkMessage,
+        held: &mut Held,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            // The one error that a handler returns: the supervisor starts the link again.
+            LinkMessage::Failed(why) => Err(why.into()),
+            LinkMessage::Close => {
+                held.watcher.abort();
+                if let Some(link) = held.link.take() {
+                    link.stop().await;
+                }
+                me.stop(None);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Returns an error with all that it comes from.
+fn with_sources(error: &(dyn Error + 'static)) -> String {
+    let texts = std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string);
+    texts.collect::<Vec<_>>().join(": ")
+}
+
+impl Switchboard {
+    /// Links a phone system; the link is made again whenever it fails, until [`disconnect`](Self::disconnect).
+    ///
+    /// # Errors
+    /// The first attempt failed, or the process is about to end.
+    pub async fn connect(&self, connector: Arc<dyn Connector>) -> Result<(), Rejection> {
+        let (id, arguments) = (connector.name().to_owned(), Box::new(connector));
+        let start = |reply| Supervise::Start { id, arguments, reply };
+        ask(&self.inner.connectors, START, start).await.map(drop)
+    }
+
+    /// Ends all links in good order.
+    pub async fn disconnect(&self) {
+        let (reply, closing) = oneshot::channel();
+        // Without a supervisor there are no links.
+        drop(self.inner.connectors.cast(Supervise::CloseAll { reply }));
+        for Closing { id, closed } in closing.await.unwrap_or_default() {
+            if let Ok(Err(rejection)) = closed.await {
+                tracing::warn!(connector = %id, error = %rejection, "a link did not end in order");
+            }
+        }
+        self.inner.connectors.stop(None);
+    }
+}
