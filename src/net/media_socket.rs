@@ -96,6 +96,12 @@ impl MediaSocket for SystemMedia {
     }
 }
 
+/// Two clocks were read together when it took less than this.
+const TOGETHER: Duration = Duration::from_micros(100);
+
+/// How often the clocks are read again at most when it took longer.
+const READINGS: usize = 3;
+
 /// The kernel stamps by the wall clock, everything else goes by tokio's: both, read at one moment.
 struct Clocks {
     now: Instant,
@@ -103,13 +109,28 @@ struct Clocks {
 }
 
 impl Clocks {
+    fn read() -> Self {
+        let mut best = Self::pair();
+        // A pause between the two readings would shift every stamp by as much.
+        for _ in 0..READINGS {
+            if best.0 < TOGETHER {
+                break;
+            }
+            let next = Self::pair();
+            best = if next.0 < best.0 { next } else { best };
+        }
+        best.1
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "compared with stamps of the kernel, which are real whatever time is here"
     )]
-    fn read() -> Self {
+    fn pair() -> (Duration, Self) {
+        let before = std::time::Instant::now();
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { now: Instant::now(), wall }
+        let now = Instant::now();
+        (before.elapsed(), Self { now, wall })
     }
 
     fn moment(&self, stamp: Option<Duration>) -> std::time::Instant {

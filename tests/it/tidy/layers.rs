@@ -6,7 +6,7 @@ use super::source::Source;
 const RULE: &str = "layers";
 
 /// Lowest layer first. Modules of one row do not know each other.
-const LAYERS: [&[&str]; 0] = [
+const LAYERS: [&[&str]; 13] = [
     &["id", "secret", "wall", "telemetry"],
     &["event"],
     &["command"],
