@@ -57,7 +57,7 @@ const SPARE_BUFFERS: usize = 8;
 /// }
 ///
 /// let heard = std::iter::from_fn(|| bob.poll_output())
-///     .any(|output| matches!(output, Output::Fact(Fact::FirstPacket { codec: Some(Codec::PCMA), .. })));
+///     .any(|output| matches!(output, Output::Fact(Fact::FirstPacket { codec, .. }) if codec == Some(Codec::PCMA)));
 /// assert!(heard);
 /// let stats = bob.stats();
 /// assert_eq!((stats.packets_received, stats.lost), (51, 0));
