@@ -28,7 +28,7 @@ pub struct PhoneId(Arc<str>);
 
 /// The text is not a phone name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("phone_id '{given}' invalid — must match ^[a-z0-9_]{{1,32}}$")]
+#[error("'{given}' is no name of a phone — must match ^[a-z0-9_]{{1,32}}$")]
 pub struct InvalidPhoneId {
     /// What was given, so that the message can quote it.
     pub given: String,

@@ -9,21 +9,20 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, DerivedActorRef};
 use tokio::time::Instant;
 
 use super::{
-    CallMedia, CallMessage, Reply, Request, ToPhone, Told,
-    codecs::is_available,
+    CallMedia, CallMessage, Reply, Request, ToPhone, Told, codecs,
     farewell::Farewell,
     info::InfoDigits,
     patience::Patience,
     recording::{CallRecordings, RecordingPlace},
     sound,
-    state::{CallState, Phase},
+    state::CallState,
 };
 use crate::{
-    command::{CallCommand, Code, Outcome, Rejection},
+    command::{CallCommand, Outcome, Refused, Rejection},
     config::Occupant,
     event::{
-        CallEvent, Cause, DigitMethod, Direction, Event, MediaDirection, MediaEvent, MediaSocket,
-        MediaStatistics, Subject,
+        CallEvent, CallPhase as Phase, Cause, DigitMethod, Direction, Event, MediaDirection, MediaEvent,
+        MediaSocket, MediaStatistics, Subject,
     },
     id::{CallId, PhoneId},
     journal::Journal,
@@ -295,16 +294,7 @@ impl Shell {
     /// Checks what `decide` cannot know: files and codec names.
     fn prepare(&self, told: &Told) -> Result<(), Rejection> {
         match &told.command {
-            CallCommand::SetCodecs { codecs } => {
-                let unknown = codecs.iter().find(|name| !is_available(name));
-                match unknown {
-                    Some(name) => Err(Rejection::new(
-                        Code::InvalidArgument,
-                        format!("codec '{name}' is not available: use PCMU or PCMA"),
-                    )),
-                    None => Ok(()),
-                }
-            }
+            CallCommand::SetCodecs { codecs } => codecs::all_available(codecs),
             CallCommand::Play { sound, repeat } => {
                 let source = match &told.source {
                     Some(source) => source.clone(),
@@ -392,7 +382,7 @@ impl Shell {
             .leg
             .session(|session, _| session.send_digits(method, &digits, duration.unwrap_or(DIGIT), DIGIT_GAP))
             .unwrap_or(Err(SendDigitsError::NotSending))
-            .map_err(|error| Rejection::new(Code::WrongState, format!("digits cannot be sent: {error}")))
+            .map_err(|error| Refused::DigitsNotTaken { why: error.to_string() }.into())
     }
 
     fn set_settings(&mut self, settings: CallSettings, cause: &Cause) {

@@ -5,7 +5,7 @@
 
 use offhook_media::codec::Codec;
 
-use crate::command::{Code, Rejection};
+use crate::command::{Refused, Rejection};
 
 /// Returns the names in a list that are not available.
 ///
@@ -16,15 +16,25 @@ pub(crate) fn unavailable_codecs(names: &[String]) -> Result<Vec<String>, Reject
     if names.is_empty() || unknown.len() < names.len() {
         return Ok(unknown);
     }
-    let list: Vec<String> = unknown.iter().map(|name| format!("'{name}'")).collect();
-    let have: Vec<&str> = Codec::ALL.iter().map(|codec| codec.name).collect();
-    Err(Rejection::new(
-        Code::InvalidArgument,
-        format!("no codec of {} is available: use {}", list.join(", "), have.join(" or ")),
-    ))
+    Err(Refused::NoCodec { given: unknown, known: known() }.into())
+}
+
+/// Refuses a list with a codec that we do not have.
+///
+/// # Errors
+/// Naming the first one.
+pub(super) fn all_available(names: &[String]) -> Result<(), Rejection> {
+    match names.iter().find(|name| !is_available(name)) {
+        Some(name) => Err(Refused::UnknownCodec { name: name.clone(), known: known() }.into()),
+        None => Ok(()),
+    }
+}
+
+fn known() -> Vec<&'static str> {
+    Codec::ALL.iter().map(|codec| codec.name).collect()
 }
 
 /// Says whether we have a codec of this name.
-pub(super) fn is_available(name: &str) -> bool {
+fn is_available(name: &str) -> bool {
     Codec::from_name(name).is_some()
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use ractor::ActorRef;
 use tokio::{task::AbortHandle, time::Instant};
 
-use super::{CallMessage, Request, actor::Shell, state::Phase};
-use crate::event::{CallEvent, Cause, Direction, TimerReason};
+use super::{CallMessage, Request, actor::Shell};
+use crate::event::{CallEvent, CallPhase as Phase, Cause, Direction, TimerReason};
 
 /// How long silence may follow a provisional response.
 const LIMIT: Duration = Duration::from_secs(180);

@@ -10,9 +10,10 @@ use super::{
     actor::Shell,
     media::{Agreed, MediaError},
     patience::NO_ANSWER,
-    state::Phase,
 };
-use crate::event::{CallEvent, Cause, Change, DigitMethod, EndCause, MediaDirection, MediaEvent, Party};
+use crate::event::{
+    CallEvent, CallPhase as Phase, Cause, Change, DigitMethod, EndCause, MediaDirection, MediaEvent, Party,
+};
 
 /// What a call says whose answer came too late.
 const OVERTAKEN: &str = "the caller canceled before our answer had left";

@@ -7,7 +7,7 @@ use offhook_media::{
     session::Source,
 };
 
-use crate::command::{Code, Rejection, Sound};
+use crate::command::{Refused, Rejection, Sound};
 
 /// Bytes that a file may have: more than an hour of 16-bit audio at 8 kHz, and five minutes of CD quality.
 const LARGEST: u64 = 64 << 20;
@@ -43,11 +43,12 @@ pub(super) fn source(sound: &Sound, repeat: bool) -> Result<Source, Rejection> {
 }
 
 fn read(path: &Path) -> Result<Arc<[i16]>, Rejection> {
+    let shown = || path.display().to_string();
     let unreadable = |error: std::io::Error| {
-        Rejection::new(Code::NotFound, format!("cannot read {}: {error}", path.display()))
+        Rejection::from(Refused::FileNotRead { path: shown(), why: error.to_string() })
     };
     let unplayable = |why: &dyn std::fmt::Display| {
-        Rejection::new(Code::InvalidArgument, format!("cannot play {}: {why}", path.display()))
+        Rejection::from(Refused::FileNotPlayed { path: shown(), why: why.to_string() })
     };
     let known = std::fs::metadata(path).map_err(unreadable)?;
     // A pipe would be waited for, and a device has no end.
@@ -70,6 +71,7 @@ fn read(path: &Path) -> Result<Arc<[i16]>, Rejection> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::Code;
 
     fn refused(path: &Path) -> Rejection {
         source(&Sound::File(path.display().to_string()), false).unwrap_err()

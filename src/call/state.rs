@@ -3,61 +3,9 @@
 //! Commands are checked here and become facts; the actor performs them afterwards.
 
 use crate::{
-    command::{CallCommand, Code, Rejection, Sound},
-    event::{CallEvent, Change, DigitMethod, Direction, Event, MediaEvent, Party},
+    command::{CallCommand, CommandKind, Refused, Rejection, Sound, Standing},
+    event::{CallEvent, CallPhase as Phase, Change, DigitMethod, Direction, Event, MediaEvent, Party},
 };
-
-/// How far a call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Outbound, nobody has answered or rung.
-    Calling,
-    /// Inbound, we have said nothing yet.
-    Incoming,
-    /// Ringing, either direction.
-    Early,
-    /// A 2xx crossed; the ACK has not.
-    Answered,
-    /// Complete.
-    Established,
-    /// We asked for the end and wait for it.
-    Ending,
-    /// Over.
-    Ended,
-}
-
-impl Phase {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Calling => "calling",
-            Self::Incoming => "incoming",
-            Self::Early => "ringing",
-            Self::Answered => "answered",
-            Self::Established => "established",
-            Self::Ending => "ending",
-            Self::Ended => "ended",
-        }
-    }
-
-    /// Returns the actions that make sense now, as tool names.
-    const fn legal(self, direction: Direction) -> &'static [&'static str] {
-        match (self, direction) {
-            (Self::Incoming | Self::Early, Direction::Inbound) => &["answer_call", "reject_call", "hangup"],
-            (Self::Calling | Self::Early | Self::Answered | Self::Incoming, _) => &["hangup"],
-            (Self::Established, _) => &[
-                "hangup",
-                "hold",
-                "unhold",
-                "send_dtmf",
-                "blind_transfer",
-                "attended_transfer",
-                "play_audio",
-                "stop_audio",
-            ],
-            (Self::Ending | Self::Ended, _) => &[],
-        }
-    }
-}
 
 /// The fold of one call's facts that decisions need.
 #[derive(Clone, Debug)]
@@ -127,14 +75,14 @@ impl CallState {
                 ])
             }
             CallCommand::StopPlaying => Ok(match &self.playing {
-                Some(source) => {
+                Some(source) if self.phase < Phase::Ending => {
                     vec![MediaEvent::PlaybackFinished { source: source.clone(), epoch: self.epoch }.into()]
                 }
-                None => vec![],
+                Some(_) | None => vec![],
             }),
             // The file name is the actor's to choose, so it appends the fact itself.
             CallCommand::Record { .. } => match self.phase {
-                Phase::Ended | Phase::Ending => Err(self.wrong_state("be changed")),
+                Phase::Ended | Phase::Ending => Err(self.wrong_phase(command.kind())),
                 Phase::Calling | Phase::Incoming | Phase::Early | Phase::Answered | Phase::Established => {
                     Ok(vec![])
                 }
@@ -146,7 +94,7 @@ impl CallState {
         let ringing =
             matches!((self.direction, self.phase), (Direction::Inbound, Phase::Incoming | Phase::Early));
         if !ringing {
-            return Err(self.wrong_state("be answered"));
+            return Err(self.wrong_phase(CommandKind::Answer));
         }
         let reason = reason_phrase(status).to_owned();
         match status {
@@ -154,12 +102,7 @@ impl CallState {
             101..=199 => Ok(vec![CallEvent::Ringing { status, reason, early_media: status == 183 }.into()]),
             200..=299 => Ok(vec![CallEvent::Answered { by: Party::Local, status, reason }.into()]),
             300..=699 => self.decide_reject(status),
-            _ => Err(Rejection::new(
-                Code::InvalidArgument,
-                format!(
-                    "status {status} does not exist: give 180 to ring, 200 to answer, 300 to 699 to refuse"
-                ),
-            )),
+            _ => Err(Refused::NoSuchStatus(status).into()),
         }
     }
 
@@ -168,24 +111,21 @@ impl CallState {
             (Direction::Inbound, Phase::Incoming | Phase::Early) if (300..=699).contains(&status) => {
                 Ok(vec![CallEvent::Ending {}.into()])
             }
-            (Direction::Inbound, Phase::Incoming | Phase::Early) => Err(Rejection::new(
-                Code::InvalidArgument,
-                format!("status {status} does not refuse a call: give 300 to 699, such as 486"),
-            )),
-            (_, _) => Err(self.wrong_state("be rejected")),
+            (Direction::Inbound, Phase::Incoming | Phase::Early) => Err(Refused::NotARefusal(status).into()),
+            (_, _) => Err(self.wrong_phase(CommandKind::Reject)),
         }
     }
 
     fn decide_transfer(&self, to: String) -> Result<Vec<Event>, Rejection> {
-        self.established("be transferred")?;
+        self.established(CommandKind::Transfer)?;
         Ok(vec![CallEvent::TransferRequested { by: Party::Local, to }.into()])
     }
 
     fn decide_change(&self, change: Change) -> Result<Vec<Event>, Rejection> {
         self.established(match change {
-            Change::Hold => "be held",
-            Change::Resume => "be resumed",
-            Change::Codecs => "be changed",
+            Change::Hold => CommandKind::Hold,
+            Change::Resume => CommandKind::Resume,
+            Change::Codecs => CommandKind::SetCodecs,
         })?;
         let done = match change {
             Change::Hold => self.held_locally,
@@ -195,11 +135,7 @@ impl CallState {
         match self.changing {
             _ if done => Ok(vec![]),
             None => Ok(vec![CallEvent::Modifying { change }.into()]),
-            Some(_) => Err(Rejection::new(
-                Code::WrongState,
-                "another change of this call waits for its answer: try again when call.modified or \
-                 call.modify_failed has come",
-            )),
+            Some(_) => Err(Refused::ChangePending.into()),
         }
     }
 
@@ -207,15 +143,12 @@ impl CallState {
         self.with_media()?;
         let digits = digits.to_ascii_uppercase();
         if digits.is_empty() || !digits.chars().all(|d| matches!(d, '0'..='9' | '*' | '#' | 'A'..='D')) {
-            return Err(Rejection::new(
-                Code::InvalidArgument,
-                format!("'{digits}' holds something that is no digit: use 0-9 * # A-D"),
-            ));
+            return Err(Refused::NotDigits(digits).into());
         }
         Ok(vec![MediaEvent::DigitsSent { digits, method: DigitMethod::Rfc4733, epoch: self.epoch }.into()])
     }
 
-    fn established(&self, what: &str) -> Result<(), Rejection> {
+    fn established(&self, command: CommandKind) -> Result<(), Rejection> {
         match self.phase {
             Phase::Established => Ok(()),
             Phase::Calling
@@ -223,7 +156,7 @@ impl CallState {
             | Phase::Early
             | Phase::Answered
             | Phase::Ending
-            | Phase::Ended => Err(self.wrong_state(what)),
+            | Phase::Ended => Err(self.wrong_phase(command)),
         }
     }
 
@@ -231,21 +164,16 @@ impl CallState {
         if self.media && !matches!(self.phase, Phase::Ending | Phase::Ended) {
             return Ok(());
         }
-        // The words are the ones users of per-phone tools know.
-        let legal = self.phase.legal(self.direction);
-        Err(Rejection::new(Code::WrongState, "Call has no active audio media").or_try(legal))
+        Err(Rejection::from(Refused::NoMedia).or_try(self.standing().legal()))
     }
 
-    fn wrong_state(&self, what: &str) -> Rejection {
-        let direction = match self.direction {
-            Direction::Inbound => "inbound",
-            Direction::Outbound => "outbound",
-        };
-        Rejection::new(
-            Code::WrongState,
-            format!("the {direction} call is {} and cannot {what}", self.phase.name()),
-        )
-        .or_try(self.phase.legal(self.direction))
+    fn wrong_phase(&self, command: CommandKind) -> Rejection {
+        let refused = Refused::WrongPhase { direction: self.direction, phase: self.phase, command };
+        Rejection::from(refused).or_try(self.standing().legal())
+    }
+
+    const fn standing(&self) -> Standing {
+        Standing { direction: self.direction, phase: self.phase, media: self.media, held: self.held_locally }
     }
 
     /// Folds one fact; never fails, never acts.
@@ -259,10 +187,10 @@ impl CallState {
 
     fn apply_call(&mut self, event: &CallEvent) {
         match event {
-            CallEvent::Ringing { .. } => self.advance(Phase::Early),
-            CallEvent::Answered { .. } => self.advance(Phase::Answered),
-            CallEvent::Established { .. } => self.advance(Phase::Established),
-            CallEvent::Ending {} => self.advance(Phase::Ending),
+            CallEvent::Ringing { .. } => self.phase.advance(Phase::Early),
+            CallEvent::Answered { .. } => self.phase.advance(Phase::Answered),
+            CallEvent::Established { .. } => self.phase.advance(Phase::Established),
+            CallEvent::Ending {} => self.phase.advance(Phase::Ending),
             CallEvent::Ended { .. } | CallEvent::Crashed { .. } => self.phase = Phase::Ended,
             CallEvent::Held { by: Party::Local } => self.held_locally = true,
             CallEvent::Held { by: Party::Remote } => self.held_remotely = true,
@@ -282,21 +210,6 @@ impl CallState {
             | CallEvent::Dialog { .. }
             | CallEvent::TransferRequested { .. }
             | CallEvent::TransferProgress { .. } => {}
-        }
-    }
-
-    /// Moves forward only: a late 180 after the answer changes nothing.
-    fn advance(&mut self, to: Phase) {
-        let rank = |phase: Phase| match phase {
-            Phase::Calling | Phase::Incoming => 0,
-            Phase::Early => 1,
-            Phase::Answered => 2,
-            Phase::Established => 3,
-            Phase::Ending => 4,
-            Phase::Ended => 5,
-        };
-        if rank(to) > rank(self.phase) {
-            self.phase = to;
         }
     }
 
@@ -353,7 +266,7 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::MediaDirection;
+    use crate::{command::Code, event::MediaDirection};
 
     fn given(direction: Direction, facts: &[Event]) -> CallState {
         let mut call = CallState::new(direction);
@@ -382,8 +295,8 @@ mod tests {
         facts.iter().for_each(|fact| call.apply(fact));
         let refused = call.decide(&answer).unwrap_err();
         assert_eq!(refused.code, Code::WrongState);
-        assert_eq!(refused.sentence, "the inbound call is answered and cannot be answered");
-        assert_eq!(refused.legal, ["hangup"]);
+        assert_eq!(refused.to_string(), "the inbound call is answered and cannot be answered");
+        assert_eq!(refused.legal, [CommandKind::Record, CommandKind::HangUp]);
     }
 
     #[test]
@@ -430,12 +343,62 @@ mod tests {
     fn digits_need_media_and_must_be_digits() {
         let mut call = given(Direction::Outbound, &established());
         let send = |digits: &str| CallCommand::SendDigits { digits: digits.into(), duration: None };
-        assert_eq!(call.decide(&send("1")).unwrap_err().sentence, "Call has no active audio media");
+        assert_eq!(call.decide(&send("1")).unwrap_err().what, Refused::NoMedia);
         (call.media, call.epoch) = (true, 2);
         assert_eq!(call.decide(&send("1x")).unwrap_err().code, Code::InvalidArgument);
         assert!(call.decide(&send("")).is_err());
         let sent = MediaEvent::DigitsSent { digits: "12A#".into(), method: DigitMethod::Rfc4733, epoch: 2 };
         assert_eq!(call.decide(&send("12a#")).unwrap(), vec![sent.into()]);
+    }
+
+    /// One of each command that a call takes.
+    fn commands() -> Vec<CallCommand> {
+        vec![
+            CallCommand::Answer { status: 200 },
+            CallCommand::Reject { status: 486 },
+            CallCommand::HangUp,
+            CallCommand::Hold,
+            CallCommand::Resume,
+            CallCommand::SendDigits { digits: "1".into(), duration: None },
+            CallCommand::Transfer { to: "sip:c@h".into() },
+            CallCommand::AttendedTransfer { target: None },
+            CallCommand::Play { sound: Sound::Echo, repeat: false },
+            CallCommand::StopPlaying,
+            CallCommand::Record { on: true },
+            CallCommand::SetCodecs { codecs: vec!["PCMA".into()] },
+        ]
+    }
+
+    #[test]
+    fn what_is_called_legal_is_decided_and_what_is_not_is_refused_or_does_nothing() {
+        for (direction, beginning) in
+            [(Direction::Inbound, Phase::Incoming), (Direction::Outbound, Phase::Calling)]
+        {
+            let later = Phase::ALL.into_iter().filter(|phase| *phase >= Phase::Early);
+            for phase in std::iter::once(beginning).chain(later) {
+                for (media, held_locally) in [(false, false), (true, false), (true, true)] {
+                    let playing = media.then(|| "echo".to_owned());
+                    let call = CallState { phase, media, held_locally, playing, ..CallState::new(direction) };
+                    let legal = call.standing().legal();
+                    for command in commands() {
+                        let told = call.decide(&command);
+                        let words = format!("{command:?} of {call:?}");
+                        match (&told, command.kind()) {
+                            // The fact is the actor's to make.
+                            (Ok(facts), CommandKind::Record) => assert!(facts.is_empty(), "{words}"),
+                            (Ok(facts), kind) => {
+                                assert_eq!(!facts.is_empty(), legal.contains(&kind), "{words}");
+                            }
+                            (Err(refused), kind) => {
+                                assert_eq!(refused.code, Code::WrongState, "{words}");
+                                assert!(!legal.contains(&kind), "{words}");
+                                assert_eq!(refused.legal, legal, "{words}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -4,15 +4,21 @@
 //! it is for, one variant and one file a subject; only the subject itself looks further.
 
 mod call;
+mod kind;
+mod legal;
 mod node;
 mod phone;
+mod refused;
 mod rejection;
 
 use std::{future::Future, pin::Pin};
 
 pub use call::{CallCommand, CallSelector, Sound};
+pub use kind::CommandKind;
+pub use legal::Standing;
 pub use node::{AddPhone, NodeCommand};
 pub use phone::{PhoneChanges, PhoneCommand};
+pub use refused::Refused;
 pub use rejection::{Code, Rejection};
 
 use crate::{

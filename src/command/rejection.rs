@@ -1,9 +1,11 @@
-//! Why a command was refused, for programs and for people.
+//! A refused command: the code that programs branch on, the reason, and what would have worked.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::{CommandKind, Refused};
 
 /// The closed list of reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -50,29 +52,31 @@ impl fmt::Display for Code {
     }
 }
 
-/// A refused command: a code to branch on, a sentence to read, and what would have worked.
+/// A refused command: a code to branch on, what stood against it, and what would have worked.
+///
+/// Printed it is a sentence for logs and reports; a surface with words of its own makes its sentence of `what`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{sentence}")]
+#[error("{what}")]
 pub struct Rejection {
     /// What to branch on.
     pub code: Code,
-    /// What to read.
-    pub sentence: String,
-    /// Actions that are legal in the current state, as tool names.
-    pub legal: Vec<&'static str>,
+    /// What stood against it.
+    pub what: Refused,
+    /// Commands that are legal in the current state.
+    pub legal: Vec<CommandKind>,
+}
+
+impl From<Refused> for Rejection {
+    fn from(what: Refused) -> Self {
+        Self { code: what.code(), what, legal: Vec::new() }
+    }
 }
 
 impl Rejection {
-    /// Makes a rejection without a list of legal actions.
-    #[must_use]
-    pub fn new(code: Code, sentence: impl Into<String>) -> Self {
-        Self { code, sentence: sentence.into(), legal: Vec::new() }
-    }
-
     /// Adds what would have worked.
     #[must_use]
-    pub fn or_try(mut self, legal: &[&'static str]) -> Self {
-        self.legal = legal.to_vec();
+    pub fn or_try(mut self, legal: impl Into<Vec<CommandKind>>) -> Self {
+        self.legal = legal.into();
         self
     }
 }

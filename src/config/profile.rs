@@ -326,7 +326,11 @@ impl Entry {
     }
 
     fn phone(self) -> Result<AddPhone, String> {
-        let phone = PhoneId::plain(&self.phone_id.unwrap_or_default()).map_err(|error| format!("{error}"))?;
+        let named = PhoneId::plain(&self.phone_id.unwrap_or_default());
+        let phone = named.map_err(|error| {
+            // By the key of the file; its users know these words.
+            format!("phone_id '{}' invalid — must match ^[a-z0-9_]{{1,32}}$", error.given)
+        })?;
         let transport_text = self.transport.unwrap_or_else(|| "udp".to_owned());
         let spec = PhoneSpec {
             domain: self.domain.unwrap_or_default(),

@@ -94,6 +94,57 @@ pub struct DialogIdentity {
     pub confirmed: bool,
 }
 
+/// How far a call has come; it only goes forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum CallPhase {
+    /// Outbound: nobody has answered or rung; 100 changes nothing.
+    Calling,
+    /// Inbound: we have said nothing yet but perhaps 100.
+    Incoming,
+    /// Ringing, either direction.
+    Early,
+    /// A 2xx crossed; the ACK has not.
+    Answered,
+    /// Complete.
+    Established,
+    /// We asked for the end and wait for it.
+    Ending,
+    /// Over.
+    Ended,
+}
+
+impl CallPhase {
+    /// Every phase.
+    pub const ALL: [Self; 7] = [
+        Self::Calling,
+        Self::Incoming,
+        Self::Early,
+        Self::Answered,
+        Self::Established,
+        Self::Ending,
+        Self::Ended,
+    ];
+
+    /// Returns the phase in a word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calling => "calling",
+            Self::Incoming => "incoming",
+            Self::Early => "ringing",
+            Self::Answered => "answered",
+            Self::Established => "established",
+            Self::Ending => "ending",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// Goes on to a phase, unless it has been passed: a late 180 after the answer changes nothing.
+    pub fn advance(&mut self, to: Self) {
+        *self = (*self).max(to);
+    }
+}
+
 events! {
     /// Facts about a call.
     CallEvent {

@@ -15,7 +15,7 @@ mod system;
 mod timer;
 mod upcast;
 
-pub use call::{CallEvent, Change, DialogIdentity, Direction, EndCause, Party};
+pub use call::{CallEvent, CallPhase, Change, DialogIdentity, Direction, EndCause, Party};
 pub use condition::{Comparison, Condition, Expected, NotAComparison, look_up, status_class};
 pub use envelope::{Cause, Envelope, Subject, Surface};
 pub use fields::{ImpossibleCondition, check as check_condition, fields_of};

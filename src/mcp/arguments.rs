@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt};
 use rmcp::model::JsonObject;
 use serde_json::{Map, Value, json};
 
+use super::compat::words;
 use crate::id::{CallId, PhoneId, RunId};
 
 /// How optional parameters are written in a schema.
@@ -257,7 +258,7 @@ impl Argument for PhoneId {
     }
 
     fn coerce(value: Value) -> Result<Self, String> {
-        String::coerce(value)?.parse().map_err(|error: crate::id::InvalidPhoneId| error.to_string())
+        String::coerce(value)?.parse().map_err(|error| words::invalid_phone(&error))
     }
 }
 

@@ -3,8 +3,38 @@
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
-use super::arguments::Problems;
-use crate::command::Rejection;
+use super::{arguments::Problems, compat::words};
+use crate::command::{Code, Rejection};
+
+/// Why a native tool cannot do it.
+pub(super) struct Refusal {
+    code: Code,
+    sentence: String,
+    /// Tools that would help.
+    instead: Vec<&'static str>,
+}
+
+impl Refusal {
+    /// Makes a refusal that names no other tool.
+    pub(super) fn new(code: Code, sentence: impl Into<String>) -> Self {
+        Self { code, sentence: sentence.into(), instead: Vec::new() }
+    }
+
+    /// Names tools that would help.
+    pub(super) fn or_try(mut self, tools: &[&'static str]) -> Self {
+        self.instead = tools.to_vec();
+        self
+    }
+
+    fn next_step(&self) -> String {
+        let Self { code, sentence, instead } = self;
+        if instead.is_empty() {
+            format!("{sentence} [{code}]")
+        } else {
+            format!("{sentence} [{code}]. Possible now: {}", instead.join(", "))
+        }
+    }
+}
 
 /// The answer of a tool.
 pub(super) struct Reply {
@@ -19,7 +49,7 @@ enum Body {
     /// A native answer: a compact text for reading, ids and numbers for programs.
     Native { text: String, structured: Value },
     /// A native refusal.
-    Rejected(Rejection),
+    Refused(Refusal),
     /// The arguments do not fit.
     Invalid(Problems),
 }
@@ -43,10 +73,11 @@ impl Reply {
     pub(super) fn compat_rejection(rejection: &Rejection, context: &[(&str, Value)]) -> Self {
         let mut context = context.to_vec();
         context.push(("code", rejection.code.as_str().into()));
-        if !rejection.legal.is_empty() {
-            context.push(("legal", json!(rejection.legal)));
+        let instead = words::instead(rejection);
+        if !instead.is_empty() {
+            context.push(("legal", json!(instead)));
         }
-        Self::compat_error(rejection.sentence.clone(), &context)
+        Self::compat_error(words::refused(&rejection.what), &context)
     }
 
     /// Answers with a native result.
@@ -55,8 +86,8 @@ impl Reply {
     }
 
     /// Answers a native tool that could not do it.
-    pub(super) const fn rejected(rejection: Rejection) -> Self {
-        Self { body: Body::Rejected(rejection), roster_changed: false }
+    pub(super) const fn refused(refusal: Refusal) -> Self {
+        Self { body: Body::Refused(refusal), roster_changed: false }
     }
 
     /// Answers that the arguments do not fit.
@@ -79,10 +110,10 @@ impl Reply {
                 structured(text, object, false)
             }
             Body::Native { text, structured: object } => structured(text, object, false),
-            Body::Rejected(rejection) => {
+            Body::Refused(refusal) => {
                 let object =
-                    json!({ "code": rejection.code, "error": rejection.sentence, "legal": rejection.legal });
-                structured(next_step(&rejection), object, true)
+                    json!({ "code": refusal.code, "error": refusal.sentence, "legal": refusal.instead });
+                structured(refusal.next_step(), object, true)
             }
             Body::Invalid(problems) => failure(tool, &format!("{problems}")),
         }
@@ -94,14 +125,6 @@ fn structured(text: String, object: Value, is_error: bool) -> CallToolResult {
     result.structured_content = Some(object);
     result.is_error = Some(is_error);
     result
-}
-
-fn next_step(rejection: &Rejection) -> String {
-    if rejection.legal.is_empty() {
-        format!("{} [{}]", rejection.sentence, rejection.code)
-    } else {
-        format!("{} [{}]. Possible now: {}", rejection.sentence, rejection.code, rejection.legal.join(", "))
-    }
 }
 
 /// Makes the result of a call that never reached the tool or broke inside it: plain text, no structure.

@@ -16,7 +16,9 @@ use super::{
 };
 use crate::{
     call::{Beginning, CallMessage, Reply, Told, unavailable_codecs},
-    command::{CallCommand, CallSelector, Code, Outcome, PhoneChanges, PhoneCommand, Rejection},
+    command::{
+        CallCommand, CallSelector, CommandKind, Outcome, PhoneChanges, PhoneCommand, Refused, Rejection,
+    },
     event::{CallEvent, Cause, PhoneEvent, TimerReason},
     id::CallId,
 };
@@ -70,13 +72,7 @@ impl Shell {
             }
             PhoneCommand::Update(changes) => self.update(changes, &cause).map(|()| self.outcome(None)),
             PhoneCommand::HangUpAll => Ok(self.hang_up_all(&cause)),
-            PhoneCommand::Conference { .. } => Err(Rejection::new(
-                Code::Unavailable,
-                format!(
-                    "[{}] Need at least 2 calls with active audio for conference (conference is not built yet)",
-                    self.id
-                ),
-            )),
+            PhoneCommand::Conference { .. } => Err(Refused::ConferenceNotBuilt(self.id.clone()).into()),
         };
         answer(reply, done);
         cause
@@ -137,7 +133,7 @@ impl Shell {
             None => Some(reply),
         };
         if let Some(reply) = refused {
-            answer(reply, Err(Rejection::new(Code::NotFound, format!("Call {} not found", call.0))));
+            answer(reply, Err(Refused::NoCall(call).into()));
         }
     }
 
@@ -146,7 +142,7 @@ impl Shell {
         if let Some(call) = selector.call {
             return match self.calls.get(&call).filter(|entry| !entry.over) {
                 Some(_) => Ok(call),
-                None => Err(Rejection::new(Code::NotFound, format!("Call {} not found", call.0))),
+                None => Err(Refused::NoCall(call).into()),
             };
         }
         let mut live = self.calls.iter().filter(|(_, entry)| !entry.over);
@@ -154,8 +150,7 @@ impl Shell {
         let oldest = live.next();
         let chosen = if ringing { waiting } else { oldest };
         chosen.map(|(id, _)| *id).ok_or_else(|| {
-            Rejection::new(Code::NotFound, format!("No active call found for phone '{}'", self.id))
-                .or_try(&["make_call", "list_calls"])
+            Rejection::from(Refused::NoCallOf(self.id.clone())).or_try([CommandKind::PlaceCall])
         })
     }
 
@@ -175,12 +170,7 @@ impl Shell {
         selector: &CallSelector,
         target: Option<CallId>,
     ) -> Result<(CallId, Told), Rejection> {
-        let few = || {
-            Rejection::new(
-                Code::WrongState,
-                format!("[{}] Need at least 2 active calls for attended transfer", self.id),
-            )
-        };
+        let few = || Rejection::from(Refused::TooFewToTransfer(self.id.clone()));
         let source = self.choose(selector, false).map_err(|_| few())?;
         let mut live = self.calls.iter().rev().filter(|(_, entry)| !entry.over);
         let newest = live.find(|(call, _)| **call != source).map(|(call, _)| *call);
@@ -225,7 +215,7 @@ impl Shell {
         let done = match (destination, what) {
             // It may have begun to close while a name was being resolved.
             _ if self.closing => Err(self.closing_down()),
-            (Err(problem), _) => Err(Rejection::new(Code::Unavailable, problem)),
+            (Err(why), _) => Err(Refused::NotResolved { why }.into()),
             (Ok(destination), What::Call { headers }) => {
                 self.place_call(uri, destination, headers, &cause).await.map(|call| self.outcome(Some(call)))
             }
@@ -246,19 +236,11 @@ impl Shell {
     ) -> Result<CallId, Rejection> {
         if self.live_calls() >= self.shared.limits.calls_per_phone {
             let limit = self.shared.limits.calls_per_phone;
-            return Err(Rejection::new(
-                Code::LimitReached,
-                format!("phone '{}' has {limit} calls already: hang one up first", self.id),
-            ));
+            return Err(Refused::CallsOfPhone { phone: self.id.clone(), limit }.into());
         }
-        let permit = self.shared.call_permit().ok_or_else(|| {
-            let limit = self.shared.limits.calls;
-            Rejection::new(Code::LimitReached, format!("there are {limit} calls already: hang one up first"))
-        })?;
+        let permit = self.shared.call_permit().ok_or(Refused::Calls(self.shared.limits.calls))?;
         let from = self.from().ok_or_else(|| self.no_address())?;
-        let mut media = self
-            .open_media()
-            .map_err(|error| Rejection::new(Code::Unavailable, format!("no media port is free: {error}")))?;
+        let mut media = self.open_media().map_err(|error| Refused::NoMediaPort { why: error.to_string() })?;
         let invite = Invite {
             credentials: self.credentials(),
             headers,
@@ -308,14 +290,11 @@ impl Shell {
     }
 
     fn closing_down(&self) -> Rejection {
-        Rejection::new(Code::Unavailable, format!("phone '{}' is being dropped: add it again first", self.id))
+        Refused::PhoneLeaves(self.id.clone()).into()
     }
 
-    fn no_address(&self) -> Rejection {
-        Rejection::new(
-            Code::InvalidArgument,
-            format!("'{}@{}' is no address of record", self.spec.username, self.spec.domain),
-        )
+    fn no_address(&self) -> Refused {
+        Refused::NoAddressOfRecord { username: self.spec.username.clone(), domain: self.spec.domain.clone() }
     }
 
     pub(super) fn register(&mut self, cause: &Cause) {
@@ -348,7 +327,7 @@ impl Shell {
                 self.binding = Some(Binding { id, held: false, leaving: false, again: false });
             }
             (None, None, _) => {
-                let reason = self.no_address().sentence;
+                let reason = self.no_address().to_string();
                 self.append(
                     PhoneEvent::RegistrationFailed { status: None, reason, retry_in_ms: None },
                     cause,

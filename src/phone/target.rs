@@ -14,7 +14,7 @@ use offhook_sip::{
 };
 
 use crate::{
-    command::{Code, Rejection},
+    command::{Refused, Rejection},
     event::{PhoneSpec, Transport as PhoneTransport},
     net::{Network, carries},
 };
@@ -47,12 +47,10 @@ impl Registrar {
     /// # Errors
     /// The domain is no host with an optional port, or the phone wants a transport that is not built.
     pub async fn find(network: &dyn Network, spec: &PhoneSpec) -> Result<Self, Rejection> {
-        let uri: Uri = format!("sip:{}", spec.domain).parse().map_err(|error| {
-            Rejection::new(
-                Code::InvalidArgument,
-                format!("domain '{}' is no host or host:port: {error}", spec.domain),
-            )
-        })?;
+        let uri: Uri =
+            format!("sip:{}", spec.domain).parse().map_err(|error: offhook_sip::message::UriError| {
+                Refused::BadDomain { domain: spec.domain.clone(), why: error.to_string() }
+            })?;
         let transport = transport_to(&uri, spec.transport)?;
         match resolve(network, &uri, transport).await {
             Ok(destination) => Ok(Self { uri, destination, problem: None }),
@@ -97,8 +95,7 @@ impl Registrar {
 /// # Errors
 /// It is neither a URI nor a user name.
 pub(super) fn target_uri(text: &str, domain: &str) -> Result<Uri, Rejection> {
-    let refuse =
-        |why: String| Rejection::new(Code::InvalidArgument, format!("'{text}' cannot be called: {why}"));
+    let refuse = |why: String| Rejection::from(Refused::BadTarget { target: text.to_owned(), why });
     let inner = text.trim();
     let inner = inner.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(inner);
     if inner.is_empty() || inner.contains(char::is_whitespace) {
@@ -120,22 +117,22 @@ pub(super) fn target_uri(text: &str, domain: &str) -> Result<Uri, Rejection> {
 /// # Errors
 /// It wants one that is unknown or not built, as `sips:` does.
 pub(super) fn transport_to(uri: &Uri, of_phone: PhoneTransport) -> Result<Transport, Rejection> {
-    let refuse = |why: String| Err(Rejection::new(Code::InvalidArgument, format!("'{uri}' {why}")));
+    let refuse = |why: String| Err(Refused::BadTransport { uri: uri.to_string(), why }.into());
     let sips = uri.is_sips();
     let wanted = match uri.transport() {
         Some(name) => match Transport::from_param(name, sips) {
             Some(transport) if sips && !transport.is_secure() => {
-                return refuse(format!("asks for sips over {transport}, which is not secure"));
+                return refuse(format!("sips over {transport}, which is not secure"));
             }
             Some(transport) => transport,
-            None => return refuse(format!("asks for the unknown transport '{name}'")),
+            None => return refuse(format!("the unknown transport '{name}'")),
         },
         None if sips => Transport::Tls,
         None => of_phone.into(),
     };
     match carries(wanted) {
         true => Ok(wanted),
-        false => refuse(format!("asks for {wanted}, which is not built yet: use {}", built())),
+        false => refuse(format!("{wanted}, which is not built yet: use {}", built())),
     }
 }
 
@@ -195,6 +192,7 @@ fn host_text(uri: &Uri) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::Code;
 
     #[test]
     fn what_users_type_becomes_a_uri() {

@@ -16,7 +16,7 @@ use super::{
     model::Scenario,
 };
 use crate::{
-    command::{Code, Command, Execute, NodeCommand, Outcome, Rejection},
+    command::{Command, Execute, NodeCommand, Outcome, Refused, Rejection},
     config::{Lease, PbxProfile, Pool, Ticket},
     event::{Cause, RunEvent, Subject, Verdict},
     id::{PhoneId, RunId, Seq},
@@ -363,7 +363,8 @@ impl Shell {
                 let (execute, me) = (Arc::clone(&self.execute), me.clone());
                 tokio::spawn(async move {
                     let work = tokio::spawn(async move { execute.execute(*command, cause).await });
-                    let broke = |_| Err(Rejection::new(Code::Unavailable, "the command broke on our side"));
+                    let broke =
+                        |error: tokio::task::JoinError| Err(Refused::Broke { why: error.to_string() }.into());
                     let outcome = work.await.unwrap_or_else(broke);
                     if me.cast(Message::Outcome(step, outcome)).is_err() {
                         tracing::debug!("an outcome came after the end of its run");

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     call::Reply,
-    command::{Code, Outcome, Rejection},
+    command::{Outcome, Refused, Rejection},
 };
 
 /// Sends a message with a reply and waits for the answer.
@@ -20,11 +20,10 @@ pub(super) async fn ask<M: ractor::Message>(
     message: impl FnOnce(Reply) -> M,
 ) -> Result<Outcome, Rejection> {
     let (reply, answer) = oneshot::channel();
-    let gone = || Rejection::new(Code::Unavailable, "it has just ended; list_phones shows what is there");
-    actor.cast(message(reply)).map_err(|_| gone())?;
+    actor.cast(message(reply)).map_err(|_| Refused::JustEnded)?;
     match tokio::time::timeout(within, answer).await {
         Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(gone()),
-        Err(_) => Err(Rejection::new(Code::TimedOut, format!("no answer within {within:?}"))),
+        Ok(Err(_)) => Err(Refused::JustEnded.into()),
+        Err(_) => Err(Refused::NoAnswer(within).into()),
     }
 }

@@ -11,7 +11,7 @@ use super::{
     supervisor::{Closing, Supervise, Supervised},
 };
 use crate::{
-    command::{Code, Outcome, Rejection},
+    command::{Outcome, Refused, Rejection},
     event::Cause,
     journal::Journal,
     pbx::{Connector, Link},
@@ -62,11 +62,11 @@ impl Supervised for Connectors {
     }
 
     fn cannot_start(&self, id: &String, why: &str) -> Rejection {
-        Rejection::new(Code::Unavailable, format!("{id} cannot start: {why}"))
+        Refused::ConnectorNotStarted { connector: id.clone(), why: why.to_owned() }.into()
     }
 
     fn not_found(&self, id: &String) -> Rejection {
-        Rejection::new(Code::NotFound, format!("there is no connector '{id}'"))
+        Refused::NoConnector(id.clone()).into()
     }
 
     fn outcome(&self) -> Outcome {

@@ -8,8 +8,8 @@ use super::{
 use crate::{
     call::unavailable_codecs,
     command::{
-        AddPhone, CallSelector, Code, Command, Execute, NodeCommand, Outcome, PhoneChanges, PhoneCommand,
-        Rejection,
+        AddPhone, CallSelector, Code, Command, CommandKind, Execute, NodeCommand, Outcome, PhoneChanges,
+        PhoneCommand, Refused, Rejection,
     },
     event::{Cause, Event, PhoneEvent, PhoneSpec},
     id::{CallId, PhoneId, Seq},
@@ -97,8 +97,8 @@ impl Switchboard {
             drop(turn);
             result
         });
-        let failed = |error: tokio::task::JoinError| Rejection::new(Code::Unavailable, error.to_string());
-        done.await.unwrap_or_else(|error| Err(failed(error)))
+        let failed = |error: tokio::task::JoinError| Refused::Broke { why: error.to_string() };
+        done.await.unwrap_or_else(|error| Err(failed(error).into()))
     }
 
     async fn hang_up_everywhere(&self, cause: Cause) -> Result<Outcome, Rejection> {
@@ -144,10 +144,7 @@ impl Switchboard {
 
     async fn add_phone(&self, add: AddPhone, cause: Cause) -> Result<Outcome, Rejection> {
         if add.spec.srtp {
-            return Err(Rejection::new(
-                Code::InvalidArgument,
-                "srtp is not built yet: leave it out or give false",
-            ));
+            return Err(Refused::SrtpNotBuilt.into());
         }
         let (phone, registers) = (add.phone.clone(), add.spec.register);
         let switchboard = self.clone();
@@ -329,23 +326,18 @@ impl Switchboard {
     fn phone_of(&self, selector: &CallSelector) -> Result<PhoneId, Rejection> {
         match (selector.call, &selector.phone) {
             (Some(call), named) => {
-                let found = || Rejection::new(Code::NotFound, format!("Call {} not found", call.0));
-                let owner = self.owner(call).ok_or_else(found)?;
+                let owner = self.owner(call).ok_or(Refused::NoCall(call))?;
                 match named {
-                    Some(named) if *named != owner => Err(Rejection::new(
-                        Code::InvalidArgument,
-                        format!("call_id {} belongs to phone_id '{owner}', not '{named}'", call.0),
-                    )),
+                    Some(named) if *named != owner => {
+                        Err(Refused::CallOfAnother { call, owner, named: named.clone() }.into())
+                    }
                     Some(_) | None => Ok(owner),
                 }
             }
             (None, Some(phone)) => Ok(phone.clone()),
             (None, None) => match self.inner.directory.all().as_slice() {
                 [only] => Ok(only.clone()),
-                _ => Err(Rejection::new(
-                    Code::InvalidArgument,
-                    "phone_id is required — multiple phones registered",
-                )),
+                _ => Err(Refused::WhichPhone.into()),
             },
         }
     }
@@ -384,15 +376,14 @@ impl Switchboard {
 
 /// Says that a phone did not come about.
 pub(super) fn cannot_start(phone: &PhoneId, why: &str) -> Rejection {
-    Rejection::new(Code::Unavailable, format!("phone '{phone}' cannot start: {why}"))
+    Refused::PhoneNotStarted { phone: phone.clone(), why: why.to_owned() }.into()
 }
 
 fn not_kept(error: &NotKept) -> Rejection {
-    Rejection::new(Code::Unavailable, format!("the password cannot be kept: {error}"))
+    Refused::PasswordNotKept { why: error.to_string() }.into()
 }
 
 /// Refuses a command for a phone that is not there.
 pub(super) fn not_found(phone: &PhoneId) -> Rejection {
-    Rejection::new(Code::NotFound, format!("Phone '{phone}' not found — add_phone first"))
-        .or_try(&["add_phone", "list_phones"])
+    Rejection::from(Refused::NoPhone(phone.clone())).or_try([CommandKind::AddPhone])
 }

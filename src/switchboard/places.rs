@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    command::{Code, Rejection},
+    command::{Refused, Rejection},
     id::PhoneId,
     view::Views,
 };
@@ -40,7 +40,7 @@ impl Places {
             let there = views.phones();
             let new = promised.iter().filter(|name| there.iter().all(|phone| phone.id != **name)).count();
             if there.len() + new >= limit {
-                return Err(Rejection::new(Code::LimitReached, format!("there are {limit} phones already")));
+                return Err(Refused::Phones(limit).into());
             }
         }
         promised.insert(phone.clone());

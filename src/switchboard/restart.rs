@@ -102,7 +102,7 @@ impl Switchboard {
         let (id, spec, password) = (phone.id.clone(), phone.spec.clone(), self.password(&phone.id).await);
         if let Err(rejection) = self.launch(id, spec, password, dangling, Cause::Start).await {
             tracing::warn!(phone = %phone.id, error = %rejection, "phone cannot be taken up again");
-            let reason = rejection.sentence;
+            let reason = rejection.to_string();
             let failed = PhoneEvent::RegistrationFailed { status: None, reason, retry_in_ms: None };
             self.inner.journal.append(Subject::phone(phone.id.clone()), Cause::Start, failed);
         }

@@ -63,7 +63,7 @@ impl Fold for Folded {
 
 impl KeptFold for Folded {
     const NAME: &'static str = "views";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 }
 
 impl Folded {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offhook::{
-    command::{CallCommand, CallSelector, Code, Command, NodeCommand, PhoneCommand},
+    command::{CallCommand, CallSelector, Code, Command, NodeCommand, PhoneCommand, Refused},
     config::Limits,
     event::{CallEvent, EndCause, Event, MediaDirection, MediaEvent, Party},
     id::{CallId, PhoneId},
@@ -359,10 +359,7 @@ async fn the_process_takes_no_more_calls_than_its_limit() {
     let target = "sip:b@127.0.0.1:5062".to_owned();
     let more = Command::Phone(a.clone(), PhoneCommand::PlaceCall { target, headers: [].into() });
     let refused = world.run(more.clone()).await.unwrap_err();
-    assert_eq!(
-        (refused.code, refused.sentence.as_str()),
-        (Code::LimitReached, "there are 2 calls already: hang one up first")
-    );
+    assert_eq!((refused.code, refused.what), (Code::LimitReached, Refused::Calls(2)));
     peer.request("INVITE", 1, "", EVENTS);
     let busy = peer.next("SIP/2.0 4").await;
     assert!(busy.starts_with("SIP/2.0 486"), "{busy}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offhook::{
-    command::{CallCommand, CallSelector, Code, Command, PhoneCommand},
+    command::{CallCommand, CallSelector, Code, Command, CommandKind, PhoneCommand, Refused},
     event::{CallEvent, EndCause, Event, MediaEvent, Party},
 };
 
@@ -110,20 +110,20 @@ async fn what_cannot_be_done_is_refused_with_what_can() {
     let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
     let nothing =
         world.run(Command::Call(CallSelector::any_of(a.clone()), CallCommand::HangUp)).await.unwrap_err();
-    assert_eq!(
-        (nothing.code, nothing.sentence.as_str()),
-        (Code::NotFound, "No active call found for phone 'a'")
-    );
+    assert_eq!((nothing.code, nothing.what), (Code::NotFound, Refused::NoCallOf(a.clone())));
     let unknown =
         world.run(Command::Phone("nobody".parse().unwrap(), PhoneCommand::Register)).await.unwrap_err();
     assert_eq!(unknown.code, Code::NotFound);
 
     let call = world.call(&a, "sip:b@127.0.0.1:5062").await;
     let early = world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap_err();
-    assert_eq!((early.code, early.legal.as_slice()), (Code::WrongState, ["hangup"].as_slice()));
+    assert_eq!(
+        (early.code, early.legal.as_slice()),
+        (Code::WrongState, [CommandKind::Record, CommandKind::HangUp].as_slice())
+    );
     let theirs = CallSelector { phone: Some(b.clone()), call: Some(call) };
     let theirs = world.run(Command::Call(theirs, CallCommand::HangUp)).await.unwrap_err();
-    assert_eq!(theirs.sentence, "call_id 0 belongs to phone_id 'a', not 'b'");
+    assert_eq!(theirs.what, Refused::CallOfAnother { call, owner: a, named: b.clone() });
     world.next(&b, "call.incoming").await;
     world.end().await;
 }

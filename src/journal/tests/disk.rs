@@ -246,7 +246,7 @@ async fn a_damaged_row_is_named_and_a_reader_is_told_and_goes_on_behind_it() {
     assert_eq!(reader.try_next().await, Err(Gone { oldest: Seq(4) }));
     assert_eq!(reader.try_next().await.unwrap().unwrap().seq, Seq(4));
     let error = journal.query_blocking(&Query::default()).unwrap_err().to_string();
-    assert!(error.starts_with("event 3: phone_id 'A-1' invalid"), "{error}");
+    assert!(error.starts_with("event 3: 'A-1' is no name of a phone"), "{error}");
     assert_eq!(journal.attach(Seen::default()).read(Seen::all), [1, 2, 4]);
 }
 

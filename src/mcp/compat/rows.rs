@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     call,
-    event::{MediaStatistics, PhoneSpec},
-    view::{CallView, Phase, PhoneView, Registration, RegistrationView},
+    event::{CallPhase, MediaStatistics, PhoneSpec},
+    view::{CallView, PhoneView, Registration, RegistrationView},
 };
 
 /// Status shown for a request that nobody answered (RFC 3261 §8.1.3.1 treats it as 408).
@@ -124,14 +124,15 @@ pub(in crate::mcp) fn unavailable_codecs(spec: &PhoneSpec) -> Option<(String, Va
 }
 
 /// The state of a call as the compatible surface spells it.
-pub(in crate::mcp) const fn state(phase: Phase) -> &'static str {
+pub(in crate::mcp) const fn state(phase: CallPhase) -> &'static str {
     match phase {
-        Phase::Calling => "CALLING",
-        Phase::Incoming => "INCOMING",
-        Phase::Early => "EARLY",
-        Phase::Connecting => "CONNECTING",
-        Phase::Confirmed => "CONFIRMED",
-        Phase::Ended => "DISCONNECTED",
+        CallPhase::Calling => "CALLING",
+        CallPhase::Incoming => "INCOMING",
+        CallPhase::Early => "EARLY",
+        CallPhase::Answered => "CONNECTING",
+        // That surface has no word for one that is ending.
+        CallPhase::Established | CallPhase::Ending => "CONFIRMED",
+        CallPhase::Ended => "DISCONNECTED",
     }
 }
 
@@ -161,7 +162,7 @@ pub(in crate::mcp) fn call_info(
     now: Timestamp,
 ) -> Map<String, Value> {
     // A call that waits for an answer has been told 100 Trying.
-    let unanswered = (call.phase == Phase::Incoming).then_some((100, "Trying"));
+    let unanswered = (call.phase == CallPhase::Incoming).then_some((100, "Trying"));
     let told = call.status.map(|status| (status, call.reason.as_deref().unwrap_or_default()));
     let (status, reason) = told.or(unanswered).unwrap_or_default();
     let mut info = object([

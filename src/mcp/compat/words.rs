@@ -1,6 +1,100 @@
 //! The error sentences that clients of the compatible surface know.
 
-use crate::id::{CallId, PhoneId};
+use crate::{
+    command::{CommandKind, Refused, Rejection},
+    id::{CallId, InvalidPhoneId, PhoneId},
+};
+
+/// Why a command was refused.
+pub(in crate::mcp) fn refused(what: &Refused) -> String {
+    match what {
+        Refused::NoPhone(phone) => phone_not_found(phone.as_str()),
+        Refused::WhichPhone => "phone_id is required — multiple phones registered".to_owned(),
+        Refused::NoCall(call) => call_not_found(*call),
+        Refused::NoCallOf(phone) => no_active_call(phone),
+        Refused::CallOfAnother { call, owner, named } => call_of_another_phone(*call, owner, named),
+        Refused::NoMedia => "Call has no active audio media".to_owned(),
+        Refused::TooFewToTransfer(phone) => two_calls_to_transfer(phone),
+        Refused::ConferenceNotBuilt(phone) => {
+            format!("{} (conference is not built yet)", two_calls_to_confer(phone))
+        }
+        Refused::JustEnded => "it has just ended; list_phones shows what is there".to_owned(),
+        Refused::NoConnector(_)
+        | Refused::WrongPhase { .. }
+        | Refused::ChangePending
+        | Refused::NoSuchStatus(_)
+        | Refused::NotARefusal(_)
+        | Refused::NotDigits(_)
+        | Refused::DigitsNotTaken { .. }
+        | Refused::NoCodec { .. }
+        | Refused::UnknownCodec { .. }
+        | Refused::FileNotRead { .. }
+        | Refused::FileNotPlayed { .. }
+        | Refused::BadTarget { .. }
+        | Refused::BadTransport { .. }
+        | Refused::BadDomain { .. }
+        | Refused::NoAddressOfRecord { .. }
+        | Refused::NotResolved { .. }
+        | Refused::SrtpNotBuilt
+        | Refused::CallsOfPhone { .. }
+        | Refused::Calls(_)
+        | Refused::Phones(_)
+        | Refused::NoMediaPort { .. }
+        | Refused::PhoneLeaves(_)
+        | Refused::PhoneNotStarted { .. }
+        | Refused::ConnectorNotStarted { .. }
+        | Refused::PasswordNotKept { .. }
+        | Refused::NoAnswer(_)
+        | Refused::ShuttingDown
+        | Refused::Broke { .. } => what.to_string(),
+    }
+}
+
+/// Names the tools that would have worked, and those that show what there is.
+pub(in crate::mcp) fn instead(rejection: &Rejection) -> Vec<&'static str> {
+    let mut tools = tools(&rejection.legal);
+    if matches!(rejection.what, Refused::NoPhone(_)) {
+        tools.push("list_phones");
+    } else if matches!(rejection.what, Refused::NoCallOf(_)) {
+        tools.push("list_calls");
+    }
+    tools
+}
+
+/// Names the tools of commands, as far as they have one.
+pub(in crate::mcp) fn tools(commands: &[CommandKind]) -> Vec<&'static str> {
+    commands.iter().filter_map(|command| tool(*command)).collect()
+}
+
+/// Names the tool of a command.
+const fn tool(command: CommandKind) -> Option<&'static str> {
+    Some(match command {
+        CommandKind::AddPhone => "add_phone",
+        CommandKind::DropPhone => "drop_phone",
+        CommandKind::UpdatePhone => "update_phone",
+        CommandKind::Register => "register",
+        CommandKind::Unregister => "unregister",
+        CommandKind::PlaceCall => "make_call",
+        CommandKind::Conference => "conference",
+        CommandKind::SendMessage => "send_message",
+        CommandKind::Answer => "answer_call",
+        CommandKind::Reject => "reject_call",
+        CommandKind::HangUp => "hangup",
+        CommandKind::Hold => "hold",
+        CommandKind::Resume => "unhold",
+        CommandKind::SendDigits => "send_dtmf",
+        CommandKind::Transfer => "blind_transfer",
+        CommandKind::AttendedTransfer => "attended_transfer",
+        CommandKind::Play => "play_audio",
+        CommandKind::StopPlaying => "stop_audio",
+        CommandKind::HangUpAll | CommandKind::Record | CommandKind::SetCodecs => return None,
+    })
+}
+
+/// The name is none that a phone can have.
+pub(in crate::mcp) fn invalid_phone(error: &InvalidPhoneId) -> String {
+    format!("phone_id '{}' invalid — must match ^[a-z0-9_]{{1,32}}$", error.given)
+}
 
 /// The phone is not in the roster, as the static tools say it.
 pub(in crate::mcp) fn phone_not_in_roster(phone: &str) -> String {

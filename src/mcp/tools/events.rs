@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    command::{Code, Rejection},
+    command::Code,
     event::{Condition, Envelope, EventPattern, UnknownKind, check_condition, look_up},
     id::{CallId, PhoneId, RunId, Seq},
     journal::{About, Interest, Query},
@@ -15,7 +15,7 @@ use crate::{
         arguments::arguments,
         catalog::{Hints, Label, ToolDefinition, native},
         context::CallContext,
-        result::Reply,
+        result::{Refusal, Reply},
         services::Services,
     },
 };
@@ -77,7 +77,7 @@ async fn wait_for_event(services: Arc<Services>, given: WaitForEvent, context: C
         .and_then(|kinds| conditions(&kinds, given.r#match.as_ref()).map(|conditions| (kinds, conditions)));
     let (kinds, conditions) = match read {
         Ok(read) => read,
-        Err(rejection) => return Reply::rejected(rejection),
+        Err(refusal) => return Reply::refused(refusal),
     };
     let within = Duration::from_millis(given.within_ms).min(LONGEST_WAIT);
     let after = given.after.map_or_else(|| services.journal.head(), Seq);
@@ -97,7 +97,7 @@ async fn wait_for_event(services: Arc<Services>, given: WaitForEvent, context: C
             Ok(Ok(_)) => {}
             Ok(Err(gone)) => {
                 let sentence = format!("events before {} are no longer kept", gone.oldest);
-                return Reply::rejected(Rejection::new(Code::NotFound, sentence).or_try(&["query_events"]));
+                return Reply::refused(Refusal::new(Code::NotFound, sentence).or_try(&["query_events"]));
             }
             Err(_) => break,
         }
@@ -121,13 +121,13 @@ fn found(services: &Services, envelope: &Envelope) -> Reply {
 }
 
 /// Reads the kinds, so that a typing mistake is not waited for.
-fn patterns(given: &[String]) -> Result<Vec<EventPattern>, Rejection> {
+fn patterns(given: &[String]) -> Result<Vec<EventPattern>, Refusal> {
     let read = |text: &String| text.parse().map_err(|error: UnknownKind| invalid(&error));
     given.iter().map(read).collect()
 }
 
 /// Reads what the data must be, and refuses what could never hold.
-fn conditions(patterns: &[EventPattern], given: Option<&JsonObject>) -> Result<Vec<Condition>, Rejection> {
+fn conditions(patterns: &[EventPattern], given: Option<&JsonObject>) -> Result<Vec<Condition>, Refusal> {
     let read = |(path, expected): (&String, &Value)| {
         let condition = Condition::new(path, expected).map_err(|error| invalid(&error))?;
         check_condition(patterns, &condition).map_err(|error| invalid(&error))?;
@@ -136,8 +136,8 @@ fn conditions(patterns: &[EventPattern], given: Option<&JsonObject>) -> Result<V
     given.into_iter().flatten().map(read).collect()
 }
 
-fn invalid(error: &impl ToString) -> Rejection {
-    Rejection::new(Code::InvalidArgument, error.to_string())
+fn invalid(error: &impl ToString) -> Refusal {
+    Refusal::new(Code::InvalidArgument, error.to_string())
 }
 
 fn holds(envelope: &Envelope, conditions: &[Condition]) -> bool {
@@ -177,7 +177,7 @@ arguments! {
 async fn query_events(services: Arc<Services>, given: QueryEvents, _: CallContext) -> Reply {
     let kinds = match patterns(&given.events.unwrap_or_default()) {
         Ok(kinds) => kinds,
-        Err(rejection) => return Reply::rejected(rejection),
+        Err(refusal) => return Reply::refused(refusal),
     };
     let limit = usize::try_from(given.limit).unwrap_or(MOST_EVENTS).clamp(1, MOST_EVENTS);
     let query = Query {
@@ -195,7 +195,7 @@ async fn query_events(services: Arc<Services>, given: QueryEvents, _: CallContex
     };
     let mut events = match services.journal.query(&query).await {
         Ok(events) => events,
-        Err(error) => return Reply::rejected(Rejection::new(Code::Unavailable, error.to_string())),
+        Err(error) => return Reply::refused(Refusal::new(Code::Unavailable, error.to_string())),
     };
     let more = events.len() > limit;
     events.truncate(limit);

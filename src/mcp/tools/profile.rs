@@ -12,7 +12,7 @@ use crate::{
     mcp::{
         arguments::arguments,
         catalog::{Hints, Label, ToolDefinition, compat},
-        compat::rows,
+        compat::{rows, words},
         context::CallContext,
         result::Reply,
         services::Services,
@@ -79,7 +79,7 @@ async fn drop_all(services: &Services, context: &CallContext, errors: &mut Vec<V
             Ok(_) => dropped.push(phone),
             Err(rejection) => {
                 errors.push(
-                    json!({ "phone_id": phone, "error": format!("drop failed: {}", rejection.sentence) }),
+                    json!({ "phone_id": phone, "error": format!("drop failed: {}", words::refused(&rejection.what)) }),
                 );
             }
         }

@@ -8,7 +8,7 @@ use super::{ACTION_NAMES, names_of, profile, registration::REGISTRATION_WAIT};
 use crate::{
     command::{AddPhone, Command, NodeCommand, PhoneChanges, PhoneCommand},
     config::transport,
-    event::PhoneSpec,
+    event::{CallPhase, PhoneSpec},
     id::PhoneId,
     mcp::{
         arguments::arguments,
@@ -19,7 +19,7 @@ use crate::{
         services::Services,
     },
     secret::Secret,
-    view::{Phase, PhoneView},
+    view::PhoneView,
 };
 
 pub(super) fn tools() -> Vec<ToolDefinition> {
@@ -132,7 +132,7 @@ async fn add_phone(services: Arc<Services>, given: AddPhoneArguments, context: C
     let refuse = |error: String| Reply::compat_error(error, &[("phone_id", named.as_str().into())]);
     let phone: PhoneId = match PhoneId::plain(&given.phone_id) {
         Ok(phone) => phone,
-        Err(error) => return refuse(error.to_string()),
+        Err(error) => return refuse(words::invalid_phone(&error)),
     };
     let transport = match transport(&given.transport) {
         Ok(transport) => transport,
@@ -195,7 +195,8 @@ pub(super) async fn add_and_settle(
     added
         .into_iter()
         .map(|(phone, outcome)| {
-            let seen = outcome.map_err(|rejection| rejection.sentence).and_then(|_| view(&phone));
+            let seen =
+                outcome.map_err(|rejection| words::refused(&rejection.what)).and_then(|_| view(&phone));
             (phone, seen)
         })
         .collect()
@@ -319,7 +320,7 @@ async fn update_phone(services: Arc<Services>, given: UpdatePhoneArguments, cont
         object.insert("affected_call_ids".into(), ids.into());
     }
     if codecs.is_some() {
-        let up = calls.iter().filter(|call| call.phase == Phase::Confirmed);
+        let up = calls.iter().filter(|call| call.phase == CallPhase::Established);
         let ids: Vec<u64> = up.map(|call| call.id.0).collect();
         object.insert("codec_reinvited_call_ids".into(), ids.into());
     }

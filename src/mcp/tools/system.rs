@@ -5,18 +5,18 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    command::{Code, Rejection},
+    command::Code,
     event::Direction,
     id::CallId,
     mcp::{
         arguments::arguments,
         catalog::{Hints, Label, ToolDefinition, native},
-        compat::rows,
+        compat::{rows, words},
         context::CallContext,
-        result::Reply,
+        result::{Refusal, Reply},
         services::Services,
     },
-    view::{CallView, Phase},
+    view::CallView,
 };
 
 pub(super) fn tools() -> Vec<ToolDefinition> {
@@ -54,9 +54,8 @@ arguments! {
 async fn call_snapshot(services: Arc<Services>, given: CallSnapshot, _: CallContext) -> Reply {
     let Some(call) = services.views.call(given.call_id) else {
         let sentence = format!("no call {} was ever made or received", given.call_id.0);
-        return Reply::rejected(
-            Rejection::new(Code::NotFound, sentence).or_try(&["list_phones", "query_events"]),
-        );
+        let refusal = Refusal::new(Code::NotFound, sentence);
+        return Reply::refused(refusal.or_try(&["list_phones", "query_events"]));
     };
     let structured = snapshot(&call, &services);
     Reply::native(told(&call, &services), structured)
@@ -103,20 +102,9 @@ fn snapshot(call: &CallView, services: &Services) -> Value {
     })
 }
 
-/// The actions that make sense in the call's state.
+/// The tools that make sense in the call's state.
 fn actions(call: &CallView) -> Vec<&'static str> {
-    match (call.phase, call.direction) {
-        (Phase::Ended, _) => vec!["get_call_messages", "query_events"],
-        (Phase::Incoming, _) | (Phase::Early, Direction::Inbound) => {
-            vec!["answer_call", "reject_call", "hangup"]
-        }
-        (Phase::Calling | Phase::Early, Direction::Outbound) => vec!["hangup"],
-        (Phase::Calling | Phase::Connecting, _) => vec!["hangup"],
-        (Phase::Confirmed, _) => {
-            let hold = if call.held_by_local { "unhold" } else { "hold" };
-            vec!["send_dtmf", "play_audio", "stop_audio", hold, "blind_transfer", "hangup"]
-        }
-    }
+    if call.is_active() { words::tools(&call.legal()) } else { vec!["get_call_messages", "query_events"] }
 }
 
 fn told(call: &CallView, services: &Services) -> String {

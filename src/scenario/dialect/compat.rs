@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     event::{CallEvent, Direction, Ending, Envelope, Event, MediaEvent, PhoneEvent, RunEvent, Verdict},
-    id::CallId,
+    id::{CallId, InvalidPhoneId},
 };
 
 /// Native kind and older name, where one event corresponds to one.
@@ -27,6 +27,14 @@ pub(super) const PAIRS: &[(&str, &str)] = &[
     ("run.started", "scenario.started"),
     ("run.finished", "scenario.stopped"),
 ];
+
+/// What an older document is told whose step names no phone where there are several.
+pub const WHICH_PHONE: &str = "phone_id is required — multiple phones registered";
+
+/// Refuses a name that no phone can have, in the words that users of either form know.
+pub(super) fn invalid_phone(error: &InvalidPhoneId) -> String {
+    format!("phone_id '{}' invalid — must match ^[a-z0-9_]{{1,32}}$", error.given)
+}
 
 /// An event in the older form.
 #[derive(Clone, Debug, PartialEq)]

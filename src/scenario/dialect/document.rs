@@ -10,7 +10,9 @@ use super::{
         },
         node::{Content, Entry, Node},
     },
-    Known, action, expect,
+    Known, action,
+    compat::invalid_phone,
+    expect,
     fields::{Fields, Lower},
     library, scalar,
 };
@@ -164,7 +166,7 @@ fn created(lower: &mut Lower, entry: &Entry) -> Option<PhoneDeclaration> {
     let id = match PhoneId::plain(&entry.key) {
         Ok(id) => id,
         Err(error) => {
-            lower.error(Rule::BadValue, entry.key_at, error.to_string());
+            lower.error(Rule::BadValue, entry.key_at, invalid_phone(&error));
             return None;
         }
     };

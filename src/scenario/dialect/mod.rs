@@ -12,7 +12,7 @@ mod library;
 mod scalar;
 mod shapes;
 
-pub use compat::{CallMemory, CompatEvent, status, stop_reason};
+pub use compat::{CallMemory, CompatEvent, WHICH_PHONE, status, stop_reason};
 pub use scalar::parse_duration;
 pub use shapes::{ACTIONS, ActionShape, ArgShape};
 

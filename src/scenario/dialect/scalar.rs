@@ -9,6 +9,7 @@ use super::{
         node::{Content, Node},
         vars::Template,
     },
+    compat::invalid_phone,
     fields::Lower,
 };
 use crate::{
@@ -114,7 +115,7 @@ pub(super) fn phone_name(lower: &mut Lower, node: &Node) -> Option<PhoneId> {
         Ok(id) => Some(id),
         Err(error) => {
             let suggestion = nearest(&name, lower.phones.iter().map(String::as_str));
-            lower.find(Level::Error, Rule::BadValue, node.at, error.to_string(), suggestion);
+            lower.find(Level::Error, Rule::BadValue, node.at, invalid_phone(&error), suggestion);
             None
         }
     }

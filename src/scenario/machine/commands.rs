@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
+        dialect::WHICH_PHONE,
         model::{Action, CallRef, CallTarget, PhoneRef, SoundChoice, Step},
         vars::Template,
     },
@@ -42,6 +43,8 @@ pub(super) struct Whom<'a> {
     pub(super) names: &'a Names,
     pub(super) context: &'a Context,
     pub(super) run: RunId,
+    /// Whether the document is of the older form, whose users know other words.
+    pub(super) older: bool,
 }
 
 impl Whom<'_> {
@@ -69,9 +72,9 @@ impl Whom<'_> {
             (Some(only), None) => Ok(only.clone()),
             (Some(_), Some(_)) => {
                 let fallback = self.names.phones.keys().find(|phone| phone.as_str() == "default");
-                fallback
-                    .cloned()
-                    .ok_or_else(|| "phone_id is required — multiple phones registered".to_owned())
+                let words =
+                    if self.older { WHICH_PHONE } else { "several phones exist: name one with 'phone'" };
+                fallback.cloned().ok_or_else(|| words.to_owned())
             }
         }
     }

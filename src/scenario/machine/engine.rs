@@ -249,8 +249,6 @@ impl Machine {
     /// Takes the outcome of a command.
     pub fn on_outcome(&mut self, now: Instant, step: StepId, outcome: Result<Outcome, Rejection>) {
         let Some(purpose) = self.in_flight.remove(&step) else { return };
-        let outcome = outcome
-            .map_err(|rejection| Rejection { sentence: self.names.inside(&rejection.sentence), ..rejection });
         match purpose {
             Purpose::Provision { phone } => self.provisioned(now, &phone, outcome),
             Purpose::Teardown => {}

@@ -174,7 +174,12 @@ impl Machine {
     }
 
     fn begin_step(&mut self, now: Instant, id: ListId, list: &mut List, step: &Step) -> Flow {
-        let whom = Whom { names: &self.names, context: &list.context, run: self.setup.run };
+        let whom = Whom {
+            names: &self.names,
+            context: &list.context,
+            run: self.setup.run,
+            older: self.scenario.lenient,
+        };
         match whom.prepare(step) {
             Ok(Some(prepared)) => return self.begin_command(id, list, step, prepared),
             Ok(None) => {}
@@ -585,7 +590,7 @@ impl Machine {
                 self.step_failed(&list, &step, &args, None, error)
             }
             (Err(rejection), Some(Refusal::With(_)) | None) => {
-                let error = format!("{} ({})", rejection.sentence, rejection.code);
+                let error = self.names.inside(&format!("{rejection} ({})", rejection.code));
                 self.step_failed(&list, &step, &args, None, &error)
             }
         };
@@ -600,7 +605,7 @@ impl Machine {
 
     fn refused_as_it_must(&mut self, list: &List, step: &Step, rejection: &Rejection) -> Flow {
         let expected = format!("'{}' to be refused", step.name);
-        let words = format!("{expected}: {}", rejection.sentence);
+        let words = self.names.inside(&format!("{expected}: {rejection}"));
         let cause = self.cause(&list.name);
         let event =
             RunEvent::ExpectationMet { expectation: words, at: step.at.text(), by: Some(self.newest) };

@@ -175,7 +175,8 @@ impl Machine {
         match outcome {
             Ok(_) => self.provisioning_done(now),
             Err(rejection) => {
-                let reason = format!("phone '{phone}' could not be made: {rejection}");
+                let reason = self.names.inside(&rejection.to_string());
+                let reason = format!("phone '{phone}' could not be made: {reason}");
                 self.finish(now, Ending::NotReady, reason);
             }
         }

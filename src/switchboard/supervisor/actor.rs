@@ -8,7 +8,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::Supervised;
 use crate::{
     call::Reply,
-    command::{Code, Outcome, Rejection},
+    command::{Outcome, Refused, Rejection},
     event::Cause,
     switchboard::directory::Directory,
 };
@@ -386,5 +386,5 @@ fn pause(failures: u32) -> Duration {
 }
 
 fn shutting_down() -> Rejection {
-    Rejection::new(Code::Unavailable, "the process is about to end")
+    Refused::ShuttingDown.into()
 }

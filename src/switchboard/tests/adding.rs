@@ -22,7 +22,7 @@ async fn a_phone_that_cannot_start_leaves_no_password_behind() {
     phone(&board, "b", 5061).await;
     let refused = add(&board, "a", 5061).await.unwrap_err();
     assert_eq!(refused.code, Code::Unavailable);
-    assert!(refused.sentence.starts_with("phone 'a' cannot start"), "{refused}");
+    assert!(refused.to_string().starts_with("phone 'a' cannot start"), "{refused}");
     assert!(kept(folder.path()).contains("\"b\"") && !kept(folder.path()).contains("\"a\""));
     board.shutdown().await.unwrap();
 }
@@ -35,7 +35,7 @@ async fn a_phone_outlives_a_successor_whose_port_is_taken() {
     let up = call(&board, &a, 5062).await;
     let before = kept(folder.path());
     let refused = add(&board, "a", 5062).await.unwrap_err();
-    assert!(refused.sentence.starts_with("phone 'a' cannot start"), "{refused}");
+    assert!(refused.to_string().starts_with("phone 'a' cannot start"), "{refused}");
     assert_eq!(board.views().phone(&a).unwrap().spec.local_port, 5061);
     assert_eq!(board.views().active_calls(&a).iter().map(|call| call.id).collect::<Vec<_>>(), [up]);
     assert_eq!(kept(folder.path()), before);
@@ -54,7 +54,7 @@ async fn a_password_that_cannot_be_kept_costs_no_phone() {
     let (id, spec) = (a.clone(), spec("a", 5061));
     let successor = Command::add(id, spec, Secret::new("new".into()));
     let refused = board.execute(successor, Cause::command(Surface::Library)).await.unwrap_err();
-    assert!(refused.sentence.starts_with("the password cannot be kept"), "{refused}");
+    assert!(refused.to_string().starts_with("the password cannot be kept"), "{refused}");
     assert_eq!(life(&board, &a), ["phone.added", "phone.bound"]);
     assert!(kept(folder.path()).contains("\"x\""));
     board.shutdown().await.unwrap();

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    command::{CommandKind, Standing},
     event::{
-        CallEvent, Change, DialogIdentity, Direction, EndCause, Envelope, MediaDirection, MediaEvent,
-        MediaStatistics, Party,
+        CallEvent, CallPhase, Change, DialogIdentity, Direction, EndCause, Envelope, MediaDirection,
+        MediaEvent, MediaStatistics, Party,
     },
     id::{CallId, PhoneId, Seq},
 };
@@ -15,23 +16,6 @@ use crate::{
 const DIGITS: usize = 1_000;
 /// Recordings of a call that are kept, the newest ones.
 const RECORDINGS: usize = 100;
-
-/// How far a call has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Phase {
-    /// We sent an INVITE and heard nothing but perhaps 100.
-    Calling,
-    /// An INVITE came and we said nothing but perhaps 100.
-    Incoming,
-    /// A provisional response other than 100 was sent or received.
-    Early,
-    /// Answered, and the ACK is missing.
-    Connecting,
-    /// Established.
-    Confirmed,
-    /// Over.
-    Ended,
-}
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,8 +74,8 @@ pub struct CallView {
     pub phone: PhoneId,
     /// Who placed it.
     pub direction: Direction,
-    /// How far it has come.
-    pub phase: Phase,
+    /// How far it has come; one that is ending keeps the phase that it had.
+    pub phase: CallPhase,
     /// The other side's address: the target as called, or the From header.
     pub remote: String,
     /// The other side's Contact.
@@ -159,6 +143,19 @@ impl CallView {
         self.end.is_none()
     }
 
+    /// Returns the commands that would do something now.
+    #[must_use]
+    pub fn legal(&self) -> Vec<CommandKind> {
+        let phase = if self.ending { self.phase.max(CallPhase::Ending) } else { self.phase };
+        let standing = Standing {
+            direction: self.direction,
+            phase,
+            media: self.media_local.is_some(),
+            held: self.held_by_local,
+        };
+        standing.legal()
+    }
+
     /// Returns the file of the recording that is being written.
     #[must_use]
     pub fn open_recording(&self) -> Option<&str> {
@@ -169,10 +166,10 @@ impl CallView {
     pub(super) fn begin(id: CallId, phone: PhoneId, event: &CallEvent, envelope: &Envelope) -> Option<Self> {
         let (direction, phase, remote, local, sip_call_id, remote_contact) = match event {
             CallEvent::Placed { target, local, sip_call_id } => {
-                (Direction::Outbound, Phase::Calling, target, local, sip_call_id, None)
+                (Direction::Outbound, CallPhase::Calling, target, local, sip_call_id, None)
             }
             CallEvent::Incoming { remote, local, sip_call_id, contact } => {
-                (Direction::Inbound, Phase::Incoming, remote, local, sip_call_id, contact.clone())
+                (Direction::Inbound, CallPhase::Incoming, remote, local, sip_call_id, contact.clone())
             }
             CallEvent::Trying {}
             | CallEvent::Ringing { .. }
@@ -234,19 +231,19 @@ impl CallView {
             CallEvent::Ringing { status, reason, .. } => {
                 self.said(*status, reason);
                 self.ringing_at.get_or_insert(at);
-                self.advance(Phase::Early);
+                self.phase.advance(CallPhase::Early);
             }
             CallEvent::Answered { status, reason, .. } => {
                 self.said(*status, reason);
                 self.answered_at.get_or_insert(at);
-                self.advance(Phase::Connecting);
+                self.phase.advance(CallPhase::Answered);
             }
             CallEvent::Established { contact } => {
                 self.established_at.get_or_insert(at);
                 if contact.is_some() {
                     self.remote_contact.clone_from(contact);
                 }
-                self.advance(Phase::Confirmed);
+                self.phase.advance(CallPhase::Established);
             }
             CallEvent::Dialog { dialog } => self.dialog = Some(dialog.clone()),
             CallEvent::Held { by } => self.hold(*by, true),
@@ -349,13 +346,6 @@ impl CallView {
         self.reason = Some(reason.to_owned());
     }
 
-    /// Phases go forward only: a late 180 after the answer changes nothing.
-    fn advance(&mut self, to: Phase) {
-        if (self.phase as u8) < (to as u8) {
-            self.phase = to;
-        }
-    }
-
     /// A change that the other side made does not settle ours.
     fn settled(&mut self, by: Party) {
         if by == Party::Local {
@@ -372,7 +362,7 @@ impl CallView {
     }
 
     fn ended(&mut self, end: CallEnd) {
-        self.phase = Phase::Ended;
+        self.phase = CallPhase::Ended;
         self.playing = None;
         if let Some(status) = end.status {
             self.said(status, &end.reason);

@@ -26,27 +26,31 @@ fn an_outbound_call_goes_through_its_phases() {
     given.placed(a(), 0, "x");
     assert_eq!(
         (call().phase, call().remote.as_str(), call().status),
-        (Phase::Calling, "sip:600@example.com", None)
+        (CallPhase::Calling, "sip:600@example.com", None)
     );
     given.call(a(), 0, CallEvent::Trying {});
-    assert_eq!((call().phase, call().status), (Phase::Calling, Some(100)));
+    assert_eq!((call().phase, call().status), (CallPhase::Calling, Some(100)));
     given.call(a(), 0, CallEvent::Ringing { status: 183, reason: "Progress".into(), early_media: true });
     assert_eq!(
         (call().phase, call().status, call().reason.as_deref()),
-        (Phase::Early, Some(183), Some("Progress"))
+        (CallPhase::Early, Some(183), Some("Progress"))
     );
     given.call(a(), 0, CallEvent::Answered { by: Party::Remote, status: 200, reason: "OK".into() });
-    assert_eq!((call().phase, call().status), (Phase::Connecting, Some(200)));
+    assert_eq!((call().phase, call().status), (CallPhase::Answered, Some(200)));
     given.call(a(), 0, CallEvent::Established { contact: Some("<sip:600@192.0.2.9>".into()) });
     assert_eq!(
         (call().phase, call().remote_contact.as_deref()),
-        (Phase::Confirmed, Some("<sip:600@192.0.2.9>"))
+        (CallPhase::Established, Some("<sip:600@192.0.2.9>"))
     );
     given.call(a(), 0, CallEvent::Ringing { status: 180, reason: "Ringing".into(), early_media: false });
-    assert_eq!(call().phase, Phase::Confirmed, "a late provisional response does not take the call back");
+    assert_eq!(
+        call().phase,
+        CallPhase::Established,
+        "a late provisional response does not take the call back"
+    );
     let last = given.call(a(), 0, ended(Some(200)));
     let over = call();
-    assert_eq!((over.phase, over.status, over.latest), (Phase::Ended, Some(200), last));
+    assert_eq!((over.phase, over.status, over.latest), (CallPhase::Ended, Some(200), last));
     let end = over.end.as_ref().unwrap();
     assert_eq!((end.by, end.cause, end.duration_ms), (Party::Remote, EndCause::Normal, 1500));
     assert!(over.ringing_at.is_some() && over.answered_at.is_some() && over.established_at.is_some());
@@ -57,7 +61,7 @@ fn an_inbound_call_starts_incoming_and_keeps_the_callers_contact() {
     let given = given();
     given.incoming(b(), 3, "x");
     let call = given.views.call(CallId(3)).unwrap();
-    assert_eq!((call.phase, call.direction), (Phase::Incoming, crate::event::Direction::Inbound));
+    assert_eq!((call.phase, call.direction), (CallPhase::Incoming, crate::event::Direction::Inbound));
     assert_eq!(call.remote_contact.as_deref(), Some("<sip:a@192.0.2.1>"));
     assert_eq!(given.views.next_call_id(), CallId(4));
 }

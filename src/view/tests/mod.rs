@@ -9,7 +9,8 @@ mod retention;
 use super::*;
 use crate::{
     event::{
-        CallEvent, Cause, Event, PhoneEvent, PhoneSpec, RawMessage, SipEvent, SipSummary, Subject, Transport,
+        CallEvent, CallPhase, Cause, Event, PhoneEvent, PhoneSpec, RawMessage, SipEvent, SipSummary, Subject,
+        Transport,
     },
     id::{CallId, PhoneId, Seq},
     journal::Journal,

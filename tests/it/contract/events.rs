@@ -6,13 +6,14 @@ use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path};
 
 use offhook::{
     event::{
-        Agreement, CallEvent, Cause, Change, DialogIdentity, DigitMethod, EndCause, Ending, Envelope, Event,
-        MediaDirection, MediaEvent, MediaSocket, MediaStatistics, Party, PhoneEvent, PhoneSpec, RawMessage,
-        RunEvent, SipEvent, SipSummary, Subject, Surface, SystemEvent, TimerReason, Transport, Verdict,
+        Agreement, CallEvent, CallPhase, Cause, Change, DialogIdentity, DigitMethod, EndCause, Ending,
+        Envelope, Event, MediaDirection, MediaEvent, MediaSocket, MediaStatistics, Party, PhoneEvent,
+        PhoneSpec, RawMessage, RunEvent, SipEvent, SipSummary, Subject, Surface, SystemEvent, TimerReason,
+        Transport, Verdict,
     },
     id::{CallId, PhoneId, RunId, Seq},
     journal::{Journal, Query, import, replay},
-    view::{Phase, Views},
+    view::Views,
     wall::Wall,
 };
 use serde_json::json;
@@ -379,7 +380,7 @@ fn a_journal_written_by_the_first_version_loads_whole() {
     assert_eq!(events.len(), 67);
     let views = Views::attach(&imported.journal);
     let call = views.call(CallId(0)).unwrap();
-    assert_eq!((call.phase, call.codec.as_deref()), (Phase::Ended, Some("PCMA")));
+    assert_eq!((call.phase, call.codec.as_deref()), (CallPhase::Ended, Some("PCMA")));
     // The first version did not say whether a dialog was complete; the call's answer does.
     assert_eq!(call.dialog, Some(DialogIdentity { confirmed: false, ..dialog() }));
     assert!(call.answered_at.is_some());

@@ -1,7 +1,7 @@
 //! Tools that add, show, change and remove phones.
 
 use offhook::{
-    command::{Code, Rejection},
+    command::{CommandKind, Refused, Rejection},
     mcp::PhoneTools,
 };
 use serde_json::{Value, json};
@@ -90,12 +90,12 @@ async fn a_refused_command_tells_code_and_what_is_possible() {
     let world = World::new();
     let mut client = world.client(PhoneTools::Auto, LEGACY).await;
     client.add_phone("a").await;
-    let refusal = Rejection::new(Code::LimitReached, "too many calls").or_try(&["hangup"]);
+    let refusal = Rejection::from(Refused::Calls(2)).or_try([CommandKind::Resume, CommandKind::HangUp]);
     *world.exchange.refusal.lock().unwrap() = Some(refusal);
     let refused = client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
     assert_eq!(
         refused,
-        json!({ "status": "error", "error": "too many calls", "phone_id": "a", "code": "limit_reached", "legal": ["hangup"] })
+        json!({ "status": "error", "error": "there are 2 calls already: hang one up first", "phone_id": "a", "code": "limit_reached", "legal": ["unhold", "hangup"] })
     );
 }
 

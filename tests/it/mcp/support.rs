@@ -15,7 +15,7 @@ use std::{
 use offhook::{
     artifact::Recordings,
     command::{
-        CallCommand, CallSelector, Code, Command, Execute, NodeCommand, Outcome, PhoneCommand, Rejection,
+        CallCommand, CallSelector, Command, Execute, NodeCommand, Outcome, PhoneCommand, Refused, Rejection,
         Sound,
     },
     config::Pool,
@@ -253,10 +253,11 @@ impl Exchange {
             return Ok(call);
         }
         let calls = self.views.active_calls(selector.phone.as_ref().unwrap());
-        let fits =
-            |call: &&Arc<offhook::view::CallView>| !ringing || call.phase == offhook::view::Phase::Incoming;
+        let fits = |call: &&Arc<offhook::view::CallView>| {
+            !ringing || call.phase == offhook::event::CallPhase::Incoming
+        };
         let chosen = calls.iter().find(fits).or_else(|| calls.first());
-        chosen.map(|call| call.id).ok_or_else(|| Rejection::new(Code::NotFound, "no call"))
+        chosen.map(|call| call.id).ok_or_else(|| Refused::NoCallOf(selector.phone.clone().unwrap()).into())
     }
 
     fn in_call(&self, call: CallId, command: CallCommand) {

@@ -13,7 +13,7 @@ use std::{
 
 use super::super::{ExistingPhone, Machine, Output, Setup, StepId};
 use crate::{
-    command::{CallCommand, Code, Command, NodeCommand, Outcome, PhoneCommand, Rejection},
+    command::{CallCommand, Code, Command, NodeCommand, Outcome, PhoneCommand, Refused, Rejection},
     config::{Account, PbxProfile},
     event::{
         CallEvent, Cause, DigitMethod, EndCause, Envelope, Event, MediaEvent, Party, PhoneEvent, RunEvent,
@@ -228,7 +228,15 @@ impl World {
     /// Refuses it.
     pub(super) fn refuse(&mut self, code: Code) -> &mut Self {
         let (step, _) = self.waiting.pop_front().expect("a command is waiting");
-        self.machine.on_outcome(self.now, step, Err(Rejection::new(code, "that cannot be done")));
+        self.machine.on_outcome(
+            self.now,
+            step,
+            Err(Rejection {
+                code,
+                what: Refused::NotResolved { why: "that cannot be done".into() },
+                legal: Vec::new(),
+            }),
+        );
         self.drain();
         self
     }

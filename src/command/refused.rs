@@ -1,0 +1,276 @@
+//! What stood against a command, with the data that a sentence needs.
+//!
+//! The sentences here are for logs and reports and name no tool and no argument; a surface that knows both has its own.
+
+use std::time::Duration;
+
+use super::{Code, CommandKind};
+use crate::{
+    event::{CallPhase, Direction},
+    id::{CallId, PhoneId},
+};
+
+/// What stood against a command.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such phone.
+    #[error("there is no phone '{0}'")]
+    NoPhone(PhoneId),
+    /// No phone was named, and there is not exactly one.
+    #[error("there is not exactly one phone: name one")]
+    WhichPhone,
+    /// There is no such call, or it is over.
+    #[error("there is no {0}, or it is over")]
+    NoCall(CallId),
+    /// The phone has no call that fits.
+    #[error("phone '{0}' has no call that fits")]
+    NoCallOf(PhoneId),
+    /// The call is another phone's.
+    #[error("{call} is a call of phone '{owner}', not of '{named}'")]
+    CallOfAnother {
+        /// The call.
+        call: CallId,
+        /// Whose it is.
+        owner: PhoneId,
+        /// Whose it was said to be.
+        named: PhoneId,
+    },
+    /// There is no such connector.
+    #[error("there is no connector '{0}'")]
+    NoConnector(String),
+    /// The call is not as far, or too far.
+    #[error("the {direction} call is {phase} and cannot {}", passive(*.command), direction = way(*.direction), phase = .phase.name())]
+    WrongPhase {
+        /// Who placed it.
+        direction: Direction,
+        /// How far it is.
+        phase: CallPhase,
+        /// What was asked of it.
+        command: CommandKind,
+    },
+    /// No session description has been agreed.
+    #[error("the call has no media")]
+    NoMedia,
+    /// A re-INVITE of ours has no answer yet.
+    #[error(
+        "another change of this call waits for its answer: try again when call.modified or call.modify_failed has come"
+    )]
+    ChangePending,
+    /// The status does not exist.
+    #[error("status {0} does not exist: give 180 to ring, 200 to answer, 300 to 699 to refuse")]
+    NoSuchStatus(u16),
+    /// The status does not refuse a call.
+    #[error("status {0} does not refuse a call: give 300 to 699, such as 486")]
+    NotARefusal(u16),
+    /// The text is not made of digits alone.
+    #[error("'{0}' holds something that is no digit: use 0-9 * # A-D")]
+    NotDigits(String),
+    /// The media session does not take digits now.
+    #[error("digits cannot be sent: {why}")]
+    DigitsNotTaken {
+        /// What it says.
+        why: String,
+    },
+    /// The phone has fewer than two calls to join.
+    #[error("phone '{0}' needs two calls for an attended transfer")]
+    TooFewToTransfer(PhoneId),
+    /// None of the codecs exists here.
+    #[error("no codec of {} is available: use {}", quoted(.given), .known.join(" or "))]
+    NoCodec {
+        /// What was asked for.
+        given: Vec<String>,
+        /// What there is.
+        known: Vec<&'static str>,
+    },
+    /// One of the codecs does not exist here.
+    #[error("codec '{name}' is not available: use {}", .known.join(" or "))]
+    UnknownCodec {
+        /// Which.
+        name: String,
+        /// What there is.
+        known: Vec<&'static str>,
+    },
+    /// The file cannot be read.
+    #[error("cannot read {path}: {why}")]
+    FileNotRead {
+        /// The file.
+        path: String,
+        /// What the system says.
+        why: String,
+    },
+    /// The file holds nothing that can be played.
+    #[error("cannot play {path}: {why}")]
+    FileNotPlayed {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The text is no address to call.
+    #[error("'{target}' cannot be called: {why}")]
+    BadTarget {
+        /// As given.
+        target: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The URI wants a transport that we cannot give it.
+    #[error("'{uri}' asks for {why}")]
+    BadTransport {
+        /// The URI.
+        uri: String,
+        /// For what it asks, and why that cannot be.
+        why: String,
+    },
+    /// The phone's domain is no host.
+    #[error("domain '{domain}' is no host or host:port: {why}")]
+    BadDomain {
+        /// As given.
+        domain: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// User and domain make no address of record.
+    #[error("'{username}@{domain}' is no address of record")]
+    NoAddressOfRecord {
+        /// The user.
+        username: String,
+        /// The domain.
+        domain: String,
+    },
+    /// The name has no address.
+    #[error("{why}")]
+    NotResolved {
+        /// What the resolver says.
+        why: String,
+    },
+    /// SRTP is not built.
+    #[error("srtp is not built yet: leave it out or give false")]
+    SrtpNotBuilt,
+    /// Mixing calls is not built.
+    #[error("conference is not built yet")]
+    ConferenceNotBuilt(PhoneId),
+    /// The phone has as many calls as it may.
+    #[error("phone '{phone}' has {limit} calls already: hang one up first")]
+    CallsOfPhone {
+        /// The phone.
+        phone: PhoneId,
+        /// As many.
+        limit: usize,
+    },
+    /// The process has as many calls as it may.
+    #[error("there are {0} calls already: hang one up first")]
+    Calls(usize),
+    /// The process has as many phones as it may.
+    #[error("there are {0} phones already")]
+    Phones(usize),
+    /// No port for media is free.
+    #[error("no media port is free: {why}")]
+    NoMediaPort {
+        /// What the system says.
+        why: String,
+    },
+    /// The phone is about to go.
+    #[error("phone '{0}' is being dropped: add it again first")]
+    PhoneLeaves(PhoneId),
+    /// The phone did not come about.
+    #[error("phone '{phone}' cannot start: {why}")]
+    PhoneNotStarted {
+        /// Which.
+        phone: PhoneId,
+        /// Why not.
+        why: String,
+    },
+    /// The connector did not come about.
+    #[error("{connector} cannot start: {why}")]
+    ConnectorNotStarted {
+        /// Which.
+        connector: String,
+        /// Why not.
+        why: String,
+    },
+    /// The password cannot be written down.
+    #[error("the password cannot be kept: {why}")]
+    PasswordNotKept {
+        /// What the system says.
+        why: String,
+    },
+    /// Whoever was asked ended before it answered.
+    #[error("it has just ended")]
+    JustEnded,
+    /// Whoever was asked did not answer.
+    #[error("no answer within {0:?}")]
+    NoAnswer(Duration),
+    /// The process is about to end.
+    #[error("the process is about to end")]
+    ShuttingDown,
+    /// The work on the command failed on our side.
+    #[error("the command broke on our side: {why}")]
+    Broke {
+        /// How.
+        why: String,
+    },
+}
+
+impl Refused {
+    /// Returns what to branch on.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::NoPhone(_) | Self::NoCall(_) | Self::NoCallOf(_) | Self::NoConnector(_) => Code::NotFound,
+            Self::FileNotRead { .. } => Code::NotFound,
+            Self::WrongPhase { .. } | Self::NoMedia | Self::ChangePending => Code::WrongState,
+            Self::DigitsNotTaken { .. } | Self::TooFewToTransfer(_) => Code::WrongState,
+            Self::WhichPhone | Self::CallOfAnother { .. } => Code::InvalidArgument,
+            Self::NoSuchStatus(_) | Self::NotARefusal(_) | Self::NotDigits(_) => Code::InvalidArgument,
+            Self::NoCodec { .. } | Self::UnknownCodec { .. } => Code::InvalidArgument,
+            Self::FileNotPlayed { .. } | Self::BadTarget { .. } => Code::InvalidArgument,
+            Self::BadTransport { .. } | Self::BadDomain { .. } => Code::InvalidArgument,
+            Self::NoAddressOfRecord { .. } | Self::SrtpNotBuilt => Code::InvalidArgument,
+            Self::CallsOfPhone { .. } | Self::Calls(_) | Self::Phones(_) => Code::LimitReached,
+            Self::NoAnswer(_) => Code::TimedOut,
+            Self::ConferenceNotBuilt(_) | Self::NotResolved { .. } => Code::Unavailable,
+            Self::NoMediaPort { .. } | Self::PasswordNotKept { .. } => Code::Unavailable,
+            Self::PhoneNotStarted { .. } | Self::ConnectorNotStarted { .. } => Code::Unavailable,
+            Self::PhoneLeaves(_) | Self::JustEnded | Self::ShuttingDown => Code::Unavailable,
+            Self::Broke { .. } => Code::Unavailable,
+        }
+    }
+}
+
+const fn way(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Inbound => "inbound",
+        Direction::Outbound => "outbound",
+    }
+}
+
+/// Returns what cannot be done to a call.
+const fn passive(command: CommandKind) -> &'static str {
+    match command {
+        CommandKind::Answer => "be answered",
+        CommandKind::Reject => "be rejected",
+        CommandKind::Hold => "be held",
+        CommandKind::Resume => "be resumed",
+        CommandKind::Transfer | CommandKind::AttendedTransfer => "be transferred",
+        CommandKind::HangUp
+        | CommandKind::SendDigits
+        | CommandKind::Play
+        | CommandKind::StopPlaying
+        | CommandKind::Record
+        | CommandKind::SetCodecs
+        | CommandKind::AddPhone
+        | CommandKind::DropPhone
+        | CommandKind::UpdatePhone
+        | CommandKind::Register
+        | CommandKind::Unregister
+        | CommandKind::PlaceCall
+        | CommandKind::HangUpAll
+        | CommandKind::Conference
+        | CommandKind::SendMessage => "be changed",
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
+}
