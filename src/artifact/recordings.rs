@@ -12,9 +12,6 @@ use crate::id::{CallId, PhoneId};
 /// Where recordings go in containers, and where users of per-phone tools look for them.
 const CONTAINER_ROOT: &str = "/recordings";
 
-/// Environment variable that names the container's root as the host sees it.
-const HOST_ROOT: &str = "PJSUA_MCP_HOST_RECORDINGS_DIR";
-
 /// Where recordings go.
 #[derive(Clone, Debug)]
 pub struct Recordings {
@@ -52,7 +49,7 @@ impl Recordings {
     }
 
     /// Puts recordings where a process should: `asked`, else the container's folder if it can be written, else
-    /// beside the data or in the working directory; named by local time and shown as the host sees them.
+    /// beside the data or in the working directory; named by local time and shown as they are.
     #[must_use]
     pub fn of_process(asked: Option<&Path>, data: Option<&Path>) -> Self {
         let container = Path::new(CONTAINER_ROOT);
@@ -62,8 +59,7 @@ impl Recordings {
             (None, Some(data)) => data.join("recordings"),
             (None, None) => PathBuf::from("recordings"),
         };
-        let host_root = std::env::var_os(HOST_ROOT).filter(|root| !root.is_empty()).map(PathBuf::from);
-        Self { root, host_root, zone: TimeZone::system() }
+        Self { root, host_root: None, zone: TimeZone::system() }
     }
 
     /// Shows paths below the folder as paths below `host_root`.

@@ -1,6 +1,6 @@
 //! Arguments of every verb that has phones.
 
-use std::{path::PathBuf, time::Duration};
+use std::{env, path::PathBuf, time::Duration};
 
 use clap::Args;
 
@@ -9,6 +9,10 @@ use crate::{
     node::{Data, NodeOptions},
     scenario::parse_duration,
 };
+
+/// Environment variable that names the folder of the recordings as a container's host sees it; the name is the one that
+/// users of per-phone tools set.
+const HOST_RECORDINGS: &str = "PJSUA_MCP_HOST_RECORDINGS_DIR";
 
 /// Arguments of every verb that has phones.
 #[derive(Debug, Args)]
@@ -24,12 +28,18 @@ pub(super) struct StartArgs {
 impl StartArgs {
     /// Returns what the arguments say of a node; the journal of a data folder is taken up.
     pub(super) fn options(&self) -> NodeOptions {
+        let recordings = Recordings::of_process(self.recordings.as_deref(), self.data.as_deref());
         NodeOptions {
             data: self.data.clone().map_or(Data::Memory, Data::Folder),
-            recordings: Some(Recordings::of_process(self.recordings.as_deref(), self.data.as_deref())),
+            recordings: Some(recordings.shown_under(host_recordings())),
             ..NodeOptions::system()
         }
     }
+}
+
+/// Returns the folder that a container's host sees where recordings go, if it is said.
+fn host_recordings() -> Option<PathBuf> {
+    env::var_os(HOST_RECORDINGS).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 /// Reads a duration as scenarios write it: `500ms`, `30s`, `2m`.
