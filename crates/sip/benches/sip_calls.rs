@@ -18,6 +18,10 @@ use offhook_sip::session::{Invite, SessionEvent};
 use offhook_sip::testkit::{Desk, Network, Pair, SDP, Side};
 use offhook_sip::user_agent::{Body, Config, Destination, Event};
 
+/// The allocator of the program (`src/main.rs`), so that the figures are its.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Answers every call at once: 180 and 200.
 fn callee(desk: &mut Desk<'_>, event: &Event) {
     if let Event::Session { id, event: SessionEvent::Incoming { .. } } = event {

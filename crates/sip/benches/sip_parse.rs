@@ -17,6 +17,10 @@ use offhook_sip::message::{Builder, CSeq, HeaderName, Message, Method, NameAddr,
 use rsip::message::HeadersExt;
 use rsip::prelude::{ToTypedHeader, UntypedHeader};
 
+/// The allocator of the program (`src/main.rs`), so that the figures are its.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const HEAD: &str = "INVITE sip:1002@pbx.example.com SIP/2.0\r\n\
 Via: SIP/2.0/UDP 192.0.2.11:5060;rport;branch=z9hG4bKPj7cQ1v2nEo9xW3\r\n\
 Max-Forwards: 70\r\n\

@@ -21,7 +21,7 @@ impl Message {
         name: HeaderName,
         read: impl Fn(&str) -> Result<T, HeaderFault>,
     ) -> Typed<Option<T>> {
-        match self.header(name.clone()) {
+        match self.first(&name) {
             None => Ok(None),
             Some(value) => read(&value).map(Some).map_err(|cause| HeaderError::new(name, cause)),
         }
@@ -36,8 +36,10 @@ impl Message {
     }
 
     fn mandatory<T: FromStr<Err = HeaderFault>>(&self, name: HeaderName) -> Typed<T> {
-        let missing = || HeaderError::new(name.clone(), HeaderFault::Missing);
-        self.typed(name.clone())?.ok_or_else(missing)
+        match self.first(&name) {
+            None => Err(HeaderError::new(name, HeaderFault::Missing)),
+            Some(value) => value.parse().map_err(|cause| HeaderError::new(name, cause)),
+        }
     }
 
     /// Reads every value of `name`, lists split.
@@ -63,11 +65,10 @@ impl Message {
     /// # Errors
     /// If it is missing or cannot be read.
     pub fn top_via(&self) -> Typed<Via> {
-        let name = HeaderName::Via;
-        let value = self.header(name.clone());
-        let value = value.ok_or_else(|| HeaderError::new(name.clone(), HeaderFault::Missing))?;
+        let fault = |cause| HeaderError::new(HeaderName::Via, cause);
+        let value = self.first(&HeaderName::Via).ok_or_else(|| fault(HeaderFault::Missing))?;
         let first = scan::commas(&value).next().unwrap_or("");
-        first.parse().map_err(|cause| HeaderError::new(name, cause))
+        first.parse().map_err(fault)
     }
 
     /// Returns every Via, topmost first.

@@ -257,7 +257,7 @@ impl Builder {
         let Some(at) = self.position(&name) else { return self.header_top(name, value) };
         let old = self.headers.get(at).map(|header| self.value_of(header)).unwrap_or_default();
         let old = String::from_utf8_lossy(old);
-        let comma = name.is_list().then(|| scan::find_outside(&old, true, |byte| byte == b',')).flatten();
+        let comma = name.is_list().then(|| scan::find_outside(&old, true, b',')).flatten();
         let rest = comma.and_then(|at| old.get(at..)).map(str::to_owned);
         let written = match rest {
             Some(rest) => self.written(name, &format_args!("{value}{rest}")),
@@ -282,7 +282,7 @@ impl Builder {
         let Some(at) = self.position(name) else { return self };
         let old = self.headers.get(at).map(|header| self.value_of(header)).unwrap_or_default();
         let old = String::from_utf8_lossy(old);
-        let comma = scan::find_outside(&old, true, |byte| byte == b',').filter(|_| name.is_list());
+        let comma = scan::find_outside(&old, true, b',').filter(|_| name.is_list());
         match comma.and_then(|comma| old.get(comma + 1..)).map(|rest| scan::trim(rest).to_owned()) {
             Some(rest) => self.rewrite(at, rest.as_bytes()),
             None => drop(self.headers.remove(at)),

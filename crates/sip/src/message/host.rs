@@ -5,6 +5,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::scan;
+
 /// Where a URI or a Via points.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
@@ -74,12 +76,14 @@ impl From<IpAddr> for Host {
 /// Splits `host[:port]`; the port may be empty or absent.
 pub(crate) fn split_port(text: &str) -> (&str, Option<&str>) {
     let colon = match text.strip_prefix('[') {
-        Some(inner) => inner.find(']').and_then(|end| inner.get(end..)?.find(':').map(|at| end + at + 1)),
-        None => text.find(':'),
+        Some(inner) => {
+            scan::find(inner, b']').and_then(|end| scan::find(inner.get(end..)?, b':').map(|at| end + at + 1))
+        }
+        None => scan::find(text, b':'),
     };
     match colon {
         Some(at) => {
-            let (host, port) = super::scan::split_at_byte(text, at);
+            let (host, port) = scan::split_at_byte(text, at);
             (host, Some(port))
         }
         None => (text, None),

@@ -17,7 +17,7 @@ pub struct Params(
 
 /// Splits a member at its `=`.
 fn split(member: &str) -> (&str, Option<&str>) {
-    match scan::find_outside(member, false, |byte| byte == b'=') {
+    match scan::find_outside(member, false, b'=') {
         Some(at) => {
             let (name, value) = scan::split_at_byte(member, at);
             (name, Some(value))
@@ -28,8 +28,13 @@ fn split(member: &str) -> (&str, Option<&str>) {
 
 /// Tells whether text stands already as it is kept.
 fn is_plain(text: &str) -> bool {
-    let odd = |byte: u8| scan::is_space(byte) || byte == b'"' || byte == b'<';
-    text.starts_with(';') && !text.ends_with(';') && !text.bytes().any(odd) && !text.contains(";;")
+    let mut before = 0;
+    let mut odd = false;
+    for byte in text.bytes() {
+        odd |= scan::is_never_in_uri(byte) || byte == b';' && before == b';';
+        before = byte;
+    }
+    text.starts_with(';') && before != b';' && !odd
 }
 
 impl Params {

@@ -36,8 +36,6 @@ struct Parser<'a> {
     fields: Vec<Field>,
     defects: Vec<Defect>,
     bare_line_feed: bool,
-    /// Whether a line holds anything but printable ASCII, so that a closer look is needed.
-    odd_byte: bool,
 }
 
 impl Message {
@@ -106,14 +104,14 @@ impl<'a> Parser<'a> {
     }
 
     const fn empty(bytes: &'a [u8]) -> Self {
-        Self { bytes, fields: Vec::new(), defects: Vec::new(), bare_line_feed: false, odd_byte: false }
+        Self { bytes, fields: Vec::new(), defects: Vec::new(), bare_line_feed: false }
     }
 
     /// Reads what follows the start line; the caller puts the bytes in.
     fn finish(mut self, start: StartLine, line: Line) -> Parsed {
         let head_end = self.header_section(line.next);
         let body_end = self.body_end(head_end);
-        if self.odd_byte {
+        if scan::has_odd_byte_but_line_breaks(self.slice(line.start, head_end)) {
             self.text_defects(line.start, head_end);
         }
         Parsed {
@@ -148,7 +146,6 @@ impl<'a> Parser<'a> {
         let rest = self.slice(start, self.bytes.len());
         let Some(len) = scan::find_byte(rest, b'\n') else {
             let end = self.bytes.len();
-            self.odd_byte |= scan::has_odd_byte(rest);
             return Line { start, end, next: end };
         };
         let content = rest.get(..len).unwrap_or(rest);
@@ -163,7 +160,6 @@ impl<'a> Parser<'a> {
                 content
             }
         };
-        self.odd_byte |= scan::has_odd_byte(content);
         Line { start, end: start + content.len(), next: start + len + 1 }
     }
 
@@ -310,16 +306,19 @@ impl<'a> Parser<'a> {
 
     fn field(&mut self, line: Line) {
         let text = self.slice(line.start, line.end);
-        let clean = text.iter().position(|byte| !scan::is_token_byte(*byte)).unwrap_or(text.len());
-        if clean > 0 && text.get(clean) == Some(&b':') {
-            let colon = line.start + clean;
-            self.push_field(line, colon, colon + 1);
+        let colon = text.iter().position(|byte| *byte == b':');
+        let name = colon.and_then(|colon| text.get(..colon)).unwrap_or_default();
+        let id = NameId::of(name);
+        if let Some(colon) = colon.filter(|_| id.is_known()) {
+            let colon = line.start + colon;
+            self.push_field(line, id, colon, colon + 1);
             return;
         }
-        let Some(colon) = text.iter().position(|byte| *byte == b':') else {
+        let Some(colon) = colon else {
             self.defect(line.start, Fault::NoColon);
             let end = self.trimmed_end(line.start, line.end);
-            self.push_field(line, end, line.end);
+            let id = NameId::of(self.slice(line.start, end));
+            self.push_field(line, id, end, line.end);
             return;
         };
         let colon = line.start + colon;
@@ -328,14 +327,13 @@ impl<'a> Parser<'a> {
         if name.is_empty() || !scan::all_token(name) {
             self.defect(line.start, Fault::HeaderName);
         }
-        self.push_field(line, name_end, colon + 1);
+        self.push_field(line, NameId::of(name), name_end, colon + 1);
     }
 
     /// Notes a field whose value stands somewhere after `after_colon`.
-    fn push_field(&mut self, line: Line, name_end: usize, after_colon: usize) {
+    fn push_field(&mut self, line: Line, id: NameId, name_end: usize, after_colon: usize) {
         let value = self.skip_spaces(after_colon, line.end);
         let value_end = self.trimmed_end(value, line.end);
-        let id = NameId::of(self.slice(line.start, name_end));
         self.fields.push(Field {
             id,
             folded: false,

@@ -8,6 +8,20 @@ use std::borrow::Cow;
 /// For every byte whether it may stand in a token.
 const TOKEN: [bool; 256] = token_table();
 
+/// For every byte whether no URI may contain it: white space, controls, angle brackets and the quote.
+const NEVER_IN_URI: [bool; 256] = never_in_uri_table();
+
+#[expect(clippy::indexing_slicing, reason = "runs at compile time, where a wrong index stops the build")]
+const fn never_in_uri_table() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte <= b' ' as usize || byte == 0x7f || matches!(byte as u8, b'<' | b'>' | b'"');
+        byte += 1;
+    }
+    table
+}
+
 #[expect(clippy::indexing_slicing, reason = "runs at compile time, where a wrong index stops the build")]
 const fn token_table() -> [bool; 256] {
     let marks = b"-.!%*_+`'~";
@@ -30,6 +44,11 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
     TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
+/// Returns whether no URI may contain `byte`.
+pub(crate) fn is_never_in_uri(byte: u8) -> bool {
+    NEVER_IN_URI.get(usize::from(byte)).copied().unwrap_or(true)
+}
+
 /// Returns whether all of `bytes` may stand in a token.
 pub(crate) fn all_token(bytes: &[u8]) -> bool {
     bytes.iter().copied().all(is_token_byte)
@@ -47,7 +66,20 @@ pub(crate) fn is_space(byte: u8) -> bool {
 
 /// Removes white space at both ends.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+    let bytes = text.as_bytes();
+    let start = bytes.iter().take_while(|byte| is_space(**byte)).count();
+    let end = bytes.len() - bytes.iter().rev().take_while(|byte| is_space(**byte)).count();
+    text.get(start..end).unwrap_or("")
+}
+
+/// Finds an ASCII byte.
+pub(crate) fn find(text: &str, wanted: u8) -> Option<usize> {
+    find_byte(text.as_bytes(), wanted)
+}
+
+/// Splits `text` at the first `separator`, an ASCII byte, which is left out.
+pub(crate) fn split_once(text: &str, separator: u8) -> Option<(&str, &str)> {
+    find(text, separator).map(|at| split_at_byte(text, at))
 }
 
 /// Removes white space at both ends.
@@ -67,8 +99,25 @@ pub(crate) fn trim_bytes(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
+/// Splits `text` at its first white space.
+pub(crate) fn split_at_space(text: &str) -> Option<(&str, &str)> {
+    let at = text.bytes().position(is_space)?;
+    Some(split_at_byte(text, at))
+}
+
+/// Finds an ASCII byte outside quoted strings (and outside `<…>` if `angles`).
+pub(crate) fn find_outside(text: &str, angles: bool, wanted: u8) -> Option<usize> {
+    // Where nothing is quoted before it, as nearly always, the first one is it.
+    let first = find(text, wanted)?;
+    let before = text.get(..first).unwrap_or("");
+    if find(before, b'"').is_none() && !(angles && find(before, b'<').is_some()) {
+        return Some(first);
+    }
+    find_outside_by(text, angles, |byte| byte == wanted)
+}
+
 /// Finds the first byte that `wanted` accepts outside quoted strings (and outside `<…>` if `angles`).
-pub(crate) fn find_outside(text: &str, angles: bool, wanted: impl Fn(u8) -> bool) -> Option<usize> {
+pub(crate) fn find_outside_by(text: &str, angles: bool, wanted: impl Fn(u8) -> bool) -> Option<usize> {
     let mut quoted = false;
     let mut escaped = false;
     let mut inside = false;
@@ -115,7 +164,7 @@ impl<'a> Iterator for Members<'a> {
     fn next(&mut self) -> Option<&'a str> {
         let text = self.rest?;
         let separator = self.separator;
-        if let Some(at) = find_outside(text, true, |byte| byte == separator) {
+        if let Some(at) = find_outside(text, true, separator) {
             let (member, rest) = split_at_byte(text, at);
             self.rest = Some(rest);
             return Some(trim(member));
@@ -137,6 +186,9 @@ pub(crate) fn semicolons(text: &str) -> Members<'_> {
 
 /// Returns whether every quote and angle bracket outside quotes is closed.
 pub(crate) fn is_balanced(text: &str) -> bool {
+    if find(text, b'"').is_none() && find(text, b'<').is_none() {
+        return true;
+    }
     let mut quoted = false;
     let mut escaped = false;
     let mut inside = false;
@@ -219,20 +271,15 @@ pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-/// Finds `needle` eight bytes at a time.
+/// Finds `needle`.
 pub(crate) fn find_byte(haystack: &[u8], needle: u8) -> Option<usize> {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let pattern = LOW.wrapping_mul(u64::from(needle));
-    let (words, tail) = haystack.as_chunks::<8>();
-    for (nth, word) in words.iter().enumerate() {
-        let differs = u64::from_le_bytes(*word) ^ pattern;
-        let zero = differs.wrapping_sub(LOW) & !differs & HIGH;
-        if zero != 0 {
-            return Some(nth * 8 + (zero.trailing_zeros() / 8) as usize);
-        }
-    }
-    tail.iter().position(|byte| *byte == needle).map(|at| words.len() * 8 + at)
+    memchr::memchr(needle, haystack)
+}
+
+/// Returns whether any byte is neither printable ASCII nor part of a line break; tabs count as odd.
+pub(crate) fn has_odd_byte_but_line_breaks(text: &[u8]) -> bool {
+    let odd = |byte: u8| !(0x20..0x7f).contains(&byte) && byte != b'\r' && byte != b'\n';
+    text.iter().fold(false, |found, byte| found | odd(*byte))
 }
 
 /// Returns whether any byte is not printable ASCII; tabs count as odd.

@@ -86,17 +86,17 @@ impl Uri {
         if text.is_empty() {
             return Err(UriError::Empty);
         }
-        let colon = text.find(':').ok_or(UriError::Scheme)?;
+        let colon = scan::find(text, b':').ok_or(UriError::Scheme)?;
         let (scheme, rest) = scan::split_at_byte(text, colon);
         let scheme = parse_scheme(scheme)?;
-        if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f || matches!(byte, b'<' | b'>' | b'"')) {
+        if text.bytes().any(scan::is_never_in_uri) {
             return Err(UriError::Character);
         }
         let start = colon + 1;
         match scheme {
             Scheme::Sip | Scheme::Sips => Self::parse_sip(text, scheme, start, rest),
             Scheme::Tel | Scheme::Other(_) => {
-                let params = rest.find(';').map_or(text.len(), |at| start + at);
+                let params = scan::find(rest, b';').map_or(text.len(), |at| start + at);
                 Ok(Self {
                     text: text.into(),
                     scheme,
@@ -112,10 +112,10 @@ impl Uri {
 
     fn parse_sip(text: &str, scheme: Scheme, start: usize, rest: &str) -> Result<Self, UriError> {
         // '@' may stand only after the user part; ';' and '?' may stand in it (RFC 3261 §25.1 user-unreserved).
-        let at = rest.find('@').map(|at| start + at);
+        let at = scan::find(rest, b'@').map(|at| start + at);
         let host_start = at.map_or(start, |at| at + 1);
         let tail = text.get(host_start..).unwrap_or("");
-        let host_len = tail.find([';', '?']).unwrap_or(tail.len());
+        let host_len = tail.bytes().position(|byte| matches!(byte, b';' | b'?')).unwrap_or(tail.len());
         let (host, port) = split_port(tail.get(..host_len).unwrap_or(""));
         let host = Host::parse(host).ok_or(UriError::Host)?;
         let port = match port {
@@ -123,8 +123,10 @@ impl Uri {
             Some(digits) => Some(scan::number(digits).ok_or(UriError::Port)?),
         };
         let params = host_start + host_len;
-        let headers =
-            text.get(params..).and_then(|tail| tail.find('?')).map_or(text.len(), |mark| params + mark);
+        let headers = text
+            .get(params..)
+            .and_then(|tail| scan::find(tail, b'?'))
+            .map_or(text.len(), |mark| params + mark);
         Ok(Self {
             text: text.into(),
             scheme,
@@ -185,7 +187,7 @@ impl Uri {
     }
 
     fn after_scheme(&self) -> usize {
-        self.text.find(':').map_or(0, |at| at + 1)
+        scan::find(&self.text, b':').map_or(0, |at| at + 1)
     }
 
     fn userinfo(&self) -> Option<&str> {
@@ -196,7 +198,7 @@ impl Uri {
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         let info = self.userinfo()?;
-        Some(info.split_once(':').map_or(info, |(user, _)| user))
+        Some(scan::split_once(info, b':').map_or(info, |(user, _)| user))
     }
 
     /// Returns the user with escapes undone; for tel the number.
@@ -248,7 +250,7 @@ impl Uri {
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params_text().split(';').filter(|member| !member.is_empty()).find_map(|member| {
-            let (known, value) = member.split_once('=').unwrap_or((member, ""));
+            let (known, value) = scan::split_once(member, b'=').unwrap_or((member, ""));
             known.eq_ignore_ascii_case(name).then_some(value)
         })
     }
@@ -296,7 +298,7 @@ impl Uri {
         let pairs = text.split('&').filter(|pair| !pair.is_empty());
         pairs
             .map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                let (name, value) = scan::split_once(pair, b'=').unwrap_or((pair, ""));
                 (unescape(name).into_owned(), unescape(value).into_owned())
             })
             .collect()

@@ -97,7 +97,8 @@ fn text(bytes: &[u8], folded: bool) -> Cow<'_, str> {
     if folded {
         return Cow::Owned(String::from_utf8_lossy(&scan::unfold(bytes)).into_owned());
     }
-    String::from_utf8_lossy(bytes)
+    // Nearly all of it is UTF-8, which is found out faster than where it is not.
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 impl Message {
@@ -227,7 +228,11 @@ impl Message {
     /// Returns the value of the first header with this name.
     #[must_use]
     pub fn header(&self, name: HeaderName) -> Option<Cow<'_, str>> {
-        self.fields_named(&name).next().map(|field| self.field_text(field))
+        self.first(&name)
+    }
+
+    pub(crate) fn first(&self, name: &HeaderName) -> Option<Cow<'_, str>> {
+        self.fields_named(name).next().map(|field| self.field_text(field))
     }
 
     /// Returns whether there is a header with this name.

@@ -57,8 +57,8 @@ impl AuthParams {
             return Err(HeaderFault::Unbalanced);
         }
         for member in scan::commas(text).filter(|member| !member.is_empty()) {
-            let equals = scan::find_outside(member, false, |byte| byte == b'=');
-            let space = scan::find_outside(member, false, |byte| matches!(byte, b' ' | b'\t'));
+            let equals = scan::find_outside(member, false, b'=');
+            let space = scan::find_outside_by(member, false, |byte| matches!(byte, b' ' | b'\t'));
             let param = match (space, equals) {
                 // `name = value`: the white space belongs to the parameter.
                 (Some(at), Some(equals)) if at < equals => {
@@ -98,7 +98,7 @@ impl AuthParams {
 
 /// Splits `name=value`; what has no `=` (the token68 of other schemes) gets an empty name.
 fn parse_param(text: &str) -> (String, String) {
-    match scan::find_outside(text, false, |byte| byte == b'=') {
+    match scan::find_outside(text, false, b'=') {
         Some(at) => {
             let (name, value) = scan::split_at_byte(text, at);
             (scan::trim(name).to_owned(), scan::unquote(scan::trim(value)).into_owned())

@@ -30,8 +30,7 @@ impl FromStr for CSeq {
     type Err = HeaderFault;
 
     fn from_str(text: &str) -> Result<Self, HeaderFault> {
-        let (number, method) =
-            scan::trim(text).split_once([' ', '\t', '\r', '\n']).ok_or(HeaderFault::Syntax)?;
+        let (number, method) = scan::split_at_space(scan::trim(text)).ok_or(HeaderFault::Syntax)?;
         if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(HeaderFault::Number);
         }

@@ -70,13 +70,13 @@ fn token(value: &str) -> Verdict {
 
 /// Checks `;name[=value]` members after the first semicolon.
 fn params_after_semicolon(value: &str) -> Verdict {
-    let Some(at) = scan::find_outside(value, true, |byte| byte == b';') else { return Ok(()) };
+    let Some(at) = scan::find_outside(value, true, b';') else { return Ok(()) };
     params(scan::split_at_byte(value, at).1)
 }
 
 fn params(text: &str) -> Verdict {
     for member in scan::semicolons(text) {
-        let (name, value) = match scan::find_outside(member, false, |byte| byte == b'=') {
+        let (name, value) = match scan::find_outside(member, false, b'=') {
             Some(at) => {
                 let (name, value) = scan::split_at_byte(member, at);
                 (scan::trim(name), Some(scan::trim(value)))
@@ -104,7 +104,7 @@ fn is_param_value(value: &str) -> bool {
 
 fn address(value: &str) -> Verdict {
     let address: NameAddr = value.parse()?;
-    let Some(open) = scan::find_outside(value, false, |byte| byte == b'<') else {
+    let Some(open) = scan::find_outside(value, false, b'<') else {
         // Without brackets the URI ends at the first semicolon, and may hold neither comma nor question mark.
         let bare = address.uri.as_str();
         if bare.contains(['?', ',']) {
@@ -126,7 +126,7 @@ fn address(value: &str) -> Verdict {
 
 fn display_name(display: &str) -> Verdict {
     if display.starts_with('"') {
-        let closed = scan::find_outside(display, false, |byte| byte != b'"').is_none();
+        let closed = scan::find_outside_by(display, false, |byte| byte != b'"').is_none();
         return if closed && scan::is_balanced(display) { Ok(()) } else { Err(HeaderFault::Display) };
     }
     // Bytes outside ASCII need quotes as well, but no reader is misled by them.

@@ -44,7 +44,7 @@ impl FromStr for MediaType {
     type Err = HeaderFault;
 
     fn from_str(text: &str) -> Result<Self, HeaderFault> {
-        let end = scan::find_outside(text, false, |byte| byte == b';').unwrap_or(text.len());
+        let end = scan::find_outside(text, false, b';').unwrap_or(text.len());
         let (kind, subtype) =
             text.get(..end).and_then(|head| head.split_once('/')).ok_or(HeaderFault::Syntax)?;
         let (kind, subtype) = (scan::trim(kind), scan::trim(subtype));

@@ -171,6 +171,11 @@ pub(crate) struct NameId(Option<u8>);
 impl NameId {
     pub(crate) const CONTENT_LENGTH: Self = Self(Some(Known::ContentLength as u8));
 
+    /// Returns whether the name is one of the table, and so a token.
+    pub(crate) const fn is_known(self) -> bool {
+        self.0.is_some()
+    }
+
     /// Looks `name` up without regard to case, compact forms included.
     pub(crate) fn of(name: &[u8]) -> Self {
         let ([first, ..], [.., last]) = (name, name) else { return Self(None) };

@@ -59,7 +59,7 @@ impl NameAddr {
     #[must_use]
     pub fn q(&self) -> Option<u16> {
         let text = self.params.get("q")?;
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let (whole, fraction) = scan::split_once(text, b'.').unwrap_or((text, ""));
         let whole: u16 = scan::number(whole)?;
         if fraction.len() > 3 || whole > 1 {
             return None;
@@ -84,16 +84,16 @@ impl FromStr for NameAddr {
         if text.is_empty() {
             return Err(HeaderFault::Empty);
         }
-        let Some(open) = scan::find_outside(text, false, |byte| byte == b'<') else {
+        let Some(open) = scan::find_outside(text, false, b'<') else {
             if !scan::is_balanced(text) {
                 return Err(HeaderFault::Unbalanced);
             }
-            let end = text.find(';').unwrap_or(text.len());
+            let end = scan::find(text, b';').unwrap_or(text.len());
             let uri = Uri::parse(scan::trim(text.get(..end).unwrap_or(""))).map_err(HeaderFault::Uri)?;
             return Ok(Self { display: None, uri, params: Params::parse(text.get(end..).unwrap_or("")) });
         };
         let (display, rest) = scan::split_at_byte(text, open);
-        let close = rest.find('>').ok_or(HeaderFault::Unbalanced)?;
+        let close = scan::find(rest, b'>').ok_or(HeaderFault::Unbalanced)?;
         let (uri, params) = scan::split_at_byte(rest, close);
         // White space inside the brackets is wrong but harmless (RFC 4475 §3.1.2.14); `examine` reports it.
         let uri = Uri::parse(scan::trim(uri)).map_err(HeaderFault::Uri)?;

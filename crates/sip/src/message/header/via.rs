@@ -194,15 +194,15 @@ impl FromStr for Via {
     type Err = HeaderFault;
 
     fn from_str(text: &str) -> Result<Self, HeaderFault> {
-        let (protocol, rest) = text.split_once('/').ok_or(HeaderFault::Syntax)?;
-        let (version, rest) = rest.split_once('/').ok_or(HeaderFault::Syntax)?;
+        let (protocol, rest) = scan::split_once(text, b'/').ok_or(HeaderFault::Syntax)?;
+        let (version, rest) = scan::split_once(rest, b'/').ok_or(HeaderFault::Syntax)?;
         let rest = scan::trim(rest);
-        let (transport, rest) = rest.split_once([' ', '\t']).ok_or(HeaderFault::Syntax)?;
+        let (transport, rest) = scan::split_at_space(rest).ok_or(HeaderFault::Syntax)?;
         let (protocol, version) = (scan::trim(protocol), scan::trim(version));
         if ![protocol, version, transport].into_iter().all(scan::is_token) {
             return Err(HeaderFault::Syntax);
         }
-        let end = rest.find(';').unwrap_or(rest.len());
+        let end = scan::find(rest, b';').unwrap_or(rest.len());
         let (host, port) = split_port(rest.get(..end).unwrap_or(""));
         let host = Host::parse(scan::trim(host)).ok_or(HeaderFault::HostPort)?;
         let port = match port.map(scan::trim) {
