@@ -35,7 +35,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const CALLEE: &str = "127.0.0.1:45060";
 /// Length of one step.
 const STEP: Duration = Duration::from_secs(4);
-/// A step that fails may have met a pause of the machine: it is tried so many times.
+/// A step that fails may have met a pause of the machine: it is tried this many times.
 const TRIES: usize = 3;
 /// Rate at which the processor time of a call is reported.
 const MEASURED: u32 = 2500;

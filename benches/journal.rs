@@ -1,4 +1,4 @@
-//! Events per second into the journal, in memory and through to the disk, beside plain `rusqlite` loops.
+//! Events per second into the journal, in memory and through to the disk, against plain `rusqlite` loops.
 //!
 //! The peers write the same rows with the same indexes and the same durability into a file of their own: once with
 //! a transaction for each event, once with one for 500. Run with `cargo bench --bench journal`; under `cargo test`

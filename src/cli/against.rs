@@ -38,7 +38,7 @@ impl FromStr for Against {
 }
 
 impl Against {
-    /// Returns the profile, as far as it is known before anything starts: the lab's comes with the lab.
+    /// Returns the profile if it is known before anything starts: the lab's comes with the lab.
     pub(super) fn profile(&self) -> Result<Option<PbxProfile>, PbxProfileError> {
         match self {
             Self::Lab => Ok(None),

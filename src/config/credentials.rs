@@ -1,7 +1,7 @@
-//! Passwords of phones, kept beside the journal so that phones come back after a restart.
+//! Passwords of phones, kept next to the journal so that phones come back after a restart.
 //!
 //! The file is readable by its owner only and replaced as a whole, so that it is never half written. Encryption at
-//! rest is left out: whoever can read the folder as its owner could read the key as well.
+//! rest is left out: anyone who can read the folder as its owner could read the key as well.
 
 use std::{
     collections::BTreeMap,

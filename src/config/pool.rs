@@ -231,7 +231,7 @@ impl Pool {
 /// Somebody whose wish can be granted.
 type Served = (Box<dyn FnOnce(Lease) + Send>, Lease);
 
-/// Outside the lock, because whoever gets a lease may drop it at once.
+/// Outside the lock, because the receiver of a lease may drop it at once.
 fn hand_over(served: Vec<Served>) {
     for (granted, lease) in served {
         granted(lease);

@@ -151,7 +151,7 @@ fn collect(root: &Value, schema: &Value, prefix: &str, fields: &mut Fields, dept
             }
             _ => {}
         }
-        // A word of an enumeration that has no type beside it.
+        // A word of an enumeration with no type of its own here.
         if schema.get("type").is_none() && schema.get("const").is_some_and(Value::is_string) {
             types.insert("string".to_owned());
         }

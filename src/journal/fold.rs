@@ -1,6 +1,6 @@
 //! What a view is to the journal, and how it keeps up.
 //!
-//! A fold has a lock of its own. An append does not wait for it: whoever reads first brings it up to the newest event,
+//! A fold has a lock of its own. An append does not wait for it: the first reader brings it up to the newest event,
 //! and an appender does so now and then when nobody reads, so that events need not be kept for it for long.
 
 use std::{
@@ -31,7 +31,7 @@ impl<F: Fold + ?Sized> Fold for Box<F> {
     }
 }
 
-/// A fold that is kept beside the journal, so that a start does not show it everything again.
+/// A fold that is kept with the journal, so that a start does not show it everything again.
 pub trait KeptFold: Fold + Clone + Default + Serialize + DeserializeOwned + Sync + 'static {
     /// Names it in the data folder.
     const NAME: &'static str;
@@ -140,7 +140,7 @@ pub(super) trait Follower: Send + Sync {
     fn note_kept(&self, seq: Seq);
     /// Shows it what it has not seen, unless somebody is at it.
     fn follow(&self, shared: &Shared);
-    /// Shows it what it has not seen, after whoever is at it.
+    /// Shows it what it has not seen, once no one else is at it.
     fn catch_up(&self, shared: &Shared);
     /// Returns a copy of it as of now, if it is one that is kept.
     fn snapshot(&self, shared: &Shared) -> Option<Snapshot>;

@@ -101,7 +101,7 @@ impl Journal {
         Ok(Self { inner: Arc::new(Inner { shared, disk: Some(disk) }) })
     }
 
-    /// Appends a fact and returns its position; whoever reads an attached fold from then on finds it there.
+    /// Appends a fact and returns its position; a read of an attached fold from then on finds it there.
     ///
     /// Never waits for a disk and never fails. Secrets inside SIP messages are removed here.
     pub fn append(&self, subject: Subject, cause: Cause, event: impl Into<Event>) -> Seq {

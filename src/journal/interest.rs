@@ -282,7 +282,7 @@ impl Watchers {
         }
     }
 
-    /// Wakes whoever waits for an event like this, once until it has read on; returns how many.
+    /// Wakes the readers that wait for an event like this, each once until it has read on; returns how many.
     pub(super) fn happened(&mut self, envelope: &Envelope) -> usize {
         if self.any_armed == 0 {
             return 0;

@@ -246,7 +246,7 @@ impl Journal {
     /// Does something with the file on a thread that may wait for it; nothing in a journal without one.
     async fn beside<T: Send + 'static>(&self, work: impl FnOnce(&Source) -> T + Send + 'static) -> Option<T> {
         let disk = self.inner.disk.as_ref()?;
-        // One at a time: there is one connection, and whoever waits for it shall not hold a thread.
+        // One at a time: there is one connection, and waiting for it must not hold a thread.
         let turn = disk.turn.acquire().await;
         let journal = self.clone();
         let done =

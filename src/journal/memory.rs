@@ -1,4 +1,4 @@
-//! The newest events, in memory, as far as their size allows.
+//! The newest events, in memory, up to a limit in bytes.
 //!
 //! Positions may have holes after the import of a damaged file and where events were retired, so an entry is where its offset says or a little later.
 

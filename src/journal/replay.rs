@@ -92,7 +92,7 @@ pub fn replay(path: &Path, fold: &mut dyn Fold) -> Result<Replayed, ReplayError>
     Ok(replayed)
 }
 
-/// A journal's database, opened for reading beside whoever writes it.
+/// A journal's database, opened for reading while another process may write it.
 pub struct Archive {
     source: Source,
 }
@@ -118,7 +118,7 @@ impl Archive {
         self.source.head()
     }
 
-    /// Returns the selected events as far as they are written; damaged rows are listed beside them.
+    /// Returns the selected events that are written; damaged rows are listed separately.
     ///
     /// # Errors
     /// [`JournalError`] when the database refuses.

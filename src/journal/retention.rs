@@ -1,8 +1,8 @@
 //! Retiring the oldest: whole calls and whole runs that are over, and nothing that still counts.
 //!
 //! The folds are kept first, so that they lose nothing. Then the file removes one call or run after the other, and what
-//! is gone is told by `journal.pruned`, with which views forget it too. Whoever removes holds a lock for it: one task in
-//! this process, or a process beside the one that writes; that one tells what is gone when it writes next.
+//! is gone is told by `journal.pruned`, with which views forget it too. Removing takes a lock: one task in
+//! this process, or a process other than the writer; the writer tells what is gone when it writes next.
 
 use std::{
     collections::BTreeSet,

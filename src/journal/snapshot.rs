@@ -1,4 +1,4 @@
-//! Folds as they were at a position, in files beside the journal, so that a start shows them only what came after.
+//! Folds as they were at a position, in files next to the journal, so that a start shows them only what came after.
 //!
 //! A file is a line that describes what follows, and the fold as JSON. It is only ever a shortcut: whatever does not fit
 //! (another version, other bytes, another journal) is not used, and the fold is made anew.

@@ -34,7 +34,7 @@ pub(super) fn run(shared: &Arc<Shared>, mut store: Store, keeper: &Keeper, lock:
     }
     keeping.end();
     if let Err(error) = store.finish() {
-        // Nothing is lost: the log beside the file holds it.
+        // Nothing is lost: the log next to the file holds it.
         tracing::warn!(%error, "journal keeps its log");
     }
     // The folder is ours until the folds are kept as well.

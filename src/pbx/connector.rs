@@ -10,7 +10,7 @@ pub trait Connector: Send + Sync + 'static {
     /// Returns the name under which it is supervised.
     fn name(&self) -> &str;
 
-    /// Makes a link; each is as good as the one before to whoever uses the phone system: same address, same accounts.
+    /// Makes a link; each is as good as the one before to users of the phone system: same address, same accounts.
     fn start(&self) -> BoxFuture<'_, Result<Box<dyn Link>, StartFailure>>;
 }
 

@@ -52,7 +52,7 @@ pub struct RunReport {
 /// Something that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureReport {
-    /// `file:line:column`, as far as it is known.
+    /// `file:line:column`, or as much of it as is known.
     pub place: String,
     /// The hook or list.
     pub list: String,

@@ -29,7 +29,7 @@ pub struct Scenario {
     pub vars: BTreeMap<String, String>,
     /// Reactions to events.
     pub hooks: Vec<Hook>,
-    /// Actions at the start, beside the steps; a failure ends this list only.
+    /// Actions at the start, in parallel with the steps; a failure ends this list only.
     pub initial_actions: Vec<Step>,
     /// The main list: the run ends when it is done or a step of it fails.
     pub steps: Vec<Step>,
@@ -392,7 +392,7 @@ pub struct Scope {
 /// Condition over events.
 #[derive(Clone, Debug)]
 pub enum ClauseKind {
-    /// An event, so many times.
+    /// An event, a number of times.
     Event {
         /// Which.
         matcher: EventMatcher,
@@ -510,7 +510,7 @@ impl Action {
         }
     }
 
-    /// Tells whether it can find out that something is wrong, beside being refused itself.
+    /// Tells whether it can find out that something is wrong, apart from being refused itself.
     #[must_use]
     pub const fn finds_out(&self) -> bool {
         matches!(self, Self::Expect(_) | Self::Never { .. } | Self::HoldFor { .. } | Self::WaitUntil { .. })

@@ -1,4 +1,4 @@
-//! The passwords that survive a restart. Whoever changes one waits until the disk has it, but no runtime thread does.
+//! The passwords that survive a restart. A change is complete once the disk has it; no runtime thread waits for that.
 
 use std::sync::Arc;
 

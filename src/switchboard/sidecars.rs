@@ -1,4 +1,4 @@
-//! Describes each finished recording in a file beside it, from what the journal knows of its call.
+//! Describes each finished recording in a file next to it, from what the journal knows of its call.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -36,7 +36,7 @@ pub(super) struct Folded {
 /// A call that was not over when its process died.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dangling {
-    /// The call as far as it is known; its `dialog` ends it with BYE.
+    /// What is known of the call; its `dialog` ends it with BYE.
     pub call: Arc<CallView>,
     /// Where the last INVITE that we sent is, for a CANCEL when there is no dialog.
     pub invite_sent: Option<Seq>,

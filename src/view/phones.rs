@@ -40,7 +40,7 @@ pub enum Registration {
 pub struct RegistrationView {
     /// Where it stands.
     pub state: Registration,
-    /// Whether a binding of ours stands at the registrar, as far as we know.
+    /// Whether a binding of ours stands at the registrar, to our knowledge.
     pub registered: bool,
     /// Status of the last response; absent before one and when nobody answered.
     pub status: Option<u16>,
@@ -194,7 +194,7 @@ impl Fold for Phones {
 fn phone_fact(phone: &mut PhoneView, event: &PhoneEvent, envelope: &Envelope) {
     match event {
         PhoneEvent::Updated { spec } => phone.spec = spec.clone(),
-        // A dropped phone that failed lives once more to end its calls; it stays history.
+        // A dropped phone that failed is started again to end its calls; it stays history.
         PhoneEvent::Bound { local } => {
             phone.bound = phone.dropped_at.is_none().then_some(*local);
             phone.last_bound = Some(*local);

@@ -183,7 +183,7 @@ fn after_kill_9_in_mid_call_the_next_start_leaves_no_channel_and_registers_again
     second.end();
 }
 
-/// One phone of the program calls the other through Asterisk; `kill -9` comes so many milliseconds after the call was
+/// One phone of the program calls the other through Asterisk; `kill -9` comes a number of milliseconds after the call was
 /// asked for, which is anywhere between the first INVITE and the media of both legs.
 #[test]
 fn whenever_kill_9_comes_during_a_set_up_the_next_start_leaves_no_channel() {

@@ -144,7 +144,7 @@ async fn media_follows_the_final_answer_and_the_journal_says_so() {
     let (a, call, peer, invite) = calling(&world).await;
     peer.answer(&invite, "183 Session Progress", "", EVENTS);
     world.next(&a, "media.started").await;
-    // The same once more is no news.
+    // The same again is no news.
     peer.answer(&invite, "180 Ringing", "", EVENTS);
     let elsewhere = EVENTS.replace("m=audio 9000", "m=audio 9200");
     let rtp = world.network.bind_datagram("127.0.0.1:9200".parse().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Recordings of calls, written beside the media clock.
+//! Recordings of calls, written off the media clock.
 
 use std::{path::Path, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Runs beside each other in one process: each has its own accounts, phones and calls, and leaves the others alone.
+//! Runs at the same time in one process: each has its own accounts, phones and calls, and leaves the others alone.
 
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
 

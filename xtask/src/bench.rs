@@ -13,7 +13,7 @@ use std::process::Stdio;
 /// When a benchmark fails.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let mut words = vec!["bench", "--workspace"];
-    // Without a name: every benchmark, and not the unit tests that `cargo bench` would list beside them.
+    // Without a name: every benchmark, and not the unit tests that `cargo bench` would list with them.
     words.extend(["--bench", arguments.first().copied().unwrap_or("*")]);
     let mut child =
         shell::cargo(&words)?.stdout(Stdio::piped()).spawn().context("could not start the benchmarks")?;

@@ -3,7 +3,7 @@
 use crate::shell;
 use anyhow::{Context, Result};
 
-/// Runs a fuzz target for so many seconds; what it finds is left in `fuzz/artifacts`.
+/// Runs a fuzz target for some seconds; what it finds is left in `fuzz/artifacts`.
 ///
 /// # Errors
 /// When the seconds are no number, cargo-fuzz is missing, or the target crashes.

@@ -1,4 +1,4 @@
-//! Messages per second on one core: parse, parse with typed headers, build; rsip 0.4.0 beside it as the peer.
+//! Messages per second on one core: parse, parse with typed headers, build; with rsip 0.4.0 as the peer.
 //!
 //! Each figure is the best of several rounds, so that a busy machine disturbs it least. Run with
 //! `cargo bench -p offhook-sip`; under `cargo test` one short round shows that it still works.

@@ -1,4 +1,4 @@
-//! Bringing the write-ahead log into the database, beside the writer.
+//! Bringing the write-ahead log into the database, on a thread of its own.
 //!
 //! A checkpoint waits for the disk, and what phones send waits for the writer; so the writer leaves it to another thread.
 

@@ -1,6 +1,6 @@
 //! Removing whole calls and runs that are over, oldest first.
 //!
-//! One connection of its own, beside the writer's: short transactions, and a pause after each, so that facts of what is
+//! A connection of its own, separate from the writer's: short transactions, and a pause after each, so that facts of what is
 //! going on do not wait. Each is whole in the end: what a process that died left half done is finished by the next.
 
 use std::{
@@ -47,7 +47,7 @@ pub(in crate::journal) struct Owed {
     pub(in crate::journal) asker: String,
 }
 
-/// The one that removes; whoever makes it holds the folder's lock for that.
+/// Removes events; its maker holds the folder's lock for that.
 pub(in crate::journal) struct Retirer {
     path: PathBuf,
     connection: Connection,

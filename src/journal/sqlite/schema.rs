@@ -72,7 +72,7 @@ pub(super) fn open(file: &Path) -> Result<Connection, JournalError> {
     connection.busy_timeout(PATIENCE).map_err(failed)?;
     // NORMAL: a commit survives `kill -9`, which is what a test tool must bear; waiting for the disk itself on every
     // commit would widen the window in which a dying process loses facts. A power failure may cost the last moments.
-    // Checkpoints are made beside the writer; it makes one itself only when those cannot keep up for 256 MB.
+    // Checkpoints have a thread of their own; it makes one itself only when those cannot keep up for 256 MB.
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8000; \

@@ -153,7 +153,7 @@ fn the_log_is_brought_into_the_database_while_the_journal_is_open() {
     lines(&journal, 0, 12_000);
     journal.flush_blocking().unwrap();
     let patience = Instant::now() + Duration::from_secs(20);
-    // Only a checkpoint makes the database grow; it runs beside the writer.
+    // Only a checkpoint makes the database grow; it runs on another thread than the writer.
     while fs::metadata(folder.path().join("journal.db")).unwrap().len() < 500_000 {
         assert!(Instant::now() < patience, "no checkpoint");
         std::thread::yield_now();
@@ -202,7 +202,7 @@ fn a_closed_journal_is_one_file() {
     let journal = open(folder.path());
     lines(&journal, 0, 3);
     journal.close_blocking().unwrap();
-    // The handle that still reads keeps its connection; what counts is that the log beside the file is empty.
+    // The handle that still reads keeps its connection; what counts is that the log next to the file is empty.
     let log = fs::metadata(folder.path().join("journal.db-wal")).map_or(0, |log| log.len());
     assert_eq!(log, 0);
     fs::copy(folder.path().join("journal.db"), folder.path().join("copy.db")).unwrap();

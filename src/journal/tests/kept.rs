@@ -1,4 +1,4 @@
-//! Folds that are kept beside the journal.
+//! Folds that are kept with the journal.
 
 use std::{fs, path::Path};
 
@@ -54,7 +54,7 @@ fn a_fold_is_kept_at_the_end_and_shown_only_what_came_after() {
     let folder = with_kept(3_000);
     let kept = fs::read_to_string(folder.path().join("journal.seen")).unwrap();
     assert!(kept.starts_with(r#"{"fold":"seen","version":1,"seq":3000,"#), "{kept:.80}");
-    // The first 3,000 events cannot be read any more: whoever needs them would miss them.
+    // The first 3,000 events cannot be read any more: a reader that needs them would miss them.
     let raw = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
     raw.execute_batch("DROP TRIGGER no_delete; DELETE FROM events WHERE seq < 3000").unwrap();
     drop(raw);

@@ -107,7 +107,7 @@ impl Engine {
         }
     }
 
-    /// Offers what we last described once more, after our re-INVITE had met the leg's own.
+    /// Offers what we last described again, after our re-INVITE had met the leg's own.
     pub(super) fn offer_again(&mut self, now: Instant, id: SessionId) {
         let again = self.described_again(id).ok_or(SessionError::Unknown);
         if let Err(error) = again.and_then(|body| self.agent.reinvite(now, id, body)) {

@@ -32,7 +32,7 @@ const CRATES: [(&str, &[&str]); 6] = [
     ("offhook_media", &["media", "sim", "lab", "call", "pbx", "report"]),
 ];
 
-/// The pure crates, and what their code must not name beside what clippy bans there.
+/// The pure crates, and what their code must not name in addition to what clippy bans there.
 const PURE: [(&str, &[&str]); 3] = [
     ("crates/seed/src/", &["tokio", "offhook", "offhook_sip", "offhook_media"]),
     ("crates/sip/src/", &["tokio", "offhook", "offhook_media"]),

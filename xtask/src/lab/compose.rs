@@ -8,7 +8,7 @@ use std::process::Command;
 const IMAGE: &str = "offhook-lab-asterisk:22";
 const SERVICE: &str = "asterisk";
 
-/// A Docker engine that answers, and the Compose program beside it.
+/// A Docker engine that answers, and its Compose program.
 #[derive(Clone)]
 pub(crate) struct Compose {
     words: Vec<&'static str>,

@@ -17,7 +17,7 @@ const MAX_SEGMENT: u32 = 0xFFFF;
 pub struct ReceivedEvent {
     /// Event code.
     pub event: u8,
-    /// How long it lasted, as far as its packets tell.
+    /// How long it lasted, as its packets tell.
     pub duration: Duration,
     /// Whether the end was seen, not only concluded.
     pub ended: bool,

@@ -119,7 +119,7 @@ impl DigitDetector {
         if high > TWIST * low || low > REVERSE_TWIST * high {
             return None;
         }
-        // The overtones of the low group lie beside tones of the high group, too near to be told apart.
+        // The overtones of the low group lie next to tones of the high group, too near to be told apart.
         let [overtone] = self.high_harmonics.get(column)?.powers(window);
         if overtone > HARMONIC * high {
             return None;

@@ -1,4 +1,4 @@
-//! Our G.711 beside another implementation, over every input.
+//! Our G.711 against another implementation, over every input.
 //!
 //! A-law must be the same. In µ-law the peer does not complement negative samples before cutting them,
 //! which moves the edges of their segments; the ITU table in the unit tests decides there.

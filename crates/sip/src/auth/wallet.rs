@@ -1,7 +1,7 @@
 //! The client's memory of challenges: nonces to use again with their counts, and which challenge a request answered.
 //!
 //! Challenges are remembered per owner (a registration, a session), so that its later requests go out with
-//! credentials at once. A request answers a challenge of a realm once, and once more when the nonce was stale:
+//! credentials at once. A request answers a challenge of a realm once, and again when the nonce was stale:
 //! a wrong password can never loop.
 
 use super::Credentials;

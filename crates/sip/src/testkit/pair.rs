@@ -390,7 +390,7 @@ impl Pair {
             self.schedule(Duration::ZERO, Happening::Failure { to: from, flow });
             return;
         }
-        // Whoever is not the peer is nobody: an address where no one answers.
+        // Any address but the peer's is one where nobody answers.
         if transmit.message().is_none() || flow.remote != self.peer(to).address {
             return;
         }

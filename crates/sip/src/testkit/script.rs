@@ -123,7 +123,7 @@ impl Script for UasScript {
                     finish(desk.agent, desk.now, id, answer);
                 }
                 SessionEvent::GlareOver => {
-                    // The peer may have been faster once more.
+                    // The peer may have been faster again.
                     let _pending = desk.agent.reinvite(desk.now, *id, Body::sdp(super::SDP));
                 }
                 SessionEvent::Refer { request, message }

@@ -49,7 +49,7 @@ pub enum HeaderFault {
     /// The host or the port cannot be read.
     #[error("bad host or port")]
     HostPort,
-    /// `*` stands beside other contacts (RFC 3261 §10.2.2).
+    /// `*` stands among other contacts (RFC 3261 §10.2.2).
     #[error("star beside other contacts")]
     Star,
     /// A display name needs quotes, or its quotes are wrong.

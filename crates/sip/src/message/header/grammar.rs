@@ -1,4 +1,4 @@
-//! The strict grammar of each header, as far as the tolerant readers let more pass.
+//! The strict grammar of each header that the tolerant readers take more freely.
 //!
 //! RFC 3261 §20, §25.1. Used only to report defects; nothing is refused because of what is found here alone.
 

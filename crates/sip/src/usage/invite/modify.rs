@@ -125,7 +125,7 @@ impl UserAgent {
     pub(crate) fn glare_over(&mut self, now: Instant, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id).filter(|session| session.glare) else { return };
         if session.server.is_some() || session.answer.is_some() {
-            // The peer's own re-INVITE is still open; wait for it once more.
+            // The peer's own re-INVITE is still open; wait for it again.
             self.arm(now, Deadline::Invite(id, InviteTimer::Glare), self.config.timers.t1);
             return;
         }
