@@ -12,8 +12,14 @@ use offhook::{
     id::PhoneId,
 };
 
-const DOCUMENTS: [&str; 5] =
-    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "scenarios/README.md"];
+const DOCUMENTS: [&str; 6] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/actors.md",
+    "scenarios/README.md",
+];
 
 /// Folders to which a document's paths may be relative.
 const ROOTS: [&str; 4] = ["", "src/", "crates/sip/src/", "crates/media/src/"];
