@@ -1,5 +1,7 @@
 //! SIP messages as facts: what the journal keeps of one that came or goes.
 
+use std::borrow::Cow;
+
 use offhook_sip::{
     message::Message,
     user_agent::{Flow, Transmit},
@@ -35,12 +37,12 @@ pub(super) fn summarize(message: &Message) -> SipSummary {
     SipSummary {
         method: Some(message.method().as_str().to_owned()),
         status: message.status().map(|status| status.code()),
-        reason: message.reason().map(std::borrow::Cow::into_owned),
+        reason: message.reason().map(Cow::into_owned),
         cseq: message.cseq().ok().map(|cseq| cseq.number),
-        sip_call_id: message.call_id().ok().map(|id| id.to_string()),
-        branch: message.top_via().ok().and_then(|via| via.branch().map(str::to_owned)),
-        from_tag: message.from().ok().and_then(|from| from.tag().map(str::to_owned)),
-        to_tag: message.to().ok().and_then(|to| to.tag().map(str::to_owned)),
+        sip_call_id: message.call_id().ok(),
+        branch: message.branch().map(Cow::into_owned),
+        from_tag: message.from_tag().map(Cow::into_owned),
+        to_tag: message.to_tag().map(Cow::into_owned),
         sdp: message.sdp().is_some(),
     }
 }

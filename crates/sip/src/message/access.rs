@@ -3,6 +3,7 @@
 //! Headers that every message must have give `Result<T>`, all others `Result<Option<T>>`; lists are empty
 //! when absent. RFC 3261 §8.1.1 names the mandatory ones.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use super::header::{
@@ -14,6 +15,31 @@ use super::scan;
 use super::wire::Message;
 
 type Typed<T> = Result<T, HeaderError>;
+
+/// Finds a part of a header's value.
+fn within<'a>(value: Cow<'a, str>, part: impl Fn(&str) -> Option<&str>) -> Option<Cow<'a, str>> {
+    match value {
+        Cow::Borrowed(text) => part(text).map(Cow::Borrowed),
+        Cow::Owned(text) => part(&text).map(|part| Cow::Owned(part.to_owned())),
+    }
+}
+
+/// Finds the value of a parameter in `;name=value;…`; an empty one counts as none.
+fn parameter<'a>(params: &'a str, name: &str) -> Option<&'a str> {
+    let (_, value) = scan::semicolons(params)
+        .map(|member| scan::split_once(member, b'=').unwrap_or((member, "")))
+        .find(|(known, _)| scan::trim(known).eq_ignore_ascii_case(name))?;
+    Some(scan::trim(value)).filter(|value| !value.is_empty())
+}
+
+/// Finds the tag of an address: what follows a URI without brackets belongs to the header (RFC 3261 §20).
+fn tag(address: &str) -> Option<&str> {
+    let params = match scan::find_outside(address, false, b'<') {
+        Some(open) => address.get(open + scan::find(address.get(open..)?, b'>')? + 1..)?,
+        None => address.get(scan::find(address, b';')?..)?,
+    };
+    parameter(params, "tag")
+}
 
 impl Message {
     fn optional<T>(
@@ -53,7 +79,7 @@ impl Message {
     }
 
     fn tokens(&self, name: HeaderName) -> Vec<String> {
-        self.values(name).into_iter().map(std::borrow::Cow::into_owned).collect()
+        self.values(name).into_iter().map(Cow::into_owned).collect()
     }
 
     fn methods(&self, name: HeaderName) -> Vec<Method> {
@@ -94,6 +120,27 @@ impl Message {
     /// If it is missing or cannot be read.
     pub fn to(&self) -> Typed<NameAddr> {
         self.mandatory(HeaderName::To)
+    }
+
+    /// Returns the branch of the topmost Via without reading the rest of it.
+    #[must_use]
+    pub fn branch(&self) -> Option<Cow<'_, str>> {
+        within(self.first(&HeaderName::Via)?, |value| {
+            let top = scan::commas(value).next()?;
+            parameter(top.get(scan::find(top, b';')?..)?, "branch")
+        })
+    }
+
+    /// Returns the tag of From without reading the address.
+    #[must_use]
+    pub fn from_tag(&self) -> Option<Cow<'_, str>> {
+        within(self.first(&HeaderName::From)?, tag)
+    }
+
+    /// Returns the tag of To without reading the address.
+    #[must_use]
+    pub fn to_tag(&self) -> Option<Cow<'_, str>> {
+        within(self.first(&HeaderName::To)?, tag)
     }
 
     /// Returns the Call-ID, which is compared byte by byte (RFC 3261 §20.8).

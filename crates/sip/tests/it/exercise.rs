@@ -18,6 +18,7 @@ pub(crate) fn message(bytes: &[u8]) -> bool {
     let Ok(message) = Message::parse(bytes) else { return false };
     assert_eq!(message.bytes(), bytes, "the bytes are kept");
     headers(&message);
+    picked(&message);
     addresses(&message);
     let _verdict = validate(&message);
     let _body = (message.sdp(), message.parts().map(|parts| parts.len()), message.trailing().len());
@@ -72,6 +73,19 @@ fn headers(message: &Message) {
     ];
     for params in challenges.into_iter().flatten().flatten().chain(message.authentication_info()) {
         let _text = (params.to_string(), params.get("nonce").map(str::len));
+    }
+}
+
+/// What is picked out of a value is what reading all of it gives.
+fn picked(message: &Message) {
+    if let Ok(via) = message.top_via() {
+        assert_eq!(message.branch().as_deref(), via.branch(), "branch");
+    }
+    if let Ok(from) = message.from() {
+        assert_eq!(message.from_tag().as_deref(), from.tag(), "tag of From");
+    }
+    if let Ok(to) = message.to() {
+        assert_eq!(message.to_tag().as_deref(), to.tag(), "tag of To");
     }
 }
 
