@@ -10,10 +10,10 @@ use super::super::JournalError;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The steps in order; a file says in `user_version` how many it has taken. A step that was published never changes.
-const STEPS: [&str; 2] = [EVENTS, RETIREMENT];
+const STEPS: [&str; 3] = [EVENTS, RETIREMENT, WITHOUT_KINDS];
 
 /// The layout that every step leads to.
-const LAYOUT: i64 = 2;
+const LAYOUT: i64 = 3;
 const _: () = assert!(LAYOUT as usize == STEPS.len());
 
 /// The first layout that knows of retired events.
@@ -64,6 +64,12 @@ CREATE TRIGGER no_delete BEFORE DELETE ON events
   WHEN NOT EXISTS (SELECT 1 FROM retired WHERE call = OLD.call) AND NOT EXISTS (SELECT 1 FROM retired WHERE run = OLD.run)
   BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 ";
+
+/// Layout 3: no index by kind.
+///
+/// The kinds of one commit lie all over such an index, so that every commit wrote it nearly whole: more than half of all that was
+/// written. A query for a kind alone looks through all events.
+const WITHOUT_KINDS: &str = "DROP INDEX events_of_kind;";
 
 /// Opens the file for writing and makes its tables when it is new.
 pub(super) fn open(file: &Path) -> Result<Connection, JournalError> {

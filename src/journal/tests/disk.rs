@@ -256,7 +256,7 @@ fn a_file_of_another_layout_or_no_database_is_refused() {
     open(folder.path()).close_blocking().unwrap();
     raw(folder.path()).execute_batch("PRAGMA user_version = 9").unwrap();
     let error = Journal::open(folder.path(), Wall::system()).unwrap_err().to_string();
-    assert!(error.ends_with("the journal has layout 9, this program knows 2"), "{error}");
+    assert!(error.ends_with("the journal has layout 9, this program knows 3"), "{error}");
 
     let other = tempfile::tempdir().unwrap();
     fs::write(other.path().join("journal.db"), "not a database, but long enough to be looked at ".repeat(40))

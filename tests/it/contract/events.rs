@@ -423,7 +423,7 @@ fn a_data_folder_of_the_first_layout_opens_whole_is_brought_up_and_goes_on() {
 
     let journal = Journal::open(folder.path(), Wall::system()).unwrap();
     let views = Views::attach(&journal);
-    assert_eq!(layout(&file), 2);
+    assert_eq!(layout(&file), 3);
     assert_eq!(views.counters(), read);
     assert_eq!((views.next_call_id(), views.next_run_id()), (CallId(3), RunId(4)));
     assert!(views.all_active_calls().is_empty() && views.phones().is_empty());
