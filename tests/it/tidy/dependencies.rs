@@ -9,7 +9,7 @@ const RULE: &str = "dependencies";
 /// All that the pure crates may depend on directly, in every feature.
 const PURE: [(&str, &[&str]); 3] = [
     ("offhook-seed", &[]),
-    ("offhook-sip", &["md-5", "offhook-seed", "sha2", "thiserror"]),
+    ("offhook-sip", &["md-5", "memchr", "offhook-seed", "sha2", "thiserror"]),
     ("offhook-media", &["hound", "offhook-seed", "realfft", "rtp-rs", "thiserror"]),
 ];
 /// What must not come into a pure crate by way of another one: clocks, sockets, randomness.
