@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::CommandKind;
 use crate::id::{CallId, PhoneId};
 
 /// A request to one call.
@@ -62,6 +63,25 @@ pub enum CallCommand {
 }
 
 impl CallCommand {
+    /// Returns which command it is.
+    #[must_use]
+    pub const fn kind(&self) -> CommandKind {
+        match self {
+            Self::Answer { .. } => CommandKind::Answer,
+            Self::Reject { .. } => CommandKind::Reject,
+            Self::HangUp => CommandKind::HangUp,
+            Self::Hold => CommandKind::Hold,
+            Self::Resume => CommandKind::Resume,
+            Self::SendDigits { .. } => CommandKind::SendDigits,
+            Self::Transfer { .. } => CommandKind::Transfer,
+            Self::AttendedTransfer { .. } => CommandKind::AttendedTransfer,
+            Self::Play { .. } => CommandKind::Play,
+            Self::StopPlaying => CommandKind::StopPlaying,
+            Self::Record { .. } => CommandKind::Record,
+            Self::SetCodecs { .. } => CommandKind::SetCodecs,
+        }
+    }
+
     /// Says whether an unnamed call means one that waits for an answer.
     #[must_use]
     pub const fn is_for_ringing(&self) -> bool {

@@ -3,23 +3,30 @@
 //! MCP tools, scenario actions and CLI verbs all become a [`Command`] and go through one door. Its outer layer says whom
 //! it is for, one variant and one file a subject; only the subject itself looks further.
 
+mod arguments;
 mod call;
-mod kind;
 mod legal;
 mod node;
 mod phone;
 mod refused;
 mod rejection;
+mod verb;
+mod verbs;
 
 use std::{future::Future, pin::Pin};
 
+pub use arguments::{Argument, Arguments, Missing};
 pub use call::{CallCommand, CallSelector, Sound};
-pub use kind::CommandKind;
 pub use legal::Standing;
 pub use node::{AddPhone, NodeCommand};
 pub use phone::{PhoneChanges, PhoneCommand};
 pub use refused::Refused;
 pub use rejection::{Code, Rejection};
+pub use verb::{
+    ActionArgument, ActionName, Addressee, Effect, Made, Make, Need, Parameter, Sort, ToolArgument, ToolName,
+    Verb,
+};
+pub use verbs::CommandKind;
 
 use crate::{
     event::{Cause, PhoneSpec},
@@ -39,6 +46,18 @@ pub enum Command {
 }
 
 impl Command {
+    /// Returns which command it is.
+    #[must_use]
+    pub const fn kind(&self) -> CommandKind {
+        match self {
+            Self::Phone(_, command) => command.kind(),
+            Self::Call(_, command) => command.kind(),
+            Self::Node(NodeCommand::AddPhone(_)) => CommandKind::AddPhone,
+            Self::Node(NodeCommand::DropPhone { .. }) => CommandKind::DropPhone,
+            Self::Node(NodeCommand::HangUpAll) => CommandKind::HangUpAll,
+        }
+    }
+
     /// Creates a phone; one of the same name is replaced.
     #[must_use]
     pub const fn add(phone: PhoneId, spec: PhoneSpec, password: Secret<String>) -> Self {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::CommandKind;
 use crate::{id::CallId, secret::Secret};
 
 /// A request to a phone.
@@ -36,6 +37,22 @@ pub enum PhoneCommand {
         /// Media type.
         content_type: String,
     },
+}
+
+impl PhoneCommand {
+    /// Returns which command it is.
+    #[must_use]
+    pub const fn kind(&self) -> CommandKind {
+        match self {
+            Self::Update(_) => CommandKind::UpdatePhone,
+            Self::Register => CommandKind::Register,
+            Self::Unregister => CommandKind::Unregister,
+            Self::PlaceCall { .. } => CommandKind::PlaceCall,
+            Self::HangUpAll => CommandKind::HangUpAll,
+            Self::Conference { .. } => CommandKind::Conference,
+            Self::SendMessage { .. } => CommandKind::SendMessage,
+        }
+    }
 }
 
 /// Changes to a phone; what is none stays as it is.

@@ -39,7 +39,7 @@ pub enum Refused {
     #[error("there is no connector '{0}'")]
     NoConnector(String),
     /// The call is not as far, or too far.
-    #[error("the {direction} call is {phase} and cannot {}", passive(*.command), direction = way(*.direction), phase = .phase.name())]
+    #[error("the {direction} call is {phase} and cannot {}", .command.verb().cannot, direction = way(*.direction), phase = .phase.name())]
     WrongPhase {
         /// Who placed it.
         direction: Direction,
@@ -242,32 +242,6 @@ const fn way(direction: Direction) -> &'static str {
     match direction {
         Direction::Inbound => "inbound",
         Direction::Outbound => "outbound",
-    }
-}
-
-/// Returns what cannot be done to a call.
-const fn passive(command: CommandKind) -> &'static str {
-    match command {
-        CommandKind::Answer => "be answered",
-        CommandKind::Reject => "be rejected",
-        CommandKind::Hold => "be held",
-        CommandKind::Resume => "be resumed",
-        CommandKind::Transfer | CommandKind::AttendedTransfer => "be transferred",
-        CommandKind::HangUp
-        | CommandKind::SendDigits
-        | CommandKind::Play
-        | CommandKind::StopPlaying
-        | CommandKind::Record
-        | CommandKind::SetCodecs
-        | CommandKind::AddPhone
-        | CommandKind::DropPhone
-        | CommandKind::UpdatePhone
-        | CommandKind::Register
-        | CommandKind::Unregister
-        | CommandKind::PlaceCall
-        | CommandKind::HangUpAll
-        | CommandKind::Conference
-        | CommandKind::SendMessage => "be changed",
     }
 }
 

@@ -206,6 +206,17 @@ impl Argument for i64 {
     }
 }
 
+impl Argument for f64 {
+    fn schema() -> Value {
+        json!({ "type": "number" })
+    }
+
+    fn coerce(value: Value) -> Result<Self, String> {
+        let value = unquote(value);
+        value.as_f64().ok_or_else(|| mismatch("a valid number", &value))
+    }
+}
+
 macro_rules! narrow_integer {
     ($($type:ty),*) => {$(
         impl Argument for $type {

@@ -15,8 +15,12 @@ use super::{
     exposure::Projection,
     result::Reply,
     services::Services,
+    verb_arguments,
 };
-use crate::id::PhoneId;
+use crate::{
+    command::{self, Effect, ToolName, Verb},
+    id::PhoneId,
+};
 
 type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
 type Handler = Box<dyn Fn(Arc<Services>, JsonObject, CallContext) -> Answer + Send + Sync>;
@@ -62,6 +66,18 @@ pub(super) struct Label {
     pub(super) about: &'static str,
     /// What may be assumed of it.
     pub(super) hints: Hints,
+}
+
+impl Label {
+    /// Returns what a verb's row says.
+    pub(super) const fn of(tool: &ToolName) -> Self {
+        let hints = match tool.effect {
+            Effect::Settles => Hints::Settles,
+            Effect::Dials => Hints::Dials,
+            Effect::Ends => Hints::Ends,
+        };
+        Self { name: tool.name, title: tool.title, about: tool.about, hints }
+    }
 }
 
 /// A tool that is listed for every client.
@@ -131,8 +147,34 @@ where
     F: Fn(Arc<Services>, PhoneId, A, CallContext) -> R + Send + Sync + 'static,
     R: Future<Output = Reply> + Send + 'static,
 {
+    let handler: PhoneHandler = Box::new(move |services, phone, given, context| match A::read(given) {
+        Ok(arguments) => Box::pin(handler(services, phone, arguments, context)),
+        Err(problems) => Box::pin(std::future::ready(Reply::invalid(problems))),
+    });
+    action_with(label, A::parameters(), handler)
+}
+
+/// Defines the action of a verb; its handler gets the arguments by their slots.
+pub(super) fn verb<F, R>(verb: &'static Verb, tool: &ToolName, handler: F) -> ActionDefinition
+where
+    F: Fn(Arc<Services>, PhoneId, &'static Verb, command::Arguments, CallContext) -> R
+        + Send
+        + Sync
+        + 'static,
+    R: Future<Output = Reply> + Send + 'static,
+{
+    let label = Label::of(tool);
+    let handler: PhoneHandler =
+        Box::new(move |services, phone, given, context| match verb_arguments::read(verb, given) {
+            Ok(arguments) => Box::pin(handler(services, phone, verb, arguments, context)),
+            Err(problems) => Box::pin(std::future::ready(Reply::invalid(problems))),
+        });
+    action_with(label, verb_arguments::parameters(verb), handler)
+}
+
+fn action_with(label: Label, own: Vec<Parameter>, handler: PhoneHandler) -> ActionDefinition {
     let output = json!({ "type": "object", "additionalProperties": true, "title": format!("{}DictOutput", label.name) });
-    let of_a_phone = describe(label, schema(label.name, &A::parameters(), Style::Compat), output.clone());
+    let of_a_phone = describe(label, schema(label.name, &own, Style::Compat), output.clone());
     let mut parameters = vec![Parameter {
         name: "phone_id",
         about: "Which phone.",
@@ -140,12 +182,8 @@ where
         nullable: false,
         default: None,
     }];
-    parameters.extend(A::parameters());
+    parameters.extend(own);
     let of_all_phones = describe(label, schema(label.name, &parameters, Style::Compat), output);
-    let handler: PhoneHandler = Box::new(move |services, phone, given, context| match A::read(given) {
-        Ok(arguments) => Box::pin(handler(services, phone, arguments, context)),
-        Err(problems) => Box::pin(std::future::ready(Reply::invalid(problems))),
-    });
     ActionDefinition { name: label.name, of_a_phone, of_all_phones, handler }
 }
 

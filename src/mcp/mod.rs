@@ -17,6 +17,7 @@ mod server;
 mod services;
 mod tools;
 mod transport;
+mod verb_arguments;
 
 pub use engine::ScenarioEngine;
 pub use exposure::{PhoneTools, UnknownPhoneTools};

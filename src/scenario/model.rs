@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{diagnostic::Position, vars::Template};
 use crate::{
-    command::Code,
+    command::{Argument, Code, CommandKind},
     event::{Comparison, Condition, EndCause, EventPattern, Party, Verdict},
     id::{CallId, PhoneId},
     secret::Secret,
@@ -200,87 +200,13 @@ pub enum Refusal {
 /// What a step does.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Answers a ringing call; a status below 200 is a provisional answer.
-    Answer {
-        /// 180 to 299.
-        status: u16,
-    },
-    /// Refuses a ringing call.
-    Reject {
-        /// 300 to 699.
-        status: u16,
-    },
-    /// Ends a call.
-    HangUp,
-    /// Ends all calls of a phone, or of all phones.
-    HangUpAll,
-    /// Puts the other side on hold.
-    Hold,
-    /// Takes it back.
-    Resume,
-    /// Sends digits.
-    SendDigits {
-        /// The digits.
-        digits: Template,
-        /// Length of one.
-        duration: Option<Duration>,
-    },
-    /// Sends the other side elsewhere.
-    Transfer {
-        /// To whom.
-        to: Template,
-    },
-    /// Joins the other sides of two calls.
-    AttendedTransfer {
-        /// The second call; none lets the phone choose.
-        target: Option<CallRef>,
-    },
-    /// Connects several calls of a phone.
-    Conference {
-        /// The calls; empty means all.
-        calls: Vec<CallRef>,
-    },
-    /// Calls someone.
-    PlaceCall {
-        /// Whom.
-        to: Template,
-        /// Extra headers.
-        headers: BTreeMap<String, Template>,
-        /// Name under which the call is kept.
+    /// Commands something.
+    Do {
+        /// What, with places to fill.
+        command: CommandTemplate,
+        /// Name under which the call is kept that it places.
         capture: Option<String>,
     },
-    /// Plays a sound.
-    Play {
-        /// What.
-        sound: SoundChoice,
-        /// Whether it repeats.
-        repeat: bool,
-    },
-    /// Stops it.
-    StopPlaying,
-    /// Switches recording.
-    Record {
-        /// On or off.
-        on: bool,
-    },
-    /// Sends a MESSAGE.
-    SendMessage {
-        /// To whom.
-        to: Template,
-        /// Text.
-        body: Template,
-        /// Media type.
-        content_type: String,
-    },
-    /// Offers other codecs.
-    SetCodecs {
-        /// Names in order.
-        codecs: Vec<String>,
-    },
-    /// Registers again.
-    Register,
-    /// Removes the binding.
-    Unregister,
     /// Pauses this list.
     Wait {
         /// How long.
@@ -326,22 +252,28 @@ pub enum Action {
     },
 }
 
-/// What is played.
+/// A command with places to fill.
 #[derive(Clone, Debug, PartialEq)]
-pub enum SoundChoice {
-    /// A WAV file.
-    File(Template),
-    /// A tone.
-    Tone {
-        /// Frequencies in hertz.
-        hz: Vec<f64>,
-        /// Level in dBFS.
-        level_dbfs: f64,
-        /// How long; none means until stopped.
-        duration: Option<Duration>,
-    },
-    /// What is heard.
-    Echo,
+pub struct CommandTemplate {
+    /// Which.
+    pub kind: CommandKind,
+    /// Its arguments by their slot.
+    pub arguments: BTreeMap<&'static str, ArgumentTemplate>,
+}
+
+/// An argument with places to fill.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ArgumentTemplate {
+    /// Nothing to fill.
+    Filled(Argument),
+    /// A text.
+    Text(Template),
+    /// A call.
+    Call(CallRef),
+    /// Calls.
+    Calls(Vec<CallRef>),
+    /// Header names and their values.
+    Headers(BTreeMap<String, Template>),
 }
 
 /// Something that must happen.
@@ -500,10 +432,16 @@ impl Action {
         }
     }
 
+    /// Returns which command it gives, if it gives one.
+    #[must_use]
+    pub const fn command(&self) -> Option<CommandKind> {
+        if let Self::Do { command, .. } = self { Some(command.kind) } else { None }
+    }
+
     /// Returns the name under which it keeps a call.
     #[must_use]
     pub fn capture(&self) -> Option<&str> {
-        if let Self::PlaceCall { capture, .. } | Self::Expect(Expectation { capture, .. }) = self {
+        if let Self::Do { capture, .. } | Self::Expect(Expectation { capture, .. }) = self {
             capture.as_deref()
         } else {
             None

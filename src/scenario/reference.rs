@@ -107,7 +107,7 @@ fn hook(steps: &Value) -> Value {
 fn step() -> Value {
     let names = ACTIONS.iter().flat_map(|shape| std::iter::once(&shape.name).chain(shape.aliases));
     let mut properties = Map::new();
-    for shape in ACTIONS {
+    for shape in ACTIONS.iter() {
         for name in std::iter::once(&shape.name).chain(shape.aliases) {
             properties.insert((*name).to_owned(), value_of(shape));
         }
@@ -130,7 +130,7 @@ fn value_of(shape: &ActionShape) -> Value {
         }),
         _ => {
             let mut properties = Map::new();
-            for ArgShape { name, doc, .. } in shape.args {
+            for ArgShape { name, doc } in &shape.args {
                 properties.insert((*name).to_owned(), json!({ "description": doc }));
             }
             if shape.on_phone {
@@ -176,10 +176,10 @@ fn clause(outermost: bool) -> Value {
 #[must_use]
 pub fn actions_table() -> String {
     let mut text = String::from("| Action | Also | Arguments | Does |\n|---|---|---|---|\n");
-    for shape in ACTIONS {
+    for shape in ACTIONS.iter() {
         let also = shape.aliases.iter().map(|alias| format!("`{alias}`")).collect::<Vec<_>>().join(" ");
         let mut args: Vec<String> = Vec::new();
-        for arg in shape.args {
+        for arg in &shape.args {
             let bare = if shape.value == Some(arg.name) { " (or bare)" } else { "" };
             args.push(format!("`{}`{bare}: {}", arg.name, arg.doc));
         }

@@ -63,32 +63,7 @@ pub(in crate::mcp) fn instead(rejection: &Rejection) -> Vec<&'static str> {
 
 /// Names the tools of commands, as far as they have one.
 pub(in crate::mcp) fn tools(commands: &[CommandKind]) -> Vec<&'static str> {
-    commands.iter().filter_map(|command| tool(*command)).collect()
-}
-
-/// Names the tool of a command.
-const fn tool(command: CommandKind) -> Option<&'static str> {
-    Some(match command {
-        CommandKind::AddPhone => "add_phone",
-        CommandKind::DropPhone => "drop_phone",
-        CommandKind::UpdatePhone => "update_phone",
-        CommandKind::Register => "register",
-        CommandKind::Unregister => "unregister",
-        CommandKind::PlaceCall => "make_call",
-        CommandKind::Conference => "conference",
-        CommandKind::SendMessage => "send_message",
-        CommandKind::Answer => "answer_call",
-        CommandKind::Reject => "reject_call",
-        CommandKind::HangUp => "hangup",
-        CommandKind::Hold => "hold",
-        CommandKind::Resume => "unhold",
-        CommandKind::SendDigits => "send_dtmf",
-        CommandKind::Transfer => "blind_transfer",
-        CommandKind::AttendedTransfer => "attended_transfer",
-        CommandKind::Play => "play_audio",
-        CommandKind::StopPlaying => "stop_audio",
-        CommandKind::HangUpAll | CommandKind::Record | CommandKind::SetCodecs => return None,
-    })
+    commands.iter().filter_map(|command| command.verb().tool.as_ref()).map(|tool| tool.name).collect()
 }
 
 /// The name is none that a phone can have.

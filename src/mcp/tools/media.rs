@@ -1,15 +1,11 @@
-//! Actions on a call's sound: playing and recording.
+//! The action that shows a call's recording.
 
 use std::{path::Path, sync::Arc};
 
 use serde_json::{Value, json};
 
-use super::{
-    inspection::running_call,
-    select::{call_of, done, echo, execute, merge},
-};
+use super::inspection::running_call;
 use crate::{
-    command::{CallCommand, Command, Sound},
     id::{CallId, PhoneId},
     mcp::{
         arguments::arguments,
@@ -23,87 +19,15 @@ use crate::{
 
 pub(super) fn actions() -> Vec<ActionDefinition> {
     let label = |name, title, about, hints| Label { name, title, about, hints };
-    vec![
-        action(
-            label("play_audio", "Play audio", "Play a WAV file of this machine into a call.", Hints::Dials),
-            play_audio,
+    vec![action(
+        label(
+            "get_recording",
+            "Recording",
+            "Show the recording (WAV file) that a running call is being written to.",
+            Hints::Reads,
         ),
-        action(
-            label("stop_audio", "Stop audio", "Stop what is being played into a call.", Hints::Settles),
-            stop_audio,
-        ),
-        action(
-            label(
-                "get_recording",
-                "Recording",
-                "Show the recording (WAV file) that a running call is being written to.",
-                Hints::Reads,
-            ),
-            get_recording,
-        ),
-    ]
-}
-
-arguments! {
-    /// Arguments of `play_audio`.
-    PlayAudio {
-        /// Path of a WAV file.
-        file_path: String,
-        /// Which call; the oldest active one by default.
-        call_id: Option<CallId>,
-        /// Repeat until stopped.
-        r#loop: bool = false,
-    }
-}
-
-async fn play_audio(
-    services: Arc<Services>,
-    phone: PhoneId,
-    given: PlayAudio,
-    context: CallContext,
-) -> Reply {
-    merge(
-        async {
-            let call = call_of(&services, &phone, given.call_id)?;
-            let command = Command::Call(
-                call,
-                CallCommand::Play { sound: Sound::File(given.file_path.clone()), repeat: given.r#loop },
-            );
-            let outcome = execute(&services, &phone, command, &context).await?;
-            let more = [
-                ("call_id", echo(given.call_id)),
-                ("playing_file", given.file_path.into()),
-                ("loop", given.r#loop.into()),
-            ];
-            Ok(done(&phone, &more, &outcome))
-        }
-        .await,
-    )
-}
-
-arguments! {
-    /// Arguments of `stop_audio`.
-    StopAudio {
-        /// Which call; the oldest active one by default.
-        call_id: Option<CallId>,
-    }
-}
-
-async fn stop_audio(
-    services: Arc<Services>,
-    phone: PhoneId,
-    given: StopAudio,
-    context: CallContext,
-) -> Reply {
-    merge(
-        async {
-            let call = call_of(&services, &phone, given.call_id)?;
-            let outcome =
-                execute(&services, &phone, Command::Call(call, CallCommand::StopPlaying), &context).await?;
-            Ok(done(&phone, &[("call_id", echo(given.call_id))], &outcome))
-        }
-        .await,
-    )
+        get_recording,
+    )]
 }
 
 arguments! {

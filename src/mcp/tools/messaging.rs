@@ -1,12 +1,11 @@
-//! Actions that send and read SIP text messages.
+//! The action that reads SIP text messages.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::select::{done, execute, existing, merge};
+use super::select::{existing, merge};
 use crate::{
-    command::{Command, PhoneCommand},
     id::PhoneId,
     mcp::{
         arguments::arguments,
@@ -20,60 +19,15 @@ use crate::{
 
 pub(super) fn actions() -> Vec<ActionDefinition> {
     let label = |name, title, about, hints| Label { name, title, about, hints };
-    vec![
-        action(
-            label(
-                "send_message",
-                "Send a message",
-                "Send a SIP MESSAGE (instant message, SMS over SIP) outside any call.",
-                Hints::Dials,
-            ),
-            send_message,
+    vec![action(
+        label(
+            "get_messages",
+            "Inbox",
+            "Read the SIP MESSAGEs that the phone received, oldest first.",
+            Hints::Reads,
         ),
-        action(
-            label(
-                "get_messages",
-                "Inbox",
-                "Read the SIP MESSAGEs that the phone received, oldest first.",
-                Hints::Reads,
-            ),
-            get_messages,
-        ),
-    ]
-}
-
-arguments! {
-    /// Arguments of `send_message`.
-    SendMessage {
-        /// SIP URI or extension.
-        dest_uri: String,
-        /// Text to send.
-        body: String,
-    }
-}
-
-async fn send_message(
-    services: Arc<Services>,
-    phone: PhoneId,
-    given: SendMessage,
-    context: CallContext,
-) -> Reply {
-    merge(
-        async {
-            existing(&services, &phone)?;
-            let command = Command::Phone(
-                phone.clone(),
-                PhoneCommand::SendMessage {
-                    to: given.dest_uri.clone(),
-                    body: given.body,
-                    content_type: "text/plain".into(),
-                },
-            );
-            let outcome = execute(&services, &phone, command, &context).await?;
-            Ok(done(&phone, &[("dest_uri", given.dest_uri.into())], &outcome))
-        }
-        .await,
-    )
+        get_messages,
+    )]
 }
 
 arguments! {

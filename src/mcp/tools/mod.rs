@@ -1,7 +1,6 @@
 //! The tools, one group a file, in the order in which clients list them.
 
 mod artifact;
-mod calling;
 mod events;
 mod inspection;
 mod media;
@@ -13,6 +12,7 @@ mod scenario;
 mod select;
 mod sip;
 mod system;
+mod verbs;
 
 use super::catalog::{ActionDefinition, ToolDefinition};
 use crate::id::PhoneId;
@@ -61,7 +61,7 @@ pub(super) fn all() -> Vec<ToolDefinition> {
 
 /// Defines every phone action.
 pub(super) fn actions() -> Vec<ActionDefinition> {
-    let mut actions = calling::actions();
+    let mut actions = verbs::actions();
     actions.extend(inspection::actions());
     actions.extend(media::actions());
     actions.extend(messaging::actions());

@@ -1,12 +1,12 @@
-//! Actions on a phone's registration.
+//! What a phone's registration is, and waiting for it.
 
 use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use super::select::{done, execute, existing, merge, refuse};
+use super::select::{done, refuse};
 use crate::{
-    command::{Code, Command, Outcome, PhoneCommand, Rejection},
+    command::{Code, Command, Outcome, Rejection},
     id::PhoneId,
     mcp::{
         arguments::arguments,
@@ -23,35 +23,15 @@ pub(super) const REGISTRATION_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) fn actions() -> Vec<ActionDefinition> {
     let label = |name, title, about, hints| Label { name, title, about, hints };
-    vec![
-        action(
-            label(
-                "get_registration_status",
-                "Registration",
-                "Show whether the phone is registered and the registrar's last answer.",
-                Hints::Reads,
-            ),
-            get_registration_status,
+    vec![action(
+        label(
+            "get_registration_status",
+            "Registration",
+            "Show whether the phone is registered and the registrar's last answer.",
+            Hints::Reads,
         ),
-        action(
-            label(
-                "unregister",
-                "Unregister",
-                "Remove the phone's registration (REGISTER with Expires 0); phone and tools stay.",
-                Hints::Settles,
-            ),
-            unregister,
-        ),
-        action(
-            label(
-                "register",
-                "Register",
-                "Send a REGISTER now and tell the registrar's answer.",
-                Hints::Settles,
-            ),
-            register,
-        ),
-    ]
+        get_registration_status,
+    )]
 }
 
 arguments! {
@@ -75,44 +55,29 @@ async fn get_registration_status(
     }
 }
 
-async fn unregister(services: Arc<Services>, phone: PhoneId, _: Nothing, context: CallContext) -> Reply {
-    merge(
-        async {
-            existing(&services, &phone)?;
-            let command = Command::Phone(phone.clone(), PhoneCommand::Unregister);
-            let outcome = execute(&services, &phone, command, &context).await?;
-            Ok(done(&phone, &[], &outcome))
+/// Registers, waits for the answer, and tells it.
+pub(super) async fn register(
+    services: &Services,
+    phone: &PhoneId,
+    command: Command,
+    context: &CallContext,
+) -> Result<Reply, Reply> {
+    let before = services.journal.head();
+    let outcome = match services.execute.execute(command, context.cause.clone()).await {
+        Ok(outcome) => outcome,
+        // A registrar's refusal is a result of this tool, not its failure.
+        Err(rejection) if is_the_registrars(&rejection) => {
+            Outcome { seq: services.journal.head(), call: None, calls: Vec::new() }
         }
-        .await,
-    )
-}
-
-async fn register(services: Arc<Services>, phone: PhoneId, _: Nothing, context: CallContext) -> Reply {
-    merge(
-        async {
-            existing(&services, &phone)?;
-            let before = services.journal.head();
-            let command = Command::Phone(phone.clone(), PhoneCommand::Register);
-            let outcome = match services.execute.execute(command, context.cause.clone()).await {
-                Ok(outcome) => outcome,
-                // A registrar's refusal is a result of this tool, not its failure.
-                Err(rejection) if is_the_registrars(&rejection) => {
-                    Outcome { seq: services.journal.head(), call: None, calls: Vec::new() }
-                }
-                Err(rejection) => {
-                    return Err(Reply::compat_rejection(&rejection, &[("phone_id", phone.as_str().into())]));
-                }
-            };
-            services.registrations_settled(std::slice::from_ref(&phone), before, REGISTRATION_WAIT).await;
-            let registration =
-                services.views.phone(&phone).map(|view| rows::registration(&view.registration));
-            let more: Vec<(String, Value)> = registration.into_iter().flatten().collect();
-            let more: Vec<(&str, Value)> =
-                more.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-            Ok(done(&phone, &more, &outcome))
+        Err(rejection) => {
+            return Err(Reply::compat_rejection(&rejection, &[("phone_id", phone.as_str().into())]));
         }
-        .await,
-    )
+    };
+    services.registrations_settled(std::slice::from_ref(phone), before, REGISTRATION_WAIT).await;
+    let registration = services.views.phone(phone).map(|view| rows::registration(&view.registration));
+    let more: Vec<(String, Value)> = registration.into_iter().flatten().collect();
+    let more: Vec<(&str, Value)> = more.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
+    Ok(done(phone, &more, &outcome))
 }
 
 fn is_the_registrars(rejection: &Rejection) -> bool {

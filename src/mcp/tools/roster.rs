@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{ACTION_NAMES, names_of, profile, registration::REGISTRATION_WAIT};
 use crate::{
-    command::{AddPhone, Command, NodeCommand, PhoneChanges, PhoneCommand},
+    command::{AddPhone, Command, CommandKind, NodeCommand, PhoneChanges, PhoneCommand},
     config::transport,
     event::{CallPhase, PhoneSpec},
     id::PhoneId,
@@ -23,55 +23,27 @@ use crate::{
 };
 
 pub(super) fn tools() -> Vec<ToolDefinition> {
-    let label = |name, title, about, hints| Label { name, title, about, hints };
-    vec![
-        compat(
-            label(
-                "list_phones",
-                "List phones",
-                "List all SIP phones with registration state and active call count.",
-                Hints::Reads,
-            ),
-            list_phones,
-        ),
-        compat(
-            label(
-                "add_phone",
-                "Add a phone",
-                "Create a SIP softphone and register it at its PBX (digest authentication). A phone of the same name is replaced.",
-                Hints::Settles,
-            ),
-            add_phone,
-        ),
-        compat(
-            label(
-                "drop_phone",
-                "Drop a phone",
-                "Remove a phone: hang up its calls, unregister, forget it.",
-                Hints::Ends,
-            ),
-            drop_phone,
-        ),
-        compat(
-            label(
-                "get_phone",
-                "Phone details",
-                "Show one phone: settings, registration, active calls.",
-                Hints::Reads,
-            ),
-            get_phone,
-        ),
-        compat(
-            label(
-                "update_phone",
-                "Change a phone",
-                "Change auto answer, codecs, recording, password or realm of a phone; running calls follow.",
-                Hints::Settles,
-            ),
-            update_phone,
-        ),
-        profile::load_phones_tool(),
-    ]
+    let reads = |name, title, about| Label { name, title, about, hints: Hints::Reads };
+    let list = reads(
+        "list_phones",
+        "List phones",
+        "List all SIP phones with registration state and active call count.",
+    );
+    let get = reads("get_phone", "Phone details", "Show one phone: settings, registration, active calls.");
+    let tools = [
+        Some(compat(list, list_phones)),
+        of_verb(CommandKind::AddPhone, |label| compat(label, add_phone)),
+        of_verb(CommandKind::DropPhone, |label| compat(label, drop_phone)),
+        Some(compat(get, get_phone)),
+        of_verb(CommandKind::UpdatePhone, |label| compat(label, update_phone)),
+        Some(profile::load_phones_tool()),
+    ];
+    tools.into_iter().flatten().collect()
+}
+
+/// Defines the tool of a verb that is made of a phone's settings: its arguments are spelled here.
+fn of_verb(kind: CommandKind, define: impl FnOnce(Label) -> ToolDefinition) -> Option<ToolDefinition> {
+    kind.verb().tool.as_ref().map(|tool| define(Label::of(tool)))
 }
 
 arguments! {

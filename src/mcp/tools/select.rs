@@ -1,6 +1,6 @@
 //! Which phone and which call an action means, with the error words that clients know.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     command::{CallSelector, Command, Outcome},
@@ -65,11 +65,6 @@ pub(super) fn done(phone: &PhoneId, more: &[(&str, Value)], outcome: &Outcome) -
     object.extend(more.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
     object.insert("seq".into(), outcome.seq.0.into());
     Reply::compat(Value::Object(object))
-}
-
-/// The call as the caller gave it: actions that choose a call themselves echo the argument.
-pub(super) fn echo(call: Option<CallId>) -> Value {
-    json!(call.map(|call| call.0))
 }
 
 /// Unwraps a result whose error is the answer already.

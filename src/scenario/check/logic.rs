@@ -12,10 +12,11 @@ use super::super::{
     diagnostic::{Diagnostic, Level, Position, Rule},
     dialect::{self, Known, Reading},
     model::{
-        Action, CallRef, CallTarget, Clause, ClauseKind, EventMatcher, Expectation, PhoneRef, Provision,
-        Scenario, Step,
+        Action, ArgumentTemplate, CallRef, CallTarget, Clause, ClauseKind, EventMatcher, Expectation,
+        PhoneRef, Provision, Scenario, Step,
     },
 };
+use crate::command::{Addressee, Argument, CommandKind};
 
 /// Reads and checks a YAML document.
 #[must_use]
@@ -134,24 +135,24 @@ impl<'a> Logic<'a> {
         if !closed {
             return None;
         }
-        let places = self.has(|action| matches!(action, Action::PlaceCall { .. }));
+        let places = self.has(|action| action.command() == Some(CommandKind::PlaceCall));
         let begins = |prefix: &str| event.starts_with(prefix);
         if (begins("call.") || begins("media.") || begins("dtmf.")) && !places {
             return Some("no step places a call");
         }
-        let sends = self.has(|action| matches!(action, Action::SendMessage { .. }));
+        let sends = self.has(|action| action.command() == Some(CommandKind::SendMessage));
         if (begins("message.") || begins("im.")) && !sends {
             return Some("no step sends a message");
         }
         if (event == "call.held" || event == "call.resumed")
-            && !self.has(|action| matches!(action, Action::Hold | Action::Resume))
+            && !self.has(|action| matches!(action.command(), Some(CommandKind::Hold | CommandKind::Resume)))
         {
             return Some("no step holds a call");
         }
-        if event == "dtmf.sent" && !self.has(|action| matches!(action, Action::SendDigits { .. })) {
+        if event == "dtmf.sent" && !self.has(|action| action.command() == Some(CommandKind::SendDigits)) {
             return Some("no step sends digits");
         }
-        let unregisters = self.has(|action| matches!(action, Action::Unregister));
+        let unregisters = self.has(|action| action.command() == Some(CommandKind::Unregister));
         if (event == "phone.unregistered" || event == "reg.unregistered") && !unregisters {
             return Some("no step unregisters a phone");
         }
@@ -160,7 +161,7 @@ impl<'a> Logic<'a> {
 
     /// Finds expectations about a call's media or end where no call can be.
     fn media_causes(&mut self) {
-        if self.has(|action| matches!(action, Action::PlaceCall { .. })) {
+        if self.has(|action| action.command() == Some(CommandKind::PlaceCall)) {
             return;
         }
         for step in self.steps() {
@@ -194,7 +195,7 @@ impl<'a> Logic<'a> {
         let other_calls =
             self.scenario.hooks.iter().flat_map(|hook| &hook.then).chain(&self.scenario.initial_actions);
         let called_elsewhere =
-            other_calls.into_iter().any(|step| matches!(step.action, Action::PlaceCall { .. }));
+            other_calls.into_iter().any(|step| step.action.command() == Some(CommandKind::PlaceCall));
         let mut state = OrderState {
             later: self.scenario.steps.iter().filter_map(captures).collect(),
             captured: captured_elsewhere,
@@ -220,37 +221,29 @@ impl<'a> Logic<'a> {
                 }
                 let text = format!("${name} is not known yet here; the step that keeps it comes later");
                 self.strict(Rule::TooEarly, step.at, text);
-            } else if state.ended.contains(name.as_str()) && !matches!(step.action, Action::HangUp) {
+            } else if state.ended.contains(name.as_str())
+                && step.action.command() != Some(CommandKind::HangUp)
+            {
                 let text = format!("'{}' uses ${name}, which an earlier step has ended", step.name);
                 self.strict(Rule::CallOver, step.at, text);
             }
         }
-        let on_call = matches!(
-            step.action,
-            Action::Answer { .. }
-                | Action::Reject { .. }
-                | Action::HangUp
-                | Action::Hold
-                | Action::Resume
-                | Action::SendDigits { .. }
-                | Action::Transfer { .. }
-                | Action::AttendedTransfer { .. }
-                | Action::Play { .. }
-                | Action::HoldFor { .. }
-        );
+        let commands_call =
+            step.action.command().is_some_and(|kind| kind.verb().addressee == Addressee::Call);
+        let on_call = commands_call || matches!(step.action, Action::HoldFor { .. });
         if on_call && !state.placed && state.closed && step.refused.is_none() {
-            let ringing = matches!(step.action, Action::Answer { .. } | Action::Reject { .. });
+            let ringing = matches!(step.action.command(), Some(CommandKind::Answer | CommandKind::Reject));
             let what = if ringing { "no call can be ringing" } else { "there can be no call" };
             let text = format!("'{}' comes before any call is placed; {what} yet", step.name);
             self.strict(Rule::TooEarly, step.at, text);
         }
-        state.placed |= matches!(step.action, Action::PlaceCall { .. });
-        if matches!(step.action, Action::HangUp)
+        state.placed |= step.action.command() == Some(CommandKind::PlaceCall);
+        if step.action.command() == Some(CommandKind::HangUp)
             && let CallTarget::Ref(CallRef::Captured(name)) = &step.call
         {
             state.ended.insert(name);
         }
-        if matches!(step.action, Action::HangUpAll) && step.phone == PhoneRef::Inherited {
+        if step.action.command() == Some(CommandKind::HangUpAll) && step.phone == PhoneRef::Inherited {
             state.ended.extend(state.captured.iter().copied());
         }
         if let Some(name) = captures(step) {
@@ -266,8 +259,8 @@ impl<'a> Logic<'a> {
             if step.call != CallTarget::Inherited || step.phone != PhoneRef::Inherited {
                 continue;
             }
-            let provisional = matches!(step.action, Action::Answer { status } if status < 200);
-            let decides = matches!(step.action, Action::Answer { .. } | Action::Reject { .. });
+            let provisional = is_provisional(&step.action);
+            let decides = matches!(step.action.command(), Some(CommandKind::Answer | CommandKind::Reject));
             match decided {
                 Some(before) if decides => {
                     let text = format!("'{}' comes after '{before}' of the same call", step.name);
@@ -324,4 +317,12 @@ struct OrderState<'a> {
 
 fn captures(step: &Step) -> Option<&str> {
     step.action.capture()
+}
+
+/// Tells whether an action answers with a status that leaves the call ringing.
+fn is_provisional(action: &Action) -> bool {
+    let Action::Do { command, .. } = action else { return false };
+    let status = command.arguments.get("status");
+    command.kind == CommandKind::Answer
+        && matches!(status, Some(ArgumentTemplate::Filled(Argument::Status(100..=199))))
 }

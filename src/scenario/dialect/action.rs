@@ -5,16 +5,19 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     super::{
         diagnostic::{Level, Position, Rule, nearest},
-        model::{Action, CallRef, CallTarget, PhoneRef, Refusal, SoundChoice, Step},
+        model::{Action, ArgumentTemplate, CallRef, CallTarget, CommandTemplate, PhoneRef, Refusal, Step},
         node::{Content, Entry, Node},
         vars::Template,
     },
     events, expect,
     fields::{Fields, Lower},
     scalar,
-    shapes::{self, ActionShape, Verb},
+    shapes::{self, Act, ActionShape},
 };
-use crate::{command::Code, event::EventPattern};
+use crate::{
+    command::{Argument, Code, CommandKind, Need, Parameter, Sort, Verb},
+    event::EventPattern,
+};
 
 /// Reads one step; a mistake that leaves nothing to run yields none.
 pub(super) fn step(lower: &mut Lower, node: &Node) -> Option<Step> {
@@ -28,40 +31,23 @@ pub(super) fn step(lower: &mut Lower, node: &Node) -> Option<Step> {
     lower.under(&name, |lower| {
         let at = node.at;
         let name = shape.name.to_owned();
-        match shape.verb {
-            Verb::Expect => expect::expectation(lower, arguments.whole(), at)
+        match shape.act {
+            Act::Expect => expect::expectation(lower, arguments.whole(), at)
                 .map(|expectation| plain(at, name, Action::Expect(expectation))),
-            Verb::Never => expect::never(lower, arguments.whole(), at)
+            Act::Never => expect::never(lower, arguments.whole(), at)
                 .map(|(clause, during)| plain(at, name, Action::Never { clause, during })),
-            Verb::Answer
-            | Verb::Reject
-            | Verb::HangUp
-            | Verb::HangUpAll
-            | Verb::Hold
-            | Verb::Resume
-            | Verb::SendDigits
-            | Verb::Transfer
-            | Verb::AttendedTransfer
-            | Verb::Conference
-            | Verb::PlaceCall
-            | Verb::Play
-            | Verb::StopPlaying
-            | Verb::Record
-            | Verb::SendMessage
-            | Verb::SetCodecs
-            | Verb::Register
-            | Verb::Unregister
-            | Verb::Wait
-            | Verb::WaitUntil
-            | Verb::Emit
-            | Verb::Checkpoint
-            | Verb::Log
-            | Verb::HoldFor => {
+            act @ (Act::Command(_)
+            | Act::Wait
+            | Act::WaitUntil
+            | Act::Emit
+            | Act::Checkpoint
+            | Act::Log
+            | Act::HoldFor) => {
                 let mut args = Args::open(lower, shape, arguments, name_at)?;
                 let phone = phone_ref(lower, &mut args);
                 let call = call_target(lower, &mut args);
                 let refused = args.fields.read(lower, &["refused"], refusal);
-                let action = action(lower, shape.verb, &mut args);
+                let action = action(lower, act, &mut args);
                 args.fields.finish(lower);
                 action.map(|action| Step { at, name, phone, call, action, refused })
             }
@@ -244,120 +230,106 @@ fn refusal(lower: &mut Lower, node: &Node) -> Option<Refusal> {
     }
 }
 
-fn action(lower: &mut Lower, verb: Verb, args: &mut Args<'_>) -> Option<Action> {
-    let code = ["code", "status", "value"];
-    Some(match verb {
-        Verb::Answer => {
-            let status = args.read(lower, &code, |lower, node| scalar::status(lower, node, 180..=299));
-            Action::Answer { status: status.unwrap_or(200) }
-        }
-        Verb::Reject => {
-            let status = args.read(lower, &code, |lower, node| scalar::status(lower, node, 300..=699));
-            Action::Reject { status: status.unwrap_or(486) }
-        }
-        Verb::HangUp => Action::HangUp,
-        Verb::HangUpAll => Action::HangUpAll,
-        Verb::Hold => Action::Hold,
-        Verb::Resume => Action::Resume,
-        Verb::StopPlaying => Action::StopPlaying,
-        Verb::Register => Action::Register,
-        Verb::Unregister => Action::Unregister,
-        Verb::SendDigits => Action::SendDigits {
-            duration: args.read(lower, &["duration", "duration_ms"], scalar::duration),
-            digits: args.require(lower, &["digits", "value"], scalar::digits)?,
-        },
-        Verb::Transfer => {
-            Action::Transfer { to: args.require(lower, &["to", "dest_uri", "value"], scalar::target)? }
-        }
-        Verb::AttendedTransfer => {
-            let names = ["dest_call_id", "target_call_id", "target"];
-            Action::AttendedTransfer { target: args.read(lower, &names, scalar::call) }
-        }
-        Verb::Conference => {
-            let calls = args.read(lower, &["call_ids", "calls", "value"], conference_calls);
-            Action::Conference { calls: calls.unwrap_or_default() }
-        }
-        Verb::PlaceCall => place_call(lower, args)?,
-        Verb::Play => play(lower, args)?,
-        Verb::Record => {
-            Action::Record { on: args.read(lower, &["on", "value"], scalar::boolean).unwrap_or(true) }
-        }
-        Verb::SendMessage => send_message(lower, args)?,
-        Verb::SetCodecs => {
-            Action::SetCodecs { codecs: args.require(lower, &["codecs", "value"], scalar::texts)? }
-        }
-        Verb::Wait => {
+fn action(lower: &mut Lower, act: Act, args: &mut Args<'_>) -> Option<Action> {
+    Some(match act {
+        Act::Command(verb) => command(lower, verb, args)?,
+        Act::Wait => {
             let names = ["ms", "for", "duration", "value"];
             Action::Wait { duration: args.read(lower, &names, scalar::duration).unwrap_or_default() }
         }
-        Verb::HoldFor => {
+        Act::HoldFor => {
             let names = ["for", "ms", "duration", "value"];
             Action::HoldFor { duration: args.require(lower, &names, scalar::duration)? }
         }
-        Verb::WaitUntil => Action::WaitUntil {
+        Act::WaitUntil => Action::WaitUntil {
             timeout: args
                 .read(lower, &["timeout_ms", "timeout", "within"], scalar::duration)
                 .unwrap_or(Duration::from_secs(10)),
             event: args.require(lower, &["event", "value"], events::pattern)?,
         },
-        Verb::Emit | Verb::Checkpoint | Verb::Log | Verb::Expect | Verb::Never => remark(lower, verb, args)?,
+        Act::Emit => {
+            let data = args.read(lower, &["data"], |_, node| Some(node.to_json()));
+            let name = args.require(lower, &["name", "value"], scalar::text)?;
+            let name = name.strip_prefix("user.").unwrap_or(&name).to_owned();
+            Action::Emit { name, data: data.unwrap_or_else(|| serde_json::json!({})) }
+        }
+        Act::Checkpoint => {
+            let label = args.read(lower, &["label", "value"], scalar::template);
+            Action::Checkpoint { label: label.unwrap_or_default() }
+        }
+        Act::Log | Act::Expect | Act::Never => {
+            let message = args.read(lower, &["message", "value"], scalar::template);
+            Action::Log { message: message.unwrap_or_default() }
+        }
     })
 }
 
-fn place_call(lower: &mut Lower, args: &mut Args<'_>) -> Option<Action> {
-    Some(Action::PlaceCall {
-        headers: args.read(lower, &["headers"], headers).unwrap_or_default(),
-        capture: args.read(lower, &["as"], scalar::capture),
-        to: args.require(lower, &["to", "dest_uri", "value"], scalar::target)?,
-    })
-}
-
-fn send_message(lower: &mut Lower, args: &mut Args<'_>) -> Option<Action> {
-    let content_type = args.read(lower, &["content_type"], scalar::text);
-    Some(Action::SendMessage {
-        content_type: content_type.unwrap_or_else(|| "text/plain".to_owned()),
-        to: args.require(lower, &["to", "dest_uri"], scalar::target)?,
-        body: args.require(lower, &["body", "value"], scalar::template)?,
-    })
-}
-
-/// Reads the actions that only say something.
-fn remark(lower: &mut Lower, verb: Verb, args: &mut Args<'_>) -> Option<Action> {
-    if verb == Verb::Emit {
-        let data = args.read(lower, &["data"], |_, node| Some(node.to_json()));
-        let name = args.require(lower, &["name", "value"], scalar::text)?;
-        let name = name.strip_prefix("user.").unwrap_or(&name).to_owned();
-        return Some(Action::Emit { name, data: data.unwrap_or_else(|| serde_json::json!({})) });
-    }
-    if verb == Verb::Checkpoint {
-        let label = args.read(lower, &["label", "value"], scalar::template);
-        return Some(Action::Checkpoint { label: label.unwrap_or_default() });
-    }
-    let message = args.read(lower, &["message", "value"], scalar::template);
-    Some(Action::Log { message: message.unwrap_or_default() })
-}
-
-fn play(lower: &mut Lower, args: &mut Args<'_>) -> Option<Action> {
-    let repeat = args.read(lower, &["loop", "repeat"], scalar::boolean).unwrap_or(false);
-    let hz = args.read(lower, &["tone", "hz"], |lower, node| Some(lower.each(node, scalar::number)));
-    let level = args.read(lower, &["level", "level_dbfs"], scalar::number);
-    let duration = args.read(lower, &["duration", "duration_ms"], scalar::duration);
-    let echo = args.read(lower, &["echo"], scalar::boolean).unwrap_or(false);
-    let sound = match hz {
-        Some(hz) => {
-            if hz.is_empty() || hz.iter().any(|hz| !(20.0..=4_000.0).contains(hz)) {
-                let text = "a tone needs frequencies from 20 to 4000 hertz";
-                lower.error(Rule::BadValue, args.fields.at, text);
+/// Reads the arguments of a verb as its row says; one that is missing leaves no command.
+fn command(lower: &mut Lower, verb: &'static Verb, args: &mut Args<'_>) -> Option<Action> {
+    let mut arguments = BTreeMap::new();
+    let mut complete = true;
+    // What may stand for another argument is read before that one.
+    let is_certain = |parameter: &&Parameter| !matches!(parameter.need, Need::Unless(_));
+    let (certain, unless): (Vec<&Parameter>, Vec<&Parameter>) = verb.parameters.iter().partition(is_certain);
+    for parameter in certain.into_iter().chain(unless) {
+        let Some(spelling) = &parameter.action else { continue };
+        let sort = parameter.sort;
+        let read = |lower: &mut Lower, node: &Node| argument(lower, sort, node);
+        let value = match parameter.need {
+            Need::Unless(others) if others.iter().any(|other| is_said(arguments.get(other))) => None,
+            Need::Required | Need::Unless(_) => {
+                let value = args.require(lower, spelling.names, read);
+                complete &= value.is_some();
+                value
             }
-            SoundChoice::Tone { hz, level_dbfs: level.unwrap_or(-10.0), duration }
+            Need::AllCalls | Need::Optional | Need::Status(_) | Need::Flag(_) | Need::Text(_) => {
+                let value = args.read(lower, spelling.names, read);
+                value.or_else(|| parameter.need.default().map(ArgumentTemplate::Filled))
+            }
+        };
+        if let Some(value) = value {
+            arguments.insert(parameter.slot, value);
         }
-        None if echo => SoundChoice::Echo,
-        None => {
-            let file = args.require(lower, &["file", "path", "file_path", "value"], scalar::template)?;
-            SoundChoice::File(file)
-        }
+    }
+    let capture = match verb.kind == CommandKind::PlaceCall {
+        true => args.read(lower, &["as"], scalar::capture),
+        false => None,
     };
-    Some(Action::Play { sound, repeat })
+    let command = CommandTemplate { kind: verb.kind, arguments };
+    complete.then_some(Action::Do { command, capture })
+}
+
+/// Tells whether an argument is given and not `false`.
+fn is_said(argument: Option<&ArgumentTemplate>) -> bool {
+    argument.is_some_and(|argument| *argument != ArgumentTemplate::Filled(Argument::Flag(false)))
+}
+
+/// Reads one argument of a verb.
+fn argument(lower: &mut Lower, sort: Sort, node: &Node) -> Option<ArgumentTemplate> {
+    let filled = ArgumentTemplate::Filled;
+    match sort {
+        Sort::Text => scalar::template(lower, node).map(ArgumentTemplate::Text),
+        Sort::Target => scalar::target(lower, node).map(ArgumentTemplate::Text),
+        Sort::Digits => scalar::digits(lower, node).map(ArgumentTemplate::Text),
+        Sort::Call => scalar::call(lower, node).map(ArgumentTemplate::Call),
+        Sort::Calls => conference_calls(lower, node).map(ArgumentTemplate::Calls),
+        Sort::Headers => headers(lower, node).map(ArgumentTemplate::Headers),
+        Sort::Status(first, last) => {
+            scalar::status(lower, node, first..=last).map(|status| filled(Argument::Status(status)))
+        }
+        Sort::Flag => scalar::boolean(lower, node).map(|flag| filled(Argument::Flag(flag))),
+        Sort::Time => scalar::duration(lower, node).map(|time| filled(Argument::Time(time))),
+        Sort::Names => scalar::texts(lower, node).map(|names| filled(Argument::Names(names))),
+        Sort::Level => scalar::number(lower, node).map(|level| filled(Argument::Level(level))),
+        Sort::Frequencies(lowest, highest) => {
+            let hz = lower.each(node, scalar::number);
+            if hz.is_empty() || hz.iter().any(|hz| !(lowest..=highest).contains(hz)) {
+                let text = format!("a tone needs frequencies from {lowest} to {highest} hertz");
+                lower.error(Rule::BadValue, node.at, text);
+            }
+            Some(filled(Argument::Frequencies(hz)))
+        }
+    }
 }
 
 fn conference_calls(lower: &mut Lower, node: &Node) -> Option<Vec<CallRef>> {

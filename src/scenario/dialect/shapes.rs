@@ -1,26 +1,16 @@
 //! The table of actions: names, spellings, arguments. Reader, suggestions, schema and reference all come from it.
+//!
+//! Actions that command something are made of their verbs' rows (`command/verbs.rs`).
+
+use std::sync::LazyLock;
+
+use crate::command::{ActionName, Addressee, CommandKind, Verb};
 
 /// An action's identity, whatever its spelling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
-    Answer,
-    Reject,
-    HangUp,
-    HangUpAll,
-    Hold,
-    Resume,
-    SendDigits,
-    Transfer,
-    AttendedTransfer,
-    Conference,
-    PlaceCall,
-    Play,
-    StopPlaying,
-    Record,
-    SendMessage,
-    SetCodecs,
-    Register,
-    Unregister,
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Act {
+    /// It commands something.
+    Command(&'static Verb),
     Wait,
     WaitUntil,
     Emit,
@@ -32,9 +22,9 @@ pub(super) enum Verb {
 }
 
 /// One action as documents write it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ActionShape {
-    pub(super) verb: Verb,
+    pub(super) act: Act,
     /// Its name.
     pub name: &'static str,
     /// Other spellings.
@@ -42,7 +32,7 @@ pub struct ActionShape {
     /// Argument that a bare value stands for.
     pub value: Option<&'static str>,
     /// Its own arguments.
-    pub args: &'static [ArgShape],
+    pub args: Vec<ArgShape>,
     /// Whether it acts on a phone.
     pub on_phone: bool,
     /// Whether it acts on a call.
@@ -56,161 +46,82 @@ pub struct ActionShape {
 pub struct ArgShape {
     /// Its name.
     pub name: &'static str,
-    /// What it must be, for schema and reference.
-    pub kind: &'static str,
     /// What it means, with its default.
     pub doc: &'static str,
 }
 
-const fn arg(name: &'static str, kind: &'static str, doc: &'static str) -> ArgShape {
-    ArgShape { name, kind, doc }
+/// Every action, in the order of the reference: first those that command something.
+pub static ACTIONS: LazyLock<Vec<ActionShape>> = LazyLock::new(|| {
+    let verbs = CommandKind::ALL.iter().map(|kind| kind.verb());
+    let mut actions: Vec<_> =
+        verbs.filter_map(|verb| Some(commanding(verb, verb.action.as_ref()?))).collect();
+    actions.extend(others());
+    actions
+});
+
+fn commanding(verb: &'static Verb, action: &ActionName) -> ActionShape {
+    let spelled = verb.parameters.iter().filter_map(|parameter| parameter.action.as_ref());
+    let mut args: Vec<_> = spelled
+        .map(|argument| arg(argument.names.first().copied().unwrap_or_default(), argument.about))
+        .collect();
+    if verb.kind == CommandKind::PlaceCall {
+        args.push(arg("as", "keeps the call under this name, to be used as `$name`"));
+    }
+    ActionShape {
+        act: Act::Command(verb),
+        name: action.name,
+        aliases: action.aliases,
+        value: action.bare,
+        args,
+        on_phone: true,
+        on_call: verb.addressee == Addressee::Call,
+        doc: action.about,
+    }
 }
 
-const fn shape(verb: Verb, name: &'static str, doc: &'static str) -> ActionShape {
-    ActionShape { verb, name, aliases: &[], value: None, args: &[], on_phone: true, on_call: false, doc }
+const fn arg(name: &'static str, doc: &'static str) -> ArgShape {
+    ArgShape { name, doc }
 }
 
-const fn call(verb: Verb, name: &'static str, doc: &'static str) -> ActionShape {
-    ActionShape { on_call: true, ..shape(verb, name, doc) }
+fn local(
+    act: Act,
+    name: &'static str,
+    value: Option<&'static str>,
+    args: Vec<ArgShape>,
+    doc: &'static str,
+) -> ActionShape {
+    ActionShape { act, name, aliases: &[], value, args, on_phone: false, on_call: false, doc }
 }
 
-const fn local(verb: Verb, name: &'static str, doc: &'static str) -> ActionShape {
-    ActionShape { on_phone: false, ..shape(verb, name, doc) }
+/// The actions that command nothing.
+fn others() -> Vec<ActionShape> {
+    let until = vec![arg("event", "name of the event"), arg("timeout_ms", "how long at most; 10s")];
+    let until_doc = "Waits for the next matching event; its absence is a failure.";
+    let hold_doc = "Waits while the call, or every call that is up, must stay up.";
+    let emit = vec![arg("name", "name, without `user.`"), arg("data", "its data")];
+    let emit_doc = "Emits an event of the scenario's own, `user.<name>`.";
+    let expect_doc = "Waits until something has happened; its absence is a failure.";
+    let never_doc = "Watches for a while that something does not happen.";
+    let checkpoint_doc = "Marks a place, for the timeline and for `since`.";
+    let log_doc = "Says something in the timeline.";
+    vec![
+        ActionShape {
+            on_phone: true,
+            ..local(Act::WaitUntil, "wait_until", Some("event"), until, until_doc)
+        },
+        local(Act::Wait, "wait", Some("ms"), vec![arg("ms", "how long")], "Pauses this list."),
+        ActionShape {
+            on_phone: true,
+            on_call: true,
+            ..local(Act::HoldFor, "hold_for", Some("for"), vec![arg("for", "how long")], hold_doc)
+        },
+        local(Act::Expect, "expect", None, Vec::new(), expect_doc),
+        local(Act::Never, "never", None, Vec::new(), never_doc),
+        ActionShape { on_phone: true, ..local(Act::Emit, "emit", Some("name"), emit, emit_doc) },
+        local(Act::Checkpoint, "checkpoint", Some("label"), vec![arg("label", "its label")], checkpoint_doc),
+        local(Act::Log, "log", Some("message"), vec![arg("message", "what to say")], log_doc),
+    ]
 }
-
-/// Every action, in the order of the reference.
-pub const ACTIONS: &[ActionShape] = &[
-    ActionShape {
-        value: Some("to"),
-        args: &[
-            arg("to", "target", "whom: a SIP URI, an extension, `${b}` or `${echo}`"),
-            arg("headers", "map", "extra headers of the INVITE"),
-            arg("as", "name", "keeps the call under this name, to be used as `$name`"),
-        ],
-        ..shape(Verb::PlaceCall, "make_call", "Calls someone.")
-    },
-    ActionShape {
-        value: Some("code"),
-        args: &[arg("code", "status", "200; a status below 200 is a provisional answer")],
-        ..call(Verb::Answer, "answer", "Answers a ringing call.")
-    },
-    ActionShape {
-        value: Some("code"),
-        args: &[arg("code", "status", "486")],
-        ..call(Verb::Reject, "reject", "Refuses a ringing call.")
-    },
-    ActionShape {
-        value: Some("call"),
-        aliases: &["hang_up"],
-        ..call(Verb::HangUp, "hangup", "Ends a call with BYE, CANCEL or a refusal, as its state asks.")
-    },
-    shape(Verb::HangUpAll, "hangup_all", "Ends every call of the phone, or of all phones."),
-    ActionShape { value: Some("call"), ..call(Verb::Hold, "hold", "Puts the other side on hold.") },
-    ActionShape {
-        aliases: &["resume"],
-        value: Some("call"),
-        ..call(Verb::Resume, "unhold", "Takes the other side back.")
-    },
-    ActionShape {
-        value: Some("digits"),
-        args: &[
-            arg("digits", "digits", "one or several of 0-9 * # A-D"),
-            arg("duration", "duration", "length of one digit; 200ms"),
-        ],
-        ..call(Verb::SendDigits, "send_dtmf", "Sends digits.")
-    },
-    ActionShape {
-        aliases: &["transfer"],
-        value: Some("to"),
-        args: &[arg("to", "target", "to whom")],
-        ..call(Verb::Transfer, "blind_transfer", "Asks the other side to call someone else.")
-    },
-    ActionShape {
-        args: &[arg("dest_call_id", "call", "the call that takes over; the phone's newest other call")],
-        ..call(Verb::AttendedTransfer, "attended_transfer", "Joins the other sides of two calls.")
-    },
-    ActionShape {
-        value: Some("call_ids"),
-        args: &[arg("call_ids", "any", "calls, or `auto` for all active ones")],
-        ..shape(Verb::Conference, "conference", "Connects the audio of several calls of one phone.")
-    },
-    ActionShape {
-        aliases: &["play"],
-        value: Some("file"),
-        args: &[
-            arg("file", "text", "a WAV file"),
-            arg("tone", "any", "frequency in hertz, or several"),
-            arg("level", "number", "level of the tone in dBFS; -10"),
-            arg("duration", "duration", "length of the tone; until stopped"),
-            arg("echo", "bool", "sends back what is heard"),
-            arg("loop", "bool", "whether a file repeats; false"),
-        ],
-        ..call(Verb::Play, "play_audio", "Plays a file or a tone to the other side.")
-    },
-    call(Verb::StopPlaying, "stop_audio", "Stops what is being played."),
-    ActionShape {
-        value: Some("on"),
-        args: &[arg("on", "bool", "true")],
-        ..call(Verb::Record, "record", "Switches the recording of a call on or off.")
-    },
-    ActionShape {
-        value: Some("body"),
-        args: &[
-            arg("to", "target", "to whom"),
-            arg("body", "text", "what"),
-            arg("content_type", "text", "text/plain"),
-        ],
-        ..shape(Verb::SendMessage, "send_message", "Sends a SIP MESSAGE.")
-    },
-    ActionShape {
-        value: Some("codecs"),
-        args: &[arg("codecs", "list", "codec names in order")],
-        ..call(Verb::SetCodecs, "set_codecs", "Offers other codecs on a running call.")
-    },
-    ActionShape {
-        value: Some("phone"),
-        ..shape(Verb::Register, "register", "Registers the phone and waits for the registrar's answer.")
-    },
-    ActionShape {
-        value: Some("phone"),
-        ..shape(Verb::Unregister, "unregister", "Removes the phone's binding.")
-    },
-    ActionShape {
-        value: Some("event"),
-        args: &[
-            arg("event", "event", "name of the event"),
-            arg("timeout_ms", "duration", "how long at most; 10s"),
-        ],
-        ..shape(Verb::WaitUntil, "wait_until", "Waits for the next matching event; its absence is a failure.")
-    },
-    ActionShape {
-        value: Some("ms"),
-        args: &[arg("ms", "duration", "how long")],
-        ..local(Verb::Wait, "wait", "Pauses this list.")
-    },
-    ActionShape {
-        value: Some("for"),
-        args: &[arg("for", "duration", "how long")],
-        ..call(Verb::HoldFor, "hold_for", "Waits while the call, or every call that is up, must stay up.")
-    },
-    local(Verb::Expect, "expect", "Waits until something has happened; its absence is a failure."),
-    local(Verb::Never, "never", "Watches for a while that something does not happen."),
-    ActionShape {
-        value: Some("name"),
-        args: &[arg("name", "text", "name, without `user.`"), arg("data", "map", "its data")],
-        ..shape(Verb::Emit, "emit", "Emits an event of the scenario's own, `user.<name>`.")
-    },
-    ActionShape {
-        value: Some("label"),
-        args: &[arg("label", "text", "its label")],
-        ..local(Verb::Checkpoint, "checkpoint", "Marks a place, for the timeline and for `since`.")
-    },
-    ActionShape {
-        value: Some("message"),
-        args: &[arg("message", "text", "what to say")],
-        ..local(Verb::Log, "log", "Says something in the timeline.")
-    },
-];
 
 /// Finds an action by any of its spellings.
 pub(super) fn find(name: &str) -> Option<&'static ActionShape> {

@@ -1,20 +1,20 @@
 //! An action with its phone and call becomes a command, and the arguments that reports show.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     super::{
         dialect::WHICH_PHONE,
-        model::{Action, CallRef, CallTarget, PhoneRef, SoundChoice, Step},
-        vars::Template,
+        model::{Action, ArgumentTemplate, CallRef, CallTarget, CommandTemplate, PhoneRef, Step},
     },
     seen::resolve,
     world::Names,
 };
 use crate::{
-    command::{CallCommand, CallSelector, Command, NodeCommand, PhoneCommand, Sound},
+    command::{
+        Addressee, Argument, Arguments, CallCommand, CallSelector, Command, Made, NodeCommand, Parameter,
+        PhoneCommand, Sound, Verb,
+    },
     event::Subject,
     id::{CallId, PhoneId, RunId},
 };
@@ -112,73 +112,52 @@ impl Whom<'_> {
 
     /// Makes the command of a step; none for steps that command nothing.
     pub(super) fn prepare(&self, step: &Step) -> Result<Option<Prepared>, String> {
-        let names = self.names;
-        let prepared = match &step.action {
-            Action::PlaceCall { to, headers, .. } => self.place(step, to, headers)?,
-            Action::SendMessage { to, body, content_type } => self.message(step, to, body, content_type)?,
-            Action::Conference { calls } => self.conference(step, calls)?,
-            Action::Register => self.on_phone(step, json!({}), PhoneCommand::Register)?,
-            Action::Unregister => self.on_phone(step, json!({}), PhoneCommand::Unregister)?,
-            Action::HangUpAll => self.hang_up_all(step),
-            Action::Answer { status } => {
-                self.on_call(step, json!({ "status_code": status }), CallCommand::Answer { status: *status })?
+        let Action::Do { command, .. } = &step.action else { return Ok(None) };
+        let verb = command.kind.verb();
+        let arguments = self.fill(command)?;
+        let made = verb.made(&arguments).map_err(|missing| missing.to_string())?;
+        let args = noted(verb, &arguments, &made);
+        let prepared = match made {
+            Made::Phone(command) if verb.addressee == Addressee::PhoneOrAll => {
+                self.on_phone_or_all(step, args, command)
             }
-            Action::Reject { status } => {
-                self.on_call(step, json!({ "status_code": status }), CallCommand::Reject { status: *status })?
-            }
-            Action::HangUp => self.on_call(step, json!({}), CallCommand::HangUp)?,
-            Action::Hold => self.on_call(step, json!({}), CallCommand::Hold)?,
-            Action::Resume => self.on_call(step, json!({}), CallCommand::Resume)?,
-            Action::StopPlaying => self.on_call(step, json!({}), CallCommand::StopPlaying)?,
-            Action::SendDigits { digits, duration } => {
-                let (digits, duration) = (names.fill(digits)?, *duration);
-                let args = json!({ "digits": digits });
-                self.on_call(step, args, CallCommand::SendDigits { digits, duration })?
-            }
-            Action::Transfer { to } => {
-                let to = names.fill(to)?;
-                self.on_call(step, json!({ "to": to }), CallCommand::Transfer { to })?
-            }
-            Action::AttendedTransfer { target } => {
-                let target = target.as_ref().map(|target| self.call(target)).transpose()?;
-                let args = json!({ "dest_call_id": target.map(|target| target.0) });
-                self.on_call(step, args, CallCommand::AttendedTransfer { target })?
-            }
-            Action::Play { sound, repeat } => {
-                let ((sound, file), repeat) = (self.sound(sound)?, *repeat);
-                let args = json!({ "file": file, "loop": repeat });
-                self.on_call(step, args, CallCommand::Play { sound, repeat })?
-            }
-            Action::Record { on } => {
-                let on = *on;
-                self.on_call(step, json!({ "on": on }), CallCommand::Record { on })?
-            }
-            Action::SetCodecs { codecs } => {
-                let codecs = codecs.clone();
-                let args = json!({ "codecs": codecs });
-                self.on_call(step, args, CallCommand::SetCodecs { codecs })?
-            }
-            Action::Wait { .. }
-            | Action::WaitUntil { .. }
-            | Action::Emit { .. }
-            | Action::Checkpoint { .. } => {
-                return Ok(None);
-            }
-            Action::Log { .. } | Action::Expect(_) | Action::Never { .. } | Action::HoldFor { .. } => {
-                return Ok(None);
-            }
+            Made::Phone(command) => self.on_phone(step, args, command)?,
+            Made::Call(command) => self.on_call(step, args, command)?,
         };
         Ok(Some(prepared))
     }
 
-    fn hang_up_all(&self, step: &Step) -> Prepared {
+    /// Fills the places of a command's arguments.
+    fn fill(&self, command: &CommandTemplate) -> Result<Arguments, String> {
+        let mut arguments = Arguments::default();
+        for (slot, template) in &command.arguments {
+            let value = match template {
+                ArgumentTemplate::Filled(value) => value.clone(),
+                ArgumentTemplate::Text(text) => Argument::Text(self.names.fill(text)?),
+                ArgumentTemplate::Call(call) => Argument::Call(self.call(call)?),
+                ArgumentTemplate::Calls(calls) => {
+                    Argument::Calls(calls.iter().map(|call| self.call(call)).collect::<Result<_, _>>()?)
+                }
+                ArgumentTemplate::Headers(headers) => {
+                    let filled =
+                        headers.iter().map(|(name, value)| Ok((name.clone(), self.names.fill(value)?)));
+                    Argument::Headers(filled.collect::<Result<_, String>>()?)
+                }
+            };
+            arguments.set(slot, value);
+        }
+        Ok(arguments)
+    }
+
+    /// The only command that every phone takes at once is the end of all calls.
+    fn on_phone_or_all(&self, step: &Step, args: Value, command: PhoneCommand) -> Prepared {
         let phone = self.said_phone(step).map(|phone| self.names.outside(phone));
         let subject = Subject { phone: phone.clone(), call: None, run: Some(self.run) };
         let command = match phone {
-            Some(phone) => Command::Phone(phone, PhoneCommand::HangUpAll),
+            Some(phone) => Command::Phone(phone, command),
             None => Command::Node(NodeCommand::HangUpAll),
         };
-        Prepared { command, args: json!({}), subject }
+        Prepared { command, args, subject }
     }
 
     fn on_phone(&self, step: &Step, args: Value, command: PhoneCommand) -> Result<Prepared, String> {
@@ -193,53 +172,30 @@ impl Whom<'_> {
         let subject = Subject { phone, call: call.call, run: Some(self.run) };
         Ok(Prepared { command: Command::Call(call, command), args, subject })
     }
+}
 
-    fn place(
-        &self,
-        step: &Step,
-        to: &Template,
-        headers: &BTreeMap<String, Template>,
-    ) -> Result<Prepared, String> {
-        let target = self.names.fill(to)?;
-        let mut filled = BTreeMap::new();
-        for (name, value) in headers {
-            filled.insert(name.clone(), self.names.fill(value)?);
+/// Returns the arguments as the journal notes them.
+fn noted(verb: &Verb, arguments: &Arguments, made: &Made) -> Value {
+    let note = |parameter: &Parameter| {
+        let key = parameter.action.as_ref()?.noted?;
+        let value = arguments.get(parameter.slot).map_or(Value::Null, Argument::to_json);
+        Some((key.to_owned(), value))
+    };
+    let mut noted: Map<String, Value> = verb.parameters.iter().filter_map(note).collect();
+    // Whatever is played stands where the file would.
+    if let Made::Call(CallCommand::Play { sound, .. }) = made {
+        noted.insert("file".to_owned(), words(sound).into());
+    }
+    Value::Object(noted)
+}
+
+fn words(sound: &Sound) -> String {
+    match sound {
+        Sound::File(file) => file.clone(),
+        Sound::Tone { hz, .. } => {
+            let shown: Vec<_> = hz.iter().map(|hz| format!("{hz} Hz")).collect();
+            format!("tone {}", shown.join(" + "))
         }
-        let args = json!({ "dest_uri": target });
-        self.on_phone(step, args, PhoneCommand::PlaceCall { target, headers: filled })
-    }
-
-    fn message(
-        &self,
-        step: &Step,
-        to: &Template,
-        body: &Template,
-        content_type: &str,
-    ) -> Result<Prepared, String> {
-        let (to, body) = (self.names.fill(to)?, self.names.fill(body)?);
-        let args = json!({ "to": to, "body": body, "content_type": content_type });
-        let content_type = content_type.to_owned();
-        self.on_phone(step, args, PhoneCommand::SendMessage { to, body, content_type })
-    }
-
-    fn conference(&self, step: &Step, calls: &[CallRef]) -> Result<Prepared, String> {
-        let calls: Vec<CallId> = calls.iter().map(|call| self.call(call)).collect::<Result<_, _>>()?;
-        let args = json!({ "call_ids": calls.iter().map(|call| call.0).collect::<Vec<_>>() });
-        self.on_phone(step, args, PhoneCommand::Conference { calls })
-    }
-
-    fn sound(&self, sound: &SoundChoice) -> Result<(Sound, String), String> {
-        Ok(match sound {
-            SoundChoice::File(file) => {
-                let file = self.names.fill(file)?;
-                (Sound::File(file.clone()), file)
-            }
-            SoundChoice::Tone { hz, level_dbfs, duration } => {
-                let shown: Vec<_> = hz.iter().map(|hz| format!("{hz} Hz")).collect();
-                let sound = Sound::Tone { hz: hz.clone(), level_dbfs: *level_dbfs, duration: *duration };
-                (sound, format!("tone {}", shown.join(" + ")))
-            }
-            SoundChoice::Echo => (Sound::Echo, "echo".to_owned()),
-        })
+        Sound::Echo => "echo".to_owned(),
     }
 }

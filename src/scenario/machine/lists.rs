@@ -20,7 +20,7 @@ use super::{
     watch::{Look, Progress, Watch},
 };
 use crate::{
-    command::{Outcome, Rejection},
+    command::{CommandKind, Outcome, Rejection},
     event::{Comparison, Condition, Ending, EventPattern, Expected, RunEvent, Subject},
     id::{CallId, PhoneId, Seq},
 };
@@ -214,16 +214,8 @@ impl Machine {
                 Ok(message) => self.remark(list, RunEvent::Log { message }),
                 Err(error) => self.step_failed(list, step, &json!({}), None, &error),
             },
-            // Everything else commands something and was prepared above.
-            Action::PlaceCall { .. } | Action::SendMessage { .. } | Action::Conference { .. } => Flow::Next,
-            Action::Register | Action::Unregister | Action::HangUpAll | Action::HangUp => Flow::Next,
-            Action::Answer { .. } | Action::Reject { .. } | Action::Hold | Action::Resume => Flow::Next,
-            Action::SendDigits { .. } | Action::Transfer { .. } | Action::AttendedTransfer { .. } => {
-                Flow::Next
-            }
-            Action::Play { .. } | Action::StopPlaying | Action::Record { .. } | Action::SetCodecs { .. } => {
-                Flow::Next
-            }
+            // It was prepared above.
+            Action::Do { .. } => Flow::Next,
         }
     }
 
@@ -232,7 +224,7 @@ impl Machine {
         self.note_action(list, step, &args, Some(subject));
         list.since = self.newest;
         list.used.clear();
-        let places_call = matches!(step.action, Action::PlaceCall { .. } | Action::Answer { .. });
+        let places_call = matches!(step.action.command(), Some(CommandKind::PlaceCall | CommandKind::Answer));
         let name = list.name.clone();
         self.execute(command, &name, Purpose::List { list: id, places_call });
         list.waiting = Some(Waiting::Command { args });
@@ -574,9 +566,7 @@ impl Machine {
         };
         let flow = match (outcome, step.refused) {
             (Ok(outcome), None) => {
-                if let (Action::PlaceCall { capture: Some(name), .. }, Some(call)) =
-                    (&step.action, outcome.call)
-                {
+                if let (Action::Do { capture: Some(name), .. }, Some(call)) = (&step.action, outcome.call) {
                     self.names.calls.insert(name.clone(), call);
                 }
                 Flow::Next

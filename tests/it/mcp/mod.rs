@@ -11,3 +11,4 @@ mod runs;
 mod sdk;
 mod sip_log;
 pub(crate) mod support;
+mod verbs;
