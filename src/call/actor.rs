@@ -15,7 +15,9 @@ use super::{
     patience::Patience,
     recording::{CallRecordings, RecordingPlace},
     sound,
+    sounding::{DIGIT, Sounding, Soundings},
     state::CallState,
+    told::Ready,
 };
 use crate::{
     command::{CallCommand, Outcome, Refused, Rejection},
@@ -29,11 +31,6 @@ use crate::{
     media::{Kind, Notice, Noticed},
     net::Admission,
 };
-
-/// Length of one digit; what users of per-phone tools know.
-const DIGIT: Duration = Duration::from_millis(200);
-/// Pause between two digits: longer than the 40 ms that receivers must tell apart (ITU-T Q.24).
-const DIGIT_GAP: Duration = Duration::from_millis(100);
 
 /// What others can make our media notice, digits and tones for example, waits in the mailbox up to this number.
 const FACTS: usize = 64;
@@ -113,6 +110,10 @@ pub(crate) struct Shell {
     /// Status of the refusal that we sent or got.
     pub(super) last_status: Option<(u16, String)>,
     pub(super) info: InfoDigits,
+    /// What is decided about our sound and waits for the disk.
+    pub(super) soundings: Soundings,
+    /// How many requests to play or to stop there were.
+    sound_requests: u64,
     pub(super) patience: Patience,
     /// What our last re-INVITE offered, to be offered again after glare.
     pub(super) wish: Option<Wish>,
@@ -176,6 +177,8 @@ impl Actor for CallActor {
             established: None,
             last_status: None,
             info: InfoDigits::default(),
+            soundings: Soundings::default(),
+            sound_requests: 0,
             patience: Patience::default(),
             wish: None,
         };
@@ -202,6 +205,7 @@ impl Actor for CallActor {
             CallMessage::Recorded { recorded, cause } => call.recorded(recorded, &cause),
             CallMessage::InfoDone { accepted, cause } => call.info_done(accepted, &cause),
             CallMessage::ReinviteRefused { reason, cause } => call.modify_failed(None, reason, &cause),
+            CallMessage::DiskHasIt => call.disk_has_it(),
             CallMessage::Heard => call.heard(&me),
             CallMessage::PatienceOver => call.patience_over(&me),
             CallMessage::PhoneDropped { cause } => call.dropped(&cause),
@@ -238,7 +242,7 @@ impl Shell {
             // The state is fresh, so the answer cannot be out of place.
             let answer = Told::from(CallCommand::Answer { status: 200 });
             if let Ok(facts) = self.state.decide(&answer.command) {
-                self.carry_out(&answer, facts, cause);
+                self.carry_out(answer, facts, cause);
             }
         }
     }
@@ -252,8 +256,16 @@ impl Shell {
     }
 
     fn command(&mut self, told: Told, cause: Cause, reply: Reply) {
+        if matches!(told.command, CallCommand::Play { .. } | CallCommand::StopPlaying) {
+            match &told.ready {
+                None => self.sound_requests += 1,
+                Some(ready) if ready.request == self.sound_requests => {}
+                // Whoever asked later means what is to be heard now.
+                Some(_) => return drop(reply.send(Err(Refused::SoundOvertaken.into()))),
+            }
+        }
         if let CallCommand::Play { sound, .. } = &told.command
-            && told.source.is_none()
+            && told.ready.is_none()
             && sound::takes_time(sound)
         {
             return match self.state.decide(&told.command) {
@@ -262,18 +274,18 @@ impl Shell {
                 Ok(_) => self.make_ready(told, cause, reply),
             };
         }
-        self.decide(&told, &cause, reply);
+        self.decide(told, &cause, reply);
     }
 
     /// Makes a sound ready beside the call, which goes on; the command comes again with it.
     fn make_ready(&self, told: Told, cause: Cause, reply: Reply) {
-        let me = self.me.clone();
+        let (me, request) = (self.me.clone(), self.sound_requests);
         tokio::task::spawn_blocking(move || {
             let CallCommand::Play { sound, repeat } = &told.command else { return };
             match sound::source(sound, *repeat) {
                 Err(rejection) => drop(reply.send(Err(rejection))),
                 Ok(source) => {
-                    let told = Told { source: Some(source), ..told };
+                    let told = Told { ready: Some(Ready { source, request }), ..told };
                     // A call that has ended meanwhile answers by being gone.
                     drop(me.cast(CallMessage::Command { told, cause, reply }));
                 }
@@ -281,9 +293,10 @@ impl Shell {
         });
     }
 
-    fn decide(&mut self, told: &Told, cause: &Cause, reply: Reply) {
+    /// Decides, appends, acts: whatever can refuse a command does so before its first fact.
+    fn decide(&mut self, mut told: Told, cause: &Cause, reply: Reply) {
         let result = self.state.decide(&told.command).and_then(|facts| {
-            self.prepare(told)?;
+            self.check(&mut told)?;
             self.carry_out(told, facts, cause);
             Ok(Outcome { seq: self.journal.head(), call: Some(self.id), calls: vec![self.id] })
         });
@@ -291,21 +304,18 @@ impl Shell {
         drop(reply.send(result));
     }
 
-    /// Checks what `decide` cannot know: files and codec names.
-    fn prepare(&self, told: &Told) -> Result<(), Rejection> {
+    /// Checks what `decide` cannot know: sounds, codec names, and what the media session takes.
+    fn check(&self, told: &mut Told) -> Result<(), Rejection> {
         match &told.command {
             CallCommand::SetCodecs { codecs } => codecs::all_available(codecs),
             CallCommand::Play { sound, repeat } => {
-                let source = match &told.source {
-                    Some(source) => source.clone(),
-                    None => sound::source(sound, *repeat)?,
-                };
-                self.media.leg.session(|session, _| session.play(source));
+                if told.ready.is_none() {
+                    let source = sound::source(sound, *repeat)?;
+                    told.ready = Some(Ready { source, request: self.sound_requests });
+                }
                 Ok(())
             }
-            CallCommand::SendDigits { digits, duration } if self.knows_events() => {
-                self.send_digits(digits, *duration)
-            }
+            CallCommand::SendDigits { digits, .. } if self.knows_events() => self.check_digits(digits),
             CallCommand::SendDigits { .. }
             | CallCommand::Answer { .. }
             | CallCommand::Reject { .. }
@@ -319,8 +329,15 @@ impl Shell {
         }
     }
 
+    fn check_digits(&self, digits: &str) -> Result<(), Rejection> {
+        let (method, digits) = (offhook_media::dtmf::DigitMethod::Rfc4733, digits.to_ascii_uppercase());
+        let checked = self.media.leg.session(|session, _| session.check_digits(method, &digits));
+        let refused = |error: SendDigitsError| Refused::DigitsNotTaken { why: error.to_string() };
+        checked.unwrap_or(Err(SendDigitsError::NotSending)).map_err(|error| refused(error).into())
+    }
+
     /// Appends the decision and performs it.
-    fn carry_out(&mut self, told: &Told, facts: Vec<Event>, cause: &Cause) {
+    fn carry_out(&mut self, told: Told, facts: Vec<Event>, cause: &Cause) {
         let decided = !facts.is_empty();
         for mut fact in facts {
             if let Event::Media(MediaEvent::DigitsSent { method, .. }) = &mut fact
@@ -330,33 +347,35 @@ impl Shell {
             }
             self.append(fact, cause);
         }
-        match &told.command {
-            CallCommand::Answer { status } if *status < 300 => self.answer(*status, cause),
+        match told.command {
+            CallCommand::Answer { status } if status < 300 => self.answer(status, cause),
             CallCommand::Answer { status } | CallCommand::Reject { status } => {
-                self.last_status = Some((*status, super::state::reason_phrase(*status).to_owned()));
-                self.ask(Request::Respond { status: *status, sdp: None }, cause);
+                self.last_status = Some((status, super::state::reason_phrase(status).to_owned()));
+                self.ask(Request::Respond { status, sdp: None }, cause);
             }
             CallCommand::HangUp if decided => self.ask(Request::HangUp, cause),
             CallCommand::Hold if decided => self.reoffer(Wish::Direction(MediaDirection::Sendonly), cause),
             CallCommand::Resume if decided => self.reoffer(Wish::Direction(MediaDirection::Sendrecv), cause),
-            CallCommand::SetCodecs { codecs } => self.reoffer(Wish::Codecs(codecs.clone()), cause),
-            CallCommand::Transfer { to } => self.ask(Request::Refer { to: to.clone() }, cause),
+            CallCommand::SetCodecs { codecs } => self.reoffer(Wish::Codecs(codecs), cause),
+            CallCommand::Transfer { to } => self.ask(Request::Refer { to }, cause),
             CallCommand::AttendedTransfer { .. } => {
-                let to = told.replacing.clone().unwrap_or_default();
-                self.ask(Request::Refer { to }, cause);
+                self.ask(Request::Refer { to: told.replacing.unwrap_or_default() }, cause);
             }
-            CallCommand::StopPlaying => {
-                self.media.leg.session(|session, _| session.stop());
+            CallCommand::Play { .. } => {
+                if let Some(Ready { source, .. }) = told.ready {
+                    self.sound(Sounding::Play(source));
+                }
             }
-            CallCommand::SendDigits { digits, duration } if !self.knows_events() => {
-                self.send_digits_by_info(digits, duration.unwrap_or(DIGIT), cause);
+            CallCommand::StopPlaying => self.sound(Sounding::Stop),
+            CallCommand::SendDigits { digits, duration } if self.knows_events() => {
+                let digits = digits.to_ascii_uppercase();
+                self.sound(Sounding::Digits { digits, duration });
             }
-            CallCommand::Record { on } => self.set_recording(*on, cause),
-            CallCommand::HangUp
-            | CallCommand::Hold
-            | CallCommand::Resume
-            | CallCommand::SendDigits { .. }
-            | CallCommand::Play { .. } => {}
+            CallCommand::SendDigits { digits, duration } => {
+                self.send_digits_by_info(&digits, duration.unwrap_or(DIGIT), cause);
+            }
+            CallCommand::Record { on } => self.set_recording(on, cause),
+            CallCommand::HangUp | CallCommand::Hold | CallCommand::Resume => {}
         }
     }
 
@@ -373,16 +392,6 @@ impl Shell {
     /// Says whether the other side takes telephone events (RFC 4733); digits go by INFO otherwise.
     fn knows_events(&self) -> bool {
         self.media.plan.as_ref().is_some_and(|plan| plan.telephone_event.is_some())
-    }
-
-    fn send_digits(&self, digits: &str, duration: Option<Duration>) -> Result<(), Rejection> {
-        let method = offhook_media::dtmf::DigitMethod::Rfc4733;
-        let digits = digits.to_ascii_uppercase();
-        self.media
-            .leg
-            .session(|session, _| session.send_digits(method, &digits, duration.unwrap_or(DIGIT), DIGIT_GAP))
-            .unwrap_or(Err(SendDigitsError::NotSending))
-            .map_err(|error| Refused::DigitsNotTaken { why: error.to_string() }.into())
     }
 
     fn set_settings(&mut self, settings: CallSettings, cause: &Cause) {

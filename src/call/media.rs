@@ -133,7 +133,7 @@ impl CallMedia {
         Ok(())
     }
 
-    /// Answers the other side's offer and puts the plan to work.
+    /// Answers the other side's offer; [`Self::follow`] puts the plan to work, once its fact is written.
     ///
     /// # Errors
     /// Why it cannot be answered; nothing changed.
@@ -172,6 +172,7 @@ impl CallMedia {
         self.negotiator = next;
         let again = self.before_early.is_some();
         let agreed = self.agree(plan, Party::Local, message(cause), again);
+        self.follow();
         self.before_early = early.then(|| (before, answer.to_vec()));
         self.before_codecs = None;
         Ok(Some(agreed))
@@ -187,7 +188,7 @@ impl CallMedia {
         self.offered_in = message(cause);
     }
 
-    /// Puts a plan to work; `again` when it comes of another answer to the same offer, which begins an epoch only if
+    /// Takes a plan as agreed; `again` when it comes of another answer to the same offer, which begins an epoch only if
     /// it moves media.
     fn agree(&mut self, plan: MediaPlan, offered_by: Party, remote_in: Option<Seq>, again: bool) -> Agreed {
         let way = |plan: &MediaPlan| (plan.remote, plan.codec, plan.direction);
@@ -202,10 +203,16 @@ impl CallMedia {
             let local_version = self.negotiator.version();
             self.agreement = Some(Agreement { offered_by, local_version, remote_in });
         }
-        self.leg.follow(plan.clone(), self.epoch);
-        self.leg.start();
         self.plan = Some(plan);
         agreed
+    }
+
+    /// Lets media follow what was agreed last.
+    pub(crate) fn follow(&self) {
+        if let Some(plan) = self.plan.clone() {
+            self.leg.follow(plan, self.epoch);
+            self.leg.start();
+        }
     }
 
     /// Returns the number of the offer and answer that media follows, and which they are.

@@ -11,26 +11,22 @@ mod patience;
 mod recording;
 mod signaling;
 mod sound;
+mod sounding;
 mod state;
 mod told;
 
 pub(crate) use actor::{Beginning, CallActor, CallArguments, CallSettings};
 pub(crate) use codecs::unavailable_codecs;
 pub(crate) use media::CallMedia;
-pub(crate) use told::Told;
+pub(crate) use told::{Reply, Told};
 
 use offhook_sip::{session::SessionEvent, user_agent::IncomingId};
-use tokio::sync::oneshot;
 
 use crate::{
-    command::{Outcome, Rejection},
     event::Cause,
     id::CallId,
     media::{Notice, Recorded},
 };
-
-/// Where the answer to a command goes.
-pub(crate) type Reply = oneshot::Sender<Result<Outcome, Rejection>>;
 
 /// What a call's actor can be told.
 #[derive(Debug)]
@@ -95,6 +91,8 @@ pub(crate) enum CallMessage {
         /// What changed them.
         cause: Cause,
     },
+    /// The disk has the fact that a change of the sound waits for.
+    DiskHasIt,
     /// Fails on purpose, for the tests of supervision.
     #[cfg(test)]
     Fail,

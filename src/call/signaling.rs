@@ -32,6 +32,7 @@ impl Shell {
                 Ok((answer, _)) => {
                     self.answer = Some(answer.clone());
                     self.media_began(cause);
+                    self.media.follow();
                     Some(answer)
                 }
                 Err(error) => return self.refuse(488, &error.to_string(), cause),
@@ -188,11 +189,12 @@ impl Shell {
         self.media.offered(cause);
         match self.media.answer(&offer) {
             Ok((answer, agreed)) => {
-                self.ask(Request::Respond { status: 200, sdp: Some(answer) }, cause);
                 if agreed.first {
                     self.media_began(cause);
                 }
                 self.changed_by_remote(agreed, cause);
+                self.media.follow();
+                self.ask(Request::Respond { status: 200, sdp: Some(answer) }, cause);
             }
             Err(error) => {
                 tracing::warn!(call = %self.id, %error, "re-INVITE refused");

@@ -71,6 +71,9 @@ pub enum Refused {
         /// What it says.
         why: String,
     },
+    /// Another sound, or an end of it, was asked for before this one was ready.
+    #[error("the sound was stopped or replaced before it was ready")]
+    SoundOvertaken,
     /// The phone has fewer than two calls to join.
     #[error("phone '{0}' needs two calls for an attended transfer")]
     TooFewToTransfer(PhoneId),
@@ -220,7 +223,8 @@ impl Refused {
             Self::NoPhone(_) | Self::NoCall(_) | Self::NoCallOf(_) | Self::NoConnector(_) => Code::NotFound,
             Self::FileNotRead { .. } => Code::NotFound,
             Self::WrongPhase { .. } | Self::NoMedia | Self::ChangePending => Code::WrongState,
-            Self::DigitsNotTaken { .. } | Self::TooFewToTransfer(_) => Code::WrongState,
+            Self::DigitsNotTaken { .. } | Self::SoundOvertaken => Code::WrongState,
+            Self::TooFewToTransfer(_) => Code::WrongState,
             Self::WhichPhone | Self::CallOfAnother { .. } => Code::InvalidArgument,
             Self::NoSuchStatus(_) | Self::NotARefusal(_) | Self::NotDigits(_) => Code::InvalidArgument,
             Self::NoCodec { .. } | Self::UnknownCodec { .. } => Code::InvalidArgument,

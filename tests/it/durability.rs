@@ -7,7 +7,7 @@ use std::{
 };
 
 use offhook::{
-    command::{Command, Execute, NodeCommand, PhoneCommand},
+    command::{CallCommand, CallSelector, Command, Execute, NodeCommand, PhoneCommand, Sound},
     event::{Cause, PhoneSpec, Surface},
     id::PhoneId,
     net::{Network, SystemNetwork},
@@ -16,6 +16,7 @@ use offhook::{
     wall::Wall,
 };
 use rusqlite::Connection;
+use tokio::net::UdpSocket;
 
 use crate::support::{
     peer::{EVENTS, Peer, tag},
@@ -97,6 +98,97 @@ async fn a_200_leaves_after_the_facts_that_end_its_call() {
     let to = tag(&crate::support::peer::header(&ok, "To"));
     peer.request("ACK", 1, &to, "");
     peer.request("BYE", 2, &to, "");
+    peer.next("SIP/2.0 200").await;
+    board.shutdown().await.unwrap();
+}
+
+/// What the peer's side of a call hears.
+struct Ear(UdpSocket);
+
+impl Ear {
+    async fn open() -> Self {
+        Self(UdpSocket::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    /// Returns a description that sends media here.
+    fn description(&self) -> String {
+        EVENTS.replace("9000", &self.0.local_addr().unwrap().port().to_string())
+    }
+
+    /// Waits for a packet of this payload type with something in it that is not silence.
+    async fn hears(&self, payload_type: u8) {
+        let mut packet = [0; 2048];
+        let heard = async {
+            loop {
+                let length = self.0.recv(&mut packet).await.unwrap();
+                let silent = packet[12..length].iter().all(|sample| sample & 0x7f >= 0x7e);
+                if packet[1] & 0x7f == payload_type && !silent {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), heard).await.expect("to hear something");
+    }
+}
+
+#[tokio::test]
+async fn digits_and_sounds_leave_after_their_facts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (board, peer, port) = beside_a_peer(folder.path()).await;
+    let successor = Successor::of(folder.path());
+    let (ear, a): (_, PhoneId) = (Ear::open().await, "a".parse().unwrap());
+    let target = format!("sip:peer@127.0.0.1:{port}");
+    execute(&board, Command::Phone(a.clone(), PhoneCommand::PlaceCall { target, headers: [].into() })).await;
+    let invite = peer.next("INVITE").await;
+    peer.answer(&invite, "200 OK", "", &ear.description());
+    peer.next("ACK").await;
+    let tone = Sound::Tone { hz: vec![440.0], level_dbfs: -10.0, duration: None };
+    for (command, payload_type, fact) in [
+        (CallCommand::SendDigits { digits: "5".into(), duration: None }, 101, "dtmf.sent"),
+        (CallCommand::Play { sound: tone, repeat: false }, 0, "media.playback_started"),
+    ] {
+        board.journal().flush().await.unwrap();
+        // Who waits for this lock hears nothing for five seconds: a disk that hangs without an error.
+        let hold = Connection::open(folder.path().join("journal.db")).unwrap();
+        hold.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let since = Instant::now();
+        execute(&board, Command::Call(CallSelector::any_of(a.clone()), command)).await;
+        ear.hears(payload_type).await;
+        let took = since.elapsed();
+        assert!((900..3000).contains(&took.as_millis()), "{fact} after {took:?}");
+        hold.execute_batch("ROLLBACK").unwrap();
+    }
+    board.journal().flush().await.unwrap();
+
+    // A disk that works delays nothing that anyone would notice.
+    let since = Instant::now();
+    let digits = CallCommand::SendDigits { digits: "6".into(), duration: None };
+    execute(&board, Command::Call(CallSelector::any_of(a), digits)).await;
+    ear.hears(101).await;
+    assert!(since.elapsed() < Duration::from_millis(800), "{:?}", since.elapsed());
+    assert_eq!(successor.knows("dtmf.sent", r#""digits":"6""#), 1);
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_answer_to_a_re_offer_leaves_after_its_fact() {
+    let folder = tempfile::tempdir().unwrap();
+    let (board, peer, _) = beside_a_peer(folder.path()).await;
+    let successor = Successor::of(folder.path());
+    peer.request("INVITE", 1, "", EVENTS);
+    let ok = peer.next("SIP/2.0 200").await;
+    let to = tag(&crate::support::peer::header(&ok, "To"));
+    peer.request("ACK", 1, &to, "");
+    for nth in 1..=20 {
+        let direction = if nth % 2 == 1 { "sendonly" } else { "sendrecv" };
+        let offer =
+            EVENTS.replace("o=- 1 1 ", &format!("o=- 1 {} ", nth + 1)) + &format!("a={direction}\r\n");
+        peer.request("INVITE", nth + 1, &to, &offer);
+        peer.next("SIP/2.0 200").await;
+        assert_eq!(successor.knows("call.modified", ""), nth);
+        peer.request("ACK", nth + 1, &to, "");
+    }
+    peer.request("BYE", 22, &to, "");
     peer.next("SIP/2.0 200").await;
     board.shutdown().await.unwrap();
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use offhook::{
-    command::{CallCommand, CallSelector, Code, Command, CommandKind, PhoneCommand, Refused},
+    command::{CallCommand, CallSelector, Code, Command, CommandKind, PhoneCommand, Refused, Sound},
     event::{CallEvent, EndCause, Event, MediaEvent, Party},
 };
 
@@ -125,6 +125,24 @@ async fn what_cannot_be_done_is_refused_with_what_can() {
     let theirs = world.run(Command::Call(theirs, CallCommand::HangUp)).await.unwrap_err();
     assert_eq!(theirs.what, Refused::CallOfAnother { call, owner: a, named: b.clone() });
     world.next(&b, "call.incoming").await;
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sound_that_is_stopped_before_it_is_ready_is_not_played() {
+    let mut world = World::new().await;
+    let (a, b) = (world.phone("a", 5061).await, world.phone("b", 5062).await);
+    let call = world.call(&a, "sip:b@127.0.0.1:5062").await;
+    let inbound = world.next(&b, "call.incoming").await.subject.call.unwrap();
+    world.run(Command::Call(on(inbound), CallCommand::Answer { status: 200 })).await.unwrap();
+    world.next(&a, "call.established").await;
+    // Ten minutes of a tone take longer to make than a message takes to the call.
+    let long = Sound::Tone { hz: vec![440.0], level_dbfs: -10.0, duration: Some(Duration::from_secs(600)) };
+    let play = Command::Call(on(call), CallCommand::Play { sound: long, repeat: false });
+    let stop = Command::Call(on(call), CallCommand::StopPlaying);
+    let (played, stopped) = tokio::join!(world.run(play), world.run(stop));
+    assert_eq!((played.unwrap_err().what, stopped.is_ok()), (Refused::SoundOvertaken, true));
+    assert_eq!(world.board.views().call(call).unwrap().playing, None);
     world.end().await;
 }
 

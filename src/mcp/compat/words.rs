@@ -26,6 +26,7 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
         | Refused::NotARefusal(_)
         | Refused::NotDigits(_)
         | Refused::DigitsNotTaken { .. }
+        | Refused::SoundOvertaken
         | Refused::NoCodec { .. }
         | Refused::UnknownCodec { .. }
         | Refused::FileNotRead { .. }

@@ -125,6 +125,15 @@ impl MediaSession {
         self.play(Source::Silence);
     }
 
+    /// Says whether digits could be queued now; queues none.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn check_digits(&self, method: DigitMethod, digits: &str) -> Result<(), SendDigitsError> {
+        self.parse_digits(method, digits).map(drop)
+    }
+
     /// Queues digits behind those under way.
     ///
     /// # Errors
@@ -137,6 +146,19 @@ impl MediaSession {
         duration: Duration,
         gap: Duration,
     ) -> Result<(), SendDigitsError> {
+        let parsed = self.parse_digits(method, digits)?;
+        match method {
+            DigitMethod::Rfc4733 => {
+                parsed.iter().for_each(|digit| self.events_out.push(*digit, duration, gap));
+            }
+            DigitMethod::InBand => parsed.iter().for_each(|digit| self.tones_out.push(*digit, duration, gap)),
+        }
+        self.digits_sent += parsed.len() as u64;
+        self.batches.waiting.push_back((method, parsed.iter().map(|digit| digit.as_char()).collect()));
+        Ok(())
+    }
+
+    fn parse_digits(&self, method: DigitMethod, digits: &str) -> Result<Vec<Digit>, SendDigitsError> {
         let parse =
             |character| Digit::from_char(character).ok_or(SendDigitsError::InvalidDigit { character });
         let parsed: Vec<Digit> = digits.chars().map(parse).collect::<Result<_, _>>()?;
@@ -151,18 +173,14 @@ impl MediaSession {
                 if !parsed.iter().all(|digit| events.contains(digit.event())) {
                     return Err(SendDigitsError::NotNegotiated);
                 }
-                parsed.iter().for_each(|digit| self.events_out.push(*digit, duration, gap));
             }
             DigitMethod::InBand => {
                 if let Some(flash) = parsed.iter().find(|digit| **digit == Digit::FLASH) {
                     return Err(SendDigitsError::InvalidDigit { character: flash.as_char() });
                 }
-                parsed.iter().for_each(|digit| self.tones_out.push(*digit, duration, gap));
             }
         }
-        self.digits_sent += parsed.len() as u64;
-        self.batches.waiting.push_back((method, parsed.iter().map(|digit| digit.as_char()).collect()));
-        Ok(())
+        Ok(parsed)
     }
 
     /// Turns [`super::Output::RecordFrame`] on or off.
