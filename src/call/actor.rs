@@ -316,8 +316,8 @@ impl Shell {
                 Ok(())
             }
             CallCommand::SendDigits { digits, .. } if self.knows_events() => self.check_digits(digits),
-            CallCommand::SendDigits { .. }
-            | CallCommand::Answer { .. }
+            CallCommand::SendDigits { digits, .. } => self.check_info_digits(digits),
+            CallCommand::Answer { .. }
             | CallCommand::Reject { .. }
             | CallCommand::HangUp
             | CallCommand::Hold

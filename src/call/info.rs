@@ -5,7 +5,13 @@
 use std::{collections::VecDeque, time::Duration};
 
 use super::{Request, actor::Shell};
-use crate::event::{Cause, MediaEvent};
+use crate::{
+    command::{Refused, Rejection},
+    event::{Cause, MediaEvent},
+};
+
+/// Most digits that may wait: the other side answers each one before the next leaves, or lets a minute pass.
+const MOST_WAITING: usize = 256;
 
 /// What still has to be sent; one digit is under way exactly while a batch is here.
 #[derive(Debug, Default)]
@@ -22,6 +28,15 @@ struct Batch {
 }
 
 impl Shell {
+    /// Says whether so many more digits may wait.
+    pub(super) fn check_info_digits(&self, digits: &str) -> Result<(), Rejection> {
+        let waiting: usize = self.info.batches.iter().map(|batch| batch.left.len()).sum();
+        match waiting + digits.len() > MOST_WAITING {
+            true => Err(Refused::DigitsWaiting(MOST_WAITING).into()),
+            false => Ok(()),
+        }
+    }
+
     /// Queues digits behind those under way.
     pub(super) fn send_digits_by_info(&mut self, digits: &str, duration: Duration, cause: &Cause) {
         let digits = digits.to_ascii_uppercase();

@@ -71,6 +71,11 @@ pub enum Refused {
         /// What it says.
         why: String,
     },
+    /// As many digits wait for the other side as may.
+    #[error(
+        "more than {0} digits would be waiting for the other side: try again when dtmf.finished has come"
+    )]
+    DigitsWaiting(usize),
     /// Another sound, or an end of it, was asked for before this one was ready.
     #[error("the sound was stopped or replaced before it was ready")]
     SoundOvertaken,
@@ -232,6 +237,7 @@ impl Refused {
             Self::BadTransport { .. } | Self::BadDomain { .. } => Code::InvalidArgument,
             Self::NoAddressOfRecord { .. } | Self::SrtpNotBuilt => Code::InvalidArgument,
             Self::CallsOfPhone { .. } | Self::Calls(_) | Self::Phones(_) => Code::LimitReached,
+            Self::DigitsWaiting(_) => Code::LimitReached,
             Self::NoAnswer(_) => Code::TimedOut,
             Self::ConferenceNotBuilt(_) | Self::NotResolved { .. } => Code::Unavailable,
             Self::NoMediaPort { .. } | Self::PasswordNotKept { .. } => Code::Unavailable,

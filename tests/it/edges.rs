@@ -78,6 +78,25 @@ async fn digits_by_info_wait_for_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_digits_by_info_than_may_wait_are_refused_and_a_freed_place_is_free() {
+    let mut world = World::new().await;
+    let (a, call, peer) = talking(&mut world, PLAIN).await;
+    // One is under way, 255 wait.
+    world.run(digits(call, &"1".repeat(256))).await.unwrap();
+    world.run(digits(call, "2")).await.unwrap();
+    let refused = world.run(digits(call, "3")).await.unwrap_err();
+    assert_eq!((refused.code, refused.what), (Code::LimitReached, Refused::DigitsWaiting(256)));
+    let info = peer.next("INFO").await;
+    peer.answer(&info, "200 OK", "", "");
+    let next = header(&info, "CSeq").replace(" INFO", "").parse::<u32>().unwrap() + 1;
+    while header(&peer.next("INFO").await, "CSeq") != format!("{next} INFO") {}
+    world.run(digits(call, "3")).await.unwrap();
+    hang_up(&mut world, &a, call, &peer).await;
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn digits_under_way_are_cut_by_the_end() {
     let mut world = World::new().await;
     let (a, call, peer) = talking(&mut world, EVENTS).await;

@@ -27,6 +27,7 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
         | Refused::NotDigits(_)
         | Refused::DigitsNotTaken { .. }
         | Refused::SoundOvertaken
+        | Refused::DigitsWaiting(_)
         | Refused::NoCodec { .. }
         | Refused::UnknownCodec { .. }
         | Refused::FileNotRead { .. }

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::{
-    event::{CallEvent, Direction, Ending, Envelope, Event, MediaEvent, PhoneEvent, RunEvent, Verdict},
+    event::{
+        CallEvent, DigitMethod, Direction, Ending, Envelope, Event, MediaEvent, PhoneEvent, RunEvent, Verdict,
+    },
     id::{CallId, InvalidPhoneId},
 };
 
@@ -150,13 +152,22 @@ fn phone(event: &PhoneEvent) -> Option<Value> {
 }
 
 fn digits(event: &MediaEvent) -> Option<Value> {
-    if let MediaEvent::DigitReceived { digit, .. } = event {
-        return Some(json!({ "digit": digit, "method": "rfc2833" }));
+    if let MediaEvent::DigitReceived { digit, method, .. } = event {
+        return Some(json!({ "digit": digit, "method": way(*method) }));
     }
-    if let MediaEvent::DigitsSent { digits, .. } = event {
-        return Some(json!({ "digits": digits, "method": "rfc2833" }));
+    if let MediaEvent::DigitsSent { digits, method, .. } = event {
+        return Some(json!({ "digits": digits, "method": way(*method) }));
     }
     None
+}
+
+/// Returns the older name of a way to send digits.
+const fn way(method: DigitMethod) -> &'static str {
+    match method {
+        DigitMethod::Rfc4733 => "rfc2833",
+        DigitMethod::Inband => "inband",
+        DigitMethod::Info => "info",
+    }
 }
 
 fn run(event: &RunEvent) -> Option<Value> {
@@ -269,6 +280,18 @@ mod tests {
                 super::super::events::COMPATIBLE.iter().any(|(name, _)| name == compatible),
                 "{compatible}"
             );
+        }
+    }
+
+    #[test]
+    fn digits_are_said_to_come_the_way_they_came() {
+        for (method, named) in
+            [(DigitMethod::Rfc4733, "rfc2833"), (DigitMethod::Info, "info"), (DigitMethod::Inband, "inband")]
+        {
+            let received = MediaEvent::DigitReceived { digit: '5', duration_ms: 100, method, epoch: 1 };
+            assert_eq!(digits(&received), Some(json!({ "digit": "5", "method": named })));
+            let sent = MediaEvent::DigitsSent { digits: "12".into(), method, epoch: 1 };
+            assert_eq!(digits(&sent), Some(json!({ "digits": "12", "method": named })));
         }
     }
 }
