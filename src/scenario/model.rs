@@ -483,6 +483,32 @@ impl Scenario {
             .chain([("<init>", self.initial_actions.as_slice()), ("steps", self.steps.as_slice())])
     }
 
+    /// Visits every matcher of events, wherever it stands.
+    pub fn matchers<'a>(&'a self, see: &mut dyn FnMut(&'a EventMatcher)) {
+        self.hooks.iter().map(|hook| &hook.when).chain(&self.stop_on).for_each(&mut *see);
+        let of_steps = self.lists().flat_map(|(_, steps)| steps).filter_map(|step| step.action.clause());
+        for clause in self.never.iter().chain(of_steps) {
+            clause.visit(&mut |clause| {
+                if let ClauseKind::Event { matcher, .. } = &clause.kind {
+                    see(matcher);
+                }
+            });
+        }
+    }
+
+    /// Returns every pattern of events that it waits for or watches.
+    #[must_use]
+    pub fn patterns(&self) -> Vec<&EventPattern> {
+        let mut patterns = Vec::new();
+        self.matchers(&mut |matcher| patterns.extend(&matcher.events));
+        for step in self.lists().flat_map(|(_, steps)| steps) {
+            if let Action::WaitUntil { event, .. } = &step.action {
+                patterns.push(event);
+            }
+        }
+        patterns
+    }
+
     /// Tells whether a phone of that name is declared.
     #[must_use]
     pub fn has_phone(&self, id: &PhoneId) -> bool {

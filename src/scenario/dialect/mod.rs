@@ -8,11 +8,13 @@ mod document;
 mod events;
 mod expect;
 mod fields;
+mod lens;
 mod library;
 mod scalar;
 mod shapes;
 
 pub use compat::{CallMemory, CompatEvent, WHICH_PHONE, status, stop_reason};
+pub use lens::Lens;
 pub use scalar::parse_duration;
 pub use shapes::{ACTIONS, ActionShape, ArgShape};
 

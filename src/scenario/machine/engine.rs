@@ -9,7 +9,10 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    super::{dialect::CallMemory, model::Scenario},
+    super::{
+        dialect::{CompatEvent, Lens},
+        model::Scenario,
+    },
     book::Book,
     lists::{List, ListId},
     provision::{Provisioning, Wanted},
@@ -105,7 +108,8 @@ pub struct Machine {
     /// When the run had all that it needs.
     pub(super) leased: Option<Instant>,
     pub(super) history: VecDeque<Arc<Seen>>,
-    memory: CallMemory,
+    /// How the document looks at events, where it uses the older form.
+    lens: Option<Lens>,
     pub(super) book: Book,
     hooks: Vec<HookState>,
     reactions: u64,
@@ -132,7 +136,7 @@ impl Machine {
     pub fn new(scenario: Arc<Scenario>, setup: Setup, at: Timestamp) -> Self {
         let names = Names::new(&setup, &scenario);
         let hooks = scenario.hooks.iter().map(|_| HookState::default()).collect();
-        let wants_sip = wants_sip(&scenario);
+        let (wants_sip, lens) = (wants_sip(&scenario), Lens::of(&scenario));
         Self {
             names,
             hooks,
@@ -146,7 +150,7 @@ impl Machine {
             started: None,
             leased: None,
             history: VecDeque::new(),
-            memory: CallMemory::default(),
+            lens,
             book: Book::default(),
             reactions: 0,
             lists: BTreeMap::new(),
@@ -166,8 +170,13 @@ impl Machine {
 
     /// Shows an event from before the run, so that calls which exist already are known.
     pub fn prime(&mut self, envelope: &Envelope) {
-        self.memory.observe(envelope);
+        self.older_form(envelope);
         self.newest = self.newest.max(envelope.seq);
+    }
+
+    /// Returns an event in the older form, where the document uses it and the event has one.
+    fn older_form(&mut self, envelope: &Envelope) -> Option<CompatEvent> {
+        self.lens.as_mut().and_then(|lens| lens.observe(envelope))
     }
 
     /// Starts the run; events after `head` count.
@@ -212,7 +221,7 @@ impl Machine {
         let phone = self.phone_of(envelope);
         let ours = envelope.subject.phone.as_ref().is_some_and(|phone| phone.run() == Some(self.setup.run));
         self.book.observe(envelope, phone.as_ref(), ours);
-        let compat = self.memory.observe(envelope);
+        let compat = self.older_form(envelope);
         self.history.push_back(Arc::new(Seen::new(
             Arc::clone(envelope),
             phone,
@@ -408,7 +417,7 @@ impl Machine {
         });
         replay.extend(earlier.map(|seen| Arc::clone(&seen.envelope)));
         for envelope in replay {
-            let mut compat = self.memory.observe(&envelope);
+            let mut compat = self.older_form(&envelope);
             if let Some(fields) = compat.as_mut().and_then(|compat| compat.data.as_object_mut())
                 && envelope.subject.phone.is_some()
             {
@@ -560,22 +569,5 @@ impl Machine {
 
 /// Tells whether any place of the scenario asks for SIP messages; otherwise they need not be kept.
 fn wants_sip(scenario: &Scenario) -> bool {
-    use super::super::model::{Action, ClauseKind};
-    let asks = |matcher: &super::super::model::EventMatcher| {
-        matcher.events.iter().any(|event| event.as_str().starts_with("sip"))
-    };
-    let mut found = scenario.hooks.iter().any(|hook| asks(&hook.when)) || scenario.stop_on.iter().any(asks);
-    let mut see = |clause: &super::super::model::Clause| {
-        if let ClauseKind::Event { matcher, .. } = &clause.kind {
-            found |= asks(matcher);
-        }
-    };
-    for clause in &scenario.never {
-        clause.visit(&mut see);
-    }
-    for clause in scenario.lists().flat_map(|(_, steps)| steps).filter_map(|step| step.action.clause()) {
-        clause.visit(&mut see);
-    }
-    let waits = |step: &super::super::model::Step| matches!(&step.action, Action::WaitUntil { event, .. } if event.as_str().starts_with("sip"));
-    found || scenario.lists().flat_map(|(_, steps)| steps).any(waits)
+    scenario.patterns().iter().any(|pattern| pattern.as_str().starts_with("sip"))
 }

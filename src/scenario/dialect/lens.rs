@@ -1,0 +1,58 @@
+//! Which documents look at events in the older form: the others need not have it made.
+
+use super::{CallMemory, CompatEvent, events::COMPATIBLE};
+use crate::{event::Envelope, scenario::Scenario};
+
+/// Shows each event in the older form.
+#[derive(Clone, Debug, Default)]
+pub struct Lens {
+    memory: CallMemory,
+}
+
+impl Lens {
+    /// Makes the lens of a document, if any pattern of it fits a name of the older form.
+    #[must_use]
+    pub fn of(scenario: &Scenario) -> Option<Self> {
+        let named = |name: &str| scenario.patterns().iter().any(|pattern| pattern.matches(name));
+        let mut by_type = false;
+        // The older name is an event's `type`, whatever pattern chose it.
+        scenario
+            .matchers(&mut |matcher| by_type |= matcher.conditions.iter().any(|each| each.path == "type"));
+        let older = scenario.lenient || by_type || COMPATIBLE.iter().any(|(name, _)| named(name));
+        older.then(Self::default)
+    }
+
+    /// Takes note of an event and returns its older form, where it has one.
+    pub fn observe(&mut self, envelope: &Envelope) -> Option<CompatEvent> {
+        self.memory.observe(envelope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Known, check_yaml};
+
+    fn has_lens(waits: &str) -> bool {
+        let text =
+            format!("name: n\nphones: {{a: }}\nsteps:\n  - make_call: '600'\n  - expect: {{{waits}}}\n");
+        let reading = check_yaml(&text, None, &Known::default());
+        Lens::of(&reading.scenario.unwrap()).is_some()
+    }
+
+    #[test]
+    fn only_a_document_that_uses_the_older_form_has_it_made() {
+        for native in ["event: call.ended", "event: 'media.*'", "event: phone.registered", "digits: '1'"] {
+            assert!(!has_lens(native), "{native}");
+        }
+        for older in [
+            "event: call.state.confirmed",
+            "event: 'call.*'",
+            "event: '*'",
+            "all: [{event: dtmf.in}]",
+            "event: call.ended, match: {type: call.state.disconnected}",
+        ] {
+            assert!(has_lens(older), "{older}");
+        }
+    }
+}
