@@ -1,16 +1,23 @@
 //! Where a request goes: the transports, addresses and ports of a URI, in the order to try them.
 //!
 //! RFC 3263 §4.1 (transport), §4.2 (address and port); RFC 2782 (order of SRV records). The caller asks the DNS:
-//! [`NextHop::poll`] names the next question, [`NextHop::answer`] takes the records. Left out: caching,
-//! and SRV for WebSocket, whose URIs name their host directly (RFC 7118 §7).
+//! [`NextHop::poll`] names the next question, [`NextHop::answer`] takes the records. What a hostile zone can make of it is
+//! bounded: [`MOST_QUESTIONS`], [`MOST_TARGETS`], and records that name no host are as if they were not there. Left out:
+//! caching, and SRV for WebSocket, whose URIs name their host directly (RFC 7118 §7).
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use offhook_seed::Seed;
 
 use crate::message::{Host, Scheme, Uri};
 use crate::transport::Transport;
+
+/// Questions that one URI may cost; what is found by then is the result.
+pub const MOST_QUESTIONS: usize = 24;
+/// Places that are named for one request: each further one would be tried after half a minute of silence of the last.
+pub const MOST_TARGETS: usize = 8;
 
 /// Why a URI leads nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +31,7 @@ pub enum NextHopError {
 }
 
 /// A question for the DNS.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Question {
     /// The NAPTR records of a domain.
     Naptr(String),
@@ -32,6 +39,27 @@ pub enum Question {
     Srv(String),
     /// The A and AAAA records of a host.
     Address(String),
+}
+
+impl Question {
+    /// Returns the name that is asked about.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Naptr(name) | Self::Srv(name) | Self::Address(name) => name,
+        }
+    }
+}
+
+/// Written as `SRV _sip._udp.example.com`.
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Naptr(name) => write!(f, "NAPTR {name}"),
+            Self::Srv(name) => write!(f, "SRV {name}"),
+            Self::Address(name) => write!(f, "A/AAAA {name}"),
+        }
+    }
 }
 
 /// A record from the DNS; those that do not fit the question are ignored.
@@ -63,6 +91,21 @@ pub enum Record {
     },
     /// An A or AAAA record.
     Address(IpAddr),
+}
+
+/// Written as a zone file has it.
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Naptr { order, preference, flags, service, replacement } => {
+                write!(f, "{order} {preference} \"{flags}\" \"{service}\" {replacement}")
+            }
+            Self::Srv { priority, weight, port, target } => {
+                write!(f, "{priority} {weight} {port} {target}")
+            }
+            Self::Address(address) => write!(f, "{address}"),
+        }
+    }
 }
 
 /// One place to send a request to.
@@ -104,6 +147,7 @@ pub struct NextHop {
     /// What to look up if no SRV record is found.
     fallback: Option<Work>,
     found: Vec<Target>,
+    asked: usize,
     random: Seed,
 }
 
@@ -146,6 +190,7 @@ impl NextHop {
             work: VecDeque::new(),
             fallback: None,
             found: Vec::new(),
+            asked: 0,
             random: Seed::new(random),
         };
         hop.begin(&host, chosen, uri.port());
@@ -194,8 +239,15 @@ impl NextHop {
         }
     }
 
+    /// Returns what has been found so far, in the order to try it.
+    #[must_use]
+    pub fn found(&self) -> &[Target] {
+        &self.found
+    }
+
     /// Takes the answer to the question that [`NextHop::poll`] named; no records if there are none.
     pub fn answer(&mut self, records: Vec<Record>) {
+        self.asked += 1;
         match self.work.pop_front() {
             None => {}
             Some(Work::Naptr) => self.take_naptr(records),
@@ -211,11 +263,14 @@ impl NextHop {
         if self.work.is_empty() && self.found.is_empty() {
             self.work.extend(self.fallback.take());
         }
+        if self.asked >= MOST_QUESTIONS || self.found.len() >= MOST_TARGETS {
+            self.work.clear();
+        }
     }
 
     fn add(&mut self, transport: Transport, address: SocketAddr) {
         let target = Target { transport, address, name: self.target.clone() };
-        if !self.found.contains(&target) {
+        if self.found.len() < MOST_TARGETS && !self.found.contains(&target) {
             self.found.push(target);
         }
     }
@@ -225,8 +280,9 @@ impl NextHop {
         for record in records {
             let Record::Naptr { order, preference, flags, service, replacement } = record else { continue };
             let transport = Transport::from_naptr(&service).filter(|known| self.transports.contains(known));
-            if let (Some(transport), true) = (transport, flags.eq_ignore_ascii_case("s")) {
-                usable.push((order, preference, transport, replacement));
+            let name = host_name(&replacement);
+            if let (Some(transport), Some(name), true) = (transport, name, flags.eq_ignore_ascii_case("s")) {
+                usable.push((order, preference, transport, name));
             }
         }
         usable.sort_by_key(|(order, preference, ..)| (*order, *preference));
@@ -239,8 +295,7 @@ impl NextHop {
                 }
             }
         }
-        for (_, _, transport, name) in usable {
-            let name = name.trim_end_matches('.').to_owned();
+        for (_, _, transport, name) in usable.into_iter().take(MOST_TARGETS) {
             self.work.push_back(Work::Srv { transport, name });
         }
     }
@@ -259,19 +314,18 @@ impl NextHop {
         self.fallback = None;
         let ordered = self.in_order(servers);
         for server in ordered.into_iter().rev() {
-            let host = server.target.trim_end_matches('.').to_owned();
-            if !host.is_empty() {
+            if let Some(host) = host_name(&server.target) {
                 self.work.push_front(Work::Address { transport, host, port: server.port });
             }
         }
     }
 
-    /// Orders servers by priority, and by chance according to weight within one (RFC 2782).
+    /// Orders as many servers as can be tried by priority, and by chance according to weight within one (RFC 2782).
     fn in_order(&mut self, mut servers: Vec<Server>) -> Vec<Server> {
         // Weight zero comes first, so that it is chosen only when the draw is zero.
         servers.sort_by_key(|server| (server.priority, server.weight));
-        let mut ordered = Vec::with_capacity(servers.len());
-        while let Some(first) = servers.first() {
+        let mut ordered = Vec::new();
+        while let Some(first) = servers.first().filter(|_| ordered.len() < MOST_TARGETS) {
             let priority = first.priority;
             let peers = servers.iter().take_while(|server| server.priority == priority);
             let total: u64 = peers.map(|server| u64::from(server.weight)).sum();
@@ -298,4 +352,12 @@ struct Server {
 /// The transport where nothing names one.
 const fn plain_transport(secure: bool) -> Transport {
     if secure { Transport::Tls } else { Transport::Udp }
+}
+
+/// Returns a name out of a record without its last dot, unless it is none that a host or service can have.
+fn host_name(name: &str) -> Option<String> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(fits);
+    (name.len() <= 253 && name.split('.').all(label)).then(|| name.to_owned())
 }

@@ -195,3 +195,51 @@ fn what_cannot_be_sent_is_refused() {
     assert_eq!(start("sips:a@example.com", &[Udp, Tcp]), Err(NextHopError::NoTransport));
     assert_eq!(start("sip:a@192.0.2.1", &[Tcp]), Err(NextHopError::NoTransport));
 }
+
+#[test]
+fn a_zone_of_ten_thousand_servers_costs_eight_questions_and_gives_eight_places() {
+    let mut zone = Zone::default();
+    for number in (0..10_000_u16).rev() {
+        let target = format!("s{number}.example.com");
+        zone = zone.srv("_sip._udp.example.com", number, 1, 5060, &target);
+        if number < 20 {
+            zone = zone.address(&target, &format!("192.0.2.{number}"));
+        }
+    }
+    let (questions, targets) = zone.resolve("sip:a@example.com;transport=udp", &[Udp], 1);
+    assert_eq!(questions.len(), 9, "{questions:?}");
+    let first: Vec<String> = (0..8).map(|n| format!("UDP 192.0.2.{n}:5060")).collect();
+    assert_eq!(targets, first, "the best priorities");
+}
+
+#[test]
+fn a_zone_that_leads_in_circles_is_left_after_so_many_questions() {
+    let mut zone = Zone::default();
+    for number in 0..200_u16 {
+        let to = format!("_sip._udp.{number}.example.com");
+        zone = zone.naptr("example.com", number, 0, "SIP+D2U", &to);
+        for server in 0..8 {
+            zone = zone.srv(&to, server, 0, 5060, "nowhere.example.com");
+        }
+    }
+    let (questions, targets) = zone.resolve("sip:a@example.com", &[Udp], 1);
+    assert_eq!((questions.len(), targets.len()), (offhook_sip::next_hop::MOST_QUESTIONS, 0));
+}
+
+#[test]
+fn a_record_that_names_no_host_is_not_followed() {
+    let long = "a".repeat(254);
+    for bad in
+        ["a\r\nVia: x", "a b.example.com", "\u{7}.example.com", "..", "x\\007.example.com", long.as_str()]
+    {
+        let zone = Zone::default()
+            .naptr("example.com", 1, 1, "SIP+D2U", bad)
+            .srv("_sip._udp.example.com", 1, 1, 5060, bad)
+            .srv("_sip._udp.example.com", 2, 1, 5070, "good.example.com")
+            .address(bad, "192.0.2.66")
+            .address("good.example.com", "192.0.2.1");
+        let (questions, targets) = zone.resolve("sip:a@example.com", &[Udp], 1);
+        assert_eq!(targets, ["UDP 192.0.2.1:5070"], "{bad:?}");
+        assert_eq!(questions.len(), 3, "{questions:?}");
+    }
+}
