@@ -54,6 +54,34 @@ pub struct SipSummary {
     pub sdp: bool,
 }
 
+/// One question on the way from a name to its addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NameLookup {
+    /// What was asked, such as `SRV _sip._udp.example.com`; `hosts pbx` where the machine itself knows the name.
+    pub question: String,
+    /// The records as a zone file has them, the first eight.
+    pub records: Vec<String>,
+    /// How many there were.
+    pub count: usize,
+    /// For how many more seconds the answer holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_s: Option<u64>,
+    /// Whether the answer was known already.
+    pub from_cache: bool,
+    /// Why there is no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// A place to which requests are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NextHop {
+    /// How.
+    pub transport: Transport,
+    /// Where.
+    pub address: SocketAddr,
+}
+
 events! {
     /// Facts about SIP messages.
     SipEvent {
@@ -94,6 +122,33 @@ events! {
             what: String,
             /// Where it came from.
             remote: Option<SocketAddr>,
+        },
+        /// A URI was followed to the addresses behind its name (RFC 3263), or could not be.
+        "sip.resolved" => Resolved {
+            /// The URI.
+            uri: String,
+            /// What was asked, in order.
+            lookups: Vec<NameLookup>,
+            /// Where requests go, in the order to try; empty when nowhere.
+            targets: Vec<NextHop>,
+            /// Whether everything was known already, so that no name server was asked.
+            from_cache: bool,
+            /// How long it took, in milliseconds.
+            took_ms: u64,
+            /// Why there are no targets.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            problem: Option<String>,
+        },
+        /// A place was given up for the next one behind the same name (RFC 3263 §4.3); the same request leaves again.
+        "sip.failed_over" => FailedOver {
+            /// Method of the request.
+            method: String,
+            /// The place that is given up.
+            from: NextHop,
+            /// The place that is tried next.
+            to: NextHop,
+            /// Why: silence, a failed transport, or 503.
+            reason: String,
         },
         /// Datagrams were refused because the phone was behind.
         "sip.refused" => Refused {

@@ -25,7 +25,10 @@ pub(super) fn event(event: Event) -> Event {
         Event::Sip(mut sip) => {
             match &mut sip {
                 SipEvent::Sent { message, .. } | SipEvent::Received { message, .. } => recorded(message),
-                SipEvent::Anomaly { .. } | SipEvent::Refused { .. } => {}
+                SipEvent::Anomaly { .. }
+                | SipEvent::Resolved { .. }
+                | SipEvent::FailedOver { .. }
+                | SipEvent::Refused { .. } => {}
             }
             Event::Sip(sip)
         }

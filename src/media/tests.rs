@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::{Kind, LegHandle, MediaHub, Notice, Noticed, Target};
 use crate::net::{
-    Batch, BoxFuture, BoxedStream, DatagramSocket, MediaPair, MediaSocket, Network, StreamListener,
+    Batch, BoxFuture, BoxedStream, DatagramSocket, MediaPair, MediaSocket, Names, Network, StreamListener,
     SystemNetwork, Taps,
 };
 
@@ -61,6 +61,7 @@ impl MediaSocket for Deaf {
 #[derive(Default)]
 struct DeafNetwork {
     reads: Arc<AtomicU64>,
+    names: Names,
     taps: Taps,
 }
 
@@ -88,8 +89,8 @@ impl Network for DeafNetwork {
         Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
     }
 
-    fn resolve(&self, _host: &str) -> BoxFuture<'_, io::Result<Vec<IpAddr>>> {
-        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    fn names(&self) -> &Names {
+        &self.names
     }
 
     fn local_ip_towards(&self, _remote: SocketAddr) -> io::Result<IpAddr> {

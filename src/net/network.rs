@@ -11,7 +11,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Batch, Taps};
+use super::{Batch, Names, Taps};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -52,8 +52,8 @@ pub trait Network: Send + Sync + 'static {
     /// Connects a stream from `local` (an unspecified address leaves the choice to the network) to `remote`.
     fn connect_stream(&self, local: IpAddr, remote: SocketAddr) -> BoxFuture<'_, io::Result<BoxedStream>>;
 
-    /// Finds the addresses of a host; an IP literal, bracketed or not, is its own answer.
-    fn resolve(&self, host: &str) -> BoxFuture<'_, io::Result<Vec<IpAddr>>>;
+    /// Returns the names of this network.
+    fn names(&self) -> &Names;
 
     /// Returns the local address from which packets towards `remote` leave: the one to advertise.
     ///

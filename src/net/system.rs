@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Taps,
+    Names, SystemResolver, Taps,
     media_ports::MediaPorts,
     media_socket::SystemMedia,
     network::{BoxFuture, BoxedStream, DatagramSocket, MediaPair, Network, StreamListener},
@@ -33,11 +33,13 @@ const BACKLOG: u32 = 256;
 pub struct SystemOptions {
     /// Ports for RTP and RTCP; below the range from which Linux takes ephemeral ports.
     pub media_ports: RangeInclusive<u16>,
+    /// Name servers to ask; none means those of the machine.
+    pub name_servers: Vec<SocketAddr>,
 }
 
 impl Default for SystemOptions {
     fn default() -> Self {
-        Self { media_ports: 21_000..=32_767 }
+        Self { media_ports: 21_000..=32_767, name_servers: Vec::new() }
     }
 }
 
@@ -45,6 +47,7 @@ impl Default for SystemOptions {
 #[derive(Clone, Debug)]
 pub struct SystemNetwork {
     ports: MediaPorts,
+    names: Names,
     taps: Taps,
 }
 
@@ -54,7 +57,8 @@ impl SystemNetwork {
     pub fn new(options: SystemOptions) -> Self {
         // Two programs on one machine should not begin at the same port.
         let ports = MediaPorts::new(options.media_ports, u64::from(std::process::id()));
-        Self { ports, taps: Taps::default() }
+        let names = Names::new(SystemResolver::new(options.name_servers));
+        Self { ports, names, taps: Taps::default() }
     }
 
     /// Returns how many RTP/RTCP port pairs are free.
@@ -132,20 +136,8 @@ impl Network for SystemNetwork {
         })
     }
 
-    fn resolve(&self, host: &str) -> BoxFuture<'_, io::Result<Vec<IpAddr>>> {
-        if let Some(ip) = literal(host) {
-            return Box::pin(async move { Ok(vec![ip]) });
-        }
-        let host = host.to_owned();
-        Box::pin(async move {
-            let mut found: Vec<IpAddr> = Vec::new();
-            for address in tokio::net::lookup_host((host.as_str(), 0)).await? {
-                if !found.contains(&address.ip()) {
-                    found.push(address.ip());
-                }
-            }
-            Ok(found)
-        })
+    fn names(&self) -> &Names {
+        &self.names
     }
 
     fn local_ip_towards(&self, remote: SocketAddr) -> io::Result<IpAddr> {
@@ -164,11 +156,6 @@ impl Network for SystemNetwork {
 
 fn tcp_socket(ip: IpAddr) -> io::Result<TcpSocket> {
     if ip.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
-}
-
-/// Returns the address that `host` spells out, if it does.
-pub(crate) fn literal(host: &str) -> Option<IpAddr> {
-    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host).parse().ok()
 }
 
 impl DatagramSocket for SystemDatagram {

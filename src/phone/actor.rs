@@ -16,7 +16,7 @@ use offhook_sip::{
     Index,
     auth::Credentials,
     message::{NameAddr, Uri},
-    user_agent::{Config, Destination, Input, RegistrationId, RequestId, SessionId, UserAgent},
+    user_agent::{Config, Input, RegistrationId, RequestId, SessionId, UserAgent},
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{
@@ -27,7 +27,7 @@ use tokio::{
 use super::{
     Dangling, Outbox, Registrar,
     alarm::{Alarm, Due, timer_reason},
-    commands::Asked,
+    names::Asker,
     wire::{self, summarize},
 };
 use crate::{
@@ -38,7 +38,7 @@ use crate::{
     id::{CallId, PhoneId},
     journal::Journal,
     media::MediaHub,
-    net::{Arrival, Network, Signaling, SignalingOptions},
+    net::{Arrival, Network, Resolution, Signaling, SignalingOptions},
     secret::Secret,
 };
 
@@ -76,6 +76,13 @@ impl Shared {
     /// Returns whom a fact of a phone is about.
     pub(crate) fn subject(&self, phone: &PhoneId) -> Subject {
         Subject::phone(phone.clone()).during(self.pool.run_of(phone))
+    }
+
+    /// Mixes the seed of the process with a phone's name and a number, such as that of its life.
+    pub(crate) fn seed_of(&self, id: &PhoneId, number: u64) -> u64 {
+        // FNV-1a: spreads names well enough; whoever uses it mixes further.
+        let start = self.seed ^ 0xcbf2_9ce4_8422_2325 ^ number.rotate_left(32);
+        id.as_str().bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
     pub(super) fn new_call(&self) -> CallId {
@@ -138,12 +145,12 @@ pub(crate) enum PhoneMessage {
         /// Why, for the journal.
         cause: Cause,
     },
-    /// A name in a command has been resolved.
-    Resolved {
-        /// What was asked.
-        asked: Asked,
-        /// Where it goes, or a sentence why not.
-        destination: Result<Destination, String>,
+    /// A URI has been followed to its addresses.
+    Followed {
+        /// Where it leads.
+        found: Box<Resolution>,
+        /// Who waits for it.
+        asker: Box<Asker>,
     },
     /// A call wants signaling.
     FromCall(ToPhone),
@@ -234,6 +241,10 @@ pub(crate) struct Shell {
     pub(super) sessions: BTreeMap<SessionId, CallId>,
     pub(super) requests: BTreeMap<RequestId, Purpose>,
     pub(super) refused: u64,
+    /// URIs that were followed in this life; each draws its own luck among equal servers.
+    pub(super) followed: u64,
+    /// Why the name that the engine just waited for leads nowhere.
+    pub(super) unresolved: Option<String>,
     /// The phone is on its way out.
     pub(super) closing: bool,
     /// The time for closing is over: nothing waits for the wire any more.
@@ -320,11 +331,12 @@ impl Shell {
         };
         let again = start.last_port.filter(|_| start.spec.local_port == 0).and_then(|port| open(port).ok());
         let signaling = again.map_or_else(|| open(start.spec.local_port), Ok)?;
-        let seed = seed_of(shared.seed, &start.id, start.life);
+        let seed = shared.seed_of(&start.id, start.life);
         let config = Config {
             local: signaling.locals().collect(),
             product: concat!("offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
             keep_alive: Some(std::time::Duration::from_secs(15)),
+            follow_names: true,
             ..Config::new(seed)
         };
         Ok(Self {
@@ -346,6 +358,8 @@ impl Shell {
             sessions: BTreeMap::new(),
             requests: BTreeMap::new(),
             refused: 0,
+            followed: 0,
+            unresolved: None,
             closing: false,
             out_of_time: false,
             calls_made: 0,
@@ -363,7 +377,7 @@ impl Shell {
                 self.call_command(&selector, command, cause, reply)
             }
             PhoneMessage::Close { hang_up, cause } => self.close(hang_up, cause),
-            PhoneMessage::Resolved { asked, destination } => self.resolved(asked, destination).await,
+            PhoneMessage::Followed { found, asker } => self.followed(&found, *asker).await,
             PhoneMessage::FromCall(request) => self.perform(request),
             #[cfg(test)]
             PhoneMessage::Fail(None) => panic!("asked to"),
@@ -375,6 +389,7 @@ impl Shell {
             }
         };
         self.drain(&cause).await;
+        self.unresolved = None;
         self.close_when_quiet().await;
     }
 
@@ -511,11 +526,4 @@ impl Shell {
             self.close_when_quiet().await;
         }
     }
-}
-
-/// Mixes the seed of the process with a phone's name and life.
-fn seed_of(seed: u64, id: &PhoneId, life: u64) -> u64 {
-    // FNV-1a: spreads names well enough; the engine mixes further.
-    let start = seed ^ 0xcbf2_9ce4_8422_2325 ^ life.rotate_left(32);
-    id.as_str().bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

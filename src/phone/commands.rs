@@ -11,8 +11,9 @@ use offhook_sip::{
 use tokio::time::Instant;
 
 use super::{
-    actor::{Binding, PhoneMessage, Purpose, Shell},
-    target::{immediate, resolve, target_uri, transport_to},
+    actor::{Binding, Purpose, Shell},
+    names::Asker,
+    target::{immediate, target_uri},
 };
 use crate::{
     call::{Beginning, CallMessage, Reply, Told, unavailable_codecs},
@@ -37,7 +38,7 @@ const FIRST_ANSWER: Duration = Duration::from_secs(1);
 pub(crate) struct Asked {
     uri: Uri,
     what: What,
-    cause: Cause,
+    pub(super) cause: Cause,
     reply: Reply,
 }
 
@@ -190,27 +191,16 @@ impl Shell {
             }
         };
         let asked = Asked { uri, what, cause: cause.clone(), reply };
-        let known = immediate(&asked.uri, &self.registrar, self.spec.transport);
-        let transport = match (known, transport_to(&asked.uri, self.spec.transport)) {
-            (Ok(Some(destination)), _) => return self.resolved(asked, Ok(destination)).await,
-            (Ok(None), Ok(transport)) => transport,
-            (Err(rejection), _) | (_, Err(rejection)) => {
-                answer(asked.reply, Err(rejection));
-                return cause;
-            }
-        };
-        let (me, network) = (self.me.clone(), Arc::clone(&self.shared.network));
-        tokio::spawn(async move {
-            let destination = resolve(&*network, &asked.uri, transport)
-                .await
-                .map_err(|error| format!("{error}: {}", error.source));
-            // The phone may be gone by now; then the reply is dropped and the asker learns that.
-            drop(me.cast(PhoneMessage::Resolved { asked, destination }));
-        });
+        match immediate(&asked.uri, self.spec.transport) {
+            Ok(Some(destination)) => return self.go_on(asked, Ok(destination)).await,
+            Ok(None) => self.follow(asked.uri.clone(), Asker::Command(asked)),
+            Err(rejection) => answer(asked.reply, Err(rejection)),
+        }
         cause
     }
 
-    pub(super) async fn resolved(&mut self, asked: Asked, destination: Result<Destination, String>) -> Cause {
+    /// Does what was asked, now that it is known where that goes.
+    pub(super) async fn go_on(&mut self, asked: Asked, destination: Result<Destination, String>) -> Cause {
         let Asked { uri, what, cause, reply } = asked;
         let done = match (destination, what) {
             // It may have begun to close while a name was being resolved.
@@ -305,11 +295,6 @@ impl Shell {
         }
         let registrar = self.registrar.uri.clone();
         self.append(PhoneEvent::Registering { registrar: registrar.to_string() }, cause);
-        if let Some(problem) = self.registrar.problem.clone() {
-            let failed = PhoneEvent::RegistrationFailed { status: None, reason: problem, retry_in_ms: None };
-            self.append(failed, cause);
-            return;
-        }
         let now = Instant::now().into_std();
         match (self.binding, self.aor(), self.credentials()) {
             (Some(Binding { id, .. }), _, credentials) => {
@@ -317,7 +302,7 @@ impl Shell {
                 self.agent.refresh(now, id);
             }
             (None, Some(aor), credentials) => {
-                let destination = self.registrar.destination.clone();
+                let destination = self.registrar.destination();
                 let registration = Registration {
                     credentials,
                     expires: EXPIRES,

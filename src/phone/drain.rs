@@ -12,7 +12,9 @@ use tokio::time::Instant;
 use super::{
     actor::{Purpose, Shell},
     alarm::timer_reason,
+    names::Asker,
     outbox::Parcel,
+    target::failed_over,
     wire::{self, summarize},
 };
 use crate::event::{Cause, PhoneEvent, SipEvent};
@@ -64,6 +66,14 @@ impl Shell {
             Event::Request { id, message, .. } => self.request(id, &message, cause),
             Event::Response { id, provisional: false, outcome } => self.response(id, outcome, cause),
             Event::Response { provisional: true, .. } => {}
+            Event::Resolve { uri, session } => {
+                self.follow(uri.clone(), Asker::Engine { uri, session, cause: cause.clone() });
+            }
+            Event::FailedOver { method, session, from, to, why } => {
+                let call = session.and_then(|session| self.sessions.get(&session)).copied();
+                let event = failed_over(&method, (from.transport, from.remote), to, why);
+                self.shared.journal.append(self.subject(call), cause.clone(), event);
+            }
             Event::Anomaly { what, flow, .. } => {
                 let anomaly = SipEvent::Anomaly { what: what.to_string(), remote: Some(flow.remote) };
                 self.append(anomaly, cause);
@@ -95,7 +105,7 @@ impl Shell {
                 tracing::info!(phone = %self.id, error = %reason, "registration refused");
                 let failed = PhoneEvent::RegistrationFailed {
                     status: status.map(|status| status.code()),
-                    reason,
+                    reason: self.unresolved.clone().unwrap_or(reason),
                     retry_in_ms: retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
                 };
                 self.append(failed, cause);

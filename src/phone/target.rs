@@ -9,56 +9,38 @@ use std::{
 };
 
 use offhook_sip::{
-    message::{Host, Uri},
-    user_agent::{Destination, Transport},
+    message::{Host, Method, Uri},
+    user_agent::{Abandoned, Destination, Transport},
 };
 
 use crate::{
     command::{Refused, Rejection},
-    event::{PhoneSpec, Transport as PhoneTransport},
-    net::{Network, carries},
+    event::{NextHop, PhoneSpec, SipEvent, Transport as PhoneTransport},
+    net::{Network, Resolution, carries},
 };
 
-/// A phone's registrar: its URI and the addresses behind it.
+/// A phone's registrar: its URI, and where it was when the phone was started.
 #[derive(Clone, Debug)]
 pub struct Registrar {
     /// `sip:domain`, the Request-URI of REGISTER.
     pub uri: Uri,
-    /// Candidates in order; empty when the name could not be resolved.
-    pub destination: Destination,
-    /// Why there are none.
-    pub problem: Option<String>,
-}
-
-/// A host has no address.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot resolve '{host}'")]
-pub struct ResolveError {
-    /// The host.
-    pub host: String,
-    /// What the resolver said.
-    #[source]
-    pub source: io::Error,
+    /// What the name led to; each REGISTER follows it anew.
+    pub found: Resolution,
 }
 
 impl Registrar {
-    /// Finds a phone's registrar; a name without an address is remembered as the problem.
+    /// Finds a phone's registrar; a name without an address is no error, because it may get one.
     ///
     /// # Errors
     /// The domain is no host with an optional port, or the phone wants a transport that is not built.
-    pub async fn find(network: &dyn Network, spec: &PhoneSpec) -> Result<Self, Rejection> {
+    pub async fn find(network: &dyn Network, spec: &PhoneSpec, random: u64) -> Result<Self, Rejection> {
         let uri: Uri =
             format!("sip:{}", spec.domain).parse().map_err(|error: offhook_sip::message::UriError| {
                 Refused::BadDomain { domain: spec.domain.clone(), why: error.to_string() }
             })?;
-        let transport = transport_to(&uri, spec.transport)?;
-        match resolve(network, &uri, transport).await {
-            Ok(destination) => Ok(Self { uri, destination, problem: None }),
-            Err(error) => {
-                let problem = Some(format!("{error}: {}", error.source));
-                Ok(Self { uri, destination: Destination::default(), problem })
-            }
-        }
+        transport_to(&uri, spec.transport)?;
+        let found = find(network, &uri, spec.transport, random).await;
+        Ok(Self { uri, found })
     }
 
     /// Returns the address of this machine from which the registrar is reached.
@@ -83,10 +65,23 @@ impl Registrar {
         Ok(())
     }
 
+    /// Returns the fact that its name was followed, if it has one; a later life of the phone does not repeat it.
+    pub(crate) fn fact(&self) -> Option<SipEvent> {
+        (!self.found.lookups.is_empty()).then(|| resolved(&self.found))
+    }
+
+    /// Returns where a REGISTER goes: to a name wherever it leads by then.
+    pub(super) fn destination(&self) -> Destination {
+        match self.found.lookups.is_empty() {
+            true => Destination::among(self.found.places().to_vec()),
+            false => Destination::named(self.uri.clone()),
+        }
+    }
+
     /// Returns the first address, if there is any.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
-        self.destination.candidates.first().map(|(_, address)| *address)
+        self.found.places().first().map(|(_, address)| *address)
     }
 }
 
@@ -140,53 +135,64 @@ fn built() -> String {
     PhoneTransport::BUILT.map(PhoneTransport::name).join(" or ")
 }
 
-/// Finds the addresses of a URI's host: literals without DNS, names by A and AAAA.
+/// Follows a URI to the addresses behind it, over the transports that are built.
 ///
-/// # Errors
-/// The name has no address.
-pub(super) async fn resolve(
+/// A phone of TCP wants TCP wherever the URI does not say otherwise. UDP, the default, leaves it to the DNS (RFC 3263 §4.1).
+pub(super) async fn find(
     network: &dyn Network,
     uri: &Uri,
-    transport: Transport,
-) -> Result<Destination, ResolveError> {
-    let port = uri.port().unwrap_or(transport.default_port());
-    let host = host_text(uri);
-    let addresses = network
-        .resolve(&host)
-        .await
-        .and_then(|addresses| match addresses.is_empty() {
-            true => Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address")),
-            false => Ok(addresses),
-        })
-        .map_err(|source| ResolveError { host, source })?;
-    Ok(Destination {
-        candidates: addresses.into_iter().map(|ip| (transport, SocketAddr::new(ip, port))).collect(),
-    })
+    of_phone: PhoneTransport,
+    random: u64,
+) -> Resolution {
+    let offered = PhoneTransport::BUILT.map(Transport::from);
+    if of_phone == PhoneTransport::Udp || uri.transport().is_some() {
+        return network.names().find(uri, &offered, random).await;
+    }
+    let wished = uri.with_param("transport", Some(of_phone.name()));
+    Resolution { uri: uri.clone(), ..network.names().find(&wished, &offered, random).await }
 }
 
-/// Returns a destination when no DNS is needed: the host is an address, or the phone's own registrar.
+fn place((transport, address): (Transport, SocketAddr)) -> NextHop {
+    NextHop { transport: transport.into(), address }
+}
+
+/// Writes down that a request goes to the next place.
+pub(super) fn failed_over(
+    method: &Method,
+    from: (Transport, SocketAddr),
+    to: (Transport, SocketAddr),
+    why: Abandoned,
+) -> SipEvent {
+    SipEvent::FailedOver {
+        method: method.to_string(),
+        from: place(from),
+        to: place(to),
+        reason: why.to_string(),
+    }
+}
+
+/// Writes a resolution down.
+pub(super) fn resolved(found: &Resolution) -> SipEvent {
+    SipEvent::Resolved {
+        uri: found.uri.to_string(),
+        lookups: found.lookups.clone(),
+        targets: found.places().iter().copied().map(place).collect(),
+        from_cache: found.lookups.iter().all(|lookup| lookup.from_cache),
+        took_ms: u64::try_from(found.took.as_millis()).unwrap_or(u64::MAX),
+        problem: found.targets.as_ref().err().map(ToString::to_string),
+    }
+}
+
+/// Returns a destination when the URI names its address by number, so that no DNS is needed.
 ///
 /// # Errors
 /// As [`transport_to`].
-pub(super) fn immediate(
-    uri: &Uri,
-    registrar: &Registrar,
-    of_phone: PhoneTransport,
-) -> Result<Option<Destination>, Rejection> {
+pub(super) fn immediate(uri: &Uri, of_phone: PhoneTransport) -> Result<Option<Destination>, Rejection> {
     let transport = transport_to(uri, of_phone)?;
-    let port = |uri: &Uri| uri.port().unwrap_or(transport.default_port());
-    let same = host_text(uri).eq_ignore_ascii_case(&host_text(&registrar.uri))
-        && port(uri) == port(&registrar.uri)
-        && transport == of_phone.into();
-    if same && registrar.problem.is_none() {
-        return Ok(Some(registrar.destination.clone()));
-    }
-    let ip = uri.host().and_then(Host::ip);
-    Ok(ip.map(|ip| Destination { candidates: vec![(transport, SocketAddr::new(ip, port(uri)))] }))
-}
-
-fn host_text(uri: &Uri) -> String {
-    uri.host().map(Host::to_string).unwrap_or_default()
+    let port = uri.port().unwrap_or(transport.default_port());
+    let maddr = uri.maddr();
+    let ip = maddr.as_ref().or(uri.host()).and_then(Host::ip);
+    Ok(ip.map(|ip| Destination::among(vec![(transport, SocketAddr::new(ip, port))])))
 }
 
 #[cfg(test)]

@@ -215,7 +215,12 @@ fn message(envelope: &Envelope) -> Option<(&SipSummary, bool, bool)> {
     match &envelope.event {
         Event::Sip(SipEvent::Sent { summary, retransmission, .. }) => Some((summary, true, *retransmission)),
         Event::Sip(SipEvent::Received { summary, .. }) => Some((summary, false, false)),
-        Event::Sip(SipEvent::Anomaly { .. } | SipEvent::Refused { .. })
+        Event::Sip(
+            SipEvent::Anomaly { .. }
+            | SipEvent::Resolved { .. }
+            | SipEvent::FailedOver { .. }
+            | SipEvent::Refused { .. },
+        )
         | Event::Phone(_)
         | Event::Call(_)
         | Event::Media(_)

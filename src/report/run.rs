@@ -83,7 +83,12 @@ fn last_message(event: &Event) -> Option<String> {
     let (summary, verb) = match event {
         Event::Sip(SipEvent::Sent { summary, .. }) => (summary, "sent"),
         Event::Sip(SipEvent::Received { summary, .. }) => (summary, "received"),
-        Event::Sip(SipEvent::Anomaly { .. } | SipEvent::Refused { .. })
+        Event::Sip(
+            SipEvent::Anomaly { .. }
+            | SipEvent::Resolved { .. }
+            | SipEvent::FailedOver { .. }
+            | SipEvent::Refused { .. },
+        )
         | Event::Phone(_)
         | Event::Call(_)
         | Event::Media(_)

@@ -5,6 +5,7 @@
 
 mod datagram;
 mod link;
+mod names;
 mod network;
 mod stream;
 

@@ -9,16 +9,18 @@ use std::{
 };
 
 use offhook_seed::Seed;
+use offhook_sip::next_hop::Question;
 use tokio::time::Instant;
 
 use super::{
     datagram::{Mailbox, SimDatagram},
     link::{Crossing, Datagram, Fate, Link, Recording},
+    names::Table,
     stream::{self, Door},
 };
 use crate::net::{
-    self, BoxFuture, BoxedStream, DatagramSocket, MediaPair, StreamListener, Taps, Transport, literal,
-    media_ports::MediaPorts,
+    self, Answer, BoxFuture, BoxedStream, DatagramSocket, LookupError, MediaPair, Names, StreamListener,
+    Taps, Transport, media_ports::MediaPorts,
 };
 
 /// Ports that are handed out for port 0, as on Linux.
@@ -47,6 +49,8 @@ pub(super) struct Wires {
     started: Instant,
     ports: MediaPorts,
     taps: Taps,
+    table: Table,
+    names: Names,
     state: Mutex<State>,
 }
 
@@ -57,7 +61,6 @@ struct State {
     count: u64,
     mailboxes: HashMap<SocketAddr, Arc<Mailbox>>,
     doors: HashMap<SocketAddr, Arc<Door>>,
-    names: HashMap<String, Vec<IpAddr>>,
     default_link: Link,
     links: HashMap<(IpAddr, IpAddr), Link>,
     filter: Option<Filter>,
@@ -71,7 +74,9 @@ impl Network {
     pub fn new(seed: u64) -> Self {
         let state = State { luck: Seed::new(seed), next_port: *EPHEMERAL.start(), ..State::default() };
         let (ports, taps) = (MediaPorts::new(MEDIA, 0), Taps::default());
-        let wires = Wires { started: Instant::now(), ports, taps, state: Mutex::new(state) };
+        let table = Table::default();
+        let names = Names::new(table.clone());
+        let wires = Wires { started: Instant::now(), ports, taps, table, names, state: Mutex::new(state) };
         Self { wires: Arc::new(wires) }
     }
 
@@ -98,9 +103,25 @@ impl Network {
         self.wires.lock().filter = Some(Box::new(filter));
     }
 
-    /// Makes `name` resolve to `addresses`.
+    /// Gives `name` these addresses in the DNS.
     pub fn add_name(&self, name: &str, addresses: Vec<IpAddr>) {
-        self.wires.lock().names.insert(name.to_ascii_lowercase(), addresses);
+        self.wires.table.set_addresses(name, addresses);
+    }
+
+    /// Sets what the DNS says to a question, whose name is in lower case. To every other it says that there is nothing.
+    pub fn set_answer(&self, question: Question, answer: Result<Answer, LookupError>) {
+        self.wires.table.set(question, answer);
+    }
+
+    /// Sets how long the DNS thinks about each question.
+    pub fn set_name_delay(&self, delay: Duration) {
+        self.wires.table.set_delay(delay);
+    }
+
+    /// Returns what the DNS was asked, in order.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Question> {
+        self.wires.table.asked()
     }
 
     /// Chooses what is recorded from now on.
@@ -301,13 +322,8 @@ impl net::Network for Host {
         })
     }
 
-    fn resolve(&self, host: &str) -> BoxFuture<'_, io::Result<Vec<IpAddr>>> {
-        let found = match literal(host) {
-            Some(ip) => Some(vec![ip]),
-            None if host.eq_ignore_ascii_case("localhost") => Some(vec![Ipv4Addr::LOCALHOST.into()]),
-            None => self.network.wires.lock().names.get(&host.to_ascii_lowercase()).cloned(),
-        };
-        Box::pin(async move { found.ok_or_else(|| io::ErrorKind::NotFound.into()) })
+    fn names(&self) -> &Names {
+        &self.network.wires.names
     }
 
     fn local_ip_towards(&self, _remote: SocketAddr) -> io::Result<IpAddr> {
@@ -337,10 +353,8 @@ impl net::Network for Network {
         Box::pin(async move { host.connect_stream(local, remote).await })
     }
 
-    fn resolve(&self, host: &str) -> BoxFuture<'_, io::Result<Vec<IpAddr>>> {
-        let here = self.local_host();
-        let host = host.to_owned();
-        Box::pin(async move { here.resolve(&host).await })
+    fn names(&self) -> &Names {
+        &self.wires.names
     }
 
     fn local_ip_towards(&self, remote: SocketAddr) -> io::Result<IpAddr> {

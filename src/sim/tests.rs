@@ -145,7 +145,14 @@ async fn signaling_runs_on_it_over_both_transports() {
 async fn names_are_found_where_they_were_added() {
     let network = Network::new(1);
     network.add_name("PBX.test", vec![at("10.0.0.2:0").ip()]);
-    assert_eq!(network.resolve("pbx.TEST").await.unwrap(), [at("10.0.0.2:0").ip()]);
-    assert_eq!(network.resolve("::1").await.unwrap(), [at("[::1]:0").ip()]);
-    assert!(network.resolve("other.test").await.is_err());
+    let names = crate::net::Network::names(&network).clone();
+    let find = async |uri: &str| {
+        let found = names.find(&uri.parse().unwrap(), &[Transport::Udp], 1).await;
+        found.targets.map(|places| places.into_iter().map(|(_, address)| address).collect::<Vec<_>>())
+    };
+    assert_eq!(find("sip:pbx.TEST").await.unwrap(), [at("10.0.0.2:5060")]);
+    assert_eq!(find("sip:localhost:5070").await.unwrap(), [at("127.0.0.1:5070")]);
+    assert_eq!(network.asked().len(), 3, "NAPTR, SRV, address; and nothing about localhost");
+    assert_eq!(find("sip:[::1]").await.unwrap(), [at("[::1]:5060")]);
+    assert_eq!(find("sip:other.test").await.unwrap_err().to_string(), "the name has no address");
 }

@@ -163,7 +163,7 @@ impl Switchboard {
         unavailable_codecs(add.spec.codecs.as_deref().unwrap_or_default())?;
         let _place =
             self.inner.places.promise(&add.phone, &self.inner.views, self.inner.shared.limits.phones)?;
-        let registrar = Registrar::find(&*self.inner.shared.network, &add.spec).await?;
+        let registrar = self.registrar(&add.phone, &add.spec).await?;
         if let Some(predecessor) = self.inner.views.phone(&add.phone) {
             self.can_follow(&predecessor, &add, &registrar).await?;
         }
@@ -179,6 +179,18 @@ impl Switchboard {
             self.forget_password(&phone).await;
         }
         begun.map(|_| before)
+    }
+
+    async fn registrar(&self, phone: &PhoneId, spec: &PhoneSpec) -> Result<Registrar, Rejection> {
+        let shared = &self.inner.shared;
+        Registrar::find(&*shared.network, spec, shared.seed_of(phone, 0)).await
+    }
+
+    /// Appends how the registrar of a phone was found, where it has a name.
+    fn note_registrar(&self, phone: &PhoneId, registrar: &Registrar, cause: &Cause) {
+        if let Some(fact) = registrar.fact() {
+            self.inner.journal.append(self.inner.shared.subject(phone), cause.clone(), fact);
+        }
     }
 
     /// Finds out whether a phone's successor gets its port and keeps its password.
@@ -206,6 +218,7 @@ impl Switchboard {
         let added = PhoneEvent::Added { spec: spec.clone() };
         let subject = self.inner.shared.subject(&phone);
         self.inner.journal.append(subject.clone(), cause.clone(), added);
+        self.note_registrar(&phone, &registrar, &cause);
         let arguments = self.arguments(phone.clone(), spec, password, registrar, Vec::new(), cause.clone());
         let started = self.start_phone(arguments).await;
         if started.is_err() {
@@ -223,7 +236,8 @@ impl Switchboard {
         dangling: Vec<Dangling>,
         cause: Cause,
     ) -> Result<Outcome, Rejection> {
-        let registrar = Registrar::find(&*self.inner.shared.network, &spec).await?;
+        let registrar = self.registrar(&phone, &spec).await?;
+        self.note_registrar(&phone, &registrar, &cause);
         self.start_phone(self.arguments(phone, spec, password, registrar, dangling, cause)).await
     }
 
@@ -235,7 +249,7 @@ impl Switchboard {
         password: Secret<String>,
         dangling: Vec<Dangling>,
     ) -> Result<Outcome, Rejection> {
-        let registrar = Registrar::find(&*self.inner.shared.network, &spec).await?;
+        let registrar = self.registrar(&phone, &spec).await?;
         let arguments = self.arguments(phone, spec, password, registrar, dangling, Cause::Start);
         let (id, arguments) = (arguments.id.clone(), Box::new(arguments));
         ask(&self.inner.root, ANSWER, |reply| Supervise::EndCalls { id, arguments, reply }).await

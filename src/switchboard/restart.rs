@@ -61,7 +61,13 @@ pub(super) fn last_port(views: &Views, phone: &PhoneId) -> Option<u16> {
 fn remote(left: &Dangling) -> Option<SocketAddr> {
     let of_invite = || match &left.invite {
         Some(SipEvent::Sent { remote, .. } | SipEvent::Received { remote, .. }) => Some(*remote),
-        Some(SipEvent::Refused { .. } | SipEvent::Anomaly { .. }) | None => None,
+        Some(
+            SipEvent::Refused { .. }
+            | SipEvent::Resolved { .. }
+            | SipEvent::FailedOver { .. }
+            | SipEvent::Anomaly { .. },
+        )
+        | None => None,
     };
     left.dialog.as_ref().map(|dialog| dialog.remote).or_else(of_invite)
 }

@@ -2,7 +2,7 @@
 
 use crate::event::{
     CallEvent, Change, DigitMethod, EndCause, Event, MediaDirection, MediaEvent, MediaSocket,
-    MediaStatistics, Party, PhoneEvent, RunEvent, SipEvent, SipSummary, SystemEvent, Verdict,
+    MediaStatistics, NextHop, Party, PhoneEvent, RunEvent, SipEvent, SipSummary, SystemEvent, Verdict,
 };
 
 /// Says in one line what happened, without repeating kind or subject.
@@ -162,8 +162,24 @@ fn sip(event: &SipEvent) -> String {
         SipEvent::Anomaly { what, remote } => {
             remote.as_ref().map_or_else(|| what.clone(), |remote| format!("{what}, from {remote}"))
         }
+        SipEvent::Resolved { uri, targets, problem, .. } => resolved(uri, targets, problem.as_deref()),
+        SipEvent::FailedOver { method, from, to, reason } => {
+            format!("{method} to {} after {}: {reason}", place(to), place(from))
+        }
         SipEvent::Refused { count } => format!("{count} datagrams"),
     }
+}
+
+fn resolved(uri: &str, targets: &[NextHop], problem: Option<&str>) -> String {
+    let places: Vec<_> = targets.iter().map(place).collect();
+    match problem {
+        Some(problem) => format!("{uri} leads nowhere: {problem}"),
+        None => format!("{uri} is {}", places.join(", then ")),
+    }
+}
+
+fn place(NextHop { transport, address }: &NextHop) -> String {
+    format!("{transport} {address}")
 }
 
 fn message(summary: &SipSummary) -> String {

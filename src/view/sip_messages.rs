@@ -111,7 +111,10 @@ impl Fold for SipMessages {
         match event {
             SipEvent::Sent { summary, .. } => self.message(phone, summary, envelope.seq, true),
             SipEvent::Received { summary, .. } => self.message(phone, summary, envelope.seq, false),
-            SipEvent::Anomaly { .. } | SipEvent::Refused { .. } => {}
+            SipEvent::Anomaly { .. }
+            | SipEvent::Resolved { .. }
+            | SipEvent::FailedOver { .. }
+            | SipEvent::Refused { .. } => {}
         }
     }
 }

@@ -20,6 +20,7 @@ mod journal_lines;
 mod lab;
 mod ladders;
 mod mcp;
+mod names;
 mod net;
 mod offers;
 mod phones;

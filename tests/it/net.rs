@@ -214,7 +214,8 @@ async fn a_peer_that_does_not_read_holds_a_close_for_a_moment_only() {
 
 #[tokio::test]
 async fn media_ports_are_neighbors_and_return_when_both_sockets_are_closed() {
-    let network = SystemNetwork::new(SystemOptions { media_ports: 21_000..=21_199 });
+    let network =
+        SystemNetwork::new(SystemOptions { media_ports: 21_000..=21_199, ..SystemOptions::default() });
     let free = network.free_media_pairs();
     let (rtp, rtcp) = network.bind_media(LOCAL).unwrap();
     assert_eq!((rtp.local().port() % 2, rtp.local().port() + 1), (0, rtcp.local().port()));
@@ -264,7 +265,8 @@ async fn a_datagram_has_the_time_of_its_arrival_however_late_it_is_read() {
 #[tokio::test]
 async fn a_media_port_in_use_elsewhere_is_passed_over() {
     let taken = std::net::UdpSocket::bind((LOCAL, 21_211)).unwrap();
-    let network = SystemNetwork::new(SystemOptions { media_ports: 21_210..=21_213 });
+    let network =
+        SystemNetwork::new(SystemOptions { media_ports: 21_210..=21_213, ..SystemOptions::default() });
     let (rtp, _rtcp) = network.bind_media(LOCAL).unwrap();
     assert_eq!(rtp.local().port(), 21_212);
     assert!(network.bind_media(LOCAL).is_err(), "no pair is left");
@@ -273,9 +275,20 @@ async fn a_media_port_in_use_elsewhere_is_passed_over() {
 }
 
 #[tokio::test]
-async fn literals_need_no_name_server_and_loopback_is_reached_from_loopback() {
-    let network = SystemNetwork::default();
-    assert_eq!(network.resolve("[::1]").await.unwrap(), ["::1".parse::<IpAddr>().unwrap()]);
-    assert_eq!(network.resolve("127.0.0.9").await.unwrap(), [IpAddr::V4(Ipv4Addr::new(127, 0, 0, 9))]);
+async fn literals_and_localhost_need_no_name_server_and_loopback_is_reached_from_loopback() {
+    // Nobody answers there.
+    let name_servers = vec!["127.0.0.1:9".parse().unwrap()];
+    let network = SystemNetwork::new(SystemOptions { name_servers, ..SystemOptions::default() });
+    for (uri, address) in [
+        ("sip:[::1]", "[::1]:5060"),
+        ("sip:127.0.0.9:5070", "127.0.0.9:5070"),
+        ("sip:localhost", "127.0.0.1:5060"),
+        ("sip:pbx.LOCALHOST:5080;transport=tcp", "127.0.0.1:5080"),
+    ] {
+        let found = network.names().find(&uri.parse().unwrap(), &[Transport::Udp, Transport::Tcp], 1).await;
+        let addresses: Vec<_> = found.places().iter().map(|(_, address)| *address).collect();
+        assert_eq!(addresses, [address.parse::<SocketAddr>().unwrap()], "{uri}");
+        assert!(found.took < Duration::from_secs(1), "{uri}: {:?}", found.took);
+    }
     assert_eq!(network.local_ip_towards((LOCAL, 5060).into()).unwrap(), LOCAL);
 }

@@ -46,7 +46,7 @@ impl Binding {
         } else {
             vec![(transport, own.filter(|own| own.ip() == back.ip()).unwrap_or(back))]
         };
-        Destination { candidates }
+        Destination::among(candidates)
     }
 }
 

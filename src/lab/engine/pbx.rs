@@ -201,7 +201,11 @@ impl Engine {
             Event::Response { id, provisional: false, outcome } => {
                 self.passed_on(now, id, outcome.as_ref().ok());
             }
-            Event::Response { .. } | Event::Registration { .. } => {}
+            // The lab answers where requests came from: its engine follows no names, and has one place for each request.
+            Event::Response { .. }
+            | Event::Registration { .. }
+            | Event::Resolve { .. }
+            | Event::FailedOver { .. } => {}
             Event::Anomaly { what, flow, .. } => {
                 self.anomalies += 1;
                 tracing::debug!(?what, remote = %flow.remote, "odd message at the lab");

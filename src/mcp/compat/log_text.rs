@@ -36,7 +36,10 @@ impl<'a> Logged<'a> {
             SipEvent::Received { transport, remote, summary, message, .. } => {
                 (false, *transport, *remote, summary, message)
             }
-            SipEvent::Anomaly { .. } | SipEvent::Refused { .. } => return None,
+            SipEvent::Anomaly { .. }
+            | SipEvent::Resolved { .. }
+            | SipEvent::FailedOver { .. }
+            | SipEvent::Refused { .. } => return None,
         };
         let (RawMessage::Text(text) | RawMessage::Base64(text)) = message;
         Some(Self { at: envelope.at, sent, summary, text, seq: envelope.seq.0, transport, remote })

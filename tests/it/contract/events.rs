@@ -7,9 +7,9 @@ use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path};
 use offhook::{
     event::{
         Agreement, CallEvent, CallPhase, Cause, Change, DialogIdentity, DigitMethod, EndCause, Ending,
-        Envelope, Event, MediaDirection, MediaEvent, MediaSocket, MediaStatistics, Party, PhoneEvent,
-        PhoneSpec, RawMessage, RunEvent, SipEvent, SipSummary, Subject, Surface, SystemEvent, TimerReason,
-        Transport, Verdict,
+        Envelope, Event, MediaDirection, MediaEvent, MediaSocket, MediaStatistics, NameLookup, NextHop,
+        Party, PhoneEvent, PhoneSpec, RawMessage, RunEvent, SipEvent, SipSummary, Subject, Surface,
+        SystemEvent, TimerReason, Transport, Verdict,
     },
     id::{CallId, PhoneId, RunId, Seq},
     journal::{Journal, Query, import, replay},
@@ -238,6 +238,33 @@ fn sip_events() -> Vec<SipEvent> {
     ]
 }
 
+fn name_events() -> Vec<SipEvent> {
+    let (transport, remote) = (Transport::Udp, at("192.0.2.9:5060"));
+    vec![
+        SipEvent::Resolved {
+            uri: s("sip:pbx.example"),
+            lookups: vec![NameLookup {
+                question: s("SRV _sip._udp.pbx.example"),
+                records: vec![s("10 60 5060 one.pbx.example.")],
+                count: 1,
+                ttl_s: Some(300),
+                from_cache: false,
+                problem: None,
+            }],
+            targets: vec![NextHop { transport, address: remote }],
+            from_cache: false,
+            took_ms: 12,
+            problem: None,
+        },
+        SipEvent::FailedOver {
+            method: s("REGISTER"),
+            from: NextHop { transport, address: remote },
+            to: NextHop { transport, address: at("192.0.2.10:5060") },
+            reason: s("no response in time"),
+        },
+    ]
+}
+
 fn run_events() -> Vec<RunEvent> {
     let (action, hook, at) = (s("make_call"), s("steps"), Some(s("12:5")));
     let args = json!({ "phone": "a", "to": "sip:600@pbx.example" });
@@ -311,6 +338,9 @@ fn samples() -> Vec<Envelope> {
     let pruned =
         SystemEvent::Pruned { from, to, count, by, calls: vec![[0, 9], [11, 11]], runs: vec![[1, 1]] };
     add(&Subject::system, Cause::command(Surface::Cli), pruned.into());
+    for event in name_events() {
+        add(&phone, Cause::Network, event.into());
+    }
     let at = "2026-01-02T03:04:05.678901Z".parse().unwrap();
     let numbered = events.into_iter().zip(1..);
     numbered.map(|((subject, cause, event), n)| Envelope { seq: Seq(n), at, subject, cause, event }).collect()

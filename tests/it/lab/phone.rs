@@ -340,7 +340,7 @@ impl Phone {
     }
 
     fn destination(&self) -> Destination {
-        Destination { candidates: vec![(self.transport, self.lab)] }
+        Destination::among(vec![(self.transport, self.lab)])
     }
 
     fn credentials(&self) -> Option<Credentials> {

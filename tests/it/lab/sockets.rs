@@ -12,7 +12,10 @@ use super::phone::{Phone, Setup};
 
 #[tokio::test]
 async fn a_phone_registers_and_hears_the_echo_over_real_sockets() {
-    let network = Arc::new(SystemNetwork::new(SystemOptions { media_ports: 21_300..=21_399 }));
+    let network = Arc::new(SystemNetwork::new(SystemOptions {
+        media_ports: 21_300..=21_399,
+        ..SystemOptions::default()
+    }));
     let free = network.free_media_pairs();
     let lab = Lab::start(network.clone(), LabOptions::default()).unwrap();
     for (seed, transport) in [(1, Transport::Udp), (2, Transport::Tcp)] {

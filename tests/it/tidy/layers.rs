@@ -23,11 +23,12 @@ const LAYERS: [&[&str]; 13] = [
 ];
 
 /// Crates that only some modules may name; a crate that is not listed is open to all.
-const CRATES: [(&str, &[&str]); 6] = [
+const CRATES: [(&str, &[&str]); 7] = [
     ("rmcp", &["mcp"]),
     ("axum", &["http", "mcp"]),
     ("clap", &["cli", "main"]),
     ("ractor", &["sim", "lab", "call", "pbx", "scenario", "report", "phone", "switchboard"]),
+    ("hickory_resolver", &["net"]),
     ("offhook_sip", &["net", "sim", "lab", "call", "pbx", "report", "phone"]),
     ("offhook_media", &["media", "sim", "lab", "call", "pbx", "report"]),
 ];

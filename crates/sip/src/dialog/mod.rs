@@ -45,7 +45,7 @@ pub struct DialogRecord {
     pub remote_target: String,
     /// Our Contact value.
     pub contact: String,
-    /// The path the dialog came by; used when the next hop is a name.
+    /// The path the dialog came by; used when the next hop is a name that is not followed, or leads nowhere.
     pub flow: Flow,
     /// The dialog came about through a `sips:` URI over a secure transport (§12.1.1).
     pub secure: bool,

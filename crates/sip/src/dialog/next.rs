@@ -28,8 +28,12 @@ pub(crate) fn plan(dialog: &DialogRecord) -> Option<Plan> {
             (first.without_headers(), routes, first)
         }
     };
-    let hop = next_hop(&hop, dialog.flow);
-    Some(Plan { uri: uri.without_headers(), routes, destination: Destination { candidates: vec![hop] } })
+    let named = hop.host().is_some_and(|host| host.ip().is_none());
+    let destination = Destination {
+        candidates: vec![next_hop(&hop, dialog.flow)],
+        name: named.then(|| hop.without_headers()),
+    };
+    Some(Plan { uri: uri.without_headers(), routes, destination })
 }
 
 /// Returns the address a URI names, or the flow's peer when it names none by number.

@@ -150,7 +150,11 @@ impl Script for UasScript {
                 | SessionEvent::Canceled { .. }
                 | SessionEvent::Ended { .. } => {}
             },
-            Event::Registration { .. } | Event::Response { .. } | Event::Anomaly { .. } => {}
+            Event::Registration { .. }
+            | Event::Response { .. }
+            | Event::Resolve { .. }
+            | Event::FailedOver { .. }
+            | Event::Anomaly { .. } => {}
         }
     }
 }

@@ -32,6 +32,9 @@ pub struct Config {
     pub rport: bool,
     /// Interval of the CRLF ping on the flow of a UDP registration (RFC 5626 §3.5.1).
     pub keep_alive: Option<Duration>,
+    /// Follows the name of a dialog's next hop (RFC 3263) before each request in it. Otherwise, and where the name leads
+    /// nowhere, they go where the dialog came from.
+    pub follow_names: bool,
     /// Raises requests whose method is not in `allow` as [`Event::Request`](super::Event::Request).
     pub raise_unhandled: bool,
 }
@@ -50,6 +53,7 @@ impl Config {
             answer_options: true,
             rport: true,
             keep_alive: None,
+            follow_names: false,
             raise_unhandled: false,
         }
     }

@@ -3,6 +3,7 @@
 use super::config::Config;
 use super::event::{Anomaly, Event, Output, RegistrationId, SessionId};
 use super::flow::{Flow, Input, Transmit};
+use super::naming::Waiting;
 use super::outgoing::Outgoing;
 use super::reason::{Deadline, Reason};
 use crate::auth::Wallet;
@@ -38,6 +39,8 @@ pub struct UserAgent {
     pub(crate) dialogs: DialogTable,
     pub(crate) registrations: BTreeMap<RegistrationId, RegistrationState>,
     pub(crate) wallet: Wallet<Owner>,
+    /// URIs that the shell is following, and who waits for their addresses, in order.
+    pub(crate) names: BTreeMap<String, Vec<Waiting>>,
     pub(crate) last_id: u64,
 }
 
@@ -55,6 +58,7 @@ impl UserAgent {
             dialogs: DialogTable::new(),
             registrations: BTreeMap::new(),
             wallet: Wallet::new(),
+            names: BTreeMap::new(),
             last_id: 0,
         }
     }
@@ -110,12 +114,14 @@ impl UserAgent {
     pub fn leftovers(&self) -> Vec<String> {
         let outgoing = self.outgoing.keys().map(|id| format!("request {id}"));
         let sessions = self.sessions.keys().map(|id| format!("{id}"));
+        let names = self.names.keys().map(|uri| format!("name {uri}"));
         let deadlines = self.deadlines.keys().map(|deadline| format!("{deadline:?}"));
         self.transactions
             .leftovers()
             .chain(outgoing)
             .chain(sessions)
             .chain(self.dialogs.leftovers())
+            .chain(names)
             .chain(deadlines)
             .collect()
     }

@@ -2,10 +2,12 @@
 
 use super::flow::{Flow, Transmit};
 use super::reason::Reason;
-use crate::message::{Message, ParseError, StatusCode};
+use crate::message::{Message, Method, ParseError, StatusCode, Uri};
 use crate::registration::RegistrationEvent;
+use crate::transport::Transport;
 use crate::usage::invite::SessionEvent;
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 macro_rules! handle {
@@ -92,6 +94,27 @@ pub enum Event {
         /// The response, of any class, or why there is none.
         outcome: Result<Message, RequestFailure>,
     },
+    /// A request waits until the name of its next hop is resolved (RFC 3263). The answer goes to
+    /// [`resolved`](super::UserAgent::resolved), once for each such event.
+    Resolve {
+        /// What to follow: the Request-URI or the first Route.
+        uri: Uri,
+        /// The session that the first waiting request belongs to.
+        session: Option<SessionId>,
+    },
+    /// A request goes to the next place of its destination (RFC 3263 §4.3).
+    FailedOver {
+        /// Its method.
+        method: Method,
+        /// The session that it belongs to.
+        session: Option<SessionId>,
+        /// The path that is given up.
+        from: Flow,
+        /// The place that is tried next.
+        to: (Transport, SocketAddr),
+        /// Why.
+        why: Abandoned,
+    },
     /// The peer did something wrong, or something arrived that fits nowhere.
     Anomaly {
         /// What.
@@ -112,9 +135,26 @@ pub enum RequestFailure {
     /// No candidate could be reached.
     #[error("the transport failed")]
     Transport,
+    /// The name of the destination leads nowhere.
+    #[error("the name was not resolved")]
+    Unresolved,
     /// The destination has no candidate that a configured transport can reach.
     #[error("no usable destination")]
     NoDestination,
+}
+
+/// Why a place is given up for the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Abandoned {
+    /// Nothing was heard from it.
+    #[error("no response in time")]
+    Silent,
+    /// It could not be reached.
+    #[error("the transport failed")]
+    Unreachable,
+    /// It said 503.
+    #[error("503 Service Unavailable")]
+    Unavailable,
 }
 
 /// A fault of the peer or of the network that the engine met.

@@ -1,6 +1,6 @@
 //! Where messages come from and go to: flows, destinations, and what is sent.
 
-use crate::message::{Message, Method, StatusCode};
+use crate::message::{Message, Method, StatusCode, Uri};
 use crate::transport::Transport;
 use std::net::SocketAddr;
 
@@ -18,24 +18,37 @@ pub struct Flow {
     pub remote: SocketAddr,
 }
 
-/// Where a request may go, best first; the shell resolves names (RFC 3263) before it asks.
+/// Where a request may go, best first.
 ///
 /// The engine moves to the next candidate on 503, on a transport failure and on a time-out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Destination {
     /// Candidates in the order of preference.
     pub candidates: Vec<(Transport, SocketAddr)>,
+    /// A URI that has to be followed to its addresses first (RFC 3263): each request asks by
+    /// [`Event::Resolve`](super::Event::Resolve), and the candidates are tried where it leads nowhere.
+    pub name: Option<Uri>,
 }
 
 impl Destination {
+    /// Returns a destination with these candidates.
+    pub const fn among(candidates: Vec<(Transport, SocketAddr)>) -> Self {
+        Self { candidates, name: None }
+    }
+
+    /// Returns the destination that a URI names, to be found for each request.
+    pub const fn named(uri: Uri) -> Self {
+        Self { candidates: Vec::new(), name: Some(uri) }
+    }
+
     /// Returns a destination with one UDP candidate.
     pub fn udp(remote: SocketAddr) -> Self {
-        Self { candidates: vec![(Transport::Udp, remote)] }
+        Self::among(vec![(Transport::Udp, remote)])
     }
 
     /// Returns a destination with one TCP candidate.
     pub fn tcp(remote: SocketAddr) -> Self {
-        Self { candidates: vec![(Transport::Tcp, remote)] }
+        Self::among(vec![(Transport::Tcp, remote)])
     }
 }
 

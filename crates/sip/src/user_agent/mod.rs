@@ -2,8 +2,8 @@
 //!
 //! Give it one input ([`UserAgent::handle_input`] or any method that takes `now`), then drain
 //! [`UserAgent::poll_output`] until it returns [`Output::Timeout`], which names the next deadline.
-//! Implements the UAC and UAS cores of RFC 3261 (§8 to §15, §18) with RFC 3581 and RFC 3263 fail-over over
-//! candidates that the shell resolved. Leaves out PRACK, UPDATE, session timers and SUBSCRIBE.
+//! Implements the UAC and UAS cores of RFC 3261 (§8 to §15, §18) with RFC 3581 and RFC 3263 §4.3 (fail-over);
+//! the shell follows names. Leaves out PRACK, UPDATE, session timers and SUBSCRIBE.
 
 mod ability;
 mod config;
@@ -11,6 +11,7 @@ mod engine;
 mod event;
 mod flow;
 mod incoming;
+mod naming;
 mod outgoing;
 mod reason;
 mod receive;
@@ -24,9 +25,12 @@ pub use ability::OptionTag;
 pub use config::Config;
 pub(crate) use engine::Owner;
 pub use engine::UserAgent;
-pub use event::{Anomaly, Event, IncomingId, Output, RegistrationId, RequestFailure, RequestId, SessionId};
+pub use event::{
+    Abandoned, Anomaly, Event, IncomingId, Output, RegistrationId, RequestFailure, RequestId, SessionId,
+};
 pub use flow::{Destination, Flow, Input, Transmit, TransmitKind};
 pub use incoming::ReplyError;
+pub(crate) use naming::{OwedAck, Waiting};
 pub(crate) use outgoing::{Outgoing, User};
 pub(crate) use reason::Deadline;
 pub use reason::Reason;

@@ -4,12 +4,13 @@
 //! RFC 3263 §4.3 (the next candidate after 503, a transport failure or a time-out).
 
 use super::engine::{Owner, UserAgent};
-use super::event::{Event, Output, RegistrationId, RequestFailure, RequestId, SessionId};
+use super::event::{Abandoned, Event, Output, RegistrationId, RequestFailure, RequestId, SessionId};
 use super::flow::{Destination, Flow};
+use super::naming::Waiting;
 use super::write::{Attempt, Draft, NamedHeaders};
 use crate::auth::digest::Target;
 use crate::auth::{Attempts, Credentials};
-use crate::message::{Message, Method, StatusCode};
+use crate::message::{Message, Method, StatusCode, Uri};
 use crate::transport::Transport;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -68,8 +69,12 @@ pub(crate) struct Outgoing {
     pub(crate) surplus_acks: Vec<(String, Flow, Message)>,
     /// The transaction of the last attempt.
     pub(crate) client: Option<u64>,
+    /// What has to be followed to its addresses before the first attempt.
+    pub(super) name: Option<Uri>,
     hop: Option<(Transport, SocketAddr)>,
-    hops: VecDeque<(Transport, SocketAddr)>,
+    pub(super) hops: VecDeque<(Transport, SocketAddr)>,
+    /// The path that was given up for the next place, and why, until that is tried.
+    abandoned: Option<(Flow, Abandoned)>,
     attempts: Attempts,
     switched_to_tcp: bool,
     datagrams_only: bool,
@@ -92,8 +97,10 @@ impl Outgoing {
             surplus_acks: Vec::new(),
             flow: None,
             client: None,
+            name: destination.name.clone(),
             hop: None,
             hops: destination.candidates.iter().copied().collect(),
+            abandoned: None,
             attempts: Attempts::default(),
             switched_to_tcp: false,
             datagrams_only: false,
@@ -108,13 +115,17 @@ impl UserAgent {
         if let Some(session) = outgoing.user.session().and_then(|session| self.sessions.get_mut(&session)) {
             session.open += 1;
         }
+        let name = outgoing.name.clone();
         self.outgoing.insert(id, outgoing);
-        self.next_hop(now, id, RequestFailure::NoDestination);
+        match name {
+            Some(uri) => self.follow(&uri, Waiting::Request(id)),
+            None => self.next_hop(now, id, RequestFailure::NoDestination),
+        }
         id
     }
 
     /// Goes to the next candidate that a configured transport reaches, or gives up for the reason given.
-    fn next_hop(&mut self, now: Instant, id: u64, failure: RequestFailure) {
+    pub(super) fn next_hop(&mut self, now: Instant, id: u64, failure: RequestFailure) {
         let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
         outgoing.switched_to_tcp = false;
         outgoing.datagrams_only = false;
@@ -125,11 +136,12 @@ impl UserAgent {
                 break;
             }
         }
-        if outgoing.hop.is_some() {
-            self.attempt(now, id);
-        } else {
-            self.give_up(now, id, failure);
+        let Some(to) = outgoing.hop else { return self.give_up(now, id, failure) };
+        if let Some((from, why)) = outgoing.abandoned.take() {
+            let (method, session) = (outgoing.draft.method.clone(), outgoing.user.session());
+            self.raise(Event::FailedOver { method, session, from, to, why });
         }
+        self.attempt(now, id);
     }
 
     /// Sends the request once, as a new transaction with a new branch.
@@ -200,8 +212,7 @@ impl UserAgent {
             return;
         }
         if status == StatusCode::SERVICE_UNAVAILABLE && self.wants_retry(user) && self.has_more_hops(id) {
-            self.renumber(id, user);
-            self.next_hop(now, id, RequestFailure::Transport);
+            self.fail_over(now, id, user, Abandoned::Unavailable);
             return;
         }
         self.deliver(now, id, user, Ok(response));
@@ -223,8 +234,9 @@ impl UserAgent {
             outgoing.datagrams_only = true;
             self.attempt(now, id);
         } else if self.wants_retry(user) && self.has_more_hops(id) {
-            self.renumber(id, user);
-            self.next_hop(now, id, failure);
+            let why =
+                if failure == RequestFailure::Timeout { Abandoned::Silent } else { Abandoned::Unreachable };
+            self.fail_over(now, id, user, why);
         } else {
             self.give_up(now, id, failure);
         }
@@ -237,7 +249,7 @@ impl UserAgent {
         }
     }
 
-    fn give_up(&mut self, now: Instant, id: u64, failure: RequestFailure) {
+    pub(super) fn give_up(&mut self, now: Instant, id: u64, failure: RequestFailure) {
         let Some(outgoing) = self.outgoing.get(&id) else { return };
         self.deliver(now, id, outgoing.user, Err(failure));
         self.forget_outgoing(id);
@@ -256,7 +268,32 @@ impl UserAgent {
     }
 
     fn has_more_hops(&self, id: u64) -> bool {
-        self.outgoing.get(&id).is_some_and(|outgoing| !outgoing.hops.is_empty())
+        let usable = |hop: &(Transport, SocketAddr)| self.config.address(hop.0).is_some();
+        self.outgoing.get(&id).is_some_and(|outgoing| outgoing.hops.iter().any(usable))
+    }
+
+    /// Goes to the next place with the same request on a new branch (RFC 3263 §4.3).
+    ///
+    /// In a dialog it gets the next CSeq: one server behind both places may have counted the number already, and refuses
+    /// what is not above it (RFC 3261 §12.2.2).
+    fn fail_over(&mut self, now: Instant, id: u64, user: User, why: Abandoned) {
+        match user {
+            User::Registration(_) | User::Invite(_) | User::Request(_) => self.leave_transaction(id),
+            User::Reinvite(_) | User::Bye(_) | User::InDialog(..) | User::Surplus(_) | User::Recorded(_) => {
+                self.renumber(id, user);
+            }
+        }
+        if let Some(outgoing) = self.outgoing.get_mut(&id) {
+            outgoing.abandoned = outgoing.flow.map(|flow| (flow, why));
+        }
+        self.next_hop(now, id, RequestFailure::NoDestination);
+    }
+
+    /// Cuts a request from its transaction, which lives on by itself to absorb what still comes.
+    fn leave_transaction(&mut self, id: u64) {
+        if let Some(client) = self.outgoing.get_mut(&id).and_then(|outgoing| outgoing.client.take()) {
+            self.transactions.release_client(client);
+        }
     }
 
     fn answer_challenge(&mut self, id: u64, response: &Message) -> bool {
@@ -273,10 +310,8 @@ impl UserAgent {
 
     /// Gives the request the next CSeq of its dialog or registration (§22.2), and cuts it from its old transaction.
     fn renumber(&mut self, id: u64, user: User) {
-        let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
-        if let Some(client) = outgoing.client.take() {
-            self.transactions.release_client(client);
-        }
+        self.leave_transaction(id);
+        let Some(outgoing) = self.outgoing.get(&id) else { return };
         let next = outgoing.cseq.wrapping_add(1);
         let numbered = match user {
             User::Invite(session)
@@ -295,7 +330,7 @@ impl UserAgent {
         }
     }
 
-    fn wants_retry(&self, user: User) -> bool {
+    pub(super) fn wants_retry(&self, user: User) -> bool {
         match user {
             User::Invite(id) => self.sessions.get(&id).is_some_and(|session| !session.is_canceling()),
             User::Reinvite(id) => {

@@ -8,7 +8,7 @@ use super::reason::Deadline;
 use super::write::{self, ContactForm, Draft, Reply};
 use crate::auth::Credentials;
 use crate::dialog::{DialogRecord, Ours, Party, plan};
-use crate::message::{HeaderName, Message, Method, StatusCode};
+use crate::message::{HeaderName, Message, Method, StatusCode, Uri};
 use crate::transaction::{ServerKey, hop};
 use crate::transport::Transport;
 use std::net::SocketAddr;
@@ -174,7 +174,8 @@ impl UserAgent {
         let invite = self.outgoing.get(&outgoing)?;
         let (cseq, credentials) = (invite.cseq, invite.credentials.clone());
         let sent = invite.sent_credentials.clone();
-        let ack = self.send_ack(dialog, cseq, None, &sent);
+        // It does not wait for a name: nobody keeps this dialog, and the answerer was heard from where it is.
+        let ack = self.send_ack(dialog, cseq, None, &sent, &[]);
         let user = User::Surplus(session);
         if let Some((draft, destination)) = self.dialog_request(dialog, Method::Bye, Vec::new()) {
             let cseq = dialog.local_cseq.saturating_add(1);
@@ -183,18 +184,23 @@ impl UserAgent {
         ack
     }
 
-    /// Sends the ACK of a 2xx, which is no transaction (§13.2.2.4), and returns it for repeats.
+    /// Sends the ACK of a 2xx, which is no transaction (§13.2.2.4), to the first of these places, or where the dialog leads
+    /// when there are none, and returns it for repeats.
     pub(crate) fn send_ack(
         &mut self,
         dialog: &DialogRecord,
         cseq: u32,
         body: Option<write::Body>,
         credentials: &write::NamedHeaders,
+        places: &[(Transport, SocketAddr)],
     ) -> Option<(Flow, Message)> {
         let (mut draft, destination) = self.dialog_request(dialog, Method::Ack, Vec::new())?;
         draft.body = body;
         draft.contact = ContactForm::Absent;
-        let &(transport, remote) = destination.candidates.first()?;
+        let reachable =
+            |&&(transport, _): &&(Transport, SocketAddr)| self.config.address(transport).is_some();
+        let place = places.iter().find(reachable).or(destination.candidates.first());
+        let &(transport, remote) = place?;
         let local = self.config.address(transport)?;
         let branch = self.ids.branch();
         let rport = self.config.rport;
@@ -203,6 +209,11 @@ impl UserAgent {
         let flow = Flow { transport, local, remote };
         self.transmit(flow, message.clone(), false);
         Some((flow, message))
+    }
+
+    /// Returns the URI that has to be followed before anything is sent in a dialog, if it names its host by name.
+    pub(crate) fn name_towards(&self, dialog: &DialogRecord) -> Option<Uri> {
+        plan(dialog).filter(|_| self.config.follow_names)?.destination.name
     }
 
     /// Drafts a request inside a dialog (§12.2.1.1).
@@ -238,12 +249,12 @@ impl UserAgent {
             | Method::Extension(_) => ContactForm::Absent,
         };
         let reachable = |&(transport, _): &(Transport, SocketAddr)| self.config.address(transport).is_some();
-        let destination = if plan.destination.candidates.iter().any(reachable) {
-            plan.destination
-        } else {
+        let mut destination = plan.destination;
+        if !destination.candidates.iter().any(reachable) {
             // The peer's Contact asks for a transport that we do not have; the path it came by is better than none.
-            super::Destination { candidates: vec![(dialog.flow.transport, dialog.flow.remote)] }
-        };
+            destination.candidates = vec![(dialog.flow.transport, dialog.flow.remote)];
+        }
+        destination.name.take_if(|_| !self.config.follow_names);
         Some((Draft { method, uri: plan.uri, contact, headers, body: None }, destination))
     }
 }

@@ -6,7 +6,7 @@ use offhook_sip::message::{HeaderName, Method, StatusCode};
 use offhook_sip::session::{EndCause, Ending, Invite, Party, SessionError, SessionEvent, Surplus};
 use offhook_sip::testkit::SDP;
 use offhook_sip::transaction::TimerName;
-use offhook_sip::user_agent::{Body, Destination, Flow, Input, Transport};
+use offhook_sip::user_agent::{Body, Destination, Event, Flow, Input, Transport};
 use std::time::Duration;
 
 #[test]
@@ -159,8 +159,11 @@ fn the_next_candidate_is_tried_after_503_and_after_a_transport_failure() {
     let mut solo = Solo::new();
     let (first, second, third) = ("192.0.2.11:5060", "192.0.2.12:5060", "192.0.2.13:5060");
     let candidates = [first, second, third].map(|text| (Transport::Udp, text.parse().unwrap())).to_vec();
-    let mut invite =
-        Invite::new(uri("sip:bob@example.com"), address("<sip:alice@192.0.2.1>"), Destination { candidates });
+    let mut invite = Invite::new(
+        uri("sip:bob@example.com"),
+        address("<sip:alice@192.0.2.1>"),
+        Destination::among(candidates),
+    );
     invite.body = Some(Body::sdp(SDP));
     solo.act(|agent, now| agent.invite(now, invite));
     let (_, request) = solo.sent.last().unwrap().clone();
@@ -171,9 +174,30 @@ fn the_next_candidate_is_tried_after_503_and_after_a_transport_failure() {
     assert_eq!(solo.sent.last().unwrap().0.remote, second.parse().unwrap());
     let flow = solo.sent.last().unwrap().0;
     solo.act(|agent, now| agent.handle_input(now, Input::TransportFailed { flow }));
-    let (flow, request) = solo.sent.last().unwrap().clone();
+    let (flow, last) = solo.sent.last().unwrap().clone();
     assert_eq!(flow.remote, third.parse().unwrap());
-    assert_eq!(request.cseq().unwrap().number, 3);
+    // RFC 3263 §4.3: the same request but for its branch. The first place got an ACK for its 503 in between.
+    let invites: Vec<_> =
+        solo.sent.iter().map(|(_, sent)| sent).filter(|sent| sent.method() == Method::Invite).collect();
+    assert_eq!(invites.len(), 3);
+    for (one, next) in invites.iter().zip(&invites[1..]) {
+        assert_eq!(one.cseq().unwrap().number, next.cseq().unwrap().number);
+        assert_eq!(one.call_id().unwrap(), next.call_id().unwrap());
+        assert_ne!(one.top_via().unwrap().branch(), next.top_via().unwrap().branch());
+    }
+    assert_eq!(last.cseq().unwrap(), request.cseq().unwrap());
+    let moved = |event: &Event| {
+        let Event::FailedOver { method, from, to, why, .. } = event else { return None };
+        Some(format!("{method} {} -> {}: {why}", from.remote, to.1))
+    };
+    let moves: Vec<_> = solo.events.iter().filter_map(moved).collect();
+    assert_eq!(
+        moves,
+        [
+            format!("INVITE {first} -> {second}: 503 Service Unavailable"),
+            format!("INVITE {second} -> {third}: the transport failed"),
+        ]
+    );
     solo.act(|agent, now| agent.handle_input(now, Input::TransportFailed { flow }));
     assert_eq!(solo.take_names(), ["Ended"]);
     assert_eq!(solo.take_lines(), ["INVITE", "ACK", "INVITE", "INVITE"]);
@@ -205,7 +229,7 @@ fn a_large_request_goes_by_tcp_and_falls_back_to_datagrams() {
 #[test]
 fn a_request_that_no_transport_reaches_ends_at_once() {
     let mut solo = Solo::new();
-    let destination = Destination { candidates: vec![(Transport::Tcp, peer())] };
+    let destination = Destination::tcp(peer());
     let invite = Invite::new(uri("sip:bob@192.0.2.2"), address("<sip:alice@192.0.2.1>"), destination);
     let id = solo.act(|agent, now| agent.invite(now, invite));
     assert!(solo.sent.is_empty());

@@ -191,6 +191,8 @@ impl Script for Guard {
             Event::Session { .. }
             | Event::Registration { .. }
             | Event::Response { .. }
+            | Event::Resolve { .. }
+            | Event::FailedOver { .. }
             | Event::Anomaly { .. } => self.then.event(desk, event),
         }
     }

@@ -17,6 +17,7 @@ mod flows;
 mod framing;
 mod headers;
 mod mutation;
+mod naming;
 mod next_hop;
 mod oracle;
 mod races;

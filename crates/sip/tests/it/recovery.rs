@@ -21,6 +21,8 @@ fn outcomes(solo: &mut Solo) -> Vec<Result<u16, RequestFailure>> {
         | Event::Registration { .. }
         | Event::Session { .. }
         | Event::Request { .. }
+        | Event::Resolve { .. }
+        | Event::FailedOver { .. }
         | Event::Anomaly { .. } => None,
     };
     events.into_iter().filter_map(outcome).collect()

@@ -128,7 +128,7 @@ fn the_second_candidate_gets_what_the_first_did_not_answer() {
     let mut solo = Solo::new();
     let candidates =
         ["192.0.2.11:5060", "192.0.2.2:5060"].map(|text| (Transport::Udp, text.parse().unwrap())).to_vec();
-    let id = solo.act(|agent, now| agent.request(now, message(Destination { candidates })));
+    let id = solo.act(|agent, now| agent.request(now, message(Destination::among(candidates))));
     solo.wait(Duration::from_secs(32));
     let (flow, sent) = solo.sent.last().unwrap().clone();
     assert_eq!(flow.remote, peer());

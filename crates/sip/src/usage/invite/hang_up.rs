@@ -163,7 +163,9 @@ impl UserAgent {
         let cause = match (planned, outcome) {
             (EndCause::Bye, Err(RequestFailure::Timeout)) => EndCause::Timeout(TimerName::F),
             (EndCause::Bye, Err(RequestFailure::Transport)) => EndCause::TransportFailed,
-            (EndCause::Bye, Err(failure @ RequestFailure::NoDestination)) => EndCause::Unsent(failure),
+            (EndCause::Bye, Err(failure @ (RequestFailure::NoDestination | RequestFailure::Unresolved))) => {
+                EndCause::Unsent(failure)
+            }
             (planned, _) => planned,
         };
         self.end_session(now, id, by, cause, status, None);

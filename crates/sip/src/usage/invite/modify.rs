@@ -65,7 +65,7 @@ impl UserAgent {
                 let cause = match failure {
                     RequestFailure::Timeout => EndCause::Timeout(TimerName::B),
                     RequestFailure::Transport => EndCause::TransportFailed,
-                    RequestFailure::NoDestination => EndCause::Unsent(failure),
+                    RequestFailure::NoDestination | RequestFailure::Unresolved => EndCause::Unsent(failure),
                 };
                 self.clear_reinvite(id);
                 self.lose_dialog(now, id, cause, Party::Local);

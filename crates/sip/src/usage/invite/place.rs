@@ -8,8 +8,8 @@ use crate::dialog::{DialogKey, DialogRecord, DialogSet, Ours};
 use crate::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
 use crate::transaction::TimerName;
 use crate::user_agent::{
-    Body, ContactForm, Deadline, Destination, Draft, Event, NamedHeaders, Outgoing, RequestFailure,
-    SessionId, User, UserAgent,
+    Body, ContactForm, Deadline, Destination, Draft, Event, NamedHeaders, Outgoing, OwedAck, RequestFailure,
+    SessionId, User, UserAgent, Waiting,
 };
 use std::time::Instant;
 
@@ -263,12 +263,14 @@ impl UserAgent {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.invite = None;
         let cause = match failure {
-            RequestFailure::Timeout | RequestFailure::Transport if session.cancel != Cancel::No => {
+            RequestFailure::Timeout | RequestFailure::Transport | RequestFailure::Unresolved
+                if session.cancel != Cancel::No =>
+            {
                 EndCause::Cancel
             }
             RequestFailure::Timeout => EndCause::Timeout(TimerName::B),
             RequestFailure::Transport => EndCause::TransportFailed,
-            RequestFailure::NoDestination => EndCause::Unsent(failure),
+            RequestFailure::NoDestination | RequestFailure::Unresolved => EndCause::Unsent(failure),
         };
         self.end_session(now, id, Party::Local, cause, None, None);
     }
@@ -282,11 +284,11 @@ impl UserAgent {
         body: Option<Body>,
     ) {
         let Some(dialog) = self.dialog_of(id).cloned() else { return };
-        let Some((flow, message)) = self.send_ack(&dialog, cseq, body, credentials) else { return };
-        if let Some(session) = self.sessions.get_mut(&id) {
-            // Only the last offer of a dialog can still be repeated.
-            session.acks.retain(|ack| ack.remote_tag != dialog.remote_tag);
-            session.acks.push(Ack { remote_tag: dialog.remote_tag, cseq, flow, message });
+        let name = self.name_towards(&dialog);
+        let owed = OwedAck { session: id, dialog, cseq, body, credentials: credentials.clone() };
+        match name {
+            Some(uri) => self.follow(&uri, Waiting::Ack(Box::new(owed))),
+            None => self.write_ack(owed, &[]),
         }
     }
 
@@ -296,7 +298,9 @@ impl UserAgent {
         let Ok(cseq) = response.cseq() else { return false };
         let Some(session) = self.sessions.get(&id) else { return false };
         let ack = session.acks.iter().find(|ack| ack.remote_tag == tag && ack.cseq == cseq.number);
-        let Some((flow, message)) = ack.map(|ack| (ack.flow, ack.message.clone())) else { return false };
+        let Some((flow, message)) = ack.map(|ack| (ack.flow, ack.message.clone())) else {
+            return self.owes_ack(id, &tag, cseq.number);
+        };
         self.transmit(flow, message, true);
         true
     }

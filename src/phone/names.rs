@@ -1,0 +1,105 @@
+//! Names on behalf of a phone: a task follows each, so that no handler waits, and its steps become a fact.
+
+use std::sync::Arc;
+
+use offhook_sip::{
+    message::Uri,
+    user_agent::{Destination, SessionId},
+};
+use tokio::time::Instant;
+
+use super::{
+    actor::{PhoneMessage, Shell},
+    commands::Asked,
+    target::{find, resolved},
+};
+use crate::{
+    event::Cause,
+    id::{CallId, Seq},
+    net::Resolution,
+};
+
+/// Who waits for the addresses behind a URI.
+#[derive(Debug)]
+pub(crate) enum Asker {
+    /// Somebody gave a command to call it, or to write to it.
+    Command(Asked),
+    /// The engine has a request for it.
+    Engine {
+        /// The URI as the engine knows it.
+        uri: Uri,
+        /// The session that the request belongs to.
+        session: Option<SessionId>,
+        /// Why the request is made.
+        cause: Cause,
+    },
+}
+
+impl Shell {
+    /// Follows a URI; [`PhoneMessage::Followed`] brings the result.
+    pub(super) fn follow(&mut self, uri: Uri, asker: Asker) {
+        self.followed += 1;
+        let random = self.shared.seed_of(&self.id, self.followed);
+        let (me, network, transport) =
+            (self.me.clone(), Arc::clone(&self.shared.network), self.spec.transport);
+        tokio::spawn(async move {
+            let found = Box::new(find(&*network, &uri, transport, random).await);
+            let asker = Box::new(asker);
+            // The phone may be gone by now; then the reply is dropped and the asker learns that.
+            drop(me.cast(PhoneMessage::Followed { found, asker }));
+        });
+    }
+
+    /// Goes on with what waited for a URI, and returns the cause of what follows.
+    pub(super) async fn followed(&mut self, found: &Resolution, asker: Asker) -> Cause {
+        let places: Vec<_> =
+            found.places().iter().copied().filter(|(_, to)| self.can_reach(to.ip())).collect();
+        match asker {
+            Asker::Command(asked) => {
+                let cause = asked.cause.clone();
+                self.append_found(found, None, &cause);
+                let destination = match self.problem(found) {
+                    Some(problem) => Err(problem),
+                    None => Ok(Destination::among(places)),
+                };
+                self.go_on(asked, destination).await
+            }
+            Asker::Engine { uri, session, cause } => {
+                let call = session.and_then(|session| self.sessions.get(&session)).copied();
+                let seq = self.append_found(found, call, &cause);
+                self.unresolved = self.problem(found);
+                self.agent.resolved(Instant::now().into_std(), &uri, &places);
+                seq.map_or(cause, |seq| Cause::Event { seq })
+            }
+        }
+    }
+
+    /// Appends how a URI was followed; one that names its address by number needed no steps.
+    pub(super) fn append_found(
+        &self,
+        found: &Resolution,
+        call: Option<CallId>,
+        cause: &Cause,
+    ) -> Option<Seq> {
+        let event = (!found.lookups.is_empty()).then(|| resolved(found))?;
+        Some(self.shared.journal.append(self.subject(call), cause.clone(), event))
+    }
+
+    /// Returns a sentence about why this phone cannot send to a URI, if it cannot.
+    fn problem(&self, found: &Resolution) -> Option<String> {
+        let host =
+            found.uri.maddr().as_ref().or(found.uri.host()).map(ToString::to_string).unwrap_or_default();
+        match &found.targets {
+            Err(error) => Some(format!("cannot resolve '{host}': {error}")),
+            Ok(places) if !places.iter().any(|(_, to)| self.can_reach(to.ip())) => {
+                Some(format!("'{host}' has no address that is reached from {}", self.local.ip()))
+            }
+            Ok(_) => None,
+        }
+    }
+
+    /// Tells whether an address is of the family of our socket.
+    const fn can_reach(&self, to: std::net::IpAddr) -> bool {
+        self.local.ip().is_ipv4() == to.is_ipv4()
+    }
+}
