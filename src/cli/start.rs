@@ -1,11 +1,12 @@
 //! Arguments of every verb that has phones.
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{env, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 
 use crate::{
     artifact::Recordings,
+    net::{Network, SystemNetwork, SystemOptions, name_server},
     node::{Data, NodeOptions},
     scenario::parse_duration,
 };
@@ -14,7 +15,23 @@ use crate::{
 /// users of per-phone tools set.
 const HOST_RECORDINGS: &str = "PJSUA_MCP_HOST_RECORDINGS_DIR";
 
-/// Arguments of every verb that has phones.
+/// Which network the phones of a verb are in.
+#[derive(Debug, Args)]
+pub(super) struct NetworkArgs {
+    /// Name server that is asked instead of those of this machine; may be given several times. /etc/hosts counts all the same.
+    #[arg(long = "dns", value_name = "ADDR[:PORT]", value_parser = name_server)]
+    name_servers: Vec<SocketAddr>,
+}
+
+impl NetworkArgs {
+    /// Returns the machine's network, with these name servers.
+    pub(super) fn network(&self) -> Arc<dyn Network> {
+        let name_servers = self.name_servers.clone();
+        Arc::new(SystemNetwork::new(SystemOptions { name_servers, ..SystemOptions::default() }))
+    }
+}
+
+/// Arguments of a verb whose phones may outlive it.
 #[derive(Debug, Args)]
 pub(super) struct StartArgs {
     /// Folder that keeps journal, passwords and recordings; without it everything is forgotten at the end.
@@ -23,6 +40,8 @@ pub(super) struct StartArgs {
     /// Folder of the recordings [default: /recordings if it can be written, else DIR/recordings, else ./recordings]
     #[arg(long, value_name = "DIR")]
     pub(super) recordings: Option<PathBuf>,
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 impl StartArgs {
@@ -30,6 +49,7 @@ impl StartArgs {
     pub(super) fn options(&self) -> NodeOptions {
         let recordings = Recordings::of_process(self.recordings.as_deref(), self.data.as_deref());
         NodeOptions {
+            network: self.network.network(),
             data: self.data.clone().map_or(Data::Memory, Data::Folder),
             recordings: Some(recordings.shown_under(host_recordings())),
             ..NodeOptions::system()

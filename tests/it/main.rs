@@ -12,6 +12,7 @@ mod codecs;
 mod contract;
 mod credentials;
 mod crossing;
+mod dns;
 mod durability;
 mod edges;
 mod journal;

@@ -11,6 +11,7 @@ use crate::{
     config::PbxProfile,
     event::{Cause, Surface},
     lab::LabOptions,
+    net::Network,
     node::{Data, Node, NodeError, NodeOptions, StopError, fresh_folder},
     scenario,
 };
@@ -27,9 +28,11 @@ impl Session {
         profile: Option<PbxProfile>,
         data: Option<PathBuf>,
         keep: bool,
+        network: Arc<dyn Network>,
     ) -> Result<Self, NodeError> {
         let folder = data.or_else(|| keep.then(fresh_folder));
         let node = Node::start(NodeOptions {
+            network,
             data: folder.map_or(Data::Memory, Data::Folder),
             media_workers: 1,
             lab: (*against == Against::Lab).then(LabOptions::default),

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 
 use super::{
-    super::{Exit, Output, against::Against, reasons, scenarios},
+    super::{Exit, Output, against::Against, reasons, scenarios, start::NetworkArgs},
     screen::Screen,
     session::Session,
 };
@@ -48,6 +48,8 @@ pub(crate) struct RunArgs {
     /// Keeps journal and recordings in a fresh temporary folder.
     #[arg(long, conflicts_with = "data")]
     keep: bool,
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 /// Executes the verb.
@@ -63,7 +65,8 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> 
         Err(exit) => return Ok(exit),
     };
     let interrupted = asked_to_end()?;
-    let started = Session::start(&args.against, profile, args.data.clone(), args.keep).await;
+    let started =
+        Session::start(&args.against, profile, args.data.clone(), args.keep, args.network.network()).await;
     let session = match started {
         Ok(session) => session,
         Err(error) => return refuse(output, &reasons(&error), Exit::NotReady),
