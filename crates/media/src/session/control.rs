@@ -67,7 +67,8 @@ impl DigitBatches {
 impl MediaSession {
     /// Follows a plan from now on: the first one, or that of a re-INVITE.
     ///
-    /// Source, sequence numbers and timestamps continue, whatever changes.
+    /// Source, sequence numbers and timestamps continue, whatever changes. The time before the first plan is not made up
+    /// for, should nobody have asked for its ticks.
     pub fn set_plan(&mut self, now: Instant, plan: MediaPlan) {
         let codec_changes = self
             .plan
@@ -93,6 +94,10 @@ impl MediaSession {
             self.facts(cut);
         }
         self.reporting.start(now, &mut self.seed);
+        if self.plan.is_none() {
+            // Nothing was to be said before, so nothing of it is made up for.
+            self.next_tick = self.next_tick.map(|tick| tick.max(now));
+        }
         self.plan = Some(plan);
     }
 

@@ -466,6 +466,21 @@ fn packets_keep_their_distance_on_a_clock_that_is_not_in_step() {
 }
 
 #[test]
+fn a_session_that_waited_for_its_first_plan_does_not_make_up_for_the_time_before() {
+    let start = epoch();
+    let mut session = MediaSession::new(SessionConfig::default(), start);
+    let answered = start + Duration::from_millis(3215);
+    session.set_plan(answered, MediaPlan::direct(Codec::PCMA, bob_at()));
+    let mut left = Vec::new();
+    for step in 0..10 {
+        session.handle_tick(answered + TICK * step);
+        let packets = std::iter::from_fn(|| session.poll_output());
+        left.push(packets.filter(|output| matches!(output, Output::Packet { .. })).count());
+    }
+    assert_eq!(left, [1; 10]);
+}
+
+#[test]
 fn a_mixer_can_stand_between_hearing_and_saying() {
     let start = epoch();
     let at = |number: u8| SocketAddr::from(([192, 0, 2, number], 4000));
