@@ -1,4 +1,7 @@
 //! The clock: each worker owns one of 20 ms and ticks every voice that is assigned to it; it stands still without any.
+//!
+//! Packets of 10 and 30 ms leave in the middle between two ticks too. The voices that have one waiting, and only these, get
+//! a half tick then.
 
 use std::{
     io,
@@ -22,8 +25,10 @@ use super::{
 };
 use crate::{id::PhoneId, net::Network};
 
-/// Packets are sent and played at this pace.
+/// Sound is heard and said at this pace.
 pub(super) const TICK: Duration = Duration::from_millis(20);
+/// From a tick to the middle before the next one: the time of packets that are not whole ticks long.
+const HALF: Duration = Duration::from_millis(10);
 
 /// The media workers of a process or of a lab; legs are spread over them.
 #[derive(Debug)]
@@ -39,7 +44,7 @@ pub struct MediaHub {
 pub struct MediaLoad {
     /// Legs being driven now.
     pub legs: usize,
-    /// Ticks since the start.
+    /// Ticks since the start, half ones included.
     pub ticks: u64,
     /// Ticks that ended more than 20 ms after their time, so that a packet was late by more than that.
     pub late_ticks: u64,
@@ -58,6 +63,15 @@ pub(super) struct Worker {
     ticks: AtomicU64,
     late_ticks: AtomicU64,
     worst_delay_us: AtomicU64,
+}
+
+/// What a tick found out.
+#[derive(Default)]
+struct Ticked {
+    /// Legs that have no voice any more.
+    silent: Vec<Weak<Leg>>,
+    /// Legs with a packet that is due before the next tick.
+    between: Vec<Weak<Leg>>,
 }
 
 impl MediaHub {
@@ -136,29 +150,42 @@ impl Worker {
             clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
             loop {
                 let due = clock.tick().await;
-                if !self.tick(due) {
+                let all = guard(&self.legs).clone();
+                let Ticked { silent, between } = self.tick(due, &all);
+                if !self.keep_but(&silent) {
                     break;
+                }
+                // Late ones follow at once: the clock does not tick meanwhile.
+                if !between.is_empty() {
+                    tokio::time::sleep_until(due + HALF).await;
+                    self.tick(due + HALF, &between);
                 }
             }
         }
     }
 
-    /// Drives every leg once; returns whether any is left.
-    fn tick(&self, due: Instant) -> bool {
-        let legs: Vec<Arc<Leg>> = guard(&self.legs).iter().filter_map(Weak::upgrade).collect();
+    /// Forgets the legs that are gone, and `silent` ones; returns whether any is left.
+    fn keep_but(&self, silent: &[Weak<Leg>]) -> bool {
+        let mut legs = guard(&self.legs);
+        legs.retain(|leg| leg.strong_count() > 0 && !silent.iter().any(|silent| silent.ptr_eq(leg)));
+        !legs.is_empty()
+    }
+
+    /// Drives each of `legs` once.
+    fn tick(&self, due: Instant, legs: &[Weak<Leg>]) -> Ticked {
         // The scheduled time, not the actual one: packets keep their spacing when the worker wakes late.
         let at = due.into_std();
-        let silent: Vec<&Arc<Leg>> =
-            self.common.with_batch(|batch| legs.iter().filter(|leg| !leg.tick(at, batch)).collect());
-        let gone = |leg: &Weak<Leg>| {
-            leg.strong_count() == 0
-                || silent.iter().any(|silent| std::ptr::eq(leg.as_ptr(), Arc::as_ptr(silent)))
-        };
-        let left = {
-            let mut legs = guard(&self.legs);
-            legs.retain(|leg| !gone(leg));
-            !legs.is_empty()
-        };
+        let next = at + HALF;
+        let mut ticked = Ticked::default();
+        self.common.with_batch(|batch| {
+            for (known, leg) in legs.iter().filter_map(|leg| Some((leg, leg.upgrade()?))) {
+                match leg.tick(at, batch) {
+                    None => ticked.silent.push(Weak::clone(known)),
+                    Some(wanted) if wanted <= next => ticked.between.push(Weak::clone(known)),
+                    Some(_) => {}
+                }
+            }
+        });
         let delay = due.elapsed();
         self.ticks.fetch_add(1, Ordering::Relaxed);
         self.worst_delay_us
@@ -166,6 +193,6 @@ impl Worker {
         if delay > TICK {
             self.late_ticks.fetch_add(1, Ordering::Relaxed);
         }
-        left
+        ticked
     }
 }

@@ -13,6 +13,7 @@ use std::{
 use offhook_media::session::{Fact, MediaSession, Output};
 
 use super::{
+    hub::TICK,
     recorder::{Recorder, Taken},
     relay::Target,
 };
@@ -186,9 +187,12 @@ impl Leg {
         }
     }
 
-    /// Lets the voice hear what has arrived and do what is due; returns whether there is one.
-    pub(super) fn tick(&self, due: Instant, batch: &mut Batch) -> bool {
-        self.with_voice(batch, |voice, _| voice.handle_tick(due)).is_some()
+    /// Lets the voice, if there is one, hear what has arrived and do what is due; returns when it wants the clock again.
+    pub(super) fn tick(&self, due: Instant, batch: &mut Batch) -> Option<Instant> {
+        self.with_voice(batch, |voice, _| {
+            voice.handle_tick(due);
+            voice.packet_due().unwrap_or(due + TICK)
+        })
     }
 
     /// Lets the voice hear what has arrived, changes it and the number of its plan once, and does what it wants done: what

@@ -1,11 +1,12 @@
 //! Legs on a hub: sockets that fail, and relays on real ones.
 
 use std::{
+    collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicU16, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -57,28 +58,83 @@ impl MediaSocket for Deaf {
     }
 }
 
-/// A network with deaf sockets only.
+/// A socket that nothing ever reaches, and that notes what is done with it.
+struct Noting {
+    port: u16,
+    notes: Arc<Mutex<Notes>>,
+}
+
+/// What was done with the sockets of a network, by port.
 #[derive(Default)]
-struct DeafNetwork {
-    reads: Arc<AtomicU64>,
+struct Notes {
+    reads: BTreeMap<u16, u32>,
+    sent: BTreeMap<u16, Vec<Instant>>,
+}
+
+impl MediaSocket for Noting {
+    fn local(&self) -> SocketAddr {
+        (LOCAL, self.port).into()
+    }
+
+    fn drain(&self, batch: &mut Batch) -> io::Result<()> {
+        batch.clear();
+        *self.notes.lock().unwrap().reads.entry(self.port).or_default() += 1;
+        Ok(())
+    }
+
+    fn poll_drain(&self, _cx: &mut Context<'_>, _batch: &mut Batch) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn try_send(&self, bytes: &[u8], _to: SocketAddr) -> io::Result<usize> {
+        self.notes.lock().unwrap().sent.entry(self.port).or_default().push(Instant::now());
+        Ok(bytes.len())
+    }
+}
+
+/// A network that has media sockets only, which `make` makes.
+struct MediaOnly {
+    make: Box<dyn Fn() -> MediaPair + Send + Sync>,
     names: Names,
     taps: Taps,
 }
 
-impl DeafNetwork {
-    fn reads(&self) -> u64 {
-        self.reads.load(Ordering::Relaxed)
+impl MediaOnly {
+    fn new(make: impl Fn() -> MediaPair + Send + Sync + 'static) -> Self {
+        Self { make: Box::new(make), names: Names::default(), taps: Taps::default() }
     }
 }
 
-impl Network for DeafNetwork {
+/// Returns a network of deaf sockets, and how often they were read.
+fn deaf() -> (MediaOnly, Arc<AtomicU64>) {
+    let reads = Arc::<AtomicU64>::default();
+    let counted = Arc::clone(&reads);
+    let make = move || -> MediaPair {
+        let socket = |port| Arc::new(Deaf { port, reads: Arc::clone(&counted) });
+        (socket(9000), socket(9001))
+    };
+    (MediaOnly::new(make), reads)
+}
+
+/// Returns a network of sockets that note, and their notes.
+fn noting() -> (MediaOnly, Arc<Mutex<Notes>>) {
+    let notes = Arc::<Mutex<Notes>>::default();
+    let (kept, next) = (Arc::clone(&notes), AtomicU16::new(9000));
+    let make = move || -> MediaPair {
+        let socket =
+            || Arc::new(Noting { port: next.fetch_add(1, Ordering::Relaxed), notes: Arc::clone(&kept) });
+        (socket(), socket())
+    };
+    (MediaOnly::new(make), notes)
+}
+
+impl Network for MediaOnly {
     fn bind_datagram(&self, _local: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
     fn bind_media(&self, _ip: IpAddr) -> io::Result<MediaPair> {
-        let socket = |port| Arc::new(Deaf { port, reads: Arc::clone(&self.reads) });
-        Ok((socket(9000), socket(9001)))
+        Ok((self.make)())
     }
 
     fn listen_stream(&self, _local: SocketAddr) -> io::Result<Box<dyn StreamListener>> {
@@ -117,7 +173,8 @@ fn count_failures(leg: &LegHandle) -> Arc<AtomicU64> {
 
 #[tokio::test(start_paused = true)]
 async fn a_voice_whose_socket_fails_tries_once_a_tick_and_says_so_once() {
-    let (hub, network) = (MediaHub::start(1), DeafNetwork::default());
+    let (hub, (network, reads)) = (MediaHub::start(1), deaf());
+    let reads = move || reads.load(Ordering::Relaxed);
     let leg = hub.open(&network, LOCAL, None).unwrap();
     let told = count_failures(&leg);
     leg.speak(|now| MediaSession::new(SessionConfig::default(), now));
@@ -125,20 +182,64 @@ async fn a_voice_whose_socket_fails_tries_once_a_tick_and_says_so_once() {
     leg.session(|voice, now| voice.set_plan(now, MediaPlan::direct(codec, (LOCAL, 9).into())));
     leg.start();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!((100..=104).contains(&network.reads()), "{} reads of two sockets in a second", network.reads());
-    assert_eq!((told.load(Ordering::Relaxed), hub.load().socket_errors), (1, network.reads()));
+    assert!((100..=104).contains(&reads()), "{} reads of two sockets in a second", reads());
+    assert_eq!((told.load(Ordering::Relaxed), hub.load().socket_errors), (1, reads()));
     let sent = leg.session(|voice, _| voice.stats().packets_sent);
     assert!(matches!(sent, Some(50 | 51)), "the clock goes on: {sent:?}");
 }
 
+/// Starts a leg that sends packets of so many milliseconds to nobody.
+fn speaking(hub: &MediaHub, network: &MediaOnly, milliseconds: u64) -> LegHandle {
+    let leg = hub.open(network, LOCAL, None).unwrap();
+    leg.speak(|now| MediaSession::new(SessionConfig::default(), now));
+    let packet_time = Duration::from_millis(milliseconds);
+    leg.follow(MediaPlan { packet_time, ..MediaPlan::direct(Codec::PCMU, (LOCAL, 9).into()) }, 1);
+    leg.start();
+    leg
+}
+
+#[tokio::test(start_paused = true)]
+async fn packets_of_every_length_leave_evenly_and_only_those_between_ticks_cost_more() {
+    let (hub, (network, notes)) = (MediaHub::start(1), noting());
+    let mut legs = Vec::new();
+    for milliseconds in [20, 10, 30, 40, 60] {
+        // None is in step with the clock, which the first has started.
+        tokio::time::sleep(Duration::from_millis(7)).await;
+        legs.push((milliseconds, speaking(&hub, &network, milliseconds)));
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    *notes.lock().unwrap() = Notes::default();
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let notes = notes.lock().unwrap();
+    for (milliseconds, leg) in &legs {
+        let port = leg.local().port();
+        let sent = &notes.sent[&port];
+        let apart = sent.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(
+            apart.clone().all(|apart| apart == Duration::from_millis(*milliseconds)),
+            "{milliseconds} ms: {:?}",
+            apart.collect::<Vec<_>>()
+        );
+        assert_eq!(sent.len() as u64, 12_000 / milliseconds, "{milliseconds} ms");
+        // A tick every 20 ms, and a half tick for every other packet of 10 or 30 ms.
+        let half_ticks = match milliseconds {
+            10 => 600,
+            30 => 200,
+            _ => 0,
+        };
+        assert_eq!(notes.reads[&port], 600 + half_ticks, "{milliseconds} ms");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_relay_whose_socket_fails_rests_before_it_tries_again_and_says_so_once() {
-    let (hub, network) = (MediaHub::start(1), DeafNetwork::default());
+    let (hub, (network, reads)) = (MediaHub::start(1), deaf());
+    let reads = move || reads.load(Ordering::Relaxed);
     let (one, two) = (hub.open(&network, LOCAL, None).unwrap(), hub.open(&network, LOCAL, None).unwrap());
     let told = [count_failures(&one), count_failures(&two)];
     one.relay(&two);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!((90..=110).contains(&network.reads()), "{} reads by two legs in a second", network.reads());
+    assert!((90..=110).contains(&reads()), "{} reads by two legs in a second", reads());
     assert_eq!(told.map(|told| told.load(Ordering::Relaxed)), [1, 1]);
 }
 
