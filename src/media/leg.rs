@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use offhook_media::session::{Fact, MediaSession, Output};
@@ -22,6 +22,9 @@ use crate::{
     net::{Batch, MediaPair, MediaSocket, Sighting, Taps, Traffic, Way},
 };
 
+/// How long what arrives at an RTCP socket may wait for the clock: nothing is played from it, and each datagram says when
+/// it came. A packet every few seconds is not worth a system call a tick.
+const REPORTS: Duration = Duration::from_millis(100);
 /// Batches that one tick takes from one socket; what a flood sends beyond is the kernel's to drop.
 const DRAINS: usize = 16;
 
@@ -153,6 +156,8 @@ pub(super) struct Inner {
     epoch: u32,
     /// Whether packets flow.
     pub(super) started: bool,
+    /// When a tick reads the RTCP socket next; at once before the first.
+    reports_due: Option<Instant>,
     /// A socket has failed, and it has been said.
     failed: bool,
 }
@@ -189,7 +194,13 @@ impl Leg {
 
     /// Lets the voice, if there is one, hear what has arrived and do what is due; returns when it wants the clock again.
     pub(super) fn tick(&self, due: Instant, batch: &mut Batch) -> Option<Instant> {
-        self.with_voice(batch, |voice, _| {
+        let mut inner = guard(&self.inner);
+        let reports = inner.reports_due.is_none_or(|at| at <= due);
+        if reports {
+            inner.reports_due = Some(due + REPORTS);
+        }
+        let kinds = if reports { &Kind::BOTH[..] } else { &[Kind::Rtp] };
+        self.change(&mut inner, kinds, batch, |voice, _| {
             voice.handle_tick(due);
             voice.packet_due().unwrap_or(due + TICK)
         })
@@ -202,14 +213,22 @@ impl Leg {
         batch: &mut Batch,
         change: impl FnOnce(&mut MediaSession, &mut u32) -> T,
     ) -> Option<T> {
-        let mut inner = guard(&self.inner);
-        let Inner { role: Role::Voice(voice), recorder, listener, started, failed, epoch, .. } = &mut *inner
-        else {
+        self.change(&mut guard(&self.inner), &Kind::BOTH, batch, change)
+    }
+
+    fn change<T>(
+        &self,
+        inner: &mut Inner,
+        kinds: &[Kind],
+        batch: &mut Batch,
+        change: impl FnOnce(&mut MediaSession, &mut u32) -> T,
+    ) -> Option<T> {
+        let Inner { role: Role::Voice(voice), recorder, listener, started, failed, epoch, .. } = inner else {
             return None;
         };
         let mut outlet = Outlet { leg: self, recorder, listener, failed, epoch };
         if *started {
-            Kind::BOTH.into_iter().for_each(|kind| self.hear(kind, batch, voice, &mut outlet));
+            kinds.iter().for_each(|kind| self.hear(*kind, batch, voice, &mut outlet));
         }
         let result = change(voice, outlet.epoch);
         outlet.empty(voice);
