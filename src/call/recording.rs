@@ -1,6 +1,6 @@
 //! A call's recording: begun with media or on demand, ended with either.
 //!
-//! The thread of `media::Recorder` makes and completes the file; the call goes on meanwhile, and only its own end waits for
+//! A thread of `media` makes and completes the file; the call goes on meanwhile, and only its own end waits for
 //! the file, for [`PATIENCE`] at most. A segment that is closed gets its description beside it.
 
 use std::{
@@ -52,8 +52,8 @@ impl Shell {
     fn start_recording(&mut self, cause: &Cause) {
         let name = RecordingName { phone: self.phone.clone(), call: self.id, at: self.journal.wall().now() };
         let path = self.recordings.path(&name);
-        match Recorder::start(&path) {
-            Ok(recorder) => {
+        match self.media.leg.start_recording(&path) {
+            Ok(()) => {
                 self.append(
                     MediaEvent::RecordingStarted {
                         path: path.display().to_string(),
@@ -62,7 +62,6 @@ impl Shell {
                     cause,
                 );
                 self.recorded.file = Some(path);
-                self.media.leg.record(Some(recorder));
             }
             Err(error) => self.recording_failed(&path, &error.to_string(), cause),
         }
@@ -70,7 +69,7 @@ impl Shell {
 
     fn stop_recording(&mut self, cause: &Cause) {
         self.recorded.file = None;
-        let Some(finishing) = self.media.leg.record(None).map(Recorder::finish) else { return };
+        let Some(finishing) = self.media.leg.stop_recording().map(Recorder::finish) else { return };
         if finishing.lost_ms() > 0 {
             self.append_gap(finishing.path(), finishing.lost_ms(), cause);
         }

@@ -1,7 +1,9 @@
 //! What the owner of a leg does with it.
 
 use std::{
+    io,
     net::SocketAddr,
+    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -152,8 +154,23 @@ impl LegHandle {
         Some((stats, facts))
     }
 
+    /// Starts to record to `path`, in place of the recording that goes on.
+    ///
+    /// # Errors
+    /// The system gives no thread to write with.
+    pub(crate) fn start_recording(&self, path: &Path) -> io::Result<()> {
+        let recorder = Recorder::start(&self.owned.leg.common.writers, path)?;
+        self.record(Some(recorder));
+        Ok(())
+    }
+
+    /// Stops the recording; returns it if one was going on.
+    pub(crate) fn stop_recording(&self) -> Option<Recorder> {
+        self.record(None)
+    }
+
     /// Starts, replaces or stops the recording; returns the one that was going on.
-    pub(crate) fn record(&self, recorder: Option<Recorder>) -> Option<Recorder> {
+    pub(super) fn record(&self, recorder: Option<Recorder>) -> Option<Recorder> {
         let on = recorder.is_some();
         self.session(|session, _| session.record(on));
         std::mem::replace(&mut guard(&self.owned.leg.inner).recorder, recorder)

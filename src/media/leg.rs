@@ -16,6 +16,7 @@ use super::{
     hub::TICK,
     recorder::{Recorder, Taken},
     relay::Target,
+    writers::Writers,
 };
 use crate::{
     id::PhoneId,
@@ -110,6 +111,8 @@ pub(super) struct Common {
     pub(super) open: AtomicUsize,
     /// How often a socket refused to be read or to send.
     pub(super) socket_errors: AtomicU64,
+    /// Who writes their recordings.
+    pub(super) writers: Arc<Writers>,
     batches: Mutex<Vec<Batch>>,
 }
 

@@ -8,6 +8,7 @@ mod hub;
 mod leg;
 mod recorder;
 mod relay;
+mod writers;
 
 pub(crate) use handle::LegHandle;
 pub use hub::{MediaHub, MediaLoad};

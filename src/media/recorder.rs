@@ -1,14 +1,18 @@
-//! A recording: two channels of 16-bit PCM at 8 kHz, written by a thread of its own.
+//! A recording: two channels of 16-bit PCM at 8 kHz, written in turns on threads that all recordings of a hub share.
 //!
 //! Left is what was received, right what was sent, so that each direction can be measured on its own. The media clock
 //! hands frames over and never waits for the disk: what finds no room is counted, told, and silence in the file. The
-//! file is made and completed by the thread too.
+//! file is made and completed by such a thread too.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{self, BufWriter, Seek, Write},
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     time::Duration,
 };
 
@@ -17,7 +21,12 @@ use offhook_media::{
     session::RecordFrame,
 };
 
-/// Frames that travel together, 200 ms: a recording wakes its thread five times a second.
+use super::{
+    leg::guard,
+    writers::{Turn, Writers},
+};
+
+/// Frames that travel together, 200 ms: a recording wakes a thread five times a second.
 const CHUNK: usize = 10;
 /// Chunks that may wait for the disk, two seconds of them.
 const WAITING: usize = 10;
@@ -27,9 +36,9 @@ const FRAME_MS: u64 = 20;
 /// The clock's end of a recording.
 pub(crate) struct Recorder {
     path: PathBuf,
-    chunks: SyncSender<Chunk>,
+    feed: Feed,
     next: Chunk,
-    /// The thread has given up, and it has been said.
+    /// Nothing is written any more, and it has been said.
     broken: bool,
     done: Receiver<Result<u64, RecordingError>>,
 }
@@ -93,19 +102,19 @@ pub(crate) enum RecordingError {
         /// How long it had.
         waited: Duration,
     },
-    /// The thread ended without a word.
+    /// The thread that had its turn ended without a word.
     #[error("the writing thread failed")]
     Thread,
 }
 
 impl Recorder {
-    /// Starts a recording; its thread makes the file and the folders above it.
+    /// Starts a recording; one of the threads makes the file and the folders above it.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(crate) fn start(path: &Path) -> io::Result<Self> {
+    pub(super) fn start(writers: &Arc<Writers>, path: &Path) -> io::Result<Self> {
         let file = path.to_owned();
-        Self::with(path, WAITING, move || {
+        Self::with(writers, path, WAITING, move || {
             if let Some(folder) = file.parent() {
                 std::fs::create_dir_all(folder)?;
             }
@@ -113,22 +122,20 @@ impl Recorder {
         })
     }
 
-    /// Starts a recording to what `open` makes on the thread; `room` chunks may wait for it.
-    fn with<W: Write + Seek>(
+    /// Starts a recording to what `open` makes on a thread; `room` chunks may wait for it.
+    fn with<W: Medium + 'static>(
+        writers: &Arc<Writers>,
         path: &Path,
         room: usize,
         open: impl FnOnce() -> io::Result<W> + Send + 'static,
     ) -> io::Result<Self> {
-        let (chunks, waiting) = sync_channel(room);
         let (finished, done) = sync_channel(1);
-        std::thread::Builder::new().name("recorder".to_owned()).spawn(move || {
-            let result = write_all(open, &waiting);
-            // Before the word of the end, so that the clock hands nothing over that nobody takes.
-            drop(waiting);
-            // Nobody may be left who wants to know.
-            drop(finished.send(result));
-        })?;
-        Ok(Self { path: path.to_owned(), chunks, next: Chunk::default(), broken: false, done })
+        let open: Open = Box::new(move || Ok(Box::new(open()?)));
+        let file = Mutex::new(Some(Written { file: WavFile::Closed(open), finished }));
+        let recording = Arc::new(Recording { inbox: Mutex::new(Inbox { room, ..Inbox::default() }), file });
+        let feed = Feed { recording, writers: Arc::clone(writers) };
+        feed.wake(&mut guard(&feed.recording.inbox))?;
+        Ok(Self { path: path.to_owned(), feed, next: Chunk::default(), broken: false, done })
     }
 
     /// Takes 20 ms of both directions; never waits.
@@ -143,21 +150,21 @@ impl Recorder {
     fn hand_over(&mut self) -> Taken {
         let chunk = std::mem::take(&mut self.next);
         let lost = chunk.lost;
-        match self.chunks.try_send(chunk) {
-            Ok(()) if lost > 0 => Taken::Again { lost_ms: lost * FRAME_MS },
-            Ok(()) => Taken::Fine,
-            Err(TrySendError::Full(chunk)) => {
+        match self.feed.give(chunk) {
+            Given::Taken if lost > 0 => Taken::Again { lost_ms: lost * FRAME_MS },
+            Given::Taken => Taken::Fine,
+            Given::Full(chunk) => {
                 self.next.lost = chunk.lost + chunk.frames.len() as u64;
                 Taken::Fine
             }
-            Err(TrySendError::Disconnected(_)) => {
+            Given::Broken => {
                 self.broken = true;
                 Taken::Broken
             }
         }
     }
 
-    /// Hands the last frames over; the thread completes the file.
+    /// Hands the last frames over; a thread completes the file.
     pub(crate) fn finish(mut self) -> Finishing {
         let lost_ms = match self.hand_over() {
             Taken::Again { lost_ms } => lost_ms,
@@ -190,24 +197,165 @@ impl Finishing {
     }
 }
 
-/// Writes until the clock's end is gone; returns the length in milliseconds.
-fn write_all<W: Write + Seek>(
-    open: impl FnOnce() -> io::Result<W>,
-    chunks: &Receiver<Chunk>,
-) -> Result<u64, RecordingError> {
-    let mut writer = WavRecorder::new(open()?, RecordingLayout::Stereo, SAMPLE_RATE)?;
-    let silence = Frame::silence(SAMPLE_RATE);
-    for Chunk { lost, frames } in chunks {
-        for _ in 0..lost {
-            writer.write(&silence, &silence)?;
+/// What a recording can be written to.
+trait Medium: Write + Seek + Send {}
+
+impl<W: Write + Seek + Send> Medium for W {}
+
+type Open = Box<dyn FnOnce() -> io::Result<Box<dyn Medium>> + Send>;
+
+/// What the clock and the threads share of a recording.
+struct Recording {
+    inbox: Mutex<Inbox>,
+    /// Locked by the thread that has its turn alone; `None` then, and when nothing is written any more.
+    file: Mutex<Option<Written>>,
+}
+
+/// What waits for a turn.
+#[derive(Default)]
+struct Inbox {
+    chunks: VecDeque<Chunk>,
+    /// Chunks that may wait.
+    room: usize,
+    /// It has a turn, or waits for one.
+    queued: bool,
+    /// Nothing comes any more.
+    ended: bool,
+    /// Nothing is written any more.
+    broken: bool,
+}
+
+/// What is written, and who wants to know how it ended.
+struct Written {
+    file: WavFile,
+    finished: SyncSender<Result<u64, RecordingError>>,
+}
+
+enum WavFile {
+    /// Its first turn makes it.
+    Closed(Open),
+    Open(WavRecorder<Box<dyn Medium>>),
+}
+
+/// Gives a recording its chunks; ends it when dropped.
+struct Feed {
+    recording: Arc<Recording>,
+    writers: Arc<Writers>,
+}
+
+/// What became of a chunk.
+enum Given {
+    Taken,
+    Full(Chunk),
+    Broken,
+}
+
+impl Feed {
+    fn give(&self, chunk: Chunk) -> Given {
+        let mut inbox = guard(&self.recording.inbox);
+        if inbox.broken {
+            return Given::Broken;
         }
-        for frame in frames {
-            writer.write(&frame.received, &frame.sent)?;
+        if inbox.chunks.len() >= inbox.room {
+            return Given::Full(chunk);
+        }
+        inbox.chunks.push_back(chunk);
+        self.try_wake(&mut inbox);
+        Given::Taken
+    }
+
+    /// Asks for a turn, unless there is one.
+    fn wake(&self, inbox: &mut Inbox) -> io::Result<()> {
+        if !inbox.queued {
+            self.writers.queue(Arc::clone(&self.recording) as Arc<dyn Turn>)?;
+            inbox.queued = true;
+        }
+        Ok(())
+    }
+
+    /// Asks for a turn; where the system gives no thread, what waits is asked for again with the next chunk.
+    fn try_wake(&self, inbox: &mut Inbox) {
+        if let Err(error) = self.wake(inbox) {
+            tracing::warn!(%error, "a recording finds no thread");
         }
     }
-    let duration_ms = writer.frames() * FRAME_MS;
-    writer.finish()?;
-    Ok(duration_ms)
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        let mut inbox = guard(&self.recording.inbox);
+        inbox.ended = true;
+        self.try_wake(&mut inbox);
+    }
+}
+
+impl Turn for Recording {
+    fn take(&self) -> bool {
+        let Some(Written { file, finished }) = guard(&self.file).take() else { return false };
+        match self.write(file) {
+            Ok(Progress::Waits(file)) => {
+                *guard(&self.file) = Some(Written { file, finished });
+                let mut inbox = guard(&self.inbox);
+                inbox.queued = inbox.ended || !inbox.chunks.is_empty();
+                return inbox.queued;
+            }
+            Ok(Progress::Complete { duration_ms }) => drop(finished.send(Ok(duration_ms))),
+            Err(error) => {
+                // Before the word of the end, so that the clock hands nothing over that nobody takes.
+                let mut inbox = guard(&self.inbox);
+                inbox.broken = true;
+                inbox.chunks.clear();
+                drop(inbox);
+                // Nobody may be left who wants to know.
+                drop(finished.send(Err(error)));
+            }
+        }
+        false
+    }
+}
+
+/// How far a turn brought a recording.
+enum Progress {
+    /// Everything that has come is written.
+    Waits(WavFile),
+    /// Nothing comes any more.
+    Complete {
+        /// Its length.
+        duration_ms: u64,
+    },
+}
+
+impl Recording {
+    /// Writes all that waits, and completes the file when nothing comes any more.
+    fn write(&self, file: WavFile) -> Result<Progress, RecordingError> {
+        let mut writer = match file {
+            WavFile::Closed(open) => WavRecorder::new(open()?, RecordingLayout::Stereo, SAMPLE_RATE)?,
+            WavFile::Open(writer) => writer,
+        };
+        let silence = Frame::silence(SAMPLE_RATE);
+        loop {
+            let (next, ended) = {
+                let mut inbox = guard(&self.inbox);
+                (inbox.chunks.pop_front(), inbox.ended)
+            };
+            match next {
+                Some(Chunk { lost, frames }) => {
+                    for _ in 0..lost {
+                        writer.write(&silence, &silence)?;
+                    }
+                    for frame in frames {
+                        writer.write(&frame.received, &frame.sent)?;
+                    }
+                }
+                None if ended => {
+                    let duration_ms = writer.frames() * FRAME_MS;
+                    writer.finish()?;
+                    return Ok(Progress::Complete { duration_ms });
+                }
+                None => return Ok(Progress::Waits(WavFile::Open(writer))),
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -228,6 +376,10 @@ mod tests {
     };
 
     const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn writers() -> Arc<Writers> {
+        Arc::default()
+    }
 
     fn frame(level: i16) -> RecordFrame {
         let voice = |sample| {
@@ -275,7 +427,7 @@ mod tests {
             released.recv().unwrap();
             Ok(Disk { medium: Cursor::default(), content })
         };
-        let mut recorder = Recorder::with(Path::new("x.wav"), WAITING, open).unwrap();
+        let mut recorder = Recorder::with(&writers(), Path::new("x.wav"), WAITING, open).unwrap();
         opened.recv().unwrap();
         // Two seconds wait, one second is lost.
         for _ in 0..CHUNK * WAITING + 50 {
@@ -305,7 +457,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let in_the_way = folder.path().join("file");
         std::fs::write(&in_the_way, "").unwrap();
-        let mut recorder = Recorder::start(&in_the_way.join("x.wav")).unwrap();
+        let mut recorder = Recorder::start(&writers(), &in_the_way.join("x.wav")).unwrap();
         while recorder.write(frame(1)) != Taken::Broken {
             std::thread::yield_now();
         }
@@ -321,9 +473,54 @@ mod tests {
             let _gone = released.recv();
             Ok(Cursor::new(Vec::new()))
         };
-        let recorder = Recorder::with(Path::new("x.wav"), WAITING, open).unwrap();
+        let recorder = Recorder::with(&writers(), Path::new("x.wav"), WAITING, open).unwrap();
         let recorded = recorder.finish().wait(Duration::from_millis(1));
         assert!(matches!(recorded.result, Err(RecordingError::Slow { .. })), "{recorded:?}");
+    }
+
+    #[test]
+    fn hundreds_of_recordings_share_four_threads_and_one_slow_disk_holds_up_no_other() {
+        let writers = writers();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let stands_still = move || {
+            let _at_the_end = released.recv();
+            Ok(Cursor::new(Vec::new()))
+        };
+        let slow = Recorder::with(&writers, Path::new("slow.wav"), WAITING, stands_still).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = |number: u16| folder.path().join(format!("{number}.wav"));
+        let start = |number| Recorder::start(&writers, &path(number)).unwrap();
+        let mut others: Vec<_> = (0..300).map(start).collect();
+        // Two chunks and a half.
+        for _ in 0..25 {
+            for recorder in &mut others {
+                assert_eq!(recorder.write(frame(1000)), Taken::Fine);
+            }
+        }
+        assert!((1..=4).contains(&writers.threads()), "{} threads", writers.threads());
+        for finishing in others.into_iter().map(Recorder::finish).collect::<Vec<_>>() {
+            assert_eq!(finishing.lost_ms(), 0);
+            let Recorded { path, result } = finishing.wait(PATIENCE);
+            assert_eq!(result.unwrap(), 500);
+            let samples = hound_samples(&std::fs::read(path).unwrap());
+            assert_eq!((samples.len(), samples[0], samples[7999]), (8000, 1000, -1000));
+        }
+        drop(release);
+        assert_eq!(slow.finish().wait(PATIENCE).result.unwrap(), 0);
+    }
+
+    #[test]
+    fn a_thread_that_panics_says_so_and_others_take_its_place() {
+        let writers = writers();
+        let broken = || -> io::Result<Cursor<Vec<u8>>> { panic!("a broken disk") };
+        for _ in 0..5 {
+            let recorder = Recorder::with(&writers, Path::new("x.wav"), WAITING, broken).unwrap();
+            let result = recorder.finish().wait(PATIENCE).result;
+            assert!(matches!(result, Err(RecordingError::Thread)), "{result:?}");
+        }
+        let open = || Ok(Cursor::new(Vec::new()));
+        let recorder = Recorder::with(&writers, Path::new("x.wav"), WAITING, open).unwrap();
+        assert_eq!(recorder.finish().wait(PATIENCE).result.unwrap(), 0);
     }
 
     fn speak(leg: &LegHandle, to: &LegHandle, seed: u64) {
@@ -345,7 +542,7 @@ mod tests {
             let _at_the_end = released.recv();
             Ok(Cursor::new(Vec::new()))
         };
-        recorded.record(Some(Recorder::with(Path::new("x.wav"), 1, stands_still).unwrap()));
+        recorded.record(Some(Recorder::with(&writers(), Path::new("x.wav"), 1, stands_still).unwrap()));
         let (tell, mut told) = mpsc::channel(1000);
         other.listen(move |Notice { noticed, .. }| {
             if let Noticed::Voice(Fact::Statistics(figures)) = noticed {

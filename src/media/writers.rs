@@ -1,0 +1,123 @@
+//! The threads that write recordings: a few for all of a hub.
+//!
+//! A recording that has something to write takes a turn on one of them. A disk that stands still holds the thread of its own
+//! turn; recordings elsewhere take theirs on the others. Threads start when all are busy, and end when there is nothing to do.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::leg::guard;
+
+/// Threads at most: disks that stand still under three recordings leave one for all others.
+const THREADS: usize = 4;
+/// How long a thread waits for something to do before it ends: five times what a running recording leaves between turns.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Something that writes.
+pub(super) trait Turn: Send + Sync {
+    /// Writes what waits, on a thread made for waiting; returns whether another turn is wanted.
+    fn take(&self) -> bool;
+}
+
+/// The threads, and who waits for one.
+#[derive(Default)]
+pub(super) struct Writers {
+    state: Mutex<State>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Arc<dyn Turn>>,
+    threads: usize,
+    /// Threads that wait for something to do.
+    idle: usize,
+}
+
+impl std::fmt::Debug for Writers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writers").field("threads", &self.threads()).finish_non_exhaustive()
+    }
+}
+
+impl Writers {
+    /// Returns how many threads there are.
+    pub(super) fn threads(&self) -> usize {
+        guard(&self.state).threads
+    }
+
+    /// Gives `turn` a thread, the next that is free; never waits.
+    ///
+    /// # Errors
+    /// The system gives no thread, and there is none.
+    pub(super) fn queue(self: &Arc<Self>, turn: Arc<dyn Turn>) -> io::Result<()> {
+        let mut state = guard(&self.state);
+        state.waiting.push_back(Arc::clone(&turn));
+        if state.waiting.len() <= state.idle || state.threads >= THREADS {
+            self.more.notify_one();
+            return Ok(());
+        }
+        state.threads += 1;
+        drop(state);
+        let seat = Seat { writers: Arc::clone(self), left: false };
+        let Err(error) = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || seat.work())
+        else {
+            return Ok(());
+        };
+        let mut state = guard(&self.state);
+        if state.threads > 0 {
+            return Ok(());
+        }
+        state.waiting.retain(|waiting| !Arc::ptr_eq(waiting, &turn));
+        Err(error)
+    }
+}
+
+/// A thread's place.
+struct Seat {
+    writers: Arc<Writers>,
+    /// It is given back.
+    left: bool,
+}
+
+impl Drop for Seat {
+    /// Gives the place back of a thread that panicked, or that never came to be.
+    fn drop(&mut self) {
+        if !self.left {
+            guard(&self.writers.state).threads -= 1;
+        }
+    }
+}
+
+impl Seat {
+    fn work(mut self) {
+        while let Some(turn) = self.next() {
+            if turn.take() {
+                guard(&self.writers.state).waiting.push_back(turn);
+            }
+        }
+    }
+
+    /// Waits for something to do; gives the place back and returns `None` when there was nothing for a while.
+    fn next(&mut self) -> Option<Arc<dyn Turn>> {
+        let mut state = guard(&self.writers.state);
+        if state.waiting.is_empty() {
+            state.idle += 1;
+            let nothing = |state: &mut State| state.waiting.is_empty();
+            let waited = self.writers.more.wait_timeout_while(state, IDLE, nothing);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.idle -= 1;
+        }
+        let turn = state.waiting.pop_front();
+        if turn.is_none() {
+            // Under the lock, so that who queues next knows that nobody is left.
+            state.threads -= 1;
+            self.left = true;
+        }
+        turn
+    }
+}
