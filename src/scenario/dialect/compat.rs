@@ -61,22 +61,27 @@ struct Remembered {
     status_text: String,
 }
 
+/// Returns the older name of a native kind, where one event corresponds to one.
+#[must_use]
+pub fn older_name(kind: &str) -> Option<&'static str> {
+    PAIRS.iter().find(|(native, _)| *native == kind).map(|(_, name)| *name)
+}
+
 impl CallMemory {
     /// Takes note of an event and returns its older form, where it has one.
     pub fn observe(&mut self, envelope: &Envelope) -> Option<CompatEvent> {
-        let name = |native: &str| PAIRS.iter().find(|(kind, _)| *kind == native).map(|(_, name)| *name);
         let kind = envelope.event.kind();
         let (name, data) = match &envelope.event {
-            Event::Phone(event) => (name(kind)?.to_owned(), phone(event)?),
+            Event::Phone(event) => (older_name(kind)?.to_owned(), phone(event)?),
             Event::Call(event) => {
                 let data = self.call(envelope.subject.call?, event);
-                let name = name(kind)?;
+                let name = older_name(kind)?;
                 let state = name.rsplit('.').next().unwrap_or_default();
                 (name.to_owned(), data.state(state))
             }
-            Event::Media(event) => (name(kind)?.to_owned(), digits(event)?),
+            Event::Media(event) => (older_name(kind)?.to_owned(), digits(event)?),
             Event::Run(RunEvent::Signal { name, data }) => (format!("user.{name}"), data.clone()),
-            Event::Run(event) => (name(kind)?.to_owned(), run(event)?),
+            Event::Run(event) => (older_name(kind)?.to_owned(), run(event)?),
             Event::Sip(_) | Event::System(_) => return None,
         };
         Some(CompatEvent { name, data })

@@ -14,6 +14,7 @@ use super::{
         model::Scenario,
     },
     book::Book,
+    history::History,
     lists::{List, ListId},
     provision::{Provisioning, Wanted},
     seen::{Fit, Seen},
@@ -30,8 +31,6 @@ use crate::{
     journal::{About, Interest, Kinds},
 };
 
-/// Most events that are kept for looking back.
-const HISTORY: usize = 50_000;
 /// Most reactions of hooks in one run; more means that hooks feed each other.
 const REACTIONS: u64 = 10_000;
 
@@ -107,7 +106,7 @@ pub struct Machine {
     pub(super) started: Option<Instant>,
     /// When the run had all that it needs.
     pub(super) leased: Option<Instant>,
-    pub(super) history: VecDeque<Arc<Seen>>,
+    pub(super) history: History,
     /// How the document looks at events, where it uses the older form.
     lens: Option<Lens>,
     pub(super) book: Book,
@@ -149,7 +148,7 @@ impl Machine {
             first: Seq(0),
             started: None,
             leased: None,
-            history: VecDeque::new(),
+            history: History::default(),
             lens,
             book: Book::default(),
             reactions: 0,
@@ -222,15 +221,8 @@ impl Machine {
         let ours = envelope.subject.phone.as_ref().is_some_and(|phone| phone.run() == Some(self.setup.run));
         self.book.observe(envelope, phone.as_ref(), ours);
         let compat = self.older_form(envelope);
-        self.history.push_back(Arc::new(Seen::new(
-            Arc::clone(envelope),
-            phone,
-            compat,
-            self.scenario.lenient,
-        )));
-        if self.history.len() > HISTORY {
-            self.history.pop_front();
-        }
+        let seen = Seen::new(Arc::clone(envelope), phone, compat, self.scenario.lenient);
+        self.history.push(Arc::new(seen));
         match &self.phase {
             Phase::Provisioning(_) => self.provisioning_saw(now, envelope),
             Phase::Running => self.run_saw(now),
@@ -430,7 +422,7 @@ impl Machine {
 
     /// Shows the newest event to everything that is armed.
     fn run_saw(&mut self, now: Instant) {
-        let Some(seen) = self.history.back().map(Arc::clone) else { return };
+        let Some(seen) = self.history.newest().map(Arc::clone) else { return };
         // Hooks first: what they begin to expect must keep the run open when this event ends the main list.
         self.fire_hooks(now, &seen);
         if matches!(self.phase, Phase::Running) {

@@ -1,6 +1,10 @@
 //! Lists of steps being executed: the main list, the initial actions and every reaction of a hook.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Bound::{Excluded, Included},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -9,7 +13,7 @@ use super::{
         diagnostic::Position,
         model::{
             Action, CallRef, CallTarget, Clause, ClauseKind, EventMatcher, Expectation, Hook, PhoneRef,
-            Refusal, Scope, Since, Step,
+            Refusal, Scenario, Scope, Since, Step,
         },
     },
     book::Phase as CallPhase,
@@ -52,9 +56,21 @@ pub(super) struct List {
 
 #[derive(Debug)]
 enum Waiting {
-    Command { args: Value },
-    Pause { until: Instant },
-    Watching { watch: Box<Watch>, until: Instant, goal: Goal, expected: String, key: String },
+    Command {
+        args: Value,
+    },
+    Pause {
+        until: Instant,
+    },
+    Watching {
+        watch: Box<Watch>,
+        until: Instant,
+        goal: Goal,
+        expected: String,
+        key: String,
+        /// Events that met an earlier expectation of the same words.
+        used: Vec<Seq>,
+    },
 }
 
 /// What a watch is for.
@@ -71,6 +87,33 @@ impl List {
         match &self.waiting {
             Some(Waiting::Pause { until } | Waiting::Watching { until, .. }) => Some(*until),
             Some(Waiting::Command { .. }) | None => None,
+        }
+    }
+
+    /// Returns the step that is executed or is next; none when the list is done.
+    fn step<'a>(&self, scenario: &'a Scenario) -> Option<&'a Step> {
+        self.which.steps(scenario).get(self.next)
+    }
+
+    /// Tells whether what the list watches has come to something before its time is over.
+    fn is_decided(&self) -> bool {
+        let Some(Waiting::Watching { watch, goal, .. }) = &self.waiting else { return false };
+        match (goal, watch.progress()) {
+            (Goal::Presence { .. }, Progress::Met(_) | Progress::Lost(..)) => true,
+            (Goal::Absence, Progress::Met(_)) => true,
+            (Goal::Presence { .. } | Goal::Absence, Progress::Open | Progress::Lost(..)) => false,
+        }
+    }
+}
+
+impl Which {
+    fn steps(self, scenario: &Scenario) -> &[Step] {
+        match self {
+            Self::Hook(index) => {
+                scenario.hooks.get(index).map(|hook| hook.then.as_slice()).unwrap_or_default()
+            }
+            Self::Initial => &scenario.initial_actions,
+            Self::Main => &scenario.steps,
         }
     }
 }
@@ -125,26 +168,17 @@ impl Machine {
         self.advance(now, id, list);
     }
 
-    fn steps_of(&self, which: Which) -> &[Step] {
-        match which {
-            Which::Hook(index) => {
-                self.scenario.hooks.get(index).map(|hook| hook.then.as_slice()).unwrap_or_default()
-            }
-            Which::Initial => &self.scenario.initial_actions,
-            Which::Main => &self.scenario.steps,
-        }
-    }
-
     /// Executes steps until one has to wait.
     fn advance(&mut self, now: Instant, id: ListId, mut list: List) {
+        let scenario = Arc::clone(&self.scenario);
         loop {
             if !matches!(self.phase, Phase::Running) {
                 return;
             }
-            let Some(step) = self.steps_of(list.which).get(list.next).cloned() else {
+            let Some(step) = list.step(&scenario) else {
                 return self.list_over(now, list.which, true);
             };
-            match self.begin_step(now, id, &mut list, &step) {
+            match self.begin_step(now, id, &mut list, step) {
                 Flow::Next => list.next += 1,
                 Flow::Wait => {
                     self.lists.insert(id, list);
@@ -169,7 +203,7 @@ impl Machine {
 
     /// Tells whether a list has something left to find out; ending the run before would hide a failure.
     fn still_expects(&self, list: &List) -> bool {
-        let rest = self.steps_of(list.which).get(list.next..).unwrap_or_default();
+        let rest = list.which.steps(&self.scenario).get(list.next..).unwrap_or_default();
         rest.iter().any(|step| step.action.finds_out())
     }
 
@@ -340,74 +374,70 @@ impl Machine {
             list.used.iter().filter(|(words, _)| *words == clause.words).map(|(_, seq)| *seq).collect();
         // An absence begins now; a presence may have happened since the last command.
         let since = if matches!(goal, Goal::Absence) { self.newest } else { list.since };
-        for seen in &self.history {
+        for seen in self.history.of_kinds(&|sample| watch.looks_at(sample)) {
             let look = Look { captures: &self.names.calls, counts: seen.seq() > since, used: &used };
             watch.see(seen, look);
         }
         watch.past_is_over();
         let key = clause.words.clone();
-        list.waiting = Some(Waiting::Watching { watch, until: now + within, goal, expected, key });
+        list.waiting = Some(Waiting::Watching { watch, until: now + within, goal, expected, key, used });
         self.conclude_watch(list, step, false)
     }
 
     /// Says what a watch has come to; `over` means that its time has passed.
     fn conclude_watch(&mut self, list: &mut List, step: &Step, over: bool) -> Flow {
-        let Some(Waiting::Watching { watch, goal, expected, key, .. }) = &mut list.waiting else {
-            return Flow::Wait;
-        };
-        if over {
+        if over && let Some(Waiting::Watching { watch, .. }) = &mut list.waiting {
             watch.time_is_over(self.newest);
         }
-        let (goal_is_presence, expected, key) =
-            (matches!(goal, Goal::Presence { .. }), expected.clone(), key.clone());
-        match (goal_is_presence, watch.progress().clone()) {
-            (true, Progress::Met(by)) => {
-                if let (Goal::Presence { capture: Some(name) }, Some(call)) = (goal, watch.call()) {
-                    self.names.calls.insert(name.clone(), call);
+        if !over && !list.is_decided() {
+            return Flow::Wait;
+        }
+        let Some(Waiting::Watching { watch, goal, expected, key, .. }) = list.waiting.take() else {
+            return Flow::Wait;
+        };
+        match (goal, watch.progress().clone()) {
+            (Goal::Presence { capture }, Progress::Met(by)) => {
+                if let (Some(name), Some(call)) = (capture, watch.call()) {
+                    self.names.calls.insert(name, call);
                 }
                 list.used.push((key, by));
                 self.expectation_held(list, step, expected, Some(by))
             }
-            (true, Progress::Lost(by, words)) => {
+            (Goal::Presence { .. }, Progress::Lost(by, words)) => {
                 self.expectation_failed(list, step, &expected, words, Some(by))
             }
-            (true, Progress::Open) if over => {
-                let (by, instead) = self.what_came_instead(list);
+            (Goal::Presence { .. }, Progress::Open) => {
+                let (by, instead) = self.what_came_instead(&watch, list.since);
                 self.expectation_failed(list, step, &expected, instead, by)
             }
-            (false, Progress::Met(by)) => {
+            (Goal::Absence, Progress::Met(by)) => {
                 let words = self.words_of(by);
                 self.expectation_failed(list, step, &expected, words, Some(by))
             }
-            (false, _) if over => self.expectation_held(list, step, expected, None),
-            (true | false, _) => Flow::Wait,
+            (Goal::Absence, Progress::Open | Progress::Lost(..)) => {
+                self.expectation_held(list, step, expected, None)
+            }
         }
     }
 
     fn words_of(&self, seq: Seq) -> String {
-        let found = self.history.iter().rev().find(|seen| seen.seq() == seq);
-        found.map_or_else(|| format!("event {seq}"), |seen| seen.words())
+        self.history.at(seq).map_or_else(|| format!("event {seq}"), |seen| seen.words())
     }
 
-    /// Finds the event that comes nearest to what a list waits for.
-    fn what_came_instead(&self, list: &List) -> (Option<Seq>, String) {
-        let Some(Waiting::Watching { watch, .. }) = &list.waiting else {
-            return (None, "nothing".to_owned());
-        };
+    /// Finds the event after `since` that comes nearest to what is watched for.
+    fn what_came_instead(&self, watch: &Watch, since: Seq) -> (Option<Seq>, String) {
         if let Some((seq, words)) = watch.instead() {
             return (Some(seq), words);
         }
-        let last = self.history.iter().rev().find(|seen| {
-            seen.seq() > list.since && seen.is_telling() && watch.concerns(seen, &self.names.calls)
-        });
+        let mut recent = self.history.iter().rev().take_while(|seen| seen.seq() > since);
+        let last = recent.find(|seen| seen.is_telling() && watch.concerns(seen, &self.names.calls));
         match last {
             Some(seen) => (Some(seen.seq()), format!("nothing like it; the last was {}", seen.words())),
             None => (None, "nothing happened there".to_owned()),
         }
     }
 
-    fn expectation_held(&mut self, list: &mut List, step: &Step, expected: String, by: Option<Seq>) -> Flow {
-        list.waiting = None;
+    fn expectation_held(&mut self, list: &List, step: &Step, expected: String, by: Option<Seq>) -> Flow {
         let cause = self.cause(&list.name);
         let event = RunEvent::ExpectationMet { expectation: expected, at: step.at.text(), by };
         self.append(None, cause, event);
@@ -418,13 +448,12 @@ impl Machine {
 
     fn expectation_failed(
         &mut self,
-        list: &mut List,
+        list: &List,
         step: &Step,
         expected: &str,
         instead: String,
         by: Option<Seq>,
     ) -> Flow {
-        list.waiting = None;
         self.fail(&list.name, step.at, expected.to_owned(), instead, by);
         Flow::Abort
     }
@@ -506,21 +535,19 @@ impl Machine {
 
     /// Shows an event to every list that waits for one.
     pub(super) fn lists_saw(&mut self, now: Instant, seen: &Seen) {
-        for id in self.lists.keys().copied().collect::<Vec<_>>() {
-            let Some(mut list) = self.lists.remove(&id) else { continue };
-            let used: Vec<Seq> = match &list.waiting {
-                Some(Waiting::Watching { key, .. }) => {
-                    list.used.iter().filter(|(words, _)| words == key).map(|(_, seq)| *seq).collect()
-                }
-                Some(Waiting::Command { .. } | Waiting::Pause { .. }) | None => Vec::new(),
-            };
-            let Some(Waiting::Watching { watch, .. }) = &mut list.waiting else {
-                self.lists.insert(id, list);
-                continue;
-            };
+        // Lists that begin meanwhile have looked back at this event.
+        let Some(newest) = self.lists.last_key_value().map(|(id, _)| *id) else { return };
+        let mut last = 0;
+        while let Some((id, list)) = self.lists.range_mut((Excluded(last), Included(newest))).next() {
+            last = *id;
+            let Some(Waiting::Watching { watch, used, .. }) = &mut list.waiting else { continue };
             let counts = seen.seq() > list.since;
-            watch.see(seen, Look { captures: &self.names.calls, counts, used: &used });
-            self.resume(now, id, list, false);
+            watch.see(seen, Look { captures: &self.names.calls, counts, used });
+            if list.is_decided()
+                && let Some(list) = self.lists.remove(&last)
+            {
+                self.resume(now, last, list, false);
+            }
         }
     }
 
@@ -543,8 +570,9 @@ impl Machine {
     }
 
     fn resume(&mut self, now: Instant, id: ListId, mut list: List, over: bool) {
-        let Some(step) = self.steps_of(list.which).get(list.next).cloned() else { return };
-        match self.conclude_watch(&mut list, &step, over) {
+        let scenario = Arc::clone(&self.scenario);
+        let Some(step) = list.step(&scenario) else { return };
+        match self.conclude_watch(&mut list, step, over) {
             Flow::Next => {
                 list.next += 1;
                 self.advance(now, id, list);
@@ -559,7 +587,8 @@ impl Machine {
     /// Takes the outcome of a list's command.
     pub(super) fn command_done(&mut self, now: Instant, id: ListId, outcome: Result<Outcome, Rejection>) {
         let Some(mut list) = self.lists.remove(&id) else { return };
-        let Some(step) = self.steps_of(list.which).get(list.next).cloned() else { return };
+        let scenario = Arc::clone(&self.scenario);
+        let Some(step) = list.step(&scenario) else { return };
         let args = match list.waiting.take() {
             Some(Waiting::Command { args }) => args,
             Some(Waiting::Pause { .. } | Waiting::Watching { .. }) | None => json!({}),
@@ -571,17 +600,17 @@ impl Machine {
                 }
                 Flow::Next
             }
-            (Err(rejection), Some(Refusal::Any)) => self.refused_as_it_must(&list, &step, &rejection),
+            (Err(rejection), Some(Refusal::Any)) => self.refused_as_it_must(&list, step, &rejection),
             (Err(rejection), Some(Refusal::With(code))) if rejection.code == code => {
-                self.refused_as_it_must(&list, &step, &rejection)
+                self.refused_as_it_must(&list, step, &rejection)
             }
             (Ok(_), Some(_)) => {
                 let error = "it was accepted but must be refused";
-                self.step_failed(&list, &step, &args, None, error)
+                self.step_failed(&list, step, &args, None, error)
             }
             (Err(rejection), Some(Refusal::With(_)) | None) => {
                 let error = self.names.inside(&format!("{rejection} ({})", rejection.code));
-                self.step_failed(&list, &step, &args, None, &error)
+                self.step_failed(&list, step, &args, None, &error)
             }
         };
         match flow {
@@ -612,13 +641,14 @@ impl Machine {
         } else {
             format!("the run's time of {} was over", show(self.scenario.timeout))
         };
+        let scenario = Arc::clone(&self.scenario);
         let lists = std::mem::take(&mut self.lists);
         for list in lists.values() {
-            let Some(step) = self.steps_of(list.which).get(list.next).cloned() else { continue };
+            let Some(step) = list.step(&scenario) else { continue };
             match &list.waiting {
-                Some(Waiting::Watching { expected, goal, .. }) => {
+                Some(Waiting::Watching { watch, expected, goal, .. }) => {
                     let (by, instead) = match goal {
-                        Goal::Presence { .. } => self.what_came_instead(list),
+                        Goal::Presence { .. } => self.what_came_instead(watch, list.since),
                         Goal::Absence => (None, "it was not watched to the end".to_owned()),
                     };
                     self.fail(&list.name, step.at, expected.clone(), format!("{instead} ({why})"), by);

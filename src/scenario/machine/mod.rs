@@ -5,6 +5,7 @@
 mod book;
 mod commands;
 mod engine;
+mod history;
 mod lists;
 mod provision;
 mod seen;

@@ -8,11 +8,11 @@ use std::{
 use serde_json::{Value, json};
 
 use super::super::{
-    dialect::CompatEvent,
+    dialect::{CompatEvent, older_name},
     model::{CallRef, EventMatcher, Scope},
 };
 use crate::{
-    event::{CallEvent, Envelope, Event, MediaEvent, PhoneEvent, look_up},
+    event::{CallEvent, Envelope, Event, EventPattern, MediaEvent, PhoneEvent, RunEvent, look_up},
     id::{CallId, PhoneId, Seq},
 };
 
@@ -57,6 +57,16 @@ impl Seen {
 
     pub(super) fn seq(&self) -> Seq {
         self.envelope.seq
+    }
+
+    /// Tells whether a pattern can name events of this kind.
+    pub(super) fn may_be_named(&self, pattern: &EventPattern) -> bool {
+        // Signals have names of their own, and those are older names.
+        if matches!(self.envelope.event, Event::Run(RunEvent::Signal { .. })) {
+            return true;
+        }
+        let kind = self.envelope.event.kind();
+        pattern.matches(kind) || older_name(kind).is_some_and(|name| pattern.matches(name))
     }
 
     pub(super) fn fit(&self, matcher: &EventMatcher, captures: &Captures) -> Fit {

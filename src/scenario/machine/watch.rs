@@ -96,6 +96,28 @@ impl Watch {
         self.call
     }
 
+    /// Tells whether any event of the kind of this one can say something about the condition.
+    pub(super) fn looks_at(&self, sample: &Seen) -> bool {
+        let event = &sample.envelope.event;
+        match &self.kind {
+            Kind::Event { matcher, .. } => matcher.events.iter().any(|pattern| sample.may_be_named(pattern)),
+            Kind::Digits { .. } => matches!(event, Event::Media(MediaEvent::DigitReceived { .. })),
+            Kind::Tone { .. } => matches!(
+                event,
+                Event::Media(
+                    MediaEvent::ToneStarted { .. }
+                        | MediaEvent::ToneEnded { .. }
+                        | MediaEvent::Stopped { .. }
+                )
+            ),
+            Kind::Media { .. } => matches!(event, Event::Media(_)),
+            Kind::Ended { .. } => matches!(event, Event::Call(CallEvent::Ended { .. })),
+            Kind::All(parts) | Kind::Any(parts) | Kind::InOrder(parts) => {
+                parts.iter().any(|part| part.looks_at(sample))
+            }
+        }
+    }
+
     /// Shows one event.
     pub(super) fn see(&mut self, seen: &Seen, look: Look<'_>) {
         if self.progress != Progress::Open {
