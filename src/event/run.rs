@@ -110,6 +110,18 @@ events! {
             /// Why, in a sentence.
             error: String,
         },
+        /// An action is over. Each that was started has one such fact, unless the run ended before.
+        "run.action_finished" => ActionFinished {
+            /// The action's name.
+            action: String,
+            /// Its `run.action_started`.
+            started: Seq,
+            /// Whether it came to what it was for; if not, a fact before this one says why.
+            succeeded: bool,
+            /// Where the journal was once its command was done: what it did is between the two. Absent for what commands
+            /// nothing and for what was refused.
+            outcome: Option<Seq>,
+        },
         /// A place in the scenario was reached.
         "run.checkpoint" => Checkpoint {
             /// Its label.

@@ -121,7 +121,8 @@ fn of_run(event: &RunEvent) -> usize {
         RunEvent::ExpectationFailed { expectation, instead, .. } => {
             expectation.len().saturating_add(instead.len())
         }
-        RunEvent::Started { .. } | RunEvent::HookFired { .. } | RunEvent::Checkpoint { .. } => 0,
+        RunEvent::Started { .. } | RunEvent::HookFired { .. } => 0,
+        RunEvent::ActionFinished { .. } | RunEvent::Checkpoint { .. } => 0,
     }
 }
 

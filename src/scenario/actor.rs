@@ -357,7 +357,8 @@ impl Shell {
     fn act(&mut self, me: &ActorRef<Message>, output: Output) {
         match output {
             Output::Append { subject, cause, event } => {
-                self.journal.append(subject, cause, event);
+                let seq = self.journal.append(subject, cause, event);
+                self.machine.appended(seq);
             }
             Output::Execute { step, command, cause } => {
                 let (execute, me) = (Arc::clone(&self.execute), me.clone());

@@ -199,6 +199,11 @@ fn run(event: &RunEvent) -> String {
         RunEvent::HookFired { hook, by } => format!("{hook}, by event {by}"),
         RunEvent::ActionStarted { action, args, .. } => format!("{action} {args}"),
         RunEvent::ActionFailed { action, error, .. } => format!("{action}: {error}"),
+        RunEvent::ActionFinished { action, started, succeeded, outcome } => {
+            let how = if *succeeded { "done" } else { "not done" };
+            let by = outcome.map(|seq| format!(" by {seq}")).unwrap_or_default();
+            format!("{action} of {started} {how}{by}")
+        }
         RunEvent::Checkpoint { label } => label.clone(),
         RunEvent::Log { message } => message.clone(),
         RunEvent::Signal { name, data } => format!("{name} {data}"),

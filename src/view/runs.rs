@@ -164,6 +164,7 @@ impl RunView {
             }
             RunEvent::ExpectationMet { .. }
             | RunEvent::ActionStarted { .. }
+            | RunEvent::ActionFinished { .. }
             | RunEvent::Checkpoint { .. }
             | RunEvent::Log { .. }
             | RunEvent::Signal { .. } => {}

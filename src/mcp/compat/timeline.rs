@@ -115,6 +115,8 @@ fn run_entries(event: &RunEvent) -> Vec<Entry> {
             let data = json!({ "name": action, "args": args, "error": error });
             vec![Entry::mark("action.failed", data).of_hook(hook)]
         }
+        // The older form has no word for it.
+        RunEvent::ActionFinished { .. } => Vec::new(),
         RunEvent::Checkpoint { label } => vec![Entry::mark("checkpoint", json!({ "label": label }))],
         RunEvent::Log { message } => vec![Entry::mark("log", json!({ "message": message }))],
         RunEvent::Signal { name, data } => vec![Entry::event(format!("user.{name}"), data.clone())],

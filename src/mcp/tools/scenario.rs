@@ -117,7 +117,8 @@ fn worth_telling(envelope: &Envelope, run: RunId) -> Option<String> {
             RunEvent::Checkpoint { label } => format!("checkpoint {label}"),
             RunEvent::Log { message } => message.clone(),
             RunEvent::Finished { reason, .. } => reason.clone(),
-            RunEvent::Started { .. } | RunEvent::HookFired { .. } | RunEvent::Signal { .. } => return None,
+            RunEvent::Started { .. } | RunEvent::HookFired { .. } => return None,
+            RunEvent::ActionFinished { .. } | RunEvent::Signal { .. } => return None,
         });
     }
     let phone = envelope.subject.phone.as_ref()?.seen_by(run);

@@ -13,6 +13,7 @@ use super::{
         dialect::{CompatEvent, Lens},
         model::Scenario,
     },
+    actions::Actions,
     book::Book,
     history::History,
     lists::{List, ListId},
@@ -54,7 +55,7 @@ pub enum Output {
     Lease(Wish),
     /// It takes too long: ask no more, and report who has it with [`Machine::on_refused_lease`].
     GiveUpLease,
-    /// Append this to the journal.
+    /// Append this to the journal and report its place with [`Machine::appended`].
     Append {
         /// Whom it is about.
         subject: Subject,
@@ -120,6 +121,7 @@ pub struct Machine {
     /// Expectations that held, and how many of them by an event.
     pub(super) held: usize,
     pub(super) held_by_events: usize,
+    pub(super) actions: Actions,
     outputs: VecDeque<Output>,
     pub(super) counter: u64,
     pub(super) main_done: bool,
@@ -159,6 +161,7 @@ impl Machine {
             failures: Vec::new(),
             held: 0,
             held_by_events: 0,
+            actions: Actions::default(),
             outputs: VecDeque::new(),
             counter: 0,
             main_done: false,
@@ -307,7 +310,17 @@ impl Machine {
 
     /// Returns the next thing to do.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        while let Some(mut output) = self.outputs.pop_front() {
+            if self.actions.leaves(&mut output) {
+                return Some(output);
+            }
+        }
+        None
+    }
+
+    /// Takes the place in the journal that the fact got which was polled last.
+    pub fn appended(&mut self, seq: Seq) {
+        self.actions.appended(seq);
     }
 
     /// Returns the moment at which [`Self::on_time`] must be called, if any.

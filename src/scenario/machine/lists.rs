@@ -16,6 +16,7 @@ use super::{
             Refusal, Scenario, Scope, Since, Step,
         },
     },
+    actions::Begun,
     book::Phase as CallPhase,
     commands::{Context, Prepared, Whom},
     engine::{Machine, Phase, Purpose},
@@ -44,14 +45,16 @@ pub(super) enum Which {
 #[derive(Debug)]
 pub(super) struct List {
     which: Which,
-    name: String,
-    context: Context,
+    pub(super) name: String,
+    pub(super) context: Context,
     /// Where its newest command was issued: from here on events count.
     since: Seq,
     next: usize,
     waiting: Option<Waiting>,
     /// Events that met an expectation, with its words, since the newest command.
     used: Vec<(String, Seq)>,
+    /// The action that was started and is not over.
+    pub(super) begun: Option<Begun>,
 }
 
 #[derive(Debug)]
@@ -139,6 +142,7 @@ impl Machine {
             next: 0,
             waiting: None,
             used: Vec::new(),
+            begun: None,
         };
         self.add_list(now, list);
     }
@@ -158,6 +162,7 @@ impl Machine {
             next: 0,
             waiting: None,
             used: Vec::new(),
+            begun: None,
         };
         self.add_list(now, list);
     }
@@ -437,24 +442,26 @@ impl Machine {
         }
     }
 
-    fn expectation_held(&mut self, list: &List, step: &Step, expected: String, by: Option<Seq>) -> Flow {
+    fn expectation_held(&mut self, list: &mut List, step: &Step, expected: String, by: Option<Seq>) -> Flow {
         let cause = self.cause(&list.name);
         let event = RunEvent::ExpectationMet { expectation: expected, at: step.at.text(), by };
         self.append(None, cause, event);
         self.held += 1;
         self.held_by_events += usize::from(by.is_some());
+        self.action_over(list, true);
         Flow::Next
     }
 
     fn expectation_failed(
         &mut self,
-        list: &List,
+        list: &mut List,
         step: &Step,
         expected: &str,
         instead: String,
         by: Option<Seq>,
     ) -> Flow {
         self.fail(&list.name, step.at, expected.to_owned(), instead, by);
+        self.action_over(list, false);
         Flow::Abort
     }
 
@@ -495,25 +502,9 @@ impl Machine {
         Flow::Next
     }
 
-    fn note_action(&mut self, list: &List, step: &Step, args: &Value, subject: Option<Subject>) {
-        let event = RunEvent::ActionStarted {
-            action: step.name.clone(),
-            args: args.clone(),
-            hook: list.name.clone(),
-            at: step.at.text(),
-        };
-        let subject = subject.unwrap_or_else(|| Subject {
-            phone: list.context.phone.clone(),
-            call: list.context.call,
-            run: None,
-        });
-        let cause = self.cause(&list.name);
-        self.append(Some(subject), cause, event);
-    }
-
     fn step_failed(
         &mut self,
-        list: &List,
+        list: &mut List,
         step: &Step,
         args: &Value,
         subject: Option<Subject>,
@@ -530,6 +521,7 @@ impl Machine {
         self.append(subject, cause, event);
         let expected = format!("'{}' to work", step.name);
         self.failures.push(Failure { at: step.at, expected, instead: error.to_owned() });
+        self.action_over(list, false);
         Flow::Abort
     }
 
@@ -562,6 +554,7 @@ impl Machine {
             if matches!(list.waiting, Some(Waiting::Pause { .. })) {
                 list.waiting = None;
                 list.next += 1;
+                self.action_over(&mut list, true);
                 self.advance(now, id, list);
             } else {
                 self.resume(now, id, list, true);
@@ -593,24 +586,28 @@ impl Machine {
             Some(Waiting::Command { args }) => args,
             Some(Waiting::Pause { .. } | Waiting::Watching { .. }) | None => json!({}),
         };
+        if let (Some(begun), Ok(outcome)) = (&mut list.begun, &outcome) {
+            begun.outcome = Some(outcome.seq);
+        }
         let flow = match (outcome, step.refused) {
             (Ok(outcome), None) => {
                 if let (Action::Do { capture: Some(name), .. }, Some(call)) = (&step.action, outcome.call) {
                     self.names.calls.insert(name.clone(), call);
                 }
+                self.action_over(&mut list, true);
                 Flow::Next
             }
-            (Err(rejection), Some(Refusal::Any)) => self.refused_as_it_must(&list, step, &rejection),
+            (Err(rejection), Some(Refusal::Any)) => self.refused_as_it_must(&mut list, step, &rejection),
             (Err(rejection), Some(Refusal::With(code))) if rejection.code == code => {
-                self.refused_as_it_must(&list, step, &rejection)
+                self.refused_as_it_must(&mut list, step, &rejection)
             }
             (Ok(_), Some(_)) => {
                 let error = "it was accepted but must be refused";
-                self.step_failed(&list, step, &args, None, error)
+                self.step_failed(&mut list, step, &args, None, error)
             }
             (Err(rejection), Some(Refusal::With(_)) | None) => {
                 let error = self.names.inside(&format!("{rejection} ({})", rejection.code));
-                self.step_failed(&list, step, &args, None, &error)
+                self.step_failed(&mut list, step, &args, None, &error)
             }
         };
         match flow {
@@ -622,7 +619,7 @@ impl Machine {
         }
     }
 
-    fn refused_as_it_must(&mut self, list: &List, step: &Step, rejection: &Rejection) -> Flow {
+    fn refused_as_it_must(&mut self, list: &mut List, step: &Step, rejection: &Rejection) -> Flow {
         let expected = format!("'{}' to be refused", step.name);
         let words = self.names.inside(&format!("{expected}: {rejection}"));
         let cause = self.cause(&list.name);
@@ -631,6 +628,7 @@ impl Machine {
         self.append(None, cause, event);
         self.held += 1;
         self.held_by_events += 1;
+        self.action_over(list, true);
         Flow::Next
     }
 

@@ -2,6 +2,7 @@
 //!
 //! No task, no clock, no journal: the same machine runs live, in tests and over recorded journals.
 
+mod actions;
 mod book;
 mod commands;
 mod engine;

@@ -341,6 +341,9 @@ fn samples() -> Vec<Envelope> {
     for event in name_events() {
         add(&phone, Cause::Network, event.into());
     }
+    let (action, started, outcome) = (s("make_call"), Seq(40), Some(Seq(42)));
+    let finished = RunEvent::ActionFinished { action, started, succeeded: true, outcome };
+    add(&run, Cause::Run { run: RunId(1), hook: s("steps") }, finished.into());
     let at = "2026-01-02T03:04:05.678901Z".parse().unwrap();
     let numbered = events.into_iter().zip(1..);
     numbered.map(|((subject, cause, event), n)| Envelope { seq: Seq(n), at, subject, cause, event }).collect()

@@ -1,11 +1,12 @@
 //! Steps, expectations, phones of the run's own, verdicts.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::world::{World, ended, established, incoming, setup, tone};
 use crate::{
     command::Code,
-    event::{EndCause, MediaEvent, MediaStatistics, Party, PhoneEvent, Verdict},
+    event::{EndCause, Event, MediaEvent, MediaStatistics, Party, PhoneEvent, RunEvent, Verdict},
+    id::Seq,
     scenario::machine::Ending,
 };
 
@@ -492,4 +493,42 @@ steps:
     let mut world = World::run(text);
     world.call("a", 1, established());
     assert_eq!(world.verdict(), "passed: all 3 expectations held");
+}
+
+#[test]
+fn the_end_of_each_action_names_its_beginning_and_where_its_command_left_the_journal() {
+    let mut world = World::run(
+        "phones: {a: {}, b: {}}\nsteps: [{make_call: {phone: a, to: '${b}', as: out}}, {expect: {event: call.placed, within: 5s}}, {wait: 1s}, {hangup: $out}, {hangup: {call: call-99, refused: true}}]\n",
+    );
+    world.obliging = false;
+    world.seconds(2).accept().refuse(Code::NotFound);
+    let (mut open, mut joined) = (BTreeMap::new(), Vec::new());
+    for envelope in &world.journal {
+        if let Event::Run(RunEvent::ActionStarted { action, .. }) = &envelope.event {
+            open.insert(envelope.seq, (action.clone(), envelope.subject.clone()));
+        }
+        let Event::Run(RunEvent::ActionFinished { action, started, succeeded, outcome }) = &envelope.event
+        else {
+            continue;
+        };
+        let begun = open.remove(started).expect("its beginning is before it, and ends once");
+        assert_eq!(begun, (action.clone(), envelope.subject.clone()));
+        let of_command = |end: Seq| {
+            let between = world.journal.iter().filter(|fact| *started < fact.seq && fact.seq <= end);
+            between.map(|fact| fact.event.kind()).collect::<Vec<_>>()
+        };
+        joined.push((action.clone(), *succeeded, outcome.map(of_command)));
+    }
+    assert!(open.is_empty(), "{open:?}");
+    let done = |action: &str, facts: Option<Vec<&'static str>>| (action.to_owned(), true, facts);
+    assert_eq!(
+        joined,
+        [
+            done("make_call", Some(vec!["call.placed"])),
+            done("expect", None),
+            done("wait", None),
+            done("hangup", Some(vec!["call.ended"])),
+            done("hangup", None),
+        ]
+    );
 }

@@ -196,7 +196,8 @@ impl World {
             match self.machine.poll_output() {
                 None => return,
                 Some(Output::Append { subject, cause, event }) => {
-                    self.append_because(subject, cause, event);
+                    let seq = self.append_because(subject, cause, event);
+                    self.machine.appended(seq);
                 }
                 Some(Output::Lease(wish)) => {
                     let chosen = wish.choose(|_| true).expect("everything is free");
@@ -302,6 +303,10 @@ impl World {
             RunEvent::HookFired { hook, by } => format!("fired {hook} by {by}"),
             RunEvent::ActionStarted { action, hook, .. } => format!("{hook}: {action}"),
             RunEvent::ActionFailed { action, error, .. } => format!("failed {action}: {error}"),
+            RunEvent::ActionFinished { action, started, succeeded, outcome } => {
+                let (how, by) = (if *succeeded { "done" } else { "not done" }, outcome.map(|seq| seq.0));
+                format!("{action} of {started} {how} {by:?}")
+            }
             RunEvent::Log { message } => format!("log {message}"),
             RunEvent::ExpectationMet { expectation, .. } => format!("held {expectation}"),
             RunEvent::ExpectationFailed { expectation, instead, .. } => {
