@@ -73,14 +73,7 @@ fn not_ready(output: &mut Output, reason: &str) -> io::Result<Exit> {
 /// Returns what the tools work with.
 fn services(node: &Node, lease_wait: Duration, closing: CancellationToken) -> Services {
     let board = Arc::new(node.switchboard().clone());
-    let engine = ScenarioEngine {
-        execute: board.clone(),
-        journal: node.journal().clone(),
-        views: node.views().clone(),
-        pool: node.switchboard().pool().clone(),
-        lease_wait,
-        profile: node.profile().cloned(),
-    };
+    let engine = ScenarioEngine { host: board.clone(), lease_wait, profile: node.profile().cloned() };
     Services {
         execute: board,
         journal: node.journal().clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Code, CommandKind};
 use crate::{
     event::{CallPhase, Direction},
-    id::{CallId, PhoneId},
+    id::{CallId, PhoneId, RunId},
 };
 
 /// What stood against a command.
@@ -35,6 +35,9 @@ pub enum Refused {
         /// Whose it was said to be.
         named: PhoneId,
     },
+    /// There is no such run, or it is over.
+    #[error("there is no {0}, or it is over")]
+    NoRun(RunId),
     /// There is no such connector.
     #[error("there is no connector '{0}'")]
     NoConnector(String),
@@ -172,6 +175,9 @@ pub enum Refused {
     /// The process has as many phones as it may.
     #[error("there are {0} phones already")]
     Phones(usize),
+    /// The process has as many runs as it may.
+    #[error("{0} runs go on, and the limit of runs is {0}: wait until one ends")]
+    Runs(usize),
     /// No port for media is free.
     #[error("no media port is free: {why}")]
     NoMediaPort {
@@ -194,6 +200,14 @@ pub enum Refused {
     ConnectorNotStarted {
         /// Which.
         connector: String,
+        /// Why not.
+        why: String,
+    },
+    /// The run did not come about.
+    #[error("{run} cannot start: {why}")]
+    RunNotStarted {
+        /// Which.
+        run: RunId,
         /// Why not.
         why: String,
     },
@@ -226,6 +240,7 @@ impl Refused {
     pub const fn code(&self) -> Code {
         match self {
             Self::NoPhone(_) | Self::NoCall(_) | Self::NoCallOf(_) | Self::NoConnector(_) => Code::NotFound,
+            Self::NoRun(_) => Code::NotFound,
             Self::FileNotRead { .. } => Code::NotFound,
             Self::WrongPhase { .. } | Self::NoMedia | Self::ChangePending => Code::WrongState,
             Self::DigitsNotTaken { .. } | Self::SoundOvertaken => Code::WrongState,
@@ -237,13 +252,13 @@ impl Refused {
             Self::BadTransport { .. } | Self::BadDomain { .. } => Code::InvalidArgument,
             Self::NoAddressOfRecord { .. } | Self::SrtpNotBuilt => Code::InvalidArgument,
             Self::CallsOfPhone { .. } | Self::Calls(_) | Self::Phones(_) => Code::LimitReached,
-            Self::DigitsWaiting(_) => Code::LimitReached,
+            Self::DigitsWaiting(_) | Self::Runs(_) => Code::LimitReached,
             Self::NoAnswer(_) => Code::TimedOut,
             Self::ConferenceNotBuilt(_) | Self::NotResolved { .. } => Code::Unavailable,
             Self::NoMediaPort { .. } | Self::PasswordNotKept { .. } => Code::Unavailable,
             Self::PhoneNotStarted { .. } | Self::ConnectorNotStarted { .. } => Code::Unavailable,
             Self::PhoneLeaves(_) | Self::JustEnded | Self::ShuttingDown => Code::Unavailable,
-            Self::Broke { .. } => Code::Unavailable,
+            Self::RunNotStarted { .. } | Self::Broke { .. } => Code::Unavailable,
         }
     }
 }

@@ -7,13 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::runs::{NotStarted, Runs, Validation};
 use crate::{
-    command::Execute,
-    config::{PbxProfile, Pool},
+    config::PbxProfile,
     event::Cause,
-    journal::Journal,
-    scenario::{self, Diagnostic, Known, Level, Reading, Segment},
+    scenario::{self, Diagnostic, Host, Known, Level, Reading, Segment, Terms},
     suite::Attempt,
-    view::Views,
 };
 
 /// Name of a document that could not be read.
@@ -21,14 +18,8 @@ const UNREADABLE: &str = "<parse-failed>";
 
 /// Runs scenarios with the phones of this process.
 pub struct ScenarioEngine {
-    /// The door for commands.
-    pub execute: Arc<dyn Execute>,
-    /// The event log.
-    pub journal: Journal,
-    /// Its folds.
-    pub views: Views,
-    /// Where runs get their identities, accounts and phones.
-    pub pool: Pool,
+    /// Where runs live.
+    pub host: Arc<dyn Host>,
     /// How long a run waits for accounts and phones that other runs have.
     pub lease_wait: Duration,
     /// The phone system that scenarios make phones for; none where phones exist already.
@@ -53,25 +44,12 @@ impl ScenarioEngine {
         let reading = self.read(document);
         let validation = validation_of(&reading);
         let (true, Some(mut scenario)) = (reading.is_runnable(), reading.scenario) else {
-            return Err(NotStarted { validation });
+            return Err(NotStarted::Mistakes(validation));
         };
         scenario.timeout = timeout.unwrap_or(scenario.timeout);
-        let context = scenario::Context {
-            execute: Arc::clone(&self.execute),
-            journal: self.journal.clone(),
-            views: self.views.clone(),
-            profile: self.profile.clone(),
-            pool: self.pool.clone(),
-            lease_wait: self.lease_wait,
-            cause,
-            create_listed: false,
-        };
-        Attempt::begin(&context, scenario, 1).await.map_err(|error| NotStarted {
-            validation: Validation {
-                issues: vec![json!({ "kind": "engine", "msg": error.to_string() })],
-                ..validation
-            },
-        })
+        let terms =
+            Terms { profile: self.profile.clone(), lease_wait: self.lease_wait, cause, create_listed: false };
+        Attempt::begin(&*self.host, scenario, terms, 1).await.map_err(NotStarted::Refused)
     }
 }
 

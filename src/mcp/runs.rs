@@ -5,7 +5,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 use rmcp::model::JsonObject;
 use serde_json::Value;
 
-use crate::{event::Cause, suite::Attempt};
+use crate::{command::Rejection, event::Cause, suite::Attempt};
 
 /// What a check of a scenario found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,12 +18,15 @@ pub struct Validation {
     pub warnings: Vec<Value>,
 }
 
-/// Why a run did not begin: the mistakes in the document.
+/// Why a run did not begin.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("the scenario has {} mistakes", validation.issues.len())]
-pub struct NotStarted {
-    /// What the check found.
-    pub validation: Validation,
+pub enum NotStarted {
+    /// The document has mistakes.
+    #[error("the scenario has {} mistakes", .0.issues.len())]
+    Mistakes(Validation),
+    /// No run can begin now.
+    #[error(transparent)]
+    Refused(Rejection),
 }
 
 /// The scenario engine, seen from a surface.
@@ -64,6 +67,6 @@ impl Runs for NoRuns {
         _: Option<Duration>,
         _: Cause,
     ) -> Pin<Box<dyn Future<Output = Result<Attempt, NotStarted>> + Send + '_>> {
-        Box::pin(async { Err(NotStarted { validation: Self::refusal() }) })
+        Box::pin(async { Err(NotStarted::Mistakes(Self::refusal())) })
     }
 }

@@ -4,12 +4,18 @@
 //! started however the run ends.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, MessagingErr};
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit},
+    task::JoinHandle,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     machine::{Ending, ExistingPhone, Machine, Output, Setup, StepId},
@@ -22,8 +28,32 @@ use crate::{
     id::{PhoneId, RunId, Seq},
     journal::{Gone, Journal, More, Query, Reader},
     view::{RunEnd, RunView, Views},
-    wall::Wall,
 };
+
+/// How a run is to be made, as whoever asks for it says.
+#[derive(Clone)]
+pub struct Terms {
+    /// The phone system that phones are made for; none where phones exist already.
+    pub profile: Option<PbxProfile>,
+    /// How long the run waits for accounts and phones that others have.
+    pub lease_wait: Duration,
+    /// Who asked for it.
+    pub cause: Cause,
+    /// Whether phones that are only listed by name are made as well when they do not exist.
+    pub create_listed: bool,
+}
+
+/// Where runs live: they are started there, kept within bounds, and cleaned up behind if they break.
+pub trait Host: Send + Sync {
+    /// Starts a run; `run.started` is in the journal when it returns.
+    ///
+    /// Errors are rejections: too many runs, or the process is about to end.
+    fn start_run(
+        &self,
+        scenario: Scenario,
+        terms: Terms,
+    ) -> Pin<Box<dyn Future<Output = Result<RunHandle, Rejection>> + Send + '_>>;
+}
 
 /// What a run needs of the program.
 #[derive(Clone)]
@@ -34,26 +64,20 @@ pub struct Context {
     pub journal: Journal,
     /// Its folds.
     pub views: Views,
-    /// The phone system that phones are made for; none where phones exist already.
-    pub profile: Option<PbxProfile>,
     /// Where runs get their identities, accounts and phones.
     pub pool: Pool,
-    /// How long a run waits for accounts and phones that others have.
-    pub lease_wait: Duration,
-    /// Who asked for it.
-    pub cause: Cause,
-    /// Whether phones that are only listed by name are made as well when they do not exist.
-    pub create_listed: bool,
+    /// How the run is to be made.
+    pub terms: Terms,
 }
 
 /// A run that has begun.
 pub struct RunHandle {
     run: RunId,
     after: Seq,
-    actor: ActorRef<Message>,
-    over: JoinHandle<()>,
+    canceler: Canceler,
+    over: CancellationToken,
+    journal: Journal,
     views: Views,
-    wall: Wall,
 }
 
 /// A run that is over.
@@ -70,13 +94,14 @@ pub struct RunSummary {
 }
 
 /// Stops a run from elsewhere.
-#[derive(Clone)]
-pub struct Canceler(ActorRef<Message>);
+#[derive(Clone, Default)]
+pub struct Canceler(Arc<OnceLock<ActorRef<RunMessage>>>);
 
 impl Canceler {
     /// Stops the run: what it started is ended, then [`RunHandle::wait`] returns. A finished run stays as it is.
     pub fn cancel(&self, reason: impl Into<String>) {
-        if self.0.cast(Message::Cancel(reason.into())).is_err() {
+        let told = self.0.get().map(|actor| actor.cast(RunMessage::Cancel(reason.into())));
+        if !matches!(told, Some(Ok(()))) {
             tracing::debug!("the run is over already");
         }
     }
@@ -95,121 +120,153 @@ impl RunHandle {
         self.after
     }
 
+    /// Returns the journal that tells of it.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Returns the folds of that journal.
+    #[must_use]
+    pub const fn views(&self) -> &Views {
+        &self.views
+    }
+
     /// Returns what stops the run from elsewhere.
     #[must_use]
     pub fn canceler(&self) -> Canceler {
-        Canceler(self.actor.clone())
+        self.canceler.clone()
+    }
+
+    /// Lets the run's actor panic.
+    #[cfg(test)]
+    pub(crate) fn fail(&self) {
+        self.canceler.0.get().unwrap().cast(RunMessage::Fail).unwrap();
     }
 
     /// Waits until the run is over and nothing of it is left.
     pub async fn wait(self) -> RunSummary {
-        if let Err(error) = self.over.await {
-            tracing::error!(run = %self.run, %error, "a run was not cleaned up");
-        }
-        let unknown = || Arc::new(RunView::unknown(self.run, self.wall.now()));
+        self.over.cancelled().await;
+        let unknown = || Arc::new(RunView::unknown(self.run, self.journal.wall().now()));
         let run = self.views.run(self.run).unwrap_or_else(unknown);
         let RunEnd { verdict, reason, elapsed, .. } = run.outcome();
         RunSummary { verdict, reason, elapsed, run }
     }
 }
 
-/// A run's actor could not be started.
-#[derive(Debug, thiserror::Error)]
-#[error("the run's actor did not start")]
-pub struct NotStarted(#[from] ractor::SpawnErr);
-
-/// Starts a run; `run.started` is in the journal when it returns.
-///
-/// # Errors
-/// The actor could not be started.
-pub async fn start(scenario: Scenario, context: Context) -> Result<RunHandle, NotStarted> {
-    let scenario = Arc::new(scenario);
-    let run = context.pool.new_run();
-    let after = context.journal.head();
-    let guard = Guard {
-        execute: Arc::clone(&context.execute),
-        journal: context.journal.clone(),
-        views: context.views.clone(),
-        run,
-        leased: Leased::default(),
-    };
-    let leased = Arc::clone(&guard.leased);
-    let (views, wall) = (context.views.clone(), context.journal.wall());
-    let arguments = Arguments { scenario, context, run, leased, after };
-    let (actor, joined) = Actor::spawn(None, RunActor, arguments).await?;
-    let over = tokio::spawn(guard.watch(joined));
-    Ok(RunHandle { run, after, actor, over, views, wall })
+/// What a run has that others wait for: given back once nothing of the run is left.
+#[derive(Default)]
+struct Held {
+    lease: Option<Lease>,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
-/// What a run has of the pool, shared by its actor and its guard: given back once nothing of the run is left.
-type Leased = Arc<Mutex<Option<Lease>>>;
-
-/// Cleans up after a runner that broke without saying its verdict.
-struct Guard {
-    execute: Arc<dyn Execute>,
-    journal: Journal,
-    views: Views,
-    run: RunId,
-    leased: Leased,
-}
-
-impl Guard {
-    async fn watch(self, joined: JoinHandle<()>) {
-        if let Err(error) = joined.await {
-            tracing::error!(run = %self.run, %error, "a runner's task failed");
-        }
-        if self.views.run(self.run).is_some_and(|run| run.end.is_some()) {
-            return;
-        }
-        tracing::error!(run = %self.run, "a runner broke");
-        let cause = Cause::Run { run: self.run, hook: "teardown".to_owned() };
-        let ours = |phone: &PhoneId| phone.run() == Some(self.run);
-        let phones: Vec<PhoneId> = self.views.phones().iter().map(|phone| phone.id.clone()).collect();
-        for phone in phones.into_iter().filter(ours) {
-            let command = Command::Node(NodeCommand::DropPhone { phone, hang_up: true });
-            if let Err(error) = self.execute.execute(command, cause.clone()).await {
-                tracing::warn!(%error, "a phone of a broken run could not be dropped");
-            }
-        }
-        let event = RunEvent::Finished {
-            verdict: Verdict::Error,
-            reason: "the runner broke".to_owned(),
-            elapsed_ms: 0,
-            ending: Some(Ending::Broken),
-            idle_hooks: Vec::new(),
-            left_over: Vec::new(),
-        };
-        give_back(&self.leased);
-        self.journal.append(Subject::run(self.run), cause, event);
+impl Held {
+    fn give_back(held: &Mutex<Self>) {
+        let held = std::mem::take(&mut *held.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(held);
     }
 }
 
-fn give_back(leased: &Leased) {
-    let lease = leased.lock().unwrap_or_else(PoisonError::into_inner).take();
-    drop(lease);
-}
-
-struct RunActor;
-
-struct Arguments {
+/// Starts one run, and cleans up behind it if it breaks.
+#[derive(Clone)]
+pub struct RunArguments {
     scenario: Arc<Scenario>,
     context: Context,
     run: RunId,
-    leased: Leased,
     after: Seq,
+    begun: tokio::time::Instant,
+    held: Arc<Mutex<Held>>,
+    canceler: Canceler,
+    /// The run is over once the last of these is gone.
+    over: Arc<DropGuard>,
 }
 
+impl RunArguments {
+    /// Prepares a run, which holds `place` until it is over; returns what starts it and what its owner keeps.
+    #[must_use]
+    pub fn new(
+        scenario: Scenario,
+        context: Context,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> (Self, RunHandle) {
+        let (run, after) = (context.pool.new_run(), context.journal.head());
+        let (canceler, over) = (Canceler::default(), CancellationToken::new());
+        let handle = RunHandle {
+            run,
+            after,
+            canceler: canceler.clone(),
+            over: over.clone(),
+            journal: context.journal.clone(),
+            views: context.views.clone(),
+        };
+        let arguments = Self {
+            scenario: Arc::new(scenario),
+            context,
+            run,
+            after,
+            begun: tokio::time::Instant::now(),
+            held: Arc::new(Mutex::new(Held { lease: None, _place: place })),
+            canceler,
+            over: Arc::new(over.drop_guard()),
+        };
+        (arguments, handle)
+    }
+
+    /// Ends what a run left that did not say its verdict, and says it: `why` is how it broke.
+    pub async fn clean_up(self, why: Option<String>) {
+        let Context { execute, journal, views, .. } = &self.context;
+        let said_nothing = views.run(self.run).is_some_and(|run| run.end.is_none());
+        if said_nothing {
+            tracing::error!(run = %self.run, why, "a runner broke");
+            let cause = Cause::Run { run: self.run, hook: "teardown".to_owned() };
+            let ours = |phone: &PhoneId| phone.run() == Some(self.run);
+            let phones: Vec<PhoneId> = views.phones().iter().map(|phone| phone.id.clone()).collect();
+            for phone in phones.into_iter().filter(ours) {
+                let command = Command::Node(NodeCommand::DropPhone { phone, hang_up: true });
+                if let Err(error) = execute.execute(command, cause.clone()).await {
+                    tracing::warn!(%error, "a phone of a broken run could not be dropped");
+                }
+            }
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            let event = RunEvent::Finished {
+                verdict: Verdict::Error,
+                reason: format!("the runner broke{why}"),
+                elapsed_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+                ending: Some(Ending::Broken),
+                idle_hooks: Vec::new(),
+                left_over: Vec::new(),
+            };
+            Held::give_back(&self.held);
+            journal.append(Subject::run(self.run), cause, event);
+        }
+        Held::give_back(&self.held);
+    }
+}
+
+/// Runs one scenario.
+pub struct RunActor;
+
+/// What a run's actor can be told.
 #[derive(Debug)]
-enum Message {
+pub enum RunMessage {
     /// The journal has more; at most one such message is under way.
     More,
+    /// A command was carried out, or was not.
     Outcome(StepId, Result<Outcome, Rejection>),
+    /// The pool has what the run asked for.
     Leased(Lease),
+    /// Time has passed.
     TimerFired,
+    /// Stop, and end what was started.
     Cancel(String),
+    /// Break.
+    #[cfg(test)]
+    Fail,
 }
 
-struct Shell {
+/// The machine and what surrounds it.
+pub struct Shell {
     machine: Machine,
     reader: Reader,
     journal: Journal,
@@ -217,22 +274,26 @@ struct Shell {
     pool: Pool,
     run: RunId,
     ticket: Option<Ticket>,
-    leased: Leased,
-    timer: Option<JoinHandle<Result<(), MessagingErr<Message>>>>,
+    held: Arc<Mutex<Held>>,
+    timer: Option<JoinHandle<Result<(), MessagingErr<RunMessage>>>>,
     pulled: Arc<Notify>,
+    /// The run is not over while this lives.
+    _over: Arc<DropGuard>,
 }
 
 impl Actor for RunActor {
-    type Msg = Message;
+    type Msg = RunMessage;
     type State = Shell;
-    type Arguments = Arguments;
+    type Arguments = RunArguments;
 
     async fn pre_start(
         &self,
-        me: ActorRef<Message>,
-        arguments: Arguments,
+        me: ActorRef<RunMessage>,
+        arguments: RunArguments,
     ) -> Result<Shell, ActorProcessingErr> {
         let after = arguments.after;
+        // Nobody else sets it.
+        drop(arguments.canceler.0.set(me.clone()));
         let mut shell = Shell::new(&me, arguments).await;
         shell.machine.start(now(), after);
         shell.settle(&me).await;
@@ -241,24 +302,26 @@ impl Actor for RunActor {
 
     async fn handle(
         &self,
-        me: ActorRef<Message>,
-        message: Message,
+        me: ActorRef<RunMessage>,
+        message: RunMessage,
         shell: &mut Shell,
     ) -> Result<(), ActorProcessingErr> {
         // Whatever comes, the machine first sees what happened before it.
         shell.pull().await;
         match message {
-            Message::More => shell.pulled.notify_one(),
-            Message::Outcome(step, outcome) => shell.machine.on_outcome(now(), step, outcome),
-            Message::Leased(lease) => shell.leased(lease),
-            Message::TimerFired => shell.machine.on_time(now()),
-            Message::Cancel(reason) => shell.machine.cancel(now(), reason),
+            RunMessage::More => shell.pulled.notify_one(),
+            RunMessage::Outcome(step, outcome) => shell.machine.on_outcome(now(), step, outcome),
+            RunMessage::Leased(lease) => shell.leased(lease),
+            RunMessage::TimerFired => shell.machine.on_time(now()),
+            RunMessage::Cancel(reason) => shell.machine.cancel(now(), reason),
+            #[cfg(test)]
+            RunMessage::Fail => panic!("a bug in the runner"),
         }
         shell.settle(&me).await;
         Ok(())
     }
 
-    async fn post_stop(&self, _: ActorRef<Message>, shell: &mut Shell) -> Result<(), ActorProcessingErr> {
+    async fn post_stop(&self, _: ActorRef<RunMessage>, shell: &mut Shell) -> Result<(), ActorProcessingErr> {
         if let Some(timer) = shell.timer.take() {
             timer.abort();
         }
@@ -267,20 +330,21 @@ impl Actor for RunActor {
 }
 
 impl Shell {
-    async fn new(me: &ActorRef<Message>, arguments: Arguments) -> Self {
-        let Arguments { scenario, context, run, leased, after } = arguments;
+    async fn new(me: &ActorRef<RunMessage>, arguments: RunArguments) -> Self {
+        let RunArguments { scenario, context, run, held, after, over, .. } = arguments;
+        let Terms { profile, lease_wait, cause, create_listed } = context.terms;
         let phones = context.views.phones();
         let setup = Setup {
             run,
-            cause: context.cause,
-            profile: context.profile,
+            cause,
+            profile,
             phones: phones
                 .iter()
                 .filter(|phone| phone.id.run().is_none())
                 .map(|phone| existing(phone))
                 .collect(),
-            create_listed: context.create_listed,
-            lease_wait: context.lease_wait,
+            create_listed,
+            lease_wait,
         };
         let mut machine = Machine::new(scenario, setup, context.journal.wall().now());
         let calls = context.views.all_active_calls();
@@ -302,9 +366,10 @@ impl Shell {
             pool: context.pool,
             run,
             ticket: None,
-            leased,
+            held,
             timer: None,
             pulled,
+            _over: over,
         }
     }
 
@@ -329,7 +394,7 @@ impl Shell {
     }
 
     /// Does what the machine wants until it wants nothing more, then arms the timer.
-    async fn settle(&mut self, me: &ActorRef<Message>) {
+    async fn settle(&mut self, me: &ActorRef<RunMessage>) {
         loop {
             while let Some(output) = self.machine.poll_output() {
                 self.act(me, output);
@@ -343,18 +408,18 @@ impl Shell {
         }
         if let Some(at) = self.machine.deadline() {
             let delay = at.saturating_duration_since(now());
-            self.timer = Some(me.send_after(delay, || Message::TimerFired));
+            self.timer = Some(me.send_after(delay, || RunMessage::TimerFired));
         }
     }
 
     fn leased(&mut self, lease: Lease) {
         self.ticket = None;
         let chosen = lease.chosen.clone();
-        *self.leased.lock().unwrap_or_else(PoisonError::into_inner) = Some(lease);
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).lease = Some(lease);
         self.machine.on_lease(now(), chosen);
     }
 
-    fn act(&mut self, me: &ActorRef<Message>, output: Output) {
+    fn act(&mut self, me: &ActorRef<RunMessage>, output: Output) {
         match output {
             Output::Append { subject, cause, event } => {
                 let seq = self.journal.append(subject, cause, event);
@@ -367,7 +432,7 @@ impl Shell {
                     let broke =
                         |error: tokio::task::JoinError| Err(Refused::Broke { why: error.to_string() }.into());
                     let outcome = work.await.unwrap_or_else(broke);
-                    if me.cast(Message::Outcome(step, outcome)).is_err() {
+                    if me.cast(RunMessage::Outcome(step, outcome)).is_err() {
                         tracing::debug!("an outcome came after the end of its run");
                     }
                 });
@@ -376,7 +441,7 @@ impl Shell {
                 let me = me.clone();
                 self.ticket = Some(self.pool.ask(self.run, wish, move |lease| {
                     // What comes after the end goes back at once.
-                    drop(me.cast(Message::Leased(lease)));
+                    drop(me.cast(RunMessage::Leased(lease)));
                 }));
             }
             Output::GiveUpLease => {
@@ -388,7 +453,7 @@ impl Shell {
             }
             Output::Finished => {
                 self.ticket = None;
-                give_back(&self.leased);
+                Held::give_back(&self.held);
                 me.stop(None);
             }
         }
@@ -396,10 +461,10 @@ impl Shell {
 }
 
 /// Tells the actor that there is more, never twice before it has pulled.
-async fn announce(more: More, me: ActorRef<Message>, pulled: Arc<Notify>) {
+async fn announce(more: More, me: ActorRef<RunMessage>, pulled: Arc<Notify>) {
     loop {
         more.changed().await;
-        if me.cast(Message::More).is_err() {
+        if me.cast(RunMessage::More).is_err() {
             return;
         }
         pulled.notified().await;

@@ -10,7 +10,7 @@ mod node;
 pub mod reference;
 mod vars;
 
-pub use actor::{Canceler, Context, NotStarted, RunHandle, RunSummary, start};
+pub use actor::{Canceler, Context, Host, RunActor, RunArguments, RunHandle, RunMessage, RunSummary, Terms};
 pub use check::{check_json, check_yaml};
 pub use diagnostic::{Diagnostic, Level, Position, Rule, Segment, nearest};
 pub use dialect::{ACTIONS, ActionShape, ArgShape, Known, Reading, parse_duration};

@@ -5,10 +5,11 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use jiff::Timestamp;
 
 use crate::{
+    command::Rejection,
     event::{Envelope, Event, RunEvent},
     id::{RunId, Seq},
     journal::{About, Gone, Interest, Journal, Reader},
-    scenario::{self, Context, NotStarted, Scenario},
+    scenario::{Host, Scenario, Terms},
     view::{RunView, Views},
 };
 
@@ -53,13 +54,19 @@ impl Attempt {
     /// Starts a run.
     ///
     /// # Errors
-    /// The run's actor could not be started.
-    pub async fn begin(context: &Context, scenario: Scenario, number: u32) -> Result<Self, NotStarted> {
-        let handle = scenario::start(scenario, context.clone()).await?;
+    /// The host refuses it: too many go on, or the process is about to end.
+    pub async fn begin(
+        host: &dyn Host,
+        scenario: Scenario,
+        terms: Terms,
+        number: u32,
+    ) -> Result<Self, Rejection> {
+        let handle = host.start_run(scenario, terms).await?;
         let (run, after, canceler) = (handle.id(), handle.after(), handle.canceler());
+        let (journal, views) = (handle.journal().clone(), handle.views().clone());
         let finished = async move { drop(handle.wait().await) };
         let cancel = move |reason: &str| canceler.cancel(reason);
-        Ok(Self::of(&context.journal, &context.views, (run, after), cancel, finished).numbered(number))
+        Ok(Self::of(&journal, &views, (run, after), cancel, finished).numbered(number))
     }
 
     /// Follows a run that was started elsewhere: its identity and the position before its first event, what cancels it,

@@ -1,12 +1,15 @@
 //! The order in which a plan is run: one scenario after the other.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 
 use super::{Attempt, Completed, Plan};
 use crate::{
+    command::Rejection,
     event::Envelope,
     id::RunId,
-    scenario::{Context, NotStarted},
+    scenario::{Host, Terms},
 };
 
 /// Who looks on while a plan is run.
@@ -32,7 +35,7 @@ pub trait Watch {
 pub enum SuiteError<E> {
     /// A run could not be started.
     #[error(transparent)]
-    NotStarted(#[from] NotStarted),
+    NotStarted(#[from] Rejection),
     /// Who looks on could not go on.
     #[error("the onlooker failed")]
     Watch(#[source] E),
@@ -40,15 +43,16 @@ pub enum SuiteError<E> {
 
 /// Runs plans.
 pub struct Schedule {
-    context: Context,
+    host: Arc<dyn Host>,
+    terms: Terms,
     interrupted: CancellationToken,
 }
 
 impl Schedule {
-    /// Makes a schedule. Once `interrupted` is canceled, the run under way is canceled and no other begins.
+    /// Makes a schedule of runs on `host`. Once `interrupted` is canceled, the run under way is canceled and no other begins.
     #[must_use]
-    pub const fn new(context: Context, interrupted: CancellationToken) -> Self {
-        Self { context, interrupted }
+    pub const fn new(host: Arc<dyn Host>, terms: Terms, interrupted: CancellationToken) -> Self {
+        Self { host, terms, interrupted }
     }
 
     /// Runs the scenarios of a plan one after the other.
@@ -60,7 +64,7 @@ impl Schedule {
             if self.interrupted.is_cancelled() {
                 break;
             }
-            let attempt = Attempt::begin(&self.context, scenario, 1).await?;
+            let attempt = Attempt::begin(&*self.host, scenario, self.terms.clone(), 1).await?;
             let completed = self.follow(attempt, watch).await.map_err(SuiteError::Watch)?;
             watch.completed(completed).map_err(SuiteError::Watch)?;
         }

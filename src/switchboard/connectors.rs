@@ -32,6 +32,8 @@ impl Supervised for Connectors {
     type Actor = LinkActor;
     type Change = std::convert::Infallible;
 
+    const COMES_BACK: bool = true;
+
     fn actor() -> LinkActor {
         LinkActor
     }
@@ -74,6 +76,8 @@ impl Supervised for Connectors {
     }
 
     fn failed(&self, _: &String, _: &mut Arc<dyn Connector>, _: &str) {}
+
+    fn over(&self, _: &String, _: &Arc<dyn Connector>, _: Option<&str>) {}
 
     fn restarted(&self, id: &String, _: &Arc<dyn Connector>, attempt: u32) {
         tracing::warn!(connector = %id, attempt, "linked again");

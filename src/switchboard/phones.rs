@@ -39,6 +39,8 @@ impl Supervised for Phones {
     type Actor = PhoneActor;
     type Change = Changed;
 
+    const COMES_BACK: bool = true;
+
     fn actor() -> PhoneActor {
         PhoneActor
     }
@@ -93,6 +95,8 @@ impl Supervised for Phones {
         let last_port = restart::last_port(&self.views, id);
         arguments.last_port = last_port.or(arguments.last_port);
     }
+
+    fn over(&self, _: &PhoneId, _: &PhoneArguments, _: Option<&str>) {}
 
     fn restarted(&self, id: &PhoneId, arguments: &PhoneArguments, attempt: u32) {
         self.append(id, arguments.cause.clone(), PhoneEvent::Restarted { attempt });

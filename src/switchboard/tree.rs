@@ -16,6 +16,7 @@ use super::{
     passwords::Passwords,
     phones::Phones,
     places::Places,
+    runs::Runs,
     supervisor::{Closing, Supervise, Supervisor},
     turns::Turns,
 };
@@ -43,6 +44,9 @@ pub(super) struct Inner {
     pub(super) places: Places,
     pub(super) root: ActorRef<Supervise<Phones>>,
     pub(super) connectors: ActorRef<Supervise<Connectors>>,
+    pub(super) runs: ActorRef<Supervise<Runs>>,
+    /// One permit for each run that may begin.
+    pub(super) run_places: Arc<Semaphore>,
     pub(super) shared: Shared,
     pub(super) passwords: Passwords,
     pub(super) registration_wait: Duration,
@@ -80,6 +84,8 @@ impl Switchboard {
         let (root, _) = Actor::spawn(None, Supervisor::new(), (phones, directory.clone())).await?;
         let connectors = (Connectors { journal: options.journal.clone() }, Directory::default());
         let (connectors, _) = Actor::spawn(None, Supervisor::new(), connectors).await?;
+        let runs = (Runs { journal: options.journal.clone() }, Directory::default());
+        let (runs, _) = Actor::spawn(None, Supervisor::new(), runs).await?;
         let described = super::sidecars::describe_recordings(options.journal.clone(), views.clone());
         let inner = Inner {
             sidecars: tokio::spawn(described).abort_handle(),
@@ -90,6 +96,8 @@ impl Switchboard {
             places: Places::default(),
             root,
             connectors,
+            runs,
+            run_places: Arc::new(Semaphore::new(options.limits.runs.min(Semaphore::MAX_PERMITS))),
             shared,
             passwords: Passwords::new(options.credentials),
             registration_wait: options.registration_wait,
@@ -135,7 +143,7 @@ impl Switchboard {
         self.inner.shared.hub.load()
     }
 
-    /// Ends everything in order: calls, bindings, phones, journal.
+    /// Ends everything in order: runs, calls, bindings, phones, journal.
     ///
     /// Takes two seconds at most, and two more for phones that fail meanwhile. A phone that could not be taken up when the
     /// process started stays in the journal with its calls, and the next start tries again.
@@ -143,10 +151,12 @@ impl Switchboard {
     /// # Errors
     /// The journal could not be written to its end.
     pub async fn shutdown(&self) -> Result<(), ShutdownError> {
-        if tokio::time::timeout(ANSWER, self.close_phones()).await.is_err() {
-            tracing::warn!("phones did not close in time");
+        let closed = async { tokio::join!(self.close_runs(), self.close_phones()) };
+        if tokio::time::timeout(ANSWER, closed).await.is_err() {
+            tracing::warn!("runs or phones did not close in time");
         }
         self.append_system(SystemEvent::Stopped {});
+        self.inner.runs.stop(None);
         self.inner.root.stop(None);
         self.inner.journal.flush().await?;
         self.inner.journal.close().await?;

@@ -9,7 +9,7 @@ use offhook::{
     journal::Query,
     mcp::{McpServer, PhoneTools, ScenarioEngine, Services},
     report::{RunReport, result_line},
-    scenario::{Context, RunHandle},
+    scenario::{RunHandle, Terms},
     suite::{Completed, Plan, Schedule, Watch},
 };
 use serde_json::{Value, json};
@@ -195,7 +195,7 @@ async fn two_schedules_of_one_plan_at_the_same_moment_tell_of_their_own_runs_onl
     let world = World::new().await;
     let plan = Plan { scenarios: vec![scenario_of(PAIR), scenario_of(PAIR)] };
     let of_one = |plan: Plan| {
-        let schedule = Schedule::new(world.context(), CancellationToken::new());
+        let schedule = Schedule::new(world.host(), world.terms(), CancellationToken::new());
         async move {
             let mut seen = Seen::default();
             schedule.run(plan, &mut seen).await.unwrap();
@@ -227,7 +227,7 @@ async fn two_schedules_of_one_plan_at_the_same_moment_tell_of_their_own_runs_onl
 async fn an_interrupted_schedule_cancels_its_run_and_begins_no_other() {
     let world = World::new().await;
     let interrupted = CancellationToken::new();
-    let schedule = Schedule::new(world.context(), interrupted.clone());
+    let schedule = Schedule::new(world.host(), world.terms(), interrupted.clone());
     let plan = Plan { scenarios: vec![scenario_of(&PAIR.replace("1s", "15s")), scenario_of(PAIR)] };
     let mut seen = Seen::default();
     let stop = async {
@@ -244,19 +244,12 @@ async fn an_interrupted_schedule_cancels_its_run_and_begins_no_other() {
 
 /// A world whose scenarios an MCP client runs.
 fn client(world: &World) -> Wire {
-    let Context { execute, journal, views, pool, profile, lease_wait, .. } = world.context();
-    let engine = ScenarioEngine {
-        execute: execute.clone(),
-        journal: journal.clone(),
-        views: views.clone(),
-        pool,
-        lease_wait,
-        profile,
-    };
+    let Terms { profile, lease_wait, .. } = world.terms();
+    let engine = ScenarioEngine { host: world.host(), lease_wait, profile };
     let services = Services {
-        execute,
-        journal,
-        views,
+        execute: Arc::new(world.board.clone()),
+        journal: world.board.journal().clone(),
+        views: world.board.views().clone(),
         runs: Arc::new(engine),
         recordings: Recordings::under(std::path::Path::new("recordings")),
         zone: jiff::tz::TimeZone::UTC,
@@ -331,7 +324,7 @@ steps:
 ";
     let mut seen = Seen::default();
     let plan = Plan { scenarios: vec![scenario_of(text)] };
-    Schedule::new(world.context(), CancellationToken::new()).run(plan, &mut seen).await.unwrap();
+    Schedule::new(world.host(), world.terms(), CancellationToken::new()).run(plan, &mut seen).await.unwrap();
     let report = RunReport::of(&seen.0[0].run, &seen.0[0].events, Vec::new());
     let told = result_line(&report);
 
@@ -378,4 +371,78 @@ async fn two_runs_with_one_existing_phone_have_it_one_after_the_other() {
     assert!(of_second.all(|envelope| envelope.seq > last), "no fact of the phone is of both");
     assert_eq!(world.board.views().phones().len(), 1, "the phone stays");
     assert!(world.board.pool().run_of(&"desk".parse().unwrap()).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_of_runs_holds_for_an_agent_and_for_the_command_line() {
+    let world = World::new().await;
+    let idle = "phones: []\ntimeout: 600s\nsteps: [{wait: 500s}, {expect: call.ended}]\n";
+    let mut going = Vec::new();
+    for _ in 0..64 {
+        going.push(world.start(idle).await);
+    }
+    let mut client = client(&world);
+    client.initialize("2025-06-18", "tester").await;
+    let refused = client.call("run_scenario", json!({ "scenario": pair_as_json() })).await;
+    assert_eq!(
+        (&refused["status"], &refused["code"]),
+        (&json!("error"), &json!("limit_reached")),
+        "{refused}"
+    );
+    assert!(refused["error"].as_str().unwrap().contains("the limit of runs is 64"), "{refused}");
+    let schedule = Schedule::new(world.host(), world.terms(), CancellationToken::new());
+    let plan = Plan { scenarios: vec![scenario_of(PAIR)] };
+    let error = schedule.run(plan.clone(), &mut Seen::default()).await.unwrap_err();
+    assert!(error.to_string().contains("the limit of runs is 64"), "{error}");
+    let one = going.pop().unwrap();
+    one.canceler().cancel("enough");
+    one.wait().await;
+    let mut seen = Seen::default();
+    schedule.run(plan, &mut seen).await.unwrap();
+    assert_eq!(seen.0[0].run.outcome().verdict, Verdict::Passed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_and_the_command_line_run_one_file_at_once_on_one_node() {
+    let world = World::new().await;
+    let mut client = client(&world);
+    client.initialize("2025-06-18", "tester").await;
+    let arguments = json!({ "scenario": pair_as_json() });
+    let call = json!({ "name": "run_scenario", "arguments": arguments });
+    let ids = [client.begin("tools/call", call.clone()).await, client.begin("tools/call", call).await];
+    let schedule = Schedule::new(world.host(), world.terms(), CancellationToken::new());
+    let mut seen = Seen::default();
+    schedule.run(Plan { scenarios: vec![scenario_of(PAIR)] }, &mut seen).await.unwrap();
+    let mut runs = BTreeSet::from([seen.0[0].run.id.to_string()]);
+    assert_eq!(seen.0[0].run.outcome().verdict, Verdict::Passed);
+    while runs.len() < 3 {
+        let message = client.receive().await;
+        if ids.iter().any(|id| message["id"] == json!(id)) {
+            let result = &message["result"]["structuredContent"];
+            assert_eq!(result["verdict"], "passed", "{result}");
+            runs.insert(result["run_id"].as_str().unwrap().to_owned());
+        }
+    }
+    world.nothing_left();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_canceled_while_it_waits_for_accounts_leaves_its_place_to_the_next() {
+    let world = World::new().await;
+    let crowd = crowd(&world).await;
+    let all = (0..10).map(|number| format!("p{number}: {{}}")).collect::<Vec<_>>().join(", ");
+    // It waits for all ten, so that nobody behind it gets any.
+    let greedy = world.start(&format!("phones: {{{all}}}\nsteps: [{{expect: phone.registered}}]\n")).await;
+    let behind = world.start(PAIR).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = tokio::time::Instant::now();
+    greedy.canceler().cancel("enough");
+    let summary = greedy.wait().await;
+    assert_eq!((summary.verdict, summary.reason.as_str()), (Verdict::Skipped, "enough"));
+    assert!(before.elapsed() < Duration::from_secs(1), "nothing had to be ended");
+    assert_eq!(behind.wait().await.verdict, Verdict::Passed);
+    for run in crowd {
+        assert_eq!(run.wait().await.verdict, Verdict::Passed);
+    }
+    world.nothing_left();
 }

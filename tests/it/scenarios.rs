@@ -12,7 +12,9 @@ use offhook::{
     config::Pool,
     event::{Cause, Surface, Verdict},
     lab::{Lab, LabOptions},
-    scenario::{self, Context, Known, RunHandle, RunSummary, Scenario, reference},
+    scenario::{
+        self, Context, Host, Known, RunActor, RunArguments, RunHandle, RunSummary, Scenario, Terms, reference,
+    },
     sim,
     switchboard::{Options, Switchboard},
     wall::Wall,
@@ -62,21 +64,22 @@ impl World {
     }
 
     pub(crate) async fn start(&self, text: &str) -> RunHandle {
-        scenario::start(scenario_of(text), self.context()).await.unwrap()
+        self.board.start_run(scenario_of(text), self.terms()).await.unwrap()
     }
 
-    /// What runs in this world are given.
-    pub(crate) fn context(&self) -> Context {
-        Context {
-            execute: Arc::new(self.board.clone()),
-            journal: self.board.journal().clone(),
-            views: self.board.views().clone(),
+    /// How runs in this world are made.
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
             profile: Some(self.lab.profile()),
-            pool: self.board.pool().clone(),
             lease_wait: self.lease_wait,
             cause: Cause::command(Surface::Library),
             create_listed: true,
         }
+    }
+
+    /// Where they live.
+    pub(crate) fn host(&self) -> Arc<dyn Host> {
+        Arc::new(self.board.clone())
     }
 
     pub(crate) async fn run(&self, text: &str) -> RunSummary {
@@ -147,13 +150,17 @@ async fn a_command_that_panics_fails_its_step_and_nothing_else() {
         execute: Arc::new(Broken),
         journal,
         pool: Pool::new(views.next_run_id()),
-        lease_wait: Duration::from_secs(30),
         views,
-        profile: None,
-        cause: Cause::command(Surface::Library),
-        create_listed: false,
+        terms: Terms {
+            lease_wait: Duration::from_secs(30),
+            profile: None,
+            cause: Cause::command(Surface::Library),
+            create_listed: false,
+        },
     };
-    let summary = scenario::start(reading.scenario.unwrap(), context).await.unwrap().wait().await;
+    let (arguments, handle) = RunArguments::new(reading.scenario.unwrap(), context, None);
+    ractor::Actor::spawn(None, RunActor, arguments).await.unwrap();
+    let summary = handle.wait().await;
     assert_eq!(summary.verdict, Verdict::Failed);
     assert!(summary.reason.contains("the command broke on our side"), "{}", summary.reason);
 }

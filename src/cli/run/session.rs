@@ -13,7 +13,7 @@ use crate::{
     lab::LabOptions,
     net::Network,
     node::{Data, Node, NodeError, NodeOptions, StopError, fresh_folder},
-    scenario,
+    scenario::{Host, Terms},
 };
 
 /// Everything that a session runs on.
@@ -57,14 +57,15 @@ impl Session {
         }
     }
 
-    /// Returns what runs need; one waits at most `lease_wait` for what others have.
-    pub(super) fn context(&self, lease_wait: Duration) -> scenario::Context {
-        scenario::Context {
-            execute: Arc::new(self.node.switchboard().clone()),
-            journal: self.node.journal().clone(),
-            views: self.node.views().clone(),
+    /// Returns where runs live.
+    pub(super) fn host(&self) -> Arc<dyn Host> {
+        Arc::new(self.node.switchboard().clone())
+    }
+
+    /// Returns how runs are made; one waits at most `lease_wait` for what others have.
+    pub(super) fn terms(&self, lease_wait: Duration) -> Terms {
+        Terms {
             profile: self.node.profile().cloned(),
-            pool: self.node.switchboard().pool().clone(),
             lease_wait,
             cause: Cause::command(Surface::Cli),
             create_listed: true,

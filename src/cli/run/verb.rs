@@ -74,7 +74,7 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> 
     if !args.json {
         output.line(format_args!("against {}", session.target()))?;
     }
-    let schedule = Schedule::new(session.context(args.lease_wait), interrupted.clone());
+    let schedule = Schedule::new(session.host(), session.terms(args.lease_wait), interrupted.clone());
     let begun = Instant::now();
     let mut screen = Screen::new(&args, &plan, &session, output);
     match schedule.run(plan, &mut screen).await {

@@ -20,6 +20,9 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
         }
         Refused::JustEnded => "it has just ended; list_phones shows what is there".to_owned(),
         Refused::NoConnector(_)
+        | Refused::NoRun(_)
+        | Refused::Runs(_)
+        | Refused::RunNotStarted { .. }
         | Refused::WrongPhase { .. }
         | Refused::ChangePending
         | Refused::NoSuchStatus(_)

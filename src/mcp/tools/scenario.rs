@@ -14,6 +14,7 @@ use crate::{
         compat::timeline,
         context::CallContext,
         result::Reply,
+        runs::NotStarted,
         services::Services,
     },
     suite::Attempt,
@@ -79,7 +80,8 @@ async fn run_scenario(services: Arc<Services>, given: RunScenario, context: Call
     let timeout = given.timeout_ms.map(Duration::from_millis);
     match services.runs.start(given.scenario, timeout, context.cause.clone()).await {
         Ok(started) => follow(&services, started, context).await,
-        Err(refusal) => Reply::compat(timeline::refused(&refusal.validation)),
+        Err(NotStarted::Mistakes(validation)) => Reply::compat(timeline::refused(&validation)),
+        Err(NotStarted::Refused(rejection)) => Reply::compat_rejection(&rejection, &[]),
     }
 }
 

@@ -199,7 +199,15 @@ impl<C: Supervised> Children<C> {
         arguments: C::Arguments,
         failures: u32,
     ) -> Result<Outcome, Rejection> {
-        let actor = self.spawn(me, &id, arguments.clone()).await?;
+        let actor = match self.spawn(me, &id, arguments.clone()).await {
+            Ok(actor) => actor,
+            Err(rejection) => {
+                if !C::COMES_BACK {
+                    self.kind.over(&id, &arguments, Some(&rejection.to_string()));
+                }
+                return Err(rejection);
+            }
+        };
         let kept = Kept { actor: actor.get_id(), arguments, started: Instant::now(), failures, ending: None };
         self.kept.insert(id.clone(), kept);
         self.directory.enter(id, actor);
@@ -337,7 +345,15 @@ impl<C: Supervised> Children<C> {
     /// A child has ended in order.
     fn ended(&mut self, actor: ActorId) {
         self.directory.remove(actor);
-        let Some(kept) = self.id_of(actor).and_then(|id| self.kept.remove(&id)) else { return };
+        if let Some(id) = self.id_of(actor) {
+            self.over(&id, None);
+        }
+    }
+
+    /// A child has ended for good, and nothing has to be ended for it.
+    fn over(&mut self, id: &C::Id, failed: Option<&str>) {
+        let Some(kept) = self.kept.remove(id) else { return };
+        self.kind.over(id, &kept.arguments, failed);
         if let Some(ending) = kept.ending {
             ending.answer(&Ok(self.kind.outcome()));
         }
@@ -348,6 +364,9 @@ impl<C: Supervised> Children<C> {
         self.directory.remove(actor);
         let Some(id) = self.id_of(actor) else { return };
         tracing::error!(child = %id, error, "a supervised actor failed");
+        if !C::COMES_BACK {
+            return self.over(&id, Some(error));
+        }
         let Some(kept) = self.kept.get_mut(&id) else { return };
         self.kind.failed(&id, &mut kept.arguments, error);
         if kept.ending.is_some() {

@@ -22,6 +22,9 @@ pub(in crate::switchboard) trait Supervised: Send + Sync + Sized + 'static {
     /// What may change of its arguments while it runs.
     type Change: Send + 'static;
 
+    /// Whether one that fails is started again.
+    const COMES_BACK: bool;
+
     /// Returns what runs.
     fn actor() -> Self::Actor;
 
@@ -58,6 +61,9 @@ pub(in crate::switchboard) trait Supervised: Send + Sync + Sized + 'static {
 
     /// A child has failed: says so, and notes what its next life must know.
     fn failed(&self, id: &Self::Id, arguments: &mut Self::Arguments, reason: &str);
+
+    /// A child has ended, and will not come back: in order, or `failed` for that reason.
+    fn over(&self, id: &Self::Id, arguments: &Self::Arguments, failed: Option<&str>);
 
     /// A child is about to be started again.
     fn restarted(&self, id: &Self::Id, arguments: &Self::Arguments, attempt: u32);

@@ -1,6 +1,7 @@
 //! What the switchboard promises, on a simulated network.
 
 mod adding;
+mod runs;
 mod supervision;
 
 use std::{sync::Arc, time::Duration};

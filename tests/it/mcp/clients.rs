@@ -33,10 +33,7 @@ async fn node() -> Node {
 fn server(node: &Node) -> McpServer {
     let board = Arc::new(node.switchboard().clone());
     let runs = ScenarioEngine {
-        execute: board.clone(),
-        journal: node.journal().clone(),
-        views: node.views().clone(),
-        pool: node.switchboard().pool().clone(),
+        host: board.clone(),
         lease_wait: Duration::from_secs(30),
         profile: node.profile().cloned(),
     };

@@ -1,19 +1,44 @@
 //! The scenario engine behind the scenario tools.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use offhook::mcp::{PhoneTools, ScenarioEngine};
+use offhook::{
+    command::Rejection,
+    mcp::{PhoneTools, ScenarioEngine},
+    scenario::{Context, Host, RunActor, RunArguments, RunHandle, Scenario, Terms},
+};
 use serde_json::{Value, json};
 
 use super::support::{Exchange, World, keys};
 
+/// Lets runs live beside an exchange, without supervision.
+struct Beside(Arc<Exchange>);
+
+impl Host for Beside {
+    fn start_run(
+        &self,
+        scenario: Scenario,
+        terms: Terms,
+    ) -> Pin<Box<dyn Future<Output = Result<RunHandle, Rejection>> + Send + '_>> {
+        let context = Context {
+            execute: self.0.clone(),
+            journal: self.0.journal.clone(),
+            views: self.0.views.clone(),
+            pool: self.0.pool.clone(),
+            terms,
+        };
+        let (arguments, handle) = RunArguments::new(scenario, context, None);
+        Box::pin(async {
+            ractor::Actor::spawn(None, RunActor, arguments).await.unwrap();
+            Ok(handle)
+        })
+    }
+}
+
 fn world() -> World {
     World::with_engine(|exchange: &Arc<Exchange>| {
         Arc::new(ScenarioEngine {
-            execute: exchange.clone(),
-            journal: exchange.journal.clone(),
-            views: exchange.views.clone(),
-            pool: exchange.pool.clone(),
+            host: Arc::new(Beside(exchange.clone())),
             lease_wait: Duration::from_secs(30),
             profile: None,
         })

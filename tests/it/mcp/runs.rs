@@ -36,7 +36,7 @@ impl Runs for Script {
         Box::pin(async move {
             let validation = self.validate(&document);
             if !validation.issues.is_empty() {
-                return Err(NotStarted { validation });
+                return Err(NotStarted::Mistakes(validation));
             }
             let (run, after, cancel) = (RunId(3), self.0.head(), CancellationToken::new());
             let planned = Duration::from_secs(document["seconds"].as_u64().unwrap());

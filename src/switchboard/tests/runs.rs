@@ -1,0 +1,102 @@
+//! Runs under supervision.
+
+use super::*;
+use crate::{
+    config::{Account, Limits, PbxProfile},
+    event::{RunEvent, Verdict},
+    scenario::{Host, Known, RunHandle, Scenario, Terms, check_yaml},
+};
+
+/// A run that takes the one account, makes a phone and waits.
+const LONG: &str = "
+timeout: 600s
+phones: {a: {register: false}}
+steps: [{never: {event: phone.registration_failed, phone: a, during: 500s}}]
+";
+
+fn scenario(text: &str) -> Scenario {
+    let reading = check_yaml(text, None, &Known::default());
+    assert!(reading.is_runnable(), "{:?}", reading.findings);
+    reading.scenario.unwrap()
+}
+
+fn terms() -> Terms {
+    let account = Account { username: "6001".into(), password: Secret::new("x".into()) };
+    let domain = "127.0.0.1:5060".to_owned();
+    Terms {
+        profile: Some(PbxProfile { domain, accounts: vec![account], ..PbxProfile::default() }),
+        lease_wait: Duration::from_secs(3),
+        cause: Cause::command(Surface::Library),
+        create_listed: false,
+    }
+}
+
+async fn board_of(limits: Limits) -> Switchboard {
+    let options = Options::in_memory(Arc::new(sim::Network::new(1)), wall(), 7);
+    Switchboard::start(Options { limits, ..options }).await.unwrap()
+}
+
+/// Starts a run and waits until it has its phone and is at its first step.
+async fn begun(board: &Switchboard, text: &str) -> RunHandle {
+    let handle = board.start_run(scenario(text), terms()).await.unwrap();
+    let run = Some(handle.id());
+    seen(board, |e| e.subject.run == run && e.event.kind() == "run.action_started").await;
+    handle
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_panics_ends_with_a_verdict_and_what_it_had_comes_back() {
+    let board = board_of(Limits { runs: 1, ..Limits::default() }).await;
+    let handle = begun(&board, LONG).await;
+    let run = handle.id();
+    assert_eq!(board.views().phones().len(), 1);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    handle.fail();
+    let summary = handle.wait().await;
+    assert_eq!(summary.verdict, Verdict::Error);
+    assert!(summary.reason.contains("a bug in the runner"), "{}", summary.reason);
+    assert_eq!(summary.elapsed.as_secs(), 2);
+    assert!(board.views().phones().is_empty());
+    // Nobody starts it again, however long one waits.
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let all = board.journal().query_blocking(&crate::journal::Query::default()).unwrap();
+    let started = all.iter().filter(|e| matches!(e.event, Event::Run(RunEvent::Started { .. })));
+    assert_eq!(started.filter(|e| e.subject.run == Some(run)).count(), 1);
+    let finished = all.iter().filter(|e| matches!(e.event, Event::Run(RunEvent::Finished { .. })));
+    assert_eq!(finished.count(), 1);
+    // Its account and its place are free.
+    let before = tokio::time::Instant::now();
+    let next = begun(&board, LONG).await;
+    assert!(before.elapsed() < Duration::from_secs(1), "it did not have to wait");
+    next.canceler().cancel("enough");
+    assert_eq!(next.wait().await.verdict, Verdict::Skipped);
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_over_the_limit_are_refused_by_name_until_one_ends() {
+    let board = board_of(Limits { runs: 2, ..Limits::default() }).await;
+    let idle = "phones: []\nsteps: [{wait: 500s}, {expect: call.ended}]\ntimeout: 600s\n";
+    let (one, _two) = (begun(&board, idle).await, begun(&board, idle).await);
+    let refused = board.start_run(scenario(idle), terms()).await.map(|handle| handle.id()).unwrap_err();
+    assert_eq!(refused.code, Code::LimitReached);
+    assert!(refused.to_string().contains("the limit of runs is 2"), "{refused}");
+    one.canceler().cancel("enough");
+    one.wait().await;
+    let third = board.start_run(scenario(idle), terms()).await.unwrap();
+    assert_eq!(third.id(), RunId(3), "what was refused never began");
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_goes_on_at_the_end_of_the_process_is_canceled_in_order() {
+    let board = board_of(Limits::default()).await;
+    let handle = begun(&board, LONG).await;
+    board.shutdown().await.unwrap();
+    let summary = handle.wait().await;
+    assert_eq!(summary.verdict, Verdict::Skipped);
+    assert_eq!(summary.reason, "the process is about to end");
+    let all = board.journal().query_blocking(&crate::journal::Query::default()).unwrap();
+    let kinds: Vec<_> = all.iter().map(|e| e.event.kind()).collect();
+    assert_eq!(kinds.last(), Some(&"system.stopped"), "{kinds:?}");
+}
