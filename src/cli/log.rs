@@ -424,7 +424,7 @@ mod tests {
             (["--kind", "call.banana"], "there are call.placed"),
             (
                 ["--kind", "banana"],
-                "there are call.*, dtmf.*, journal.*, media.*, message.*, phone.*, run.*, sip.*, system.*",
+                "there are call.*, dtmf.*, journal.*, media.*, message.*, pbx.*, phone.*, run.*, sip.*, system.*",
             ),
             (["--since", "yesterday"], "expected `5m`"),
             (["--phone", "A"], "must match"),

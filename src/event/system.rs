@@ -13,6 +13,36 @@ events! {
         },
         /// The process stopped in order; without it, the next start finds dangling calls.
         "system.stopped" => Stopped {},
+        /// A link to a phone system stands: for the first time in this process, or again.
+        "pbx.linked" => PbxLinked {
+            /// The link's name.
+            name: String,
+            /// What kind of phone system it is.
+            system: String,
+            /// Where that is.
+            address: String,
+        },
+        /// A link did not come about. It is tried again if it stood before.
+        "pbx.unreachable" => PbxUnreachable {
+            /// The link's name.
+            name: String,
+            /// What kind of phone system it is.
+            system: String,
+            /// Why.
+            reason: String,
+        },
+        /// A link that stood has failed; it is made again.
+        "pbx.lost" => PbxLost {
+            /// The link's name.
+            name: String,
+            /// Why.
+            reason: String,
+        },
+        /// A link was ended in good order.
+        "pbx.unlinked" => PbxUnlinked {
+            /// The link's name.
+            name: String,
+        },
         /// The oldest calls and runs that are over were removed from the journal; nothing after `to` is missing.
         "journal.pruned" => Pruned {
             /// Position of the oldest event removed.

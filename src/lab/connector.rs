@@ -74,6 +74,10 @@ impl Connector for LabConnector {
         "lab"
     }
 
+    fn system(&self) -> &str {
+        "lab"
+    }
+
     fn start(&self) -> BoxFuture<'_, Result<Box<dyn Link>, StartFailure>> {
         let options = self.state().options.clone();
         Box::pin(async move { self.begin(options) })

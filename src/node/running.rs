@@ -23,9 +23,9 @@ use crate::{
     wall::Wall,
 };
 
-/// How long phones may take to close at the end: the time that each has, again for one that fails meanwhile, and a second
-/// for writing the ends of its calls down.
-const SHUTDOWN: Duration = Duration::from_secs(2 * CLOSING.as_secs() + 1);
+/// How long the end may take: the time that each phone has, again for one that fails meanwhile, a second for writing the ends
+/// of its calls down, and two for the lab.
+const SHUTDOWN: Duration = Duration::from_secs(2 * CLOSING.as_secs() + 3);
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -163,7 +163,7 @@ impl Node {
         }
     }
 
-    /// Ends everything in order: calls, bindings, phones, journal, lab, in a bounded time.
+    /// Ends everything in order: runs, calls, bindings, phones, lab, journal, in a bounded time.
     ///
     /// # Errors
     /// [`StopError`] says what did not end in order; it is over all the same.
@@ -177,6 +177,7 @@ impl Node {
                 Err(self.journal().close().await.map_or_else(StopError::LateAndLost, |()| StopError::Late))
             }
         };
+        // Where phones were late, nobody has done it yet.
         self.switchboard.disconnect().await;
         if let Some(folder) = self.temporary {
             remove(folder).await;

@@ -10,6 +10,9 @@ pub trait Connector: Send + Sync + 'static {
     /// Returns the name under which it is supervised.
     fn name(&self) -> &str;
 
+    /// Returns what kind of phone system it is.
+    fn system(&self) -> &str;
+
     /// Makes a link; each is as good as the one before to users of the phone system: same address, same accounts.
     fn start(&self) -> BoxFuture<'_, Result<Box<dyn Link>, StartFailure>>;
 }

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     command::{Outcome, Refused, Rejection},
-    event::Cause,
+    event::{Cause, Subject, SystemEvent},
+    id::Seq,
     journal::Journal,
     pbx::{Connector, Link},
 };
@@ -25,9 +26,24 @@ pub(super) struct Connectors {
     pub(super) journal: Journal,
 }
 
+/// What a link starts with.
+#[derive(Clone)]
+pub(super) struct Linking {
+    connector: Arc<dyn Connector>,
+    journal: Journal,
+    /// Why it is made, or made again.
+    cause: Cause,
+}
+
+impl Linking {
+    fn append(&self, event: SystemEvent) -> Seq {
+        self.journal.append(Subject::system(), self.cause.clone(), event)
+    }
+}
+
 impl Supervised for Connectors {
     type Id = String;
-    type Arguments = Arc<dyn Connector>;
+    type Arguments = Linking;
     type Message = LinkMessage;
     type Actor = LinkActor;
     type Change = std::convert::Infallible;
@@ -42,16 +58,16 @@ impl Supervised for Connectors {
         LinkMessage::Close
     }
 
-    fn change(_: &mut Arc<dyn Connector>, change: std::convert::Infallible) {
+    fn change(_: &mut Linking, change: std::convert::Infallible) {
         match change {}
     }
 
-    async fn next_life(&self, _: &String, connector: Arc<dyn Connector>) -> Arc<dyn Connector> {
-        connector
+    async fn next_life(&self, _: &String, linking: Linking) -> Linking {
+        linking
     }
 
-    fn last_life(connector: Arc<dyn Connector>) -> Arc<dyn Connector> {
-        connector
+    fn last_life(linking: Linking) -> Linking {
+        linking
     }
 
     // A link that does not stand has left nothing: no journal knows it.
@@ -75,12 +91,16 @@ impl Supervised for Connectors {
         Outcome { seq: self.journal.head(), call: None, calls: Vec::new() }
     }
 
-    fn failed(&self, _: &String, _: &mut Arc<dyn Connector>, _: &str) {}
+    fn failed(&self, id: &String, linking: &mut Linking, reason: &str) {
+        let lost = SystemEvent::PbxLost { name: id.clone(), reason: reason.to_owned() };
+        let seq = self.journal.append(Subject::system(), Cause::Failure, lost);
+        linking.cause = Cause::Event { seq };
+    }
 
-    fn over(&self, _: &String, _: &Arc<dyn Connector>, _: Option<&str>) {}
+    fn over(&self, _: &String, _: &Linking, _: Option<&str>) {}
 
-    fn restarted(&self, id: &String, _: &Arc<dyn Connector>, attempt: u32) {
-        tracing::warn!(connector = %id, attempt, "linked again");
+    fn restarted(&self, id: &String, _: &Linking, attempt: u32) {
+        tracing::warn!(connector = %id, attempt, "linking again");
     }
 
     fn dropped(&self, _: &String, _: &Cause) {}
@@ -102,6 +122,7 @@ pub(super) enum LinkMessage {
 
 /// A link and what watches it.
 pub(super) struct Held {
+    linking: Linking,
     link: Option<Box<dyn Link>>,
     watcher: AbortHandle,
 }
@@ -115,21 +136,30 @@ impl Drop for Held {
 impl Actor for LinkActor {
     type Msg = LinkMessage;
     type State = Held;
-    type Arguments = Arc<dyn Connector>;
+    type Arguments = Linking;
 
     async fn pre_start(
         &self,
         me: ActorRef<LinkMessage>,
-        connector: Arc<dyn Connector>,
+        linking: Linking,
     ) -> Result<Held, ActorProcessingErr> {
-        let link = connector.start().await.map_err(|error| with_sources(&*error))?;
-        tracing::info!(connector = connector.name(), address = link.address(), "linked");
+        let connector = &linking.connector;
+        let (name, system) = (connector.name().to_owned(), connector.system().to_owned());
+        let link = match connector.start().await {
+            Ok(link) => link,
+            Err(error) => {
+                let reason = with_sources(&*error);
+                linking.append(SystemEvent::PbxUnreachable { name, system, reason: reason.clone() });
+                return Err(reason.into());
+            }
+        };
+        linking.append(SystemEvent::PbxLinked { name, system, address: link.address() });
         let failed = link.failed();
         let watch = async move {
             // Nobody hears it once the actor has ended.
             drop(me.cast(LinkMessage::Failed(failed.await)));
         };
-        Ok(Held { link: Some(link), watcher: tokio::spawn(watch).abort_handle() })
+        Ok(Held { linking, link: Some(link), watcher: tokio::spawn(watch).abort_handle() })
     }
 
     async fn handle(
@@ -146,6 +176,12 @@ impl Actor for LinkActor {
                 if let Some(link) = held.link.take() {
                     link.stop().await;
                 }
+                let name = held.linking.connector.name().to_owned();
+                held.linking.journal.append(
+                    Subject::system(),
+                    Cause::Stop,
+                    SystemEvent::PbxUnlinked { name },
+                );
                 me.stop(None);
                 Ok(())
             }
@@ -160,12 +196,14 @@ fn with_sources(error: &(dyn Error + 'static)) -> String {
 }
 
 impl Switchboard {
-    /// Links a phone system; the link is made again whenever it fails, until [`disconnect`](Self::disconnect).
+    /// Links a phone system; the link is made again whenever it fails, until the process ends.
     ///
     /// # Errors
     /// The first attempt failed, or the process is about to end.
     pub async fn connect(&self, connector: Arc<dyn Connector>) -> Result<(), Rejection> {
-        let (id, arguments) = (connector.name().to_owned(), Box::new(connector));
+        let id = connector.name().to_owned();
+        let journal = self.inner.journal.clone();
+        let arguments = Box::new(Linking { connector, journal, cause: Cause::Start });
         let start = |reply| Supervise::Start { id, arguments, reply };
         ask(&self.inner.connectors, START, start).await.map(drop)
     }

@@ -143,7 +143,7 @@ impl Switchboard {
         self.inner.shared.hub.load()
     }
 
-    /// Ends everything in order: runs, calls, bindings, phones, journal.
+    /// Ends everything in order: runs, calls, bindings, phones, links, journal.
     ///
     /// Takes two seconds at most, and two more for phones that fail meanwhile. A phone that could not be taken up when the
     /// process started stays in the journal with its calls, and the next start tries again.
@@ -155,6 +155,7 @@ impl Switchboard {
         if tokio::time::timeout(ANSWER, closed).await.is_err() {
             tracing::warn!("runs or phones did not close in time");
         }
+        self.disconnect().await;
         self.append_system(SystemEvent::Stopped {});
         self.inner.runs.stop(None);
         self.inner.root.stop(None);

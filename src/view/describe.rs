@@ -16,6 +16,14 @@ pub fn describe(event: &Event) -> String {
         Event::Run(event) => run(event),
         Event::System(SystemEvent::Started { version }) => format!("version {version}"),
         Event::System(SystemEvent::Stopped {}) => String::new(),
+        Event::System(SystemEvent::PbxLinked { name, system, address }) => {
+            format!("{name}, {system} at {address}")
+        }
+        Event::System(SystemEvent::PbxUnreachable { name, system, reason }) => {
+            format!("{name}, {system}: {reason}")
+        }
+        Event::System(SystemEvent::PbxLost { name, reason }) => format!("{name}: {reason}"),
+        Event::System(SystemEvent::PbxUnlinked { name }) => name.clone(),
         Event::System(SystemEvent::Pruned { from, to, count, by, calls, runs }) => {
             let how_many = |ranges: &[[u64; 2]]| {
                 ranges.iter().map(|[first, last]| last.saturating_sub(*first).saturating_add(1)).sum::<u64>()

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CallView, Calls, Counters, Inbox, MessageView, PhoneView, Phones, RunView, Runs, Scope, SipMessages,
-    SipThread, TimelineRow, timeline,
+    CallView, Calls, Counters, Inbox, LinkView, Links, MessageView, PhoneView, Phones, RunView, Runs, Scope,
+    SipMessages, SipThread, TimelineRow, timeline,
 };
 use crate::{
     event::{Envelope, Event, PhoneEvent, SystemEvent},
@@ -31,6 +31,7 @@ pub(super) struct Folded {
     sip_messages: SipMessages,
     runs: Runs,
     counters: Counters,
+    links: Links,
 }
 
 /// A call that was not over when its process died.
@@ -52,6 +53,7 @@ impl Fold for Folded {
         self.sip_messages.apply(envelope);
         self.runs.apply(envelope);
         self.counters.apply(envelope);
+        self.links.apply(envelope);
         if let Event::Phone(PhoneEvent::Dropped {}) = &envelope.event {
             self.forget_a_phone();
         }
@@ -63,7 +65,7 @@ impl Fold for Folded {
 
 impl KeptFold for Folded {
     const NAME: &'static str = "views";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
 }
 
 impl Folded {
@@ -111,6 +113,12 @@ impl Views {
     #[must_use]
     pub fn phones_ever(&self) -> Vec<Arc<PhoneView>> {
         self.read(|folded| folded.phones.all())
+    }
+
+    /// Returns the links to phone systems that this process has.
+    #[must_use]
+    pub fn links(&self) -> Vec<Arc<LinkView>> {
+        self.read(|folded| folded.links.all())
     }
 
     /// Returns a phone that exists or existed.

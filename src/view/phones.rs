@@ -172,11 +172,7 @@ impl Fold for Phones {
         let event = match &envelope.event {
             Event::Phone(event) => event,
             Event::System(SystemEvent::Started { .. }) => return self.forget_sockets(),
-            Event::System(SystemEvent::Stopped {} | SystemEvent::Pruned { .. })
-            | Event::Call(_)
-            | Event::Media(_)
-            | Event::Sip(_)
-            | Event::Run(_) => return,
+            Event::System(_) | Event::Call(_) | Event::Media(_) | Event::Sip(_) | Event::Run(_) => return,
         };
         let Some(id) = &envelope.subject.phone else { return };
         if let PhoneEvent::Added { spec } = event {

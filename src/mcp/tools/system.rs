@@ -16,7 +16,7 @@ use crate::{
         result::{Refusal, Reply},
         services::Services,
     },
-    view::CallView,
+    view::{CallView, LinkState, LinkView},
 };
 
 pub(super) fn tools() -> Vec<ToolDefinition> {
@@ -175,9 +175,25 @@ async fn server_status(services: Arc<Services>, _: Nothing, _: CallContext) -> R
     let mut text = format!(
         "offhook {version}: {phones} phones, {registered} registered, {calls} active calls, journal at {head}"
     );
+    let links = services.views.links();
+    for link in &links {
+        text.push_str(&format!("; {}", in_words(link)));
+    }
+    if let (false, Value::Object(fields)) = (links.is_empty(), &mut status) {
+        fields.insert("links".into(), json!(links));
+    }
     if let (Some(failure), Value::Object(fields)) = (services.journal.health().failure, &mut status) {
         text.push_str(&format!("; journal disk: {failure}"));
         fields.insert("journal_failure".into(), failure.into());
     }
     Reply::native(text, status)
+}
+
+fn in_words(link: &LinkView) -> String {
+    let LinkView { name, system, address, state, .. } = link;
+    let address = address.as_ref().map(|address| format!(" at {address}")).unwrap_or_default();
+    match state {
+        LinkState::Up => format!("{name} ({system}{address}) is up"),
+        LinkState::Down(reason) => format!("{name} ({system}{address}) is down: {reason}"),
+    }
 }

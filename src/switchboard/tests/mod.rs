@@ -1,6 +1,7 @@
 //! What the switchboard promises, on a simulated network.
 
 mod adding;
+mod links;
 mod runs;
 mod supervision;
 

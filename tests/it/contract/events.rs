@@ -304,6 +304,16 @@ fn run_events() -> Vec<RunEvent> {
     ]
 }
 
+fn link_events() -> Vec<SystemEvent> {
+    let (name, system, address) = (s("lab"), s("lab"), s("127.0.0.1:5070"));
+    vec![
+        SystemEvent::PbxUnreachable { name: name.clone(), system: system.clone(), reason: s("refused") },
+        SystemEvent::PbxLinked { name: name.clone(), system, address },
+        SystemEvent::PbxLost { name: name.clone(), reason: s("the lab's task ended") },
+        SystemEvent::PbxUnlinked { name },
+    ]
+}
+
 /// One envelope of every kind, and every form of cause and subject among them.
 fn samples() -> Vec<Envelope> {
     let call = || Subject::call(a(), CallId(0));
@@ -344,6 +354,9 @@ fn samples() -> Vec<Envelope> {
     let (action, started, outcome) = (s("make_call"), Seq(40), Some(Seq(42)));
     let finished = RunEvent::ActionFinished { action, started, succeeded: true, outcome };
     add(&run, Cause::Run { run: RunId(1), hook: s("steps") }, finished.into());
+    for event in link_events() {
+        add(&Subject::system, Cause::Start, event.into());
+    }
     let at = "2026-01-02T03:04:05.678901Z".parse().unwrap();
     let numbered = events.into_iter().zip(1..);
     numbered.map(|((subject, cause, event), n)| Envelope { seq: Seq(n), at, subject, cause, event }).collect()
