@@ -1,6 +1,7 @@
 //! The one door to standard output and standard error, and the exit codes.
 
 use std::{
+    borrow::Cow,
     error::Error,
     fmt::Display,
     io::{self, IsTerminal, Write},
@@ -58,6 +59,16 @@ pub(super) fn reasons(error: &(dyn Error + 'static)) -> String {
     })
 }
 
+/// Returns a text, which may hold what others chose, without anything that a terminal would obey.
+pub(super) fn harmless(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(obeyed) {
+        return text.into();
+    }
+    let escape = |c: char| if obeyed(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
 /// Where a verb writes: results to standard output, remarks to standard error.
 ///
 /// Nothing else in the program prints, so `offhook mcp` keeps standard output for the protocol.
@@ -90,12 +101,12 @@ impl Output {
         self.terminal
     }
 
-    /// Writes one line of result.
+    /// Writes one line of result; what a terminal would obey is written in words.
     ///
     /// # Errors
     /// When the stream is closed; a verb that streams should then stop.
     pub fn line(&mut self, text: impl Display) -> io::Result<()> {
-        writeln!(self.results, "{text}")
+        writeln!(self.results, "{}", harmless(&text.to_string()))
     }
 
     /// Writes result text as it is, without a line end, and flushes; for progress that rewrites itself.
@@ -116,12 +127,12 @@ impl Output {
         self.results.write_all(b"\n")
     }
 
-    /// Writes one line for the person at the keyboard to standard error.
+    /// Writes one line for the person at the keyboard to standard error; what a terminal would obey is written in words.
     ///
     /// # Errors
     /// When the stream is closed.
     pub fn remark(&mut self, text: impl Display) -> io::Result<()> {
-        writeln!(self.remarks, "{text}")
+        writeln!(self.remarks, "{}", harmless(&text.to_string()))
     }
 
     /// Hands everything written so far to the operating system.
@@ -131,5 +142,16 @@ impl Output {
     pub fn flush(&mut self) -> io::Result<()> {
         self.results.flush()?;
         self.remarks.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_written_in_words() {
+        assert_eq!(harmless("ü\tb\n  c"), "ü\tb\n  c");
+        assert_eq!(harmless("a\u{1b}[2J\rb\u{9b}\u{7}"), r"a\u{1b}[2J\rb\u{9b}\u{7}");
     }
 }

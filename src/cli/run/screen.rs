@@ -2,7 +2,11 @@
 
 use std::{io, path::PathBuf, time::Instant};
 
-use super::{super::Output, session::Session, verb::RunArgs};
+use super::{
+    super::{Output, output::harmless},
+    session::Session,
+    verb::RunArgs,
+};
 use crate::{
     event::{Envelope, Event, RunEvent},
     id::RunId,
@@ -59,6 +63,7 @@ impl Watch for Screen<'_> {
         {
             let (name, begun) = &self.current;
             let elapsed = begun.elapsed().as_secs_f64();
+            let (name, doing) = (harmless(name), harmless(&doing));
             self.output.text(format_args!("\r\x1b[2K{name}  {elapsed:.1} s  {doing}"))?;
         }
         Ok(())
