@@ -260,6 +260,8 @@ fn the_exit_code_tells_the_truth() {
     let junit = folder.path().join("junit.xml").display().to_string();
     for (arguments, code) in [
         (vec!["run", &good, "--json", "--junit", &junit], 0),
+        (vec!["run", &good, "--junit", "/no/such/folder/junit.xml"], 3),
+        (vec!["run", &good, "--data", "/proc/no-folder"], 3),
         (vec!["run", &bad], 1),
         (vec!["run", &good, &broken], 2),
         (vec!["check", &broken], 2),

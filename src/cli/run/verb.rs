@@ -84,6 +84,10 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> 
     }
     let reports = screen.reports;
     let exit = exit_of(&reports, interrupted.is_cancelled());
+    let exit = match write_junit(&args, &reports, output)? {
+        true => exit,
+        false => unwritten(exit),
+    };
     conclude(&args, &session, &reports, begun.elapsed(), exit, output)?;
     if let Err(error) = session.stop().await {
         output.remark(format_args!("offhook run: {}", reasons(&error)))?;
@@ -132,6 +136,22 @@ fn select(args: &RunArgs, known: &Known, output: &mut Output) -> io::Result<Resu
     Ok(Ok(plan))
 }
 
+/// Writes the JUnit file where one is wanted; tells whether it is there.
+fn write_junit(args: &RunArgs, reports: &[RunReport], output: &mut Output) -> io::Result<bool> {
+    if let Some(path) = &args.junit
+        && let Err(error) = std::fs::write(path, report::junit(reports))
+    {
+        output.remark(format_args!("offhook run: {}: {error}", path.display()))?;
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// Returns the exit of runs whose results could not be written where they were wanted: it is not a success.
+fn unwritten(exit: Exit) -> Exit {
+    if exit == Exit::Passed { Exit::NotReady } else { exit }
+}
+
 fn conclude(
     args: &RunArgs,
     session: &Session,
@@ -140,11 +160,6 @@ fn conclude(
     exit: Exit,
     output: &mut Output,
 ) -> io::Result<()> {
-    if let Some(path) = &args.junit
-        && let Err(error) = std::fs::write(path, report::junit(reports))
-    {
-        output.remark(format_args!("offhook run: {}: {error}", path.display()))?;
-    }
     if args.json {
         output.json(&report::suite_line(reports, exit.code()))?;
     } else {
