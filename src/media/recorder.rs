@@ -102,7 +102,7 @@ pub(crate) enum RecordingError {
         /// How long it had.
         waited: Duration,
     },
-    /// The thread that had its turn ended without a word.
+    /// Its last turn panicked.
     #[error("the writing thread failed")]
     Thread,
 }
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_panics_says_so_and_others_take_its_place() {
+    fn a_recording_that_panics_says_so_and_holds_up_no_other() {
         let writers = writers();
         let broken = || -> io::Result<Cursor<Vec<u8>>> { panic!("a broken disk") };
         for _ in 0..5 {

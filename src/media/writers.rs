@@ -6,6 +6,7 @@
 use std::{
     collections::VecDeque,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,7 +20,7 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// Something that writes.
 pub(super) trait Turn: Send + Sync {
-    /// Writes what waits, on a thread made for waiting; returns whether another turn is wanted.
+    /// Writes what waits, on a thread made for waiting; returns whether another turn is wanted. None follows a panic.
     fn take(&self) -> bool;
 }
 
@@ -85,7 +86,7 @@ struct Seat {
 }
 
 impl Drop for Seat {
-    /// Gives the place back of a thread that panicked, or that never came to be.
+    /// Gives the place back of a thread that never came to be.
     fn drop(&mut self) {
         if !self.left {
             guard(&self.writers.state).threads -= 1;
@@ -96,7 +97,9 @@ impl Drop for Seat {
 impl Seat {
     fn work(mut self) {
         while let Some(turn) = self.next() {
-            if turn.take() {
+            // A panic ends the recording whose turn it was, and no other: the thread goes on.
+            let again = catch_unwind(AssertUnwindSafe(|| turn.take())).unwrap_or(false);
+            if again {
                 guard(&self.writers.state).waiting.push_back(turn);
             }
         }
