@@ -18,7 +18,9 @@ impl Lens {
         // The older name is an event's `type`, whatever pattern chose it.
         scenario
             .matchers(&mut |matcher| by_type |= matcher.conditions.iter().any(|each| each.path == "type"));
-        let older = scenario.lenient || by_type || COMPATIBLE.iter().any(|(name, _)| named(name));
+        // What a document emits has a name of its own, in this form only.
+        let emitted = scenario.patterns().iter().any(|pattern| pattern.as_str().starts_with("user"));
+        let older = scenario.lenient || emitted || by_type || COMPATIBLE.iter().any(|(name, _)| named(name));
         older.then(Self::default)
     }
 
@@ -49,6 +51,7 @@ mod tests {
             "event: call.state.confirmed",
             "event: 'call.*'",
             "event: '*'",
+            "event: user.ready",
             "all: [{event: dtmf.in}]",
             "event: call.ended, match: {type: call.state.disconnected}",
         ] {
