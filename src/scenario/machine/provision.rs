@@ -1,7 +1,7 @@
 //! Making the phones that a scenario declares, and waiting until they are registered.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) struct Provisioning {
     adding: BTreeSet<PhoneId>,
     registering: BTreeSet<PhoneId>,
+    /// Why registering failed last, for those that try again.
+    refused: BTreeMap<PhoneId, String>,
     pub(super) deadline: Instant,
 }
 
@@ -98,8 +100,12 @@ impl Machine {
 
     /// Asks for every phone that is to be made; `chosen` are the accounts of those that name none.
     pub(super) fn provision(&mut self, now: Instant, wanted: Wanted, chosen: Vec<Holding>) {
-        let mut provisioning =
-            Provisioning { adding: BTreeSet::new(), registering: BTreeSet::new(), deadline: now + PATIENCE };
+        let mut provisioning = Provisioning {
+            adding: BTreeSet::new(),
+            registering: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            deadline: now + PATIENCE,
+        };
         if let Some(end) = self.run_deadline() {
             provisioning.deadline = provisioning.deadline.min(end);
         }
@@ -195,14 +201,19 @@ impl Machine {
         }
         if matches!(event, PhoneEvent::Registered { .. }) {
             provisioning.registering.remove(&phone);
+            provisioning.refused.remove(&phone);
             self.provisioning_done(now);
         } else if let PhoneEvent::RegistrationFailed { status, reason, retry_in_ms } = event {
-            // RFC 3261 §10.2.7: only server failures and silence are worth another try.
-            let hopeless = retry_in_ms.is_none() || status.is_some_and(|status| status < 500);
+            let status_text = status.map(|status| format!("{status} ")).unwrap_or_default();
+            let reason = format!("phone '{phone}' could not register: {status_text}{reason}");
+            let retried = retry_in_ms.map(|wait| now + Duration::from_millis(wait));
+            // RFC 3261 §10.2.7: only server failures and silence are worth another try, and only one that comes in time.
+            let hopeless = retried.is_none_or(|at| at >= provisioning.deadline)
+                || status.is_some_and(|status| status < 500);
             if hopeless {
-                let status = status.map(|status| format!("{status} ")).unwrap_or_default();
-                let reason = format!("phone '{phone}' could not register: {status}{reason}");
                 self.finish(now, Ending::NotReady, reason);
+            } else {
+                provisioning.refused.insert(phone, reason);
             }
         }
     }
@@ -215,7 +226,8 @@ impl Machine {
         }
         let late = provisioning.adding.union(&provisioning.registering);
         let names: Vec<_> = late.map(ToString::to_string).collect();
-        let reason = format!("not ready in time: phone {}", names.join(", "));
+        let refused = provisioning.refused.values().map(|why| format!("; {why}"));
+        let reason = format!("not ready in time: phone {}{}", names.join(", "), refused.collect::<String>());
         self.finish(now, Ending::NotReady, reason);
     }
 

@@ -316,6 +316,31 @@ fn a_phone_that_cannot_register_blocks_the_run() {
 }
 
 #[test]
+fn a_registration_that_is_tried_again_too_late_blocks_the_run_at_once() {
+    let failed = |retry_in_ms| PhoneEvent::RegistrationFailed {
+        status: None,
+        reason: "cannot resolve 'pbx.invalid': the name has no address".into(),
+        retry_in_ms: Some(retry_in_ms),
+    };
+    let why = "phone 'b' could not register: cannot resolve 'pbx.invalid': the name has no address";
+    let mut world = World::given(BASIC, setup());
+    world.obliging = false;
+    world.start();
+    world.accept();
+    world.waiting.clear();
+    world.phone("b", failed(32_000)).seconds(10);
+    assert_eq!(world.verdict(), format!("blocked: {why}"));
+    // One that may still help is waited for, and why it did not is said.
+    let mut world = World::given(BASIC, setup());
+    world.obliging = false;
+    world.start();
+    world.accept();
+    world.waiting.clear();
+    world.phone("b", failed(3_000)).seconds(40);
+    assert_eq!(world.verdict(), format!("blocked: not ready in time: phone b; {why}"));
+}
+
+#[test]
 fn silence_from_the_registrar_blocks_the_run_in_bounded_time() {
     let mut world = World::given(BASIC, setup());
     world.obliging = false;
