@@ -60,7 +60,7 @@ fn scenario() -> Scenario {
     reading.scenario.unwrap()
 }
 
-/// Runs so many at once; one that does not pass ends the bench.
+/// Runs this many at once; one that does not pass ends the bench.
 async fn at_once(node: &Node, runs: usize) -> Vec<RunSummary> {
     let terms = Terms {
         profile: node.profile().cloned(),

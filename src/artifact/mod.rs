@@ -1,7 +1,7 @@
 //! Files that runs and calls leave behind: naming and places.
 //!
 //! Recordings lie as `<root>/<phone>/call_<id>_<date>_<time>_<microseconds>.wav`, each with a sidecar of the same
-//! stem. Whoever records writes; this module only says where, and reads back what is there.
+//! stem. The recorder writes; this module only says where, and reads back what is there.
 
 mod listing;
 mod recordings;

@@ -1,4 +1,4 @@
-//! What is known of a recording, in a file beside it.
+//! What is known of a recording, in a file next to it.
 
 use std::{
     fs::{self, File},
@@ -50,7 +50,7 @@ pub fn sidecar_of(recording: &Path) -> PathBuf {
 }
 
 impl Sidecar {
-    /// Writes the sidecar beside its recording, whole or not at all; blocks while it writes.
+    /// Writes the sidecar next to its recording, whole or not at all; blocks while it writes.
     ///
     /// # Errors
     /// When the folder refuses.

@@ -260,7 +260,7 @@ impl Shell {
             match &told.ready {
                 None => self.sound_requests += 1,
                 Some(ready) if ready.request == self.sound_requests => {}
-                // Whoever asked later means what is to be heard now.
+                // The later request says what is to be heard now.
                 Some(_) => return drop(reply.send(Err(Refused::SoundOvertaken.into()))),
             }
         }
@@ -277,7 +277,7 @@ impl Shell {
         self.decide(told, &cause, reply);
     }
 
-    /// Makes a sound ready beside the call, which goes on; the command comes again with it.
+    /// Makes a sound ready while the call goes on; the command comes again with it.
     fn make_ready(&self, told: Told, cause: Cause, reply: Reply) {
         let (me, request) = (self.me.clone(), self.sound_requests);
         tokio::task::spawn_blocking(move || {

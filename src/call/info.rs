@@ -28,7 +28,7 @@ struct Batch {
 }
 
 impl Shell {
-    /// Says whether so many more digits may wait.
+    /// Says whether this many more digits may wait.
     pub(super) fn check_info_digits(&self, digits: &str) -> Result<(), Rejection> {
         let waiting: usize = self.info.batches.iter().map(|batch| batch.left.len()).sum();
         match waiting + digits.len() > MOST_WAITING {

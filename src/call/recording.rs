@@ -1,7 +1,7 @@
 //! A call's recording: begun with media or on demand, ended with either.
 //!
 //! A thread of `media` makes and completes the file; the call goes on meanwhile, and only its own end waits for
-//! the file, for [`PATIENCE`] at most. A segment that is closed gets its description beside it.
+//! the file, for [`PATIENCE`] at most. A segment that is closed gets its description in a file next to it.
 
 use std::{
     path::{Path, PathBuf},

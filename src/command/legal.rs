@@ -3,7 +3,7 @@
 use super::CommandKind;
 use crate::event::{CallPhase, Direction};
 
-/// How a call stands, as far as it decides what can be asked of it.
+/// What decides what can be asked of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Who placed it.
@@ -17,7 +17,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Returns the commands that would do something now, as far as arguments and a change under way allow.
+    /// Returns the commands that would do something now, if arguments and a change under way allow it.
     #[must_use]
     pub fn legal(self) -> Vec<CommandKind> {
         let mut legal = Vec::new();

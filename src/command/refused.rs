@@ -217,10 +217,10 @@ pub enum Refused {
         /// What the system says.
         why: String,
     },
-    /// Whoever was asked ended before it answered.
+    /// The actor that was asked ended before it answered.
     #[error("it has just ended")]
     JustEnded,
-    /// Whoever was asked did not answer.
+    /// The actor that was asked did not answer.
     #[error("no answer within {0:?}")]
     NoAnswer(Duration),
     /// The process is about to end.

@@ -55,7 +55,7 @@ pub enum CommandKind {
     UpdatePhone,
 }
 
-/// The call of a tool that must be given one; scenarios say every call in the same way, beside the arguments.
+/// The call of a tool that must be given one; scenarios say every call in the same way, apart from the arguments.
 const NAMED_CALL: Parameter =
     argument("call", Sort::Call, Need::Required).tool("call_id", "Which call.", Some("call_id"));
 

@@ -97,7 +97,7 @@ impl Client {
         Cause::Command { surface: Surface::Mcp, client: Some(self.id), request: None }
     }
 
-    /// Says that this client has changed the roster and is told of it by whoever calls this.
+    /// Says that this client has changed the roster and is told of it by the caller.
     pub(super) fn roster_changed(&self) {
         self.clients.roster.send_modify(|changes| {
             *changes += 1;

@@ -93,7 +93,7 @@ impl Connection {
 
     /// Tells the client, if its list shows per-phone tools, that phones came or went.
     ///
-    /// Whoever does not take the notification will still find the tools when it lists them. Once the input has ended
+    /// A client that does not take the notification will still find the tools when it lists them. Once the input has ended
     /// the SDK sends results only, and a notification would never leave.
     async fn announce(&self, peer: &Peer<RoleServer>, handshakes: bool, projection: Projection) {
         let told = async {

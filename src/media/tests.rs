@@ -191,7 +191,7 @@ async fn a_voice_whose_socket_fails_tries_once_a_tick_and_says_so_once() {
     assert_eq!(sent, Some(50), "the clock goes on");
 }
 
-/// Starts a leg that sends packets of so many milliseconds to nobody.
+/// Starts a leg that sends packets of this many milliseconds to nobody.
 fn speaking(hub: &MediaHub, network: &MediaOnly, milliseconds: u64) -> LegHandle {
     let leg = hub.open(network, LOCAL, None).unwrap();
     leg.speak(|now| MediaSession::new(SessionConfig::default(), now));

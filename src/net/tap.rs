@@ -95,7 +95,7 @@ impl Taps {
         self.shared.count.load(Ordering::Relaxed) > 0
     }
 
-    /// Shows what passed to whoever listens; `sighting` is made only then.
+    /// Shows listeners what passed; `sighting` is made only if there are any.
     #[inline]
     pub fn show<'a>(&self, sighting: impl FnOnce() -> Sighting<'a>) {
         if self.is_listening() {

@@ -80,7 +80,7 @@ impl Shared {
 
     /// Mixes the seed of the process with a phone's name and a number, such as that of its life.
     pub(crate) fn seed_of(&self, id: &PhoneId, number: u64) -> u64 {
-        // FNV-1a: spreads names well enough; whoever uses it mixes further.
+        // FNV-1a: spreads names well enough; its users mix further.
         let start = self.seed ^ 0xcbf2_9ce4_8422_2325 ^ number.rotate_left(32);
         id.as_str().bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
@@ -201,7 +201,7 @@ pub(super) struct CallEntry {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Binding {
     pub(super) id: RegistrationId,
-    /// Whether the registrar has taken it, as far as we know.
+    /// Whether the registrar has taken it, to our knowledge.
     pub(super) held: bool,
     /// It is being removed, or will be as soon as the registrar takes it.
     pub(super) leaving: bool,

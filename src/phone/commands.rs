@@ -391,7 +391,7 @@ impl Shell {
         cause
     }
 
-    /// From now on nothing new begins, and what is left has so much time.
+    /// From now on nothing new begins, and what is left has this much time.
     pub(super) fn begin_closing(&mut self) {
         self.closing = true;
         self.alarm.limit_closing(CLOSING);
@@ -423,7 +423,7 @@ impl Shell {
     async fn closed(&mut self) {
         if let Some(signaling) = self.signaling.take() {
             self.shared.outbox.emptied().await;
-            // Whoever still held it has sent; its sockets are ours alone to close.
+            // All that still held it have sent; its sockets are ours alone to close.
             if let Some(signaling) = Arc::into_inner(signaling) {
                 signaling.close().await;
             }

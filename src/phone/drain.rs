@@ -1,4 +1,4 @@
-//! Emptying the engine: transmissions to the wire, events to the journal, the calls and whoever waits.
+//! Emptying the engine: transmissions to the wire, events to the journal, the calls and those who wait.
 
 use std::borrow::Cow;
 

@@ -30,7 +30,7 @@ use crate::{
     view::{RunEnd, RunView, Views},
 };
 
-/// How a run is to be made, as whoever asks for it says.
+/// How a run is to be made, as its caller says.
 #[derive(Clone)]
 pub struct Terms {
     /// The phone system that phones are made for; none where phones exist already.

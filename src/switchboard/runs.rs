@@ -1,4 +1,4 @@
-//! Scenario runs as supervised children: so many at a time, cleaned up behind, never started again.
+//! Scenario runs as supervised children: a limited number at a time, cleaned up afterwards, never started again.
 
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
 

@@ -35,7 +35,7 @@ pub(crate) fn precommit() -> Result<()> {
     Ok(())
 }
 
-/// Runs all that CI runs: [`check`] without its tests, documentation, benchmarks as far as compiling them, the policy of
+/// Runs all that CI runs: [`check`] without its tests, documentation, compiling the benchmarks, the policy of
 /// dependencies, and [`interop::test()`], which holds every test, the replay of the fuzz corpora among them.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ use super::{
 };
 
 impl Engine {
-    /// Lets media flow between two legs as far as they have described themselves.
+    /// Lets media flow between two legs, to each that has described itself.
     pub(super) fn connect(&self, one: SessionId, two: SessionId) {
         let (Some(one), Some(two)) = (self.legs.get(&one), self.legs.get(&two)) else { return };
         for leg in [one, two] {

@@ -66,7 +66,7 @@ pub(in crate::mcp) fn instead(rejection: &Rejection) -> Vec<&'static str> {
     tools
 }
 
-/// Names the tools of commands, as far as they have one.
+/// Names the tools of those commands that have one.
 pub(in crate::mcp) fn tools(commands: &[CommandKind]) -> Vec<&'static str> {
     commands.iter().filter_map(|command| command.verb().tool.as_ref()).map(|tool| tool.name).collect()
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::{LookupError, Names};
 use crate::{event::NameLookup, net::Transport};
 
-/// How long a URI may take from its first question to its addresses; less than whoever gave a command waits for its answer.
+/// How long a URI may take from its first question to its addresses; less than the giver of a command waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Records of one answer that the steps show.
 const SHOWN: usize = 8;

@@ -24,7 +24,7 @@ use crate::net::BoxFuture;
 
 /// Port of a name server (RFC 1035 §4.2).
 const PORT: u16 = 53;
-/// How long a name server may be silent before it is asked once more; both tries together stay within the patience of
+/// How long a name server may be silent before it is asked again; both tries together stay within the patience of
 /// [`Names`](super::Names).
 const TRY: Duration = Duration::from_millis(900);
 /// How long A and AAAA may take, each for itself: one that is never answered does not cost the other.

@@ -48,7 +48,7 @@ pub(super) struct Whom<'a> {
 }
 
 impl Whom<'_> {
-    /// Returns the step's phone, as far as one is said or inherited.
+    /// Returns the step's phone, if one is said or inherited.
     pub(super) fn said_phone(&self, step: &Step) -> Option<PhoneId> {
         match &step.phone {
             PhoneRef::Named(id) => Some(id.clone()),

@@ -178,7 +178,7 @@ fn detail(event: &Event) -> Option<String> {
     }
 }
 
-/// Returns the call that a reference names, as far as it is known.
+/// Returns the call that a reference names, if it is known.
 pub(super) fn resolve(call: &CallRef, captures: &Captures) -> Option<CallId> {
     match call {
         CallRef::Id(id) => Some(*id),

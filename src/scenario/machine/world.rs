@@ -21,7 +21,7 @@ use crate::{
 pub struct Setup {
     /// Its identity.
     pub run: RunId,
-    /// Why it runs: the request of whoever started it.
+    /// Why it runs: the request that started it.
     pub cause: Cause,
     /// The phone system that the phones are made for; none leaves phones that exist already.
     pub profile: Option<PbxProfile>,

@@ -103,7 +103,7 @@ struct Ending {
     cause: Cause,
     /// Who waits for it.
     askers: Vec<Reply>,
-    /// It failed before its calls were ended, and lives once more to end them.
+    /// It failed before its calls were ended, and is started again only to end them.
     last_life: bool,
 }
 
@@ -284,7 +284,7 @@ impl<C: Supervised> Children<C> {
         }
     }
 
-    /// Starts a child that failed after its drop once more, only to end the calls that it left.
+    /// Starts a child again that failed after its drop, only to end the calls that it left.
     async fn end_calls(
         &mut self,
         me: &ActorRef<Supervise<C>>,
@@ -399,7 +399,7 @@ impl<C: Supervised> Children<C> {
     }
 }
 
-/// Returns how long a child rests that has failed so many times in a row.
+/// Returns how long a child rests that has failed this many times in a row.
 fn pause(failures: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LAST_PAUSE)
 }

@@ -56,7 +56,7 @@ pub(in crate::switchboard) trait Supervised: Send + Sync + Sized + 'static {
     /// Refuses what is asked of a child that is not there.
     fn not_found(&self, id: &Self::Id) -> Rejection;
 
-    /// Returns what whoever waits for a start or an end is told.
+    /// Returns the answer to those who wait for a start or an end.
     fn outcome(&self) -> Outcome;
 
     /// A child has failed: says so, and notes what its next life must know.

@@ -17,7 +17,7 @@ use crate::{
 
 /// A phone system whose links go as they are told.
 struct Scripted {
-    /// What each start comes to; whoever has the sender breaks the link.
+    /// What each start comes to; the owner of the sender breaks the link.
     starts: Mutex<VecDeque<Result<oneshot::Receiver<String>, &'static str>>>,
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct OwedAck {
 }
 
 impl UserAgent {
-    /// Lets something wait for the addresses of a URI. Whoever wants the same while it is followed waits behind it, so that
+    /// Lets something wait for the addresses of a URI. Others that want the same while it is followed wait behind it, so that
     /// messages leave in the order in which they were made.
     pub(crate) fn follow(&mut self, uri: &Uri, waiting: Waiting) {
         let session = match &waiting {
