@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{Exit, Output, prune};
 use crate::{
-    event::{Envelope, Event, EventPattern, RawMessage, SipEvent},
+    event::{Envelope, Event, EventPattern, RawMessage},
     id::{CallId, PhoneId, RunId, Seq},
     journal::{Archive, BadLine, Journal, JournalError, Query, ReplayError, Skipped, import},
     view::describe,
@@ -224,18 +224,10 @@ impl Printer<'_> {
             return self.output.json(envelope);
         }
         self.output.line(line(envelope, &self.zone))?;
-        match &envelope.event {
-            Event::Sip(SipEvent::Sent { message, .. } | SipEvent::Received { message, .. })
-                if self.args.sip =>
-            {
-                self.output.line(indented(message))
-            }
-            Event::Phone(_)
-            | Event::Call(_)
-            | Event::Media(_)
-            | Event::Sip(_)
-            | Event::Run(_)
-            | Event::System(_) => Ok(()),
+        let Event::Sip(event) = &envelope.event else { return Ok(()) };
+        match event.on_wire().filter(|_| self.args.sip) {
+            Some(passed) => self.output.line(indented(passed.message)),
+            None => Ok(()),
         }
     }
 }
@@ -281,7 +273,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::event::{CallEvent, Cause, Party, SipSummary, Subject, Transport};
+    use crate::event::{CallEvent, Cause, Party, SipEvent, SipSummary, Subject, Transport};
 
     #[derive(Parser)]
     struct Line {

@@ -23,7 +23,7 @@ pub use media::{Agreement, DigitMethod, MediaDirection, MediaEvent, MediaSocket,
 pub use pattern::{EventPattern, UnknownKind};
 pub use phone::{PhoneEvent, PhoneSpec, Transport};
 pub use run::{Ending, RunEvent, Verdict};
-pub use sip::{NameLookup, NextHop, RawMessage, SipEvent, SipSummary};
+pub use sip::{NameLookup, NextHop, OnWire, RawMessage, SipEvent, SipSummary};
 pub use system::SystemEvent;
 pub use timer::TimerReason;
 pub(crate) use upcast::former_kinds;

@@ -157,3 +157,37 @@ events! {
         },
     }
 }
+
+/// A message as it passed on the wire, whichever way it went.
+#[derive(Clone, Copy, Debug)]
+pub struct OnWire<'a> {
+    /// Whether we sent it.
+    pub sent: bool,
+    /// The other side.
+    pub remote: SocketAddr,
+    /// What it is, in short.
+    pub summary: &'a SipSummary,
+    /// Whether we had sent the same bytes before.
+    pub retransmission: bool,
+    /// The message.
+    pub message: &'a RawMessage,
+}
+
+impl SipEvent {
+    /// Returns the message that a fact is about, if it is about one.
+    #[must_use]
+    pub const fn on_wire(&self) -> Option<OnWire<'_>> {
+        match self {
+            Self::Sent { remote, summary, retransmission, message, .. } => {
+                let (remote, retransmission) = (*remote, *retransmission);
+                Some(OnWire { sent: true, remote, summary, retransmission, message })
+            }
+            Self::Received { remote, summary, message, .. } => {
+                Some(OnWire { sent: false, remote: *remote, summary, retransmission: false, message })
+            }
+            Self::Anomaly { .. } | Self::Resolved { .. } | Self::FailedOver { .. } | Self::Refused { .. } => {
+                None
+            }
+        }
+    }
+}

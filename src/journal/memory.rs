@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    event::{CallEvent, Envelope, Event, PhoneEvent, RawMessage, RunEvent, SipEvent},
+    event::{CallEvent, Envelope, Event, PhoneEvent, RawMessage, RunEvent},
     id::Seq,
 };
 
@@ -97,9 +97,9 @@ impl Memory {
 pub(super) fn weight(envelope: &Envelope) -> usize {
     const EVENT: usize = size_of::<Envelope>() + 200;
     let texts = match &envelope.event {
-        Event::Sip(SipEvent::Sent { message, .. } | SipEvent::Received { message, .. }) => match message {
+        Event::Sip(event) => event.on_wire().map_or(0, |passed| match passed.message {
             RawMessage::Text(text) | RawMessage::Base64(text) => text.len(),
-        },
+        }),
         Event::Phone(PhoneEvent::MessageReceived { body, .. } | PhoneEvent::MessageSent { body, .. }) => {
             body.len()
         }
@@ -107,7 +107,7 @@ pub(super) fn weight(envelope: &Envelope) -> usize {
             dialog.route_set.iter().map(String::len).fold(400, usize::saturating_add)
         }
         Event::Run(event) => of_run(event),
-        Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Sip(_) | Event::System(_) => 0,
+        Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::System(_) => 0,
     };
     EVENT.saturating_add(texts)
 }

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::{
-    event::{Envelope, Event, MediaEvent, RunEvent, SipEvent, SipSummary},
+    event::{Envelope, Event, MediaEvent, OnWire, RunEvent, SipSummary},
     id::{PhoneId, RunId, Seq},
 };
 
@@ -52,11 +52,11 @@ impl Ladder {
     #[must_use]
     pub fn draw(events: &[Arc<Envelope>], phones: &[PhoneId], selection: Selection) -> Self {
         let calls =
-            events.iter().filter_map(|envelope| message(envelope)).any(|(summary, ..)| !registers(summary));
+            events.iter().filter_map(|envelope| message(envelope)).any(|passed| !registers(passed.summary));
         let skip = selection == Selection::WithoutRegistrations && calls;
         let shown: Vec<_> = events
             .iter()
-            .filter(|envelope| message(envelope).is_some_and(|(summary, ..)| !(skip && registers(summary))))
+            .filter(|envelope| message(envelope).is_some_and(|passed| !(skip && registers(passed.summary))))
             .collect();
         let Some(first) = shown.first() else { return Self::default() };
         let start = first.at;
@@ -78,8 +78,8 @@ impl Ladder {
         for envelope in events {
             let offset = envelope.at.duration_since(start).as_secs_f64();
             let drawn = match message(envelope) {
-                Some((summary, _, _)) if skip && registers(summary) => None,
-                Some((summary, sent, again)) => {
+                Some(OnWire { summary, .. }) if skip && registers(summary) => None,
+                Some(OnWire { summary, sent, retransmission: again, .. }) => {
                     let phone = phone_of(envelope);
                     let column = columns.iter().position(|column| Some(column) == phone.as_ref());
                     column.map(|column| canvas.arrow(column, sent, &label(summary, again)))
@@ -211,22 +211,9 @@ impl Canvas {
     }
 }
 
-fn message(envelope: &Envelope) -> Option<(&SipSummary, bool, bool)> {
-    match &envelope.event {
-        Event::Sip(SipEvent::Sent { summary, retransmission, .. }) => Some((summary, true, *retransmission)),
-        Event::Sip(SipEvent::Received { summary, .. }) => Some((summary, false, false)),
-        Event::Sip(
-            SipEvent::Anomaly { .. }
-            | SipEvent::Resolved { .. }
-            | SipEvent::FailedOver { .. }
-            | SipEvent::Refused { .. },
-        )
-        | Event::Phone(_)
-        | Event::Call(_)
-        | Event::Media(_)
-        | Event::Run(_)
-        | Event::System(_) => None,
-    }
+fn message(envelope: &Envelope) -> Option<OnWire<'_>> {
+    let Event::Sip(event) = &envelope.event else { return None };
+    event.on_wire()
 }
 
 fn registers(summary: &SipSummary) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{FailureReport, Ladder, RunReport, Selection};
 use crate::{
-    event::{CallEvent, Envelope, Event, MediaEvent, SipEvent},
+    event::{CallEvent, Envelope, Event, MediaEvent, OnWire},
     id::PhoneId,
     view::{RunEnd, RunView},
 };
@@ -80,21 +80,9 @@ fn planes(run: &RunView, events: &[Arc<Envelope>]) -> Vec<String> {
 }
 
 fn last_message(event: &Event) -> Option<String> {
-    let (summary, verb) = match event {
-        Event::Sip(SipEvent::Sent { summary, .. }) => (summary, "sent"),
-        Event::Sip(SipEvent::Received { summary, .. }) => (summary, "received"),
-        Event::Sip(
-            SipEvent::Anomaly { .. }
-            | SipEvent::Resolved { .. }
-            | SipEvent::FailedOver { .. }
-            | SipEvent::Refused { .. },
-        )
-        | Event::Phone(_)
-        | Event::Call(_)
-        | Event::Media(_)
-        | Event::Run(_)
-        | Event::System(_) => return None,
-    };
+    let Event::Sip(event) = event else { return None };
+    let OnWire { summary, sent, .. } = event.on_wire()?;
+    let verb = if sent { "sent" } else { "received" };
     let method = summary.method.as_deref().unwrap_or("?");
     // Cleaning up registers nothing that a reader of a failed call wants to know.
     (method != "REGISTER").then(|| match summary.status {

@@ -59,16 +59,7 @@ pub(super) fn last_port(views: &Views, phone: &PhoneId) -> Option<u16> {
 
 /// Returns where the other side of a call was, without asking DNS.
 fn remote(left: &Dangling) -> Option<SocketAddr> {
-    let of_invite = || match &left.invite {
-        Some(SipEvent::Sent { remote, .. } | SipEvent::Received { remote, .. }) => Some(*remote),
-        Some(
-            SipEvent::Refused { .. }
-            | SipEvent::Resolved { .. }
-            | SipEvent::FailedOver { .. }
-            | SipEvent::Anomaly { .. },
-        )
-        | None => None,
-    };
+    let of_invite = || Some(left.invite.as_ref()?.on_wire()?.remote);
     left.dialog.as_ref().map(|dialog| dialog.remote).or_else(of_invite)
 }
 

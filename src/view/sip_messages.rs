@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Envelope, Event, SipEvent, SipSummary},
+    event::{Envelope, Event, SipSummary},
     id::{PhoneId, Seq},
     journal::Fold,
 };
@@ -108,13 +108,8 @@ impl Fold for SipMessages {
         if let Some(ring) = self.by_phone.get_mut(phone) {
             push(ring, envelope.seq, PER_PHONE);
         }
-        match event {
-            SipEvent::Sent { summary, .. } => self.message(phone, summary, envelope.seq, true),
-            SipEvent::Received { summary, .. } => self.message(phone, summary, envelope.seq, false),
-            SipEvent::Anomaly { .. }
-            | SipEvent::Resolved { .. }
-            | SipEvent::FailedOver { .. }
-            | SipEvent::Refused { .. } => {}
+        if let Some(passed) = event.on_wire() {
+            self.message(phone, passed.summary, envelope.seq, passed.sent);
         }
     }
 }
