@@ -395,6 +395,7 @@ impl Shell {
     pub(super) fn begin_closing(&mut self) {
         self.closing = true;
         self.alarm.limit_closing(CLOSING);
+        self.agent.names_are_late(Instant::now().into_std());
     }
 
     /// Ends the actor as soon as nothing of it is left on the wire.

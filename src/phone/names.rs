@@ -1,16 +1,16 @@
 //! Names on behalf of a phone: a task follows each, so that no handler waits, and its steps become a fact.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use offhook_sip::{
     message::Uri,
     user_agent::{Destination, SessionId},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
     actor::{PhoneMessage, Shell},
-    commands::Asked,
+    commands::{Asked, CLOSING},
     target::{find, resolved},
 };
 use crate::{
@@ -42,8 +42,11 @@ impl Shell {
         let random = self.shared.seed_of(&self.id, self.followed);
         let (me, network, transport) =
             (self.me.clone(), Arc::clone(&self.shared.network), self.spec.transport);
+        // What a closing phone has to send leaves before its time is over: a dialog goes on where it came from.
+        let patience = if self.closing { CLOSING / 4 } else { Duration::MAX };
         tokio::spawn(async move {
-            let found = Box::new(find(&*network, &uri, transport, random).await);
+            let found = timeout(patience, find(&*network, &uri, transport, random)).await;
+            let found = Box::new(found.unwrap_or_else(|_| Resolution::out_of_time(uri, patience)));
             let asker = Box::new(asker);
             // The phone may be gone by now; then the reply is dropped and the asker learns that.
             drop(me.cast(PhoneMessage::Followed { found, asker }));

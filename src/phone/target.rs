@@ -70,12 +70,11 @@ impl Registrar {
         (!self.found.lookups.is_empty()).then(|| resolved(&self.found))
     }
 
-    /// Returns where a REGISTER goes: to a name wherever it leads by then.
+    /// Returns where a REGISTER goes: to a name wherever it leads by then, and where it led when the phone began if it leads
+    /// nowhere. A name server that fails takes no phone off its registrar.
     pub(super) fn destination(&self) -> Destination {
-        match self.found.lookups.is_empty() {
-            true => Destination::among(self.found.places().to_vec()),
-            false => Destination::named(self.uri.clone()),
-        }
+        let name = (!self.found.lookups.is_empty()).then(|| self.uri.clone());
+        Destination { candidates: self.found.places().to_vec(), name }
     }
 
     /// Returns the first address, if there is any.

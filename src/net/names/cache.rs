@@ -23,6 +23,8 @@ pub(super) const MOST_RECORDS: usize = 256;
 pub(super) const LONGEST: Duration = Duration::from_secs(3_600);
 /// The same for one without records (RFC 2308 §5 recommends hours; a tester who mends a zone waits a minute).
 const LONGEST_NEGATIVE: Duration = Duration::from_secs(60);
+/// The same for a question that no name server answered: a dialog asks for every request, and a tester mends it soon.
+const FAILED: Duration = Duration::from_secs(5);
 /// How long one question may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -91,8 +93,8 @@ impl Names {
                 let longest = if answer.records.is_empty() { LONGEST_NEGATIVE } else { LONGEST };
                 answer.ttl.min(longest)
             }
-            // What failed is told to all who waited, and asked again by the next.
-            Err(_) => Duration::ZERO,
+            // A server that is silent would cost its patience for every request and every ACK.
+            Err(_) => FAILED,
         };
         Kept { answer, until: Instant::now() + hold }
     }

@@ -47,6 +47,12 @@ pub struct Resolution {
 }
 
 impl Resolution {
+    /// Returns what is known of a URI that nobody waits for any longer.
+    pub(crate) const fn out_of_time(uri: Uri, took: Duration) -> Self {
+        let targets = Err(NameError::Lookup(LookupError::Silent));
+        Self { uri, lookups: Vec::new(), targets, took }
+    }
+
     /// Returns the places to send to; none when there are none.
     #[must_use]
     pub fn places(&self) -> &[(Transport, SocketAddr)] {

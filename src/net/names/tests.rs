@@ -96,7 +96,7 @@ async fn that_there_is_nothing_is_kept_for_a_minute_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_failed_is_asked_again_and_silence_is_waited_for_once() {
+async fn silence_is_waited_for_once_and_what_failed_is_asked_again_after_five_seconds() {
     let mut resolver = Counting::new(one_address(60));
     resolver.delay = Duration::from_secs(3_600);
     let names = Names::new(resolver.clone());
@@ -105,6 +105,10 @@ async fn what_failed_is_asked_again_and_silence_is_waited_for_once() {
     let (one, other) = tokio::join!(names.ask(&question), names.ask(&question));
     assert_eq!((one.answer, other.answer), (Err(LookupError::Silent), Err(LookupError::Silent)));
     assert_eq!((begun.elapsed(), resolver.asked()), (PATIENCE, 1));
+    sleep(Duration::from_millis(4_900)).await;
+    let again = names.ask(&question).await;
+    assert_eq!((again.answer, again.from_cache), (Err(LookupError::Silent), true));
+    sleep(Duration::from_millis(200)).await;
     assert!(!names.ask(&question).await.from_cache);
     assert_eq!(resolver.asked(), 2);
 }

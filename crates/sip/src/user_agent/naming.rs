@@ -47,10 +47,21 @@ impl UserAgent {
     /// Takes the places that a URI of [`Event::Resolve`] leads to, in the order to try them; none when it leads nowhere.
     pub fn resolved(&mut self, now: Instant, uri: &Uri, places: &[(Transport, SocketAddr)]) {
         for waiting in self.names.remove(uri.as_str()).unwrap_or_default() {
-            match waiting {
-                Waiting::Request(id) => self.request_resolved(now, id, places),
-                Waiting::Ack(owed) => self.write_ack(*owed, places),
-            }
+            self.go_on(now, waiting, places);
+        }
+    }
+
+    /// Waits for no name any longer: what does goes on as if its name led nowhere.
+    pub fn names_are_late(&mut self, now: Instant) {
+        for waiting in std::mem::take(&mut self.names).into_values().flatten() {
+            self.go_on(now, waiting, &[]);
+        }
+    }
+
+    fn go_on(&mut self, now: Instant, waiting: Waiting, places: &[(Transport, SocketAddr)]) {
+        match waiting {
+            Waiting::Request(id) => self.request_resolved(now, id, places),
+            Waiting::Ack(owed) => self.write_ack(*owed, places),
         }
     }
 

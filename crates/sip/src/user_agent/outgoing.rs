@@ -274,14 +274,17 @@ impl UserAgent {
 
     /// Goes to the next place with the same request on a new branch (RFC 3263 §4.3).
     ///
-    /// In a dialog it gets the next CSeq: one server behind both places may have counted the number already, and refuses
-    /// what is not above it (RFC 3261 §12.2.2).
+    /// In a dialog and to a registrar it gets the next CSeq: one server behind both places may have counted the number
+    /// already, and refuses what is not above it (RFC 3261 §12.2.2, §10.3).
     fn fail_over(&mut self, now: Instant, id: u64, user: User, why: Abandoned) {
         match user {
-            User::Registration(_) | User::Invite(_) | User::Request(_) => self.leave_transaction(id),
-            User::Reinvite(_) | User::Bye(_) | User::InDialog(..) | User::Surplus(_) | User::Recorded(_) => {
-                self.renumber(id, user);
-            }
+            User::Invite(_) | User::Request(_) => self.leave_transaction(id),
+            User::Registration(_)
+            | User::Reinvite(_)
+            | User::Bye(_)
+            | User::InDialog(..)
+            | User::Surplus(_)
+            | User::Recorded(_) => self.renumber(id, user),
         }
         if let Some(outgoing) = self.outgoing.get_mut(&id) {
             outgoing.abandoned = outgoing.flow.map(|flow| (flow, why));
