@@ -11,12 +11,12 @@ use tokio::time::Instant;
 use super::{
     CallMedia, CallMessage, Reply, Request, ToPhone, Told, codecs,
     farewell::Farewell,
-    info::InfoDigits,
+    info::{InfoDigits, MOST_WAITING},
     patience::Patience,
     recording::{CallRecordings, RecordingPlace},
     sound,
     sounding::{DIGIT, Sounding, Soundings},
-    state::CallState,
+    state::{CallState, sound_name},
     told::Ready,
 };
 use crate::{
@@ -114,6 +114,8 @@ pub(crate) struct Shell {
     pub(super) soundings: Soundings,
     /// How many requests to play or to stop there were.
     sound_requests: u64,
+    /// The last of them that was carried out.
+    sound_decided: u64,
     pub(super) patience: Patience,
     /// What our last re-INVITE offered, to be offered again after glare.
     pub(super) wish: Option<Wish>,
@@ -179,6 +181,7 @@ impl Actor for CallActor {
             info: InfoDigits::default(),
             soundings: Soundings::default(),
             sound_requests: 0,
+            sound_decided: 0,
             patience: Patience::default(),
             wish: None,
         };
@@ -259,8 +262,8 @@ impl Shell {
         if matches!(told.command, CallCommand::Play { .. } | CallCommand::StopPlaying) {
             match &told.ready {
                 None => self.sound_requests += 1,
-                Some(ready) if ready.request == self.sound_requests => {}
-                // The later request says what is to be heard now.
+                Some(ready) if ready.request > self.sound_decided => {}
+                // A later request, one that was not refused, says what is to be heard now.
                 Some(_) => return drop(reply.send(Err(Refused::SoundOvertaken.into()))),
             }
         }
@@ -315,6 +318,9 @@ impl Shell {
                 }
                 Ok(())
             }
+            CallCommand::SendDigits { digits, .. } if digits.len() > MOST_WAITING => {
+                Err(Refused::DigitsWaiting(MOST_WAITING).into())
+            }
             CallCommand::SendDigits { digits, .. } if self.knows_events() => self.check_digits(digits),
             CallCommand::SendDigits { digits, .. } => self.check_info_digits(digits),
             CallCommand::Answer { .. }
@@ -361,12 +367,16 @@ impl Shell {
             CallCommand::AttendedTransfer { .. } => {
                 self.ask(Request::Refer { to: told.replacing.unwrap_or_default() }, cause);
             }
-            CallCommand::Play { .. } => {
-                if let Some(Ready { source, .. }) = told.ready {
-                    self.sound(Sounding::Play(source));
+            CallCommand::Play { sound, .. } => {
+                if let Some(Ready { source, request }) = told.ready {
+                    self.sound_decided = request;
+                    self.sound(Sounding::Play { source, name: sound_name(&sound) });
                 }
             }
-            CallCommand::StopPlaying => self.sound(Sounding::Stop),
+            CallCommand::StopPlaying => {
+                self.sound_decided = self.sound_requests;
+                self.sound(Sounding::Stop);
+            }
             CallCommand::SendDigits { digits, duration } if self.knows_events() => {
                 let digits = digits.to_ascii_uppercase();
                 self.sound(Sounding::Digits { digits, duration });
@@ -429,14 +439,19 @@ impl Shell {
 
     /// Appends what the media session says, if it is one of the journal's facts.
     pub(super) fn append_fact(&mut self, fact: Fact, epoch: u32, cause: &Cause) {
-        if let Some(event) = media_event(fact, self.state.playing.as_deref(), epoch) {
+        let event = if matches!(fact, Fact::PlaybackFinished) {
+            self.run_out().map(|source| MediaEvent::PlaybackFinished { source, epoch })
+        } else {
+            media_event(fact, epoch)
+        };
+        if let Some(event) = event {
             self.append(event, cause);
         }
     }
 }
 
 /// Returns a fact of the media session as an event of the journal.
-fn media_event(fact: Fact, playing: Option<&str>, epoch: u32) -> Option<MediaEvent> {
+fn media_event(fact: Fact, epoch: u32) -> Option<MediaEvent> {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let method = |method| match method {
         offhook_media::dtmf::DigitMethod::Rfc4733 => DigitMethod::Rfc4733,
@@ -458,7 +473,6 @@ fn media_event(fact: Fact, playing: Option<&str>, epoch: u32) -> Option<MediaEve
         }
         Fact::DigitsSent { digits, method: _ } => MediaEvent::DigitsFinished { digits, epoch },
         Fact::DigitsCut { digits, method: _ } => MediaEvent::DigitsCut { digits, epoch },
-        Fact::PlaybackFinished => MediaEvent::PlaybackFinished { source: playing?.to_owned(), epoch },
         Fact::SilenceStarted => MediaEvent::SilenceStarted { epoch },
         Fact::SilenceEnded { quiet } => MediaEvent::SilenceEnded { duration_ms: millis(quiet), epoch },
         Fact::ToneStarted { hz, level } => {
@@ -468,7 +482,8 @@ fn media_event(fact: Fact, playing: Option<&str>, epoch: u32) -> Option<MediaEve
             MediaEvent::ToneEnded { hz: tenths(hz), duration_ms: millis(duration), epoch }
         }
         Fact::Statistics(stats) => MediaEvent::Statistics { statistics: statistics(&stats), epoch },
-        Fact::RemoteBye { .. } => return None,
+        // The call knows which sound it was.
+        Fact::PlaybackFinished | Fact::RemoteBye { .. } => return None,
     })
 }
 

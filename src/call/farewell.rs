@@ -35,6 +35,7 @@ impl Shell {
             facts
                 .push(MediaEvent::Stopped { statistics: statistics(&stats), epoch: self.state.epoch }.into());
         }
+        self.cut_waiting_digits(cause);
         self.tell_refused_facts(cause);
         // A recording may have been asked for before there was media.
         self.set_recording(false, cause);

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Most digits that may wait: the other side answers each one before the next leaves, or lets a minute pass.
-const MOST_WAITING: usize = 256;
+pub(super) const MOST_WAITING: usize = 256;
 
 /// What still has to be sent; one digit is under way exactly while a batch is here.
 #[derive(Debug, Default)]

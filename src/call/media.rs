@@ -172,7 +172,6 @@ impl CallMedia {
         self.negotiator = next;
         let again = self.before_early.is_some();
         let agreed = self.agree(plan, Party::Local, message(cause), again);
-        self.follow();
         self.before_early = early.then(|| (before, answer.to_vec()));
         self.before_codecs = None;
         Ok(Some(agreed))

@@ -57,7 +57,10 @@ impl Shell {
                 let early_media = sdp.is_some();
                 self.append(CallEvent::Ringing { status: status.code(), reason, early_media }, cause);
                 match sdp.map(|sdp| self.take_answer(&sdp, true, cause)) {
-                    Some(Ok(_)) => self.early_answer_of = Some(early.remote_tag),
+                    Some(Ok(agreed)) => {
+                        self.early_answer_of = Some(early.remote_tag);
+                        self.follow(agreed);
+                    }
                     // The final answer may still be a good one.
                     Some(Err(error)) => {
                         tracing::warn!(call = %self.id, %error, "early answer cannot be used");
@@ -108,7 +111,7 @@ impl Shell {
         // RFC 3261 §13.2.2.4: the ACK has left; a session that cannot be used is ended with BYE.
         match sdp.map(|sdp| self.take_answer(&sdp, false, cause)) {
             Some(Err(error)) => return self.end_for_media(error.to_string(), cause),
-            Some(Ok(_)) => {}
+            Some(Ok(agreed)) => self.follow(agreed),
             // An early answer of this dialog stands, reliable or not; a session without any is none (§13.2.1).
             None if self.early_answer_of.take().is_some_and(|tag| to_tag(message) == Some(tag)) => {
                 self.media.settle();
@@ -128,8 +131,12 @@ impl Shell {
         }
         if std::mem::take(&mut self.awaiting_answer_in_ack) {
             match sdp.map(|sdp| self.take_answer(&sdp, false, cause)) {
-                Some(Ok(Some(agreed))) if !agreed.first => self.changed_by_remote(agreed, cause),
-                Some(Ok(_)) => {}
+                Some(Ok(agreed)) => {
+                    if let Some(agreed) = agreed.filter(|agreed| !agreed.first) {
+                        self.changed_by_remote(agreed, cause);
+                    }
+                    self.follow(agreed);
+                }
                 Some(Err(error)) => return self.end_for_media(error.to_string(), cause),
                 None => return self.end_for_media("the ACK holds no session description".to_owned(), cause),
             }
@@ -168,6 +175,14 @@ impl Shell {
             Some(_) | None => {}
         }
         Ok(agreed)
+    }
+
+    /// Lets media follow an answer of the other side, once the facts of it are in the journal; one that is in use already
+    /// changes nothing.
+    fn follow(&self, agreed: Option<Agreed>) {
+        if agreed.is_some() {
+            self.media.follow();
+        }
     }
 
     fn media_began(&mut self, cause: &Cause) {
@@ -232,6 +247,7 @@ impl Shell {
                     Some(Change::Resume) => self.append(CallEvent::Resumed { by: Party::Local }, cause),
                     Some(Change::Codecs) | None => {}
                 }
+                self.follow(agreed);
             }
             Some(Err(error)) => self.modify_failed(None, error.to_string(), cause),
             None => self.modify_failed(None, "the 2xx holds no session description".to_owned(), cause),

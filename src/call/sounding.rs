@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use offhook_media::{dtmf::DigitMethod, session::Source};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{CallMessage, actor::Shell};
 use crate::{
@@ -25,7 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) enum Sounding {
     /// A sound begins.
-    Play(Source),
+    Play {
+        /// What is sent.
+        source: Source,
+        /// As users name it.
+        name: String,
+    },
     /// It stops.
     Stop,
     /// Digits are sent.
@@ -40,7 +45,19 @@ pub(super) enum Sounding {
 /// What is decided and waits for its fact to be on disk.
 #[derive(Debug, Default)]
 pub(super) struct Soundings {
-    waiting: VecDeque<(Seq, Sounding)>,
+    waiting: VecDeque<Waiting>,
+    /// The sound that the session has; another may be decided already.
+    audible: Option<String>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Waiting {
+    /// The newest fact that must be on disk before.
+    after: Seq,
+    /// The disk has had its time then.
+    until: Instant,
+    sounding: Sounding,
 }
 
 impl Shell {
@@ -49,7 +66,8 @@ impl Shell {
         if !self.journal.is_on_disk() {
             return self.sound_now(sounding);
         }
-        self.soundings.waiting.push_back((self.journal.head(), sounding));
+        let until = Instant::now() + PATIENCE;
+        self.soundings.waiting.push_back(Waiting { after: self.journal.head(), until, sounding });
         if self.soundings.waiting.len() == 1 {
             self.await_disk();
         }
@@ -57,22 +75,40 @@ impl Shell {
 
     /// The disk has the oldest fact, or has had its time.
     pub(super) fn disk_has_it(&mut self) {
-        let Some((_, sounding)) = self.soundings.waiting.pop_front() else { return };
-        self.sound_now(sounding);
-        while self.soundings.waiting.front().is_some_and(|(after, _)| self.journal.is_settled(*after)) {
-            let next = self.soundings.waiting.pop_front();
-            next.into_iter().for_each(|(_, sounding)| self.sound_now(sounding));
-        }
+        let Some(first) = self.soundings.waiting.pop_front() else { return };
+        self.sound_now(first.sounding);
+        // Those behind it have waited as well: each for a second at most, not one after the other.
+        let is_due = |next: &Waiting| next.until <= Instant::now() || self.journal.is_settled(next.after);
+        let due = self.soundings.waiting.iter().take_while(|next| is_due(next)).count();
+        let due: Vec<_> = self.soundings.waiting.drain(..due).collect();
+        due.into_iter().for_each(|next| self.sound_now(next.sounding));
         if !self.soundings.waiting.is_empty() {
             self.await_disk();
         }
     }
 
+    /// Takes the name of the sound that has just run out; none where its end is in the journal already, because another
+    /// sound was decided to take its place.
+    pub(super) fn run_out(&mut self) -> Option<String> {
+        let name = self.soundings.audible.take();
+        let replaced = |waiting: &Waiting| !matches!(waiting.sounding, Sounding::Digits { .. });
+        name.filter(|_| !self.soundings.waiting.iter().any(replaced))
+    }
+
+    /// Gives up the digits that wait, because the call is over.
+    pub(super) fn cut_waiting_digits(&mut self, cause: &Cause) {
+        for waiting in std::mem::take(&mut self.soundings.waiting) {
+            if let Sounding::Digits { digits, .. } = waiting.sounding {
+                self.append(MediaEvent::DigitsCut { digits, epoch: self.state.epoch }, cause);
+            }
+        }
+    }
+
     fn await_disk(&self) {
-        let Some(after) = self.soundings.waiting.front().map(|(after, _)| *after) else { return };
+        let Some(&Waiting { after, until, .. }) = self.soundings.waiting.front() else { return };
         let (me, journal) = (self.me.clone(), self.journal.clone());
         tokio::spawn(async move {
-            if timeout(PATIENCE, journal.settled(after)).await.is_err() {
+            if timeout_at(until, journal.settled(after)).await.is_err() {
                 tracing::warn!(%after, "the disk hangs: sound begins before the journal holds its fact");
             }
             // A call that is over has nothing to sound.
@@ -82,8 +118,14 @@ impl Shell {
 
     fn sound_now(&mut self, sounding: Sounding) {
         match sounding {
-            Sounding::Play(source) => drop(self.media.leg.session(|session, _| session.play(source))),
-            Sounding::Stop => drop(self.media.leg.session(|session, _| session.stop())),
+            Sounding::Play { source, name } => {
+                self.soundings.audible = Some(name);
+                self.media.leg.session(|session, _| session.play(source));
+            }
+            Sounding::Stop => {
+                self.soundings.audible = None;
+                self.media.leg.session(|session, _| session.stop());
+            }
             Sounding::Digits { digits, duration } => {
                 let (method, duration) = (DigitMethod::Rfc4733, duration.unwrap_or(DIGIT));
                 let queued = self

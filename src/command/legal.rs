@@ -17,7 +17,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Returns the commands that would do something now, if arguments and a change under way allow it.
+    /// Returns the commands that are not refused now, if their arguments and a change under way allow them.
     #[must_use]
     pub fn legal(self) -> Vec<CommandKind> {
         let mut legal = Vec::new();

@@ -76,7 +76,7 @@ pub enum Refused {
     },
     /// As many digits wait for the other side as may.
     #[error(
-        "more than {0} digits would be waiting for the other side: try again when dtmf.finished has come"
+        "at most {0} digits can wait for the other side: send fewer, or go on when dtmf.finished has come"
     )]
     DigitsWaiting(usize),
     /// Another sound, or an end of it, was asked for before this one was ready.

@@ -9,7 +9,7 @@ use std::{
 use offhook::{
     command::{CallCommand, CallSelector, Command, Execute, NodeCommand, PhoneCommand, Sound},
     event::{Cause, PhoneSpec, Surface},
-    id::PhoneId,
+    id::{PhoneId, Seq},
     net::{Network, SystemNetwork},
     secret::Secret,
     switchboard::{Options, Switchboard},
@@ -117,12 +117,21 @@ impl Ear {
 
     /// Waits for a packet of this payload type with something in it that is not silence.
     async fn hears(&self, payload_type: u8) {
+        let loud = |payload: &[u8]| payload.iter().any(|sample| sample & 0x7f < 0x7e);
+        self.wait_for(|packet| packet[1] & 0x7f == payload_type && loud(&packet[12..])).await;
+    }
+
+    /// Waits for a telephone-event of this digit (RFC 4733 2.3).
+    async fn hears_digit(&self, digit: u8) {
+        self.wait_for(|packet| packet[1] & 0x7f == 101 && packet[12] == digit).await;
+    }
+
+    async fn wait_for(&self, wanted: impl Fn(&[u8]) -> bool) {
         let mut packet = [0; 2048];
         let heard = async {
             loop {
                 let length = self.0.recv(&mut packet).await.unwrap();
-                let silent = packet[12..length].iter().all(|sample| sample & 0x7f >= 0x7e);
-                if packet[1] & 0x7f == payload_type && !silent {
+                if wanted(&packet[..length]) {
                     return;
                 }
             }
@@ -160,13 +169,41 @@ async fn digits_and_sounds_leave_after_their_facts() {
     }
     board.journal().flush().await.unwrap();
 
+    // Two of one moment are held back for the same second.
+    let hold = Connection::open(folder.path().join("journal.db")).unwrap();
+    hold.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let since = Instant::now();
+    for digits in ["7", "8"] {
+        let digits = CallCommand::SendDigits { digits: digits.into(), duration: None };
+        execute(&board, Command::Call(CallSelector::any_of(a.clone()), digits)).await;
+    }
+    ear.hears_digit(8).await;
+    let took = since.elapsed();
+    assert!((1_000..1_900).contains(&took.as_millis()), "the second after {took:?}");
+    hold.execute_batch("ROLLBACK").unwrap();
+    board.journal().flush().await.unwrap();
+
     // A disk that works delays nothing that anyone would notice.
     let since = Instant::now();
     let digits = CallCommand::SendDigits { digits: "6".into(), duration: None };
-    execute(&board, Command::Call(CallSelector::any_of(a), digits)).await;
-    ear.hears(101).await;
+    execute(&board, Command::Call(CallSelector::any_of(a.clone()), digits)).await;
+    ear.hears_digit(6).await;
     assert!(since.elapsed() < Duration::from_millis(800), "{:?}", since.elapsed());
     assert_eq!(successor.knows("dtmf.sent", r#""digits":"6""#), 1);
+
+    // What waits when the call ends was not sent.
+    let hold = Connection::open(folder.path().join("journal.db")).unwrap();
+    hold.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let digits = CallCommand::SendDigits { digits: "9".into(), duration: None };
+    execute(&board, Command::Call(CallSelector::any_of(a.clone()), digits)).await;
+    execute(&board, Command::Call(CallSelector::any_of(a), CallCommand::HangUp)).await;
+    let bye = peer.next("BYE").await;
+    peer.answer(&bye, "200 OK", "", "");
+    hold.execute_batch("ROLLBACK").unwrap();
+    let mut ended = board.journal().reader(Seq(0));
+    while ended.next().await.unwrap().event.kind() != "call.ended" {}
+    board.journal().flush().await.unwrap();
+    assert_eq!(successor.knows("dtmf.cut", r#""digits":"9""#), 1);
     board.shutdown().await.unwrap();
 }
 

@@ -140,9 +140,18 @@ async fn a_sound_that_is_stopped_before_it_is_ready_is_not_played() {
     let long = Sound::Tone { hz: vec![440.0], level_dbfs: -10.0, duration: Some(Duration::from_secs(600)) };
     let play = Command::Call(on(call), CallCommand::Play { sound: long, repeat: false });
     let stop = Command::Call(on(call), CallCommand::StopPlaying);
-    let (played, stopped) = tokio::join!(world.run(play), world.run(stop));
+    let (played, stopped) = tokio::join!(world.run(play.clone()), world.run(stop));
     assert_eq!((played.unwrap_err().what, stopped.is_ok()), (Refused::SoundOvertaken, true));
     assert_eq!(world.board.views().call(call).unwrap().playing, None);
+
+    // One that is refused replaces nothing.
+    let nowhere = CallCommand::Play { sound: Sound::File("/nowhere.wav".into()), repeat: false };
+    let (played, refused) =
+        tokio::join!(world.run(play.clone()), world.run(Command::Call(on(call), nowhere)));
+    assert!(refused.is_err(), "{refused:?}");
+    assert!(played.is_ok(), "{played:?}");
+    let view = world.board.views().call(call).unwrap();
+    assert_eq!(view.playing.as_ref().map(|playing| playing.source.as_str()), Some("tone 440"));
     world.end().await;
 }
 

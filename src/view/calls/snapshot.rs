@@ -143,7 +143,7 @@ impl CallView {
         self.end.is_none()
     }
 
-    /// Returns the commands that would do something now.
+    /// Returns the commands that are not refused now.
     #[must_use]
     pub fn legal(&self) -> Vec<CommandKind> {
         let phase = if self.ending { self.phase.max(CallPhase::Ending) } else { self.phase };
