@@ -25,7 +25,7 @@ use crate::{
 
 /// How long the end may take: the time that each phone has, again for one that fails meanwhile, a second for writing the ends
 /// of its calls down, and two for the lab.
-const SHUTDOWN: Duration = Duration::from_secs(2 * CLOSING.as_secs() + 3);
+const SHUTDOWN: Duration = Duration::from_secs(3 * CLOSING.as_secs() + 3);
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]

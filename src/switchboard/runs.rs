@@ -111,8 +111,12 @@ impl Switchboard {
         };
         let (arguments, handle) = RunArguments::new(scenario, context, Some(place));
         let (id, arguments) = (handle.id(), Box::new(arguments));
-        ask(&self.inner.runs, ANSWER, |reply| Supervise::Start { id, arguments, reply }).await?;
-        Ok(handle)
+        let started = ask(&self.inner.runs, ANSWER, |reply| Supervise::Start { id, arguments, reply }).await;
+        if started.is_err() {
+            // One that starts after all has nobody who asked for it.
+            handle.canceler().cancel("it was not started in time");
+        }
+        started.map(|_| handle)
     }
 
     /// Cancels all runs, and waits until nothing of them is left.
