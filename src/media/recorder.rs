@@ -8,6 +8,7 @@ use std::{
     collections::VecDeque,
     fs::File,
     io::{self, BufWriter, Seek, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -292,7 +293,9 @@ impl Drop for Feed {
 impl Turn for Recording {
     fn take(&self) -> bool {
         let Some(Written { file, finished }) = guard(&self.file).take() else { return false };
-        match self.write(file) {
+        // A bug of ours costs this recording, and its call hears of it.
+        let written = catch_unwind(AssertUnwindSafe(|| self.write(file)));
+        match written.unwrap_or(Err(RecordingError::Thread)) {
             Ok(Progress::Waits(file)) => {
                 *guard(&self.file) = Some(Written { file, finished });
                 let mut inbox = guard(&self.inbox);
@@ -514,7 +517,13 @@ mod tests {
         let writers = writers();
         let broken = || -> io::Result<Cursor<Vec<u8>>> { panic!("a broken disk") };
         for _ in 0..5 {
-            let recorder = Recorder::with(&writers, Path::new("x.wav"), WAITING, broken).unwrap();
+            let mut recorder = Recorder::with(&writers, Path::new("x.wav"), WAITING, broken).unwrap();
+            // The clock, and with it the call, hears of it while it lasts.
+            let until = std::time::Instant::now() + PATIENCE;
+            while recorder.write(frame(1)) != Taken::Broken {
+                assert!(std::time::Instant::now() < until, "nobody says that it is broken");
+                std::thread::yield_now();
+            }
             let result = recorder.finish().wait(PATIENCE).result;
             assert!(matches!(result, Err(RecordingError::Thread)), "{result:?}");
         }
