@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs::File,
     path::Path,
     sync::{Arc, PoisonError},
     time::Duration,
@@ -27,6 +28,10 @@ use crate::{
 
 /// How often a journal with an age to keep looks for what has become too old.
 const AGAIN: Duration = Duration::from_secs(3_600);
+
+/// A writer that tells what is gone has the lock for a moment; one that removes has it longer than all these tries.
+const TRIES: u32 = 100;
+const TRY_AGAIN: Duration = Duration::from_millis(5);
 
 /// Events read at a time.
 const PAGE: usize = 1_000;
@@ -87,7 +92,7 @@ impl Journal {
     pub fn prune_blocking(&self, until: Timestamp, asker: Asker) -> Result<Pruned, PruneError> {
         let disk = self.inner.disk.as_ref().ok_or(PruneError::InMemory)?;
         let shared = &self.inner.shared;
-        let lock = lock_to_retire(&disk.folder)?.ok_or(PruneError::Busy)?;
+        let lock = turn(&disk.folder)?;
         self.flush_blocking()?;
         let upto = disk.keeper.keep_all(shared).map_err(PruneError::NotKept)?;
         let pruned = retire(&disk.folder, &disk.source, until, upto, asker);
@@ -110,6 +115,17 @@ impl Journal {
     }
 }
 
+/// Takes the right to remove, if its holder gives it back within a moment.
+fn turn(folder: &Path) -> Result<File, PruneError> {
+    for _ in 0..TRIES {
+        if let Some(lock) = lock_to_retire(folder)? {
+            return Ok(lock);
+        }
+        std::thread::park_timeout(TRY_AGAIN);
+    }
+    lock_to_retire(folder)?.ok_or(PruneError::Busy)
+}
+
 /// Removes from a folder that another process may be writing to; that process tells it when it writes next.
 ///
 /// # Errors
@@ -119,7 +135,7 @@ pub fn prune_beside<F: KeptFold>(
     until: Timestamp,
     asker: Asker,
 ) -> Result<Pruned, PruneError> {
-    let lock = lock_to_retire(folder)?.ok_or(PruneError::Busy)?;
+    let lock = turn(folder)?;
     let source = Source::open(&folder.join(FILE))?;
     let upto = keep_beside::<F>(folder, &source)?;
     let pruned = retire(folder, &source, until, upto, asker);

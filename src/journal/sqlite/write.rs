@@ -68,7 +68,10 @@ fn told(transaction: &Connection, calls: &[[u64; 2]], runs: &[[u64; 2]]) -> rusq
 impl Store {
     /// Opens or makes the file.
     pub(in crate::journal) fn open(file: &Path) -> Result<Self, JournalError> {
-        Ok(Self { connection: schema::open(file)?, checkpoints: Checkpoints::start(file)?, version: 0 })
+        let mut store =
+            Self { connection: schema::open(file)?, checkpoints: Checkpoints::start(file)?, version: 0 };
+        store.note();
+        Ok(store)
     }
 
     /// Brings everything into the one file and onto the disk, so that what is left behind can be copied as it is.
