@@ -32,6 +32,11 @@ fn parameter<'a>(params: &'a str, name: &str) -> Option<&'a str> {
     Some(scan::trim(value)).filter(|value| !value.is_empty())
 }
 
+/// Finds the branch of a Via.
+fn branch(via: &str) -> Option<&str> {
+    parameter(via.get(scan::find(via, b';')?..)?, "branch")
+}
+
 /// Finds the tag of an address: what follows a URI without brackets belongs to the header (RFC 3261 §20).
 fn tag(address: &str) -> Option<&str> {
     let params = match scan::find_outside(address, false, b'<') {
@@ -125,10 +130,12 @@ impl Message {
     /// Returns the branch of the topmost Via without reading the rest of it.
     #[must_use]
     pub fn branch(&self) -> Option<Cow<'_, str>> {
-        within(self.first(&HeaderName::Via)?, |value| {
-            let top = scan::commas(value).next()?;
-            parameter(top.get(scan::find(top, b';')?..)?, "branch")
-        })
+        within(self.first(&HeaderName::Via)?, |value| branch(scan::commas(value).next()?))
+    }
+
+    /// Returns the branch of every Via that has one, topmost first.
+    pub(crate) fn branches(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.values(HeaderName::Via).into_iter().filter_map(|value| within(value, branch))
     }
 
     /// Returns the tag of From without reading the address.

@@ -153,7 +153,9 @@ impl Builder {
         let mut text = std::mem::take(&mut self.text);
         let start = text.len();
         text.extend_from_slice(name.as_str().as_bytes());
-        self.clean(&mut text, start);
+        if !name.id().is_known() {
+            self.clean(&mut text, start);
+        }
         text.extend_from_slice(b": ");
         let at = text.len();
         append(&mut text, value);
@@ -353,17 +355,20 @@ impl Builder {
         bytes.extend_from_slice(&self.start);
         bytes.extend_from_slice(b"\r\n");
         let mut fields = Vec::with_capacity(self.headers.len() + 1);
+        let mut plain = !self.odd_byte && !has_length;
         for header in &self.headers {
             let at = bytes.len();
             bytes.extend_from_slice(self.text.get(header.start..header.end + 2).unwrap_or(&[]));
             let value = at + header.value - header.start;
-            fields.push(field(&header.name, at, value, &bytes));
+            let field = field(&header.name, at, value, &bytes);
+            plain &= field.id.is_known() || self.has_plain_label(header);
+            fields.push(field);
         }
         if !has_length {
             let at = bytes.len();
             bytes.extend_from_slice(LENGTH);
             let value = bytes.len();
-            append(&mut bytes, self.body.len());
+            push_number(&mut bytes, self.body.len());
             bytes.extend_from_slice(b"\r\n");
             fields.push(field(&HeaderName::ContentLength, at, value, &bytes));
         }
@@ -372,7 +377,6 @@ impl Builder {
         bytes.extend_from_slice(&self.body);
         let extra = self.line_break_removed.then_some(Defect { at: 0, what: Fault::LineBreakRemoved });
         // What is plain is as it was written; anything else is read as a receiver would.
-        let plain = !self.odd_byte && !has_length && self.headers.iter().all(|header| self.is_plain(header));
         if plain {
             Message::from_fields(bytes, self.start.len(), fields, head_end, extra)
         } else {
@@ -380,7 +384,7 @@ impl Builder {
         }
     }
 
-    fn is_plain(&self, header: &Written) -> bool {
+    fn has_plain_label(&self, header: &Written) -> bool {
         let label = self.label_of(header);
         !label.is_empty() && scan::all_token(label)
     }
@@ -394,6 +398,15 @@ const fn digits(number: usize) -> usize {
         Some(log) => log as usize + 1,
         None => 1,
     }
+}
+
+/// Appends a number; most are small, and formatting costs several times as much.
+fn push_number(bytes: &mut Vec<u8>, number: usize) {
+    let (more, last) = (number / 10, number % 10);
+    if more > 0 {
+        push_number(bytes, more);
+    }
+    bytes.push(b'0' + last as u8);
 }
 
 /// Locates a header line that has just been written at the end of `bytes`.

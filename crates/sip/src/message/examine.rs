@@ -64,27 +64,30 @@ impl Message {
     }
 
     fn examine_presence(&self, defects: &mut Vec<Defect>) {
-        let mut needed =
-            vec![HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
-        if self.is_request() {
-            needed.push(HeaderName::MaxForwards);
+        let (mut present, mut repeated) = (0, 0);
+        for field in &self.0.fields {
+            repeated |= present & field.id.bit();
+            present |= field.id.bit();
         }
-        if self.is_request() && self.method() == Method::Invite {
-            needed.push(HeaderName::Contact);
-        }
-        if !self.body().is_empty() {
-            needed.push(HeaderName::ContentType);
-        }
-        for name in needed {
-            if !self.has(name.clone()) {
+        let invite = self.is_request() && self.method() == Method::Invite;
+        let needed = [
+            (HeaderName::Via, true),
+            (HeaderName::From, true),
+            (HeaderName::To, true),
+            (HeaderName::CallId, true),
+            (HeaderName::CSeq, true),
+            (HeaderName::MaxForwards, self.is_request()),
+            (HeaderName::Contact, invite),
+            (HeaderName::ContentType, !self.body().is_empty()),
+        ];
+        for (name, needed) in needed {
+            if needed && present & name.id().bit() == 0 {
                 defects.push(Defect { at: 0, what: Fault::Missing(name) });
             }
         }
-        for name in SINGLE {
-            let second = self.fields_named(&name).nth(1).map(|field| field.name.start as usize);
-            if let Some(at) = second {
-                defects.push(Defect { at, what: Fault::Repeated(name) });
-            }
+        for name in SINGLE.iter().filter(|name| repeated & name.id().bit() != 0) {
+            let second = self.fields_named(name).nth(1).map_or(0, |field| field.name.start as usize);
+            defects.push(Defect { at: second, what: Fault::Repeated(name.clone()) });
         }
     }
 
@@ -104,11 +107,10 @@ impl Message {
         if self.is_request() && self.cseq().is_ok_and(|cseq| cseq.method != self.method()) {
             defects.push(Defect { at: place(HeaderName::CSeq), what: Fault::MethodMismatch });
         }
-        if self.from().is_ok_and(|from| from.tag().is_none()) {
+        if self.from_tag().is_none() && self.from().is_ok() {
             defects.push(Defect { at: place(HeaderName::From), what: Fault::NoFromTag });
         }
-        let cookie_only = |via: &super::Via| via.branch() == Some(BRANCH_COOKIE);
-        if self.vias().is_ok_and(|vias| vias.iter().any(cookie_only)) {
+        if self.branches().any(|branch| branch == BRANCH_COOKIE) {
             defects.push(Defect { at: place(HeaderName::Via), what: Fault::EmptyBranch });
         }
         let multipart = self.content_type().ok().flatten().is_some_and(|kind| kind.is_multipart());

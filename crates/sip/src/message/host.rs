@@ -58,7 +58,7 @@ impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
-            Self::V4(address) => write!(f, "{address}"),
+            Self::V4(address) => address.fmt(f),
             Self::V6(address) => write!(f, "[{address}]"),
         }
     }

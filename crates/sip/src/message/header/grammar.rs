@@ -103,7 +103,17 @@ fn is_param_value(value: &str) -> bool {
 }
 
 fn address(value: &str) -> Verdict {
+    checked_address(value).map(drop)
+}
+
+fn checked_address(value: &str) -> Result<NameAddr, HeaderFault> {
     let address: NameAddr = value.parse()?;
+    around_uri(value, &address)?;
+    Ok(address)
+}
+
+/// Checks what stands before and after the URI of an address.
+fn around_uri(value: &str, address: &NameAddr) -> Verdict {
     let Some(open) = scan::find_outside(value, false, b'<') else {
         // Without brackets the URI ends at the first semicolon, and may hold neither comma nor question mark.
         let bare = address.uri.as_str();
@@ -138,8 +148,7 @@ fn contact(value: &str) -> Verdict {
     if value == "*" {
         return Err(HeaderFault::Star);
     }
-    address(value)?;
-    let contact: NameAddr = value.parse()?;
+    let contact = checked_address(value)?;
     let expires = contact.params.get("expires").map_or(Ok(0), bounded_number::<u32>);
     expires?;
     match contact.params.get("q") {

@@ -164,6 +164,9 @@ const fn build_table() -> [u8; SLOTS] {
     table
 }
 
+/// Every known name has a bit in [`NameId::bit`].
+const _: () = assert!(KNOWN.len() <= 128);
+
 /// The index of a known header name, or none for any other; what the parser keeps per field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NameId(Option<u8>);
@@ -174,6 +177,14 @@ impl NameId {
     /// Returns whether the name is one of the table, and so a token.
     pub(crate) const fn is_known(self) -> bool {
         self.0.is_some()
+    }
+
+    /// Returns a bit of its own for a known name, none for any other.
+    pub(crate) const fn bit(self) -> u128 {
+        match self.0 {
+            Some(index) => 1 << index,
+            None => 0,
+        }
     }
 
     /// Looks `name` up without regard to case, compact forms included.

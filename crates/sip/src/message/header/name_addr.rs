@@ -113,8 +113,12 @@ impl FromStr for NameAddr {
 impl fmt::Display for NameAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(display) = &self.display {
-            write!(f, "{} ", scan::quote(display))?;
+            f.write_str(&scan::quote(display))?;
+            f.write_str(" ")?;
         }
-        write!(f, "<{}>{}", self.uri, self.params)
+        f.write_str("<")?;
+        f.write_str(self.uri.as_str())?;
+        f.write_str(">")?;
+        self.params.fmt(f)
     }
 }

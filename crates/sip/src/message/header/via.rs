@@ -222,10 +222,15 @@ impl FromStr for Via {
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{} {}", self.protocol, self.version, self.transport, self.host)?;
-        if let Some(port) = self.port {
-            write!(f, ":{port}")?;
+        // Piece by piece: a format string costs as much as all of them, and every message has a Via.
+        for text in [&*self.protocol, "/", &*self.version, "/", self.transport.as_str(), " "] {
+            f.write_str(text)?;
         }
-        write!(f, "{}", self.params)
+        self.host.fmt(f)?;
+        if let Some(port) = self.port {
+            f.write_str(":")?;
+            port.fmt(f)?;
+        }
+        self.params.fmt(f)
     }
 }
