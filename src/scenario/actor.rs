@@ -15,17 +15,20 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit},
     task::JoinHandle,
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use super::{
-    machine::{Ending, ExistingPhone, Machine, Output, Setup, StepId},
+    machine::{ExistingPhone, Machine, Output, Setup, StepId},
     model::Scenario,
 };
 use crate::{
-    command::{Command, Execute, NodeCommand, Outcome, Refused, Rejection},
+    command::{Execute, Outcome, Refused, Rejection},
     config::{Lease, PbxProfile, Pool, Ticket},
-    event::{Cause, RunEvent, Subject, Verdict},
-    id::{PhoneId, RunId, Seq},
+    event::{Cause, Verdict},
+    id::{RunId, Seq},
     journal::{Gone, Journal, More, Query, Reader},
     view::{RunEnd, RunView, Views},
 };
@@ -156,13 +159,13 @@ impl RunHandle {
 
 /// What a run has that others wait for: given back once nothing of the run is left.
 #[derive(Default)]
-struct Held {
+pub(super) struct Held {
     lease: Option<Lease>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Held {
-    fn give_back(held: &Mutex<Self>) {
+    pub(super) fn give_back(held: &Mutex<Self>) {
         let held = std::mem::take(&mut *held.lock().unwrap_or_else(PoisonError::into_inner));
         drop(held);
     }
@@ -172,12 +175,14 @@ impl Held {
 #[derive(Clone)]
 pub struct RunArguments {
     scenario: Arc<Scenario>,
-    context: Context,
-    run: RunId,
-    after: Seq,
-    begun: tokio::time::Instant,
-    held: Arc<Mutex<Held>>,
+    pub(super) context: Context,
+    pub(super) run: RunId,
+    pub(super) after: Seq,
+    pub(super) begun: tokio::time::Instant,
+    pub(super) held: Arc<Mutex<Held>>,
     canceler: Canceler,
+    /// The commands that are under way.
+    pub(super) commands: TaskTracker,
     /// The run is over once the last of these is gone.
     over: Arc<DropGuard>,
 }
@@ -208,39 +213,10 @@ impl RunArguments {
             begun: tokio::time::Instant::now(),
             held: Arc::new(Mutex::new(Held { lease: None, _place: place })),
             canceler,
+            commands: TaskTracker::new(),
             over: Arc::new(over.drop_guard()),
         };
         (arguments, handle)
-    }
-
-    /// Ends what a run left that did not say its verdict, and says it: `why` is how it broke.
-    pub async fn clean_up(self, why: Option<String>) {
-        let Context { execute, journal, views, .. } = &self.context;
-        let said_nothing = views.run(self.run).is_some_and(|run| run.end.is_none());
-        if said_nothing {
-            tracing::error!(run = %self.run, why, "a runner broke");
-            let cause = Cause::Run { run: self.run, hook: "teardown".to_owned() };
-            let ours = |phone: &PhoneId| phone.run() == Some(self.run);
-            let phones: Vec<PhoneId> = views.phones().iter().map(|phone| phone.id.clone()).collect();
-            for phone in phones.into_iter().filter(ours) {
-                let command = Command::Node(NodeCommand::DropPhone { phone, hang_up: true });
-                if let Err(error) = execute.execute(command, cause.clone()).await {
-                    tracing::warn!(%error, "a phone of a broken run could not be dropped");
-                }
-            }
-            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-            let event = RunEvent::Finished {
-                verdict: Verdict::Error,
-                reason: format!("the runner broke{why}"),
-                elapsed_ms: u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-                ending: Some(Ending::Broken),
-                idle_hooks: Vec::new(),
-                left_over: Vec::new(),
-            };
-            Held::give_back(&self.held);
-            journal.append(Subject::run(self.run), cause, event);
-        }
-        Held::give_back(&self.held);
     }
 }
 
@@ -275,6 +251,7 @@ pub struct Shell {
     run: RunId,
     ticket: Option<Ticket>,
     held: Arc<Mutex<Held>>,
+    commands: TaskTracker,
     timer: Option<JoinHandle<Result<(), MessagingErr<RunMessage>>>>,
     pulled: Arc<Notify>,
     /// The run is not over while this lives.
@@ -331,7 +308,7 @@ impl Actor for RunActor {
 
 impl Shell {
     async fn new(me: &ActorRef<RunMessage>, arguments: RunArguments) -> Self {
-        let RunArguments { scenario, context, run, held, after, over, .. } = arguments;
+        let RunArguments { scenario, context, run, held, after, commands, over, .. } = arguments;
         let Terms { profile, lease_wait, cause, create_listed } = context.terms;
         let phones = context.views.phones();
         let setup = Setup {
@@ -367,6 +344,7 @@ impl Shell {
             run,
             ticket: None,
             held,
+            commands,
             timer: None,
             pulled,
             _over: over,
@@ -427,7 +405,7 @@ impl Shell {
             }
             Output::Execute { step, command, cause } => {
                 let (execute, me) = (Arc::clone(&self.execute), me.clone());
-                tokio::spawn(async move {
+                self.commands.spawn(async move {
                     let work = tokio::spawn(async move { execute.execute(*command, cause).await });
                     let broke =
                         |error: tokio::task::JoinError| Err(Refused::Broke { why: error.to_string() }.into());

@@ -2,6 +2,7 @@
 
 mod actor;
 mod check;
+mod clean_up;
 mod diagnostic;
 pub mod dialect;
 pub mod machine;

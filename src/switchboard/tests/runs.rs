@@ -73,6 +73,68 @@ async fn a_run_that_panics_ends_with_a_verdict_and_what_it_had_comes_back() {
     board.shutdown().await.unwrap();
 }
 
+/// A run that uses phones of somebody else and places a call.
+const BORROWED: &str = "
+timeout: 600s
+phones: [a, b]
+steps: [{make_call: {phone: a, to: 'sip:b@127.0.0.1:5062'}}, {wait: 500s}, {expect: call.ended}]
+";
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_a_run_that_panics_is_ended_on_phones_that_it_only_used() {
+    let board = board_of(Limits::default()).await;
+    for (name, port) in [("a", 5061), ("b", 5062)] {
+        phone(&board, name, port).await;
+    }
+    let (a, b): (PhoneId, PhoneId) = ("a".parse().unwrap(), "b".parse().unwrap());
+    let others = call(&board, &b, 5061).await;
+    seen(&board, |e| e.subject.phone.as_ref() == Some(&a) && e.event.kind() == "call.established").await;
+    let handle = board.start_run(scenario(BORROWED), terms()).await.unwrap();
+    let run = Some(handle.id());
+    let up = seen(&board, |e| e.subject.run == run && e.event.kind() == "call.established").await;
+    handle.fail();
+    let summary = handle.wait().await;
+    assert_eq!(summary.verdict, Verdict::Error);
+    assert_eq!(summary.run.outcome().left_over, []);
+    assert!(!board.views().call(up.subject.call.unwrap()).unwrap().is_active());
+    assert!(board.views().call(others).unwrap().is_active(), "what it did not begin goes on");
+    assert_eq!(board.views().phones().len(), 2);
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_cannot_be_ended_is_named_by_the_verdict_of_the_run_that_panicked() {
+    let board = board_of(Limits::default()).await;
+    phone(&board, "a", 5061).await;
+    // Nobody is there: without any response there is nothing to cancel (RFC 3261 §9.1).
+    let text = BORROWED.replace("[a, b]", "[a]").replace("5062", "5099");
+    let handle = board.start_run(scenario(&text), terms()).await.unwrap();
+    let run = Some(handle.id());
+    let placed = seen(&board, |e| e.subject.run == run && e.event.kind() == "call.placed").await;
+    handle.fail();
+    let summary = handle.wait().await;
+    assert_eq!(summary.run.outcome().left_over, [placed.subject.call.unwrap()]);
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_is_being_made_when_its_run_panics_does_not_stay() {
+    let network = sim::Network::new(1);
+    network.add_name("pbx.test", vec!["127.0.0.1".parse().unwrap()]);
+    network.set_name_delay(Duration::from_secs(1));
+    let board = Switchboard::start(Options::in_memory(Arc::new(network), wall(), 7)).await.unwrap();
+    let mut terms = terms();
+    terms.profile.as_mut().unwrap().domain = "pbx.test".to_owned();
+    let handle = board.start_run(scenario(LONG), terms).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(board.views().phones().is_empty(), "its registrar is being looked up");
+    handle.fail();
+    assert_eq!(handle.wait().await.verdict, Verdict::Error);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(board.views().phones().is_empty(), "{}", story(board.journal()));
+    board.shutdown().await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn runs_over_the_limit_are_refused_by_name_until_one_ends() {
     let board = board_of(Limits { runs: 2, ..Limits::default() }).await;
