@@ -85,5 +85,5 @@ pub(super) fn needle(text: &str) -> String {
 }
 
 fn contains(envelope: &Envelope, text: &str) -> bool {
-    data_text(&envelope.event).contains(&needle(text))
+    data_text(&envelope.event, &mut Vec::new()).contains(&needle(text))
 }

@@ -9,6 +9,9 @@ use super::super::JournalError;
 /// How long a connection waits for another process's short locks.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What every trigger says.
+pub(super) const APPEND_ONLY: &str = "the journal is append-only";
+
 /// The steps in order; a file says in `user_version` how many it has taken. A step that was published never changes.
 const STEPS: [&str; 3] = [EVENTS, RETIREMENT, WITHOUT_KINDS];
 

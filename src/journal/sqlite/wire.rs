@@ -1,5 +1,7 @@
 //! Between envelopes and rows.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use rusqlite::Row;
 
@@ -11,17 +13,20 @@ use crate::{
 
 /// The columns of a row, in the order of [`read`].
 pub(super) const COLUMNS: &str = "seq, at, phone, call, run, kind, cause, data";
+/// How many they are.
+pub(super) const COLUMN_COUNT: usize = 8;
 
-/// Returns the JSON of an event's data, without its kind.
-pub(in crate::journal) fn data_text(event: &Event) -> String {
+/// Returns the JSON of an event's data, without its kind; `room` is used again and again.
+pub(in crate::journal) fn data_text<'a>(event: &Event, room: &'a mut Vec<u8>) -> Cow<'a, str> {
+    room.clear();
     // Cut out of the whole: a detour over `Value` costs several times as much, and this runs for every event.
-    let whole = serde_json::to_string(event).unwrap_or_default();
+    let whole = serde_json::to_writer(&mut *room, event).ok().and_then(|()| std::str::from_utf8(room).ok());
     let data = whole
-        .strip_prefix("{\"kind\":\"")
+        .and_then(|whole| whole.strip_prefix("{\"kind\":\""))
         .and_then(|rest| rest.strip_prefix(event.kind()))
         .and_then(|rest| rest.strip_prefix("\",\"data\":"))
         .and_then(|rest| rest.strip_suffix('}'));
-    data.map_or_else(|| event.data().to_string(), str::to_owned)
+    data.map_or_else(|| Cow::Owned(event.data().to_string()), Cow::Borrowed)
 }
 
 /// Returns nanoseconds since 1970; years after 2262 are cut to that.
