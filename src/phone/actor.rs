@@ -16,7 +16,7 @@ use offhook_sip::{
     Index,
     auth::Credentials,
     message::{NameAddr, Uri},
-    user_agent::{Config, Input, RegistrationId, RequestId, SessionId, UserAgent},
+    user_agent::{Config, Input, RegistrationId, RequestId, UserAgent},
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{
@@ -27,11 +27,12 @@ use tokio::{
 use super::{
     Dangling, Outbox, Registrar,
     alarm::{Alarm, Due, timer_reason},
+    call_table::CallTable,
     names::Asker,
     wire::{self, summarize},
 };
 use crate::{
-    call::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, Reply, ToPhone},
+    call::{Beginning, CallActor, CallArguments, CallMedia, Reply, ToPhone},
     command::{CallCommand, CallSelector, Outcome, PhoneCommand},
     config::{Limits, Occupant, Pool},
     event::{Cause, EndCause, Event, PhoneEvent, PhoneSpec, SipEvent, SipSummary, Subject},
@@ -177,26 +178,6 @@ impl TryFrom<PhoneMessage> for ToPhone {
 /// One phone.
 pub(crate) struct PhoneActor;
 
-/// A call as its phone knows it.
-#[derive(Debug)]
-pub(super) struct CallEntry {
-    pub(super) session: SessionId,
-    /// Gone once the call's actor has failed; the session is then ended without it.
-    pub(super) actor: Option<ActorRef<CallMessage>>,
-    pub(super) inbound: bool,
-    /// Whether we or the other side have answered or refused.
-    pub(super) answered: bool,
-    /// The session has ended; only the call's actor has to write that down.
-    pub(super) over: bool,
-    /// The identity in the journal.
-    pub(super) dialog: Option<crate::event::DialogIdentity>,
-    pub(super) sip_call_id: String,
-    /// The digit that is under way by INFO.
-    pub(super) info: Option<RequestId>,
-    /// Its place among the calls of the process.
-    pub(super) _permit: OwnedSemaphorePermit,
-}
-
 /// The binding at the registrar, or the attempt at one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Binding {
@@ -232,13 +213,11 @@ pub(crate) struct Shell {
     pub(super) local: SocketAddr,
     pub(super) agent: UserAgent,
     pub(super) binding: Option<Binding>,
-    /// Calls in the order of their beginning.
-    pub(super) calls: BTreeMap<CallId, CallEntry>,
+    pub(super) calls: CallTable,
     /// The same calls by their Call-ID header, and those that ended a moment ago.
     pub(super) sip_call_ids: Index<String, CallId>,
     /// Calls that have ended, while their last messages may still be repeated.
     pub(super) lingering: VecDeque<(Instant, String, CallId)>,
-    pub(super) sessions: BTreeMap<SessionId, CallId>,
     pub(super) requests: BTreeMap<RequestId, Purpose>,
     pub(super) refused: u64,
     /// URIs that were followed in this life; each draws its own luck among equal servers.
@@ -352,10 +331,9 @@ impl Shell {
             signaling: Some(Arc::new(signaling)),
             agent: UserAgent::new(config),
             binding: None,
-            calls: BTreeMap::new(),
+            calls: CallTable::default(),
             sip_call_ids: Index::new(),
             lingering: VecDeque::new(),
-            sessions: BTreeMap::new(),
             requests: BTreeMap::new(),
             refused: 0,
             followed: 0,
@@ -383,8 +361,8 @@ impl Shell {
             PhoneMessage::Fail(None) => panic!("asked to"),
             #[cfg(test)]
             PhoneMessage::Fail(Some(call)) => {
-                let actor = self.calls.get(&call).and_then(|entry| entry.actor.clone()).unwrap();
-                actor.cast(CallMessage::Fail).unwrap();
+                let actor = self.calls.actor(call).cloned().unwrap();
+                actor.cast(crate::call::CallMessage::Fail).unwrap();
                 return;
             }
         };
@@ -413,11 +391,6 @@ impl Shell {
         (!self.password.reveal().is_empty()).then_some(Credentials { realm, ..credentials })
     }
 
-    /// Returns how many calls have not ended.
-    pub(super) fn live_calls(&self) -> usize {
-        self.calls.values().filter(|entry| !entry.over).count()
-    }
-
     /// Returns the address of record, `sip:user@domain`.
     pub(super) fn aor(&self) -> Option<Uri> {
         format!("sip:{}@{}", self.spec.username, self.spec.domain).parse().ok()
@@ -427,7 +400,7 @@ impl Shell {
         self.aor().map(NameAddr::new)
     }
 
-    /// Starts the actor of a call.
+    /// Starts the actor of a call. Await it boxed: every message to a phone would carry its size along otherwise.
     pub(super) async fn spawn_call(
         &mut self,
         call: CallId,
@@ -448,11 +421,7 @@ impl Shell {
             cause: cause.clone(),
         };
         match Actor::spawn_linked(None, CallActor, arguments, self.me.get_cell()).await {
-            Ok((actor, _)) => {
-                if let Some(entry) = self.calls.get_mut(&call) {
-                    entry.actor = Some(actor);
-                }
-            }
+            Ok((actor, _)) => self.calls.started(call, actor),
             Err(error) => drop(self.abandon(call, &error.to_string())),
         }
     }

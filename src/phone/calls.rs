@@ -9,7 +9,7 @@ use offhook_sip::{
 use ractor::ActorId;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-use super::actor::{CallEntry, Shell};
+use super::{actor::Shell, call_table::CallEntry};
 use crate::{
     call::{Beginning, CallMedia, CallMessage, CallSettings, Request, ToPhone},
     event::{CallEvent, Cause, DialogIdentity, EndCause, Event, Party},
@@ -43,13 +43,13 @@ impl Shell {
         if let SessionEvent::Incoming { invite, offer, .. } = event {
             return self.incoming(session, &invite, offer, cause).await;
         }
-        let Some(&call) = self.sessions.get(&session) else { return };
+        let Some(call) = self.calls.of_session(session) else { return };
         self.journal_dialog(call, session, cause);
         let ended = matches!(event, SessionEvent::Ended { .. });
         if let SessionEvent::Message { message, .. } = &event {
             self.message_received(message, cause);
         }
-        let actor = self.calls.get(&call).and_then(|entry| entry.actor.clone());
+        let actor = self.calls.actor(call).cloned();
         match actor {
             Some(actor) => {
                 let message = self.for_actor(call, event, cause);
@@ -64,15 +64,15 @@ impl Shell {
             }
         }
         // Its actor still has to write the end down; it is forgotten when that actor has stopped.
-        if let Some(entry) = self.calls.get_mut(&call) {
-            entry.over |= ended;
+        if ended {
+            self.calls.set_over(call);
         }
     }
 
     /// Returns what a call's actor is told; it knows its digits but not the requests that carry them.
     fn for_actor(&mut self, call: CallId, event: SessionEvent, cause: &Cause) -> CallMessage {
         let cause = cause.clone();
-        let entry = self.calls.get_mut(&call);
+        let entry = self.calls.get_mut(call);
         match (&event, entry) {
             (SessionEvent::RequestDone { request, outcome }, Some(entry)) if entry.info == Some(*request) => {
                 entry.info = None;
@@ -85,8 +85,8 @@ impl Shell {
 
     /// Tells a call that a provisional response to it has come.
     pub(super) fn heard(&self, call: CallId) {
-        let entry = self.calls.get(&call).filter(|entry| !entry.inbound && !entry.over);
-        if let Some(actor) = entry.and_then(|entry| entry.actor.as_ref()) {
+        let entry = self.calls.get(call).filter(|entry| !entry.inbound && !entry.is_over());
+        if let Some(actor) = entry.and_then(CallEntry::actor) {
             // A call that is just over waits for nothing.
             drop(actor.cast(CallMessage::Heard));
         }
@@ -94,16 +94,9 @@ impl Shell {
 
     /// A call's actor has stopped: nothing of the call is left.
     pub(super) fn call_stopped(&mut self, actor: ActorId) {
-        if let Some(call) = self.call_of(actor) {
+        if let Some(call) = self.calls.of_actor(actor) {
             self.forget(call);
         }
-    }
-
-    fn call_of(&self, actor: ActorId) -> Option<CallId> {
-        self.calls.iter().find_map(|(id, entry)| {
-            let is = entry.actor.as_ref().is_some_and(|known| known.get_id() == actor);
-            is.then_some(*id)
-        })
     }
 
     /// Takes events of a session whose call has failed: only its end matters.
@@ -127,16 +120,14 @@ impl Shell {
     /// Ends all calls without waiting for the wire.
     pub(super) fn drop_calls(&mut self, cause: &Cause) {
         let orphans: Vec<CallId> =
-            self.calls.iter().filter(|(_, entry)| entry.actor.is_none()).map(|(id, _)| *id).collect();
+            self.calls.iter().filter(|(_, entry)| entry.actor().is_none()).map(|(call, _)| call).collect();
         for call in orphans {
             self.append_crashed(call, None, cause);
             self.forget(call);
         }
-        for entry in self.calls.values() {
-            if let Some(actor) = &entry.actor {
-                // One that is just over has written its end.
-                drop(actor.cast(CallMessage::PhoneDropped { cause: cause.clone() }));
-            }
+        for actor in self.calls.iter().filter_map(|(_, entry)| entry.actor()) {
+            // One that is just over has written its end.
+            drop(actor.cast(CallMessage::PhoneDropped { cause: cause.clone() }));
         }
     }
 
@@ -148,7 +139,7 @@ impl Shell {
         cause: &Cause,
     ) {
         let now = Instant::now().into_std();
-        let busy = self.closing || self.live_calls() >= self.shared.limits.calls_per_phone;
+        let busy = self.closing || self.calls.count_live() >= self.shared.limits.calls_per_phone;
         let permit = if busy { None } else { self.shared.call_permit() };
         let opened = match permit {
             None => Err(std::io::Error::other("no further call is taken")),
@@ -177,7 +168,7 @@ impl Shell {
         self.give_credentials(session);
         let beginning =
             Beginning::Inbound { offer, invite: cause.clone(), auto_answer: self.spec.auto_answer };
-        self.spawn_call(call, beginning, media, &Cause::Event { seq }).await;
+        Box::pin(self.spawn_call(call, beginning, media, &Cause::Event { seq })).await;
     }
 
     /// Gives a session the credentials that the phone has now.
@@ -196,26 +187,13 @@ impl Shell {
         permit: OwnedSemaphorePermit,
     ) {
         self.forget_long_ended();
-        let entry = CallEntry {
-            session,
-            actor: None,
-            inbound,
-            answered: false,
-            over: false,
-            dialog: None,
-            sip_call_id: sip_call_id.clone(),
-            info: None,
-            _permit: permit,
-        };
-        self.calls.insert(call, entry);
-        self.sessions.insert(session, call);
+        self.calls.enter(call, CallEntry::new(session, sip_call_id.clone(), inbound, permit));
         self.sip_call_ids.insert(sip_call_id, call);
     }
 
     /// Forgets a call whose session is over; its messages keep their call while the transactions linger.
     fn forget(&mut self, call: CallId) {
-        if let Some(entry) = self.calls.remove(&call) {
-            self.sessions.remove(&entry.session);
+        if let Some(entry) = self.calls.remove(call) {
             self.lingering.push_back((Instant::now(), entry.sip_call_id, call));
         }
     }
@@ -237,7 +215,7 @@ impl Shell {
         };
         let Some(record) = view.dialog else { return };
         let dialog = identity(&record, view.confirmed);
-        let Some(entry) = self.calls.get_mut(&call) else { return };
+        let Some(entry) = self.calls.get_mut(call) else { return };
         // CSeq numbers move with every request; a restart jumps ahead of them, but only so far.
         let same = |known: &DialogIdentity| {
             let behind = dialog.local_cseq.saturating_sub(known.local_cseq);
@@ -258,7 +236,7 @@ impl Shell {
     pub(super) fn perform(&mut self, asked: ToPhone) -> Cause {
         let ToPhone { call, cause, request } = asked;
         let now = Instant::now().into_std();
-        let Some(entry) = self.calls.get_mut(&call) else { return cause };
+        let Some(entry) = self.calls.get_mut(call) else { return cause };
         let session = entry.session;
         let done = match request {
             Request::Respond { status, sdp } => {
@@ -272,7 +250,7 @@ impl Shell {
             }
             Request::Reinvite { sdp } => {
                 let sent = self.agent.reinvite(now, session, Body::sdp(sdp));
-                if let (Err(error), Some(actor)) = (&sent, &entry.actor) {
+                if let (Err(error), Some(actor)) = (&sent, entry.actor()) {
                     let reason = format!("the re-INVITE cannot be sent now: {error}");
                     // A call that is over needs no answer.
                     drop(actor.cast(CallMessage::ReinviteRefused { reason, cause: cause.clone() }));
@@ -287,7 +265,7 @@ impl Shell {
                 let body = Body { content_type: content_type.to_owned(), bytes: body.into_bytes() };
                 let sent = self.agent.info(now, session, body);
                 entry.info = sent.as_ref().ok().copied();
-                if let (None, Some(actor)) = (entry.info, &entry.actor) {
+                if let (None, Some(actor)) = (entry.info, entry.actor()) {
                     // A call that is over needs no answer.
                     drop(actor.cast(CallMessage::InfoDone { accepted: false, cause: cause.clone() }));
                 }
@@ -313,7 +291,7 @@ impl Shell {
 
     /// A call's actor has failed: its session ends on the wire, the others go on.
     pub(super) fn call_failed(&mut self, actor: ActorId, error: &str) -> Cause {
-        self.call_of(actor).map_or(Cause::Failure, |call| self.abandon(call, error))
+        self.calls.of_actor(actor).map_or(Cause::Failure, |call| self.abandon(call, error))
     }
 
     /// Gives up a call without an actor, and returns the cause of what follows.
@@ -321,9 +299,9 @@ impl Shell {
         tracing::error!(phone = %self.id, call = %call, error, "call failed");
         let crashed = CallEvent::Crashed { reason: error.to_owned() };
         let cause = Cause::Event { seq: self.append_call(call, crashed, &Cause::Failure) };
-        let Some(entry) = self.calls.get_mut(&call) else { return cause };
-        entry.actor = None;
-        let (session, over) = (entry.session, entry.over);
+        self.calls.orphan(call);
+        let Some(entry) = self.calls.get(call) else { return cause };
+        let (session, over) = (entry.session, entry.is_over());
         if over || self.out_of_time {
             // Its session has nothing more to report.
             self.append_crashed(call, None, &cause);
@@ -337,7 +315,7 @@ impl Shell {
 
     /// Returns a Refer-To that makes its receiver replace `target`'s dialog (RFC 3891 §3, RFC 5589 §7).
     pub(super) fn replacing(&self, target: CallId) -> Option<String> {
-        let session = self.calls.get(&target)?.session;
+        let session = self.calls.get(target)?.session;
         let dialog = self.agent.session(session)?.dialog?;
         // Seen from the other side, its own tag is the local one: to-tag is the target's.
         let replaces =

@@ -121,7 +121,7 @@ impl Shell {
     }
 
     fn forward(&self, call: CallId, told: Told, cause: &Cause, reply: Reply) {
-        let actor = self.calls.get(&call).and_then(|entry| entry.actor.clone());
+        let actor = self.calls.actor(call).cloned();
         let refused = match actor {
             Some(actor) => {
                 let message = CallMessage::Command { told, cause: cause.clone(), reply };
@@ -141,23 +141,19 @@ impl Shell {
     /// Finds the call that a selector means; `ringing` prefers one that waits for an answer.
     fn choose(&self, selector: &CallSelector, ringing: bool) -> Result<CallId, Rejection> {
         if let Some(call) = selector.call {
-            return match self.calls.get(&call).filter(|entry| !entry.over) {
+            return match self.calls.get(call).filter(|entry| !entry.is_over()) {
                 Some(_) => Ok(call),
                 None => Err(Refused::NoCall(call).into()),
             };
         }
-        let mut live = self.calls.iter().filter(|(_, entry)| !entry.over);
-        let waiting = live.clone().find(|(_, entry)| entry.inbound && !entry.answered);
-        let oldest = live.next();
-        let chosen = if ringing { waiting } else { oldest };
-        chosen.map(|(id, _)| *id).ok_or_else(|| {
+        let chosen = self.calls.live().find(|(_, entry)| !ringing || entry.inbound && !entry.answered);
+        chosen.map(|(call, _)| call).ok_or_else(|| {
             Rejection::from(Refused::NoCallOf(self.id.clone())).or_try([CommandKind::PlaceCall])
         })
     }
 
     fn hang_up_all(&mut self, cause: &Cause) -> Outcome {
-        let live = self.calls.iter().filter(|(_, entry)| !entry.over);
-        let calls: Vec<CallId> = live.map(|(id, _)| *id).collect();
+        let calls: Vec<CallId> = self.calls.live().map(|(call, _)| call).collect();
         for call in &calls {
             // Each call answers for itself; the reply is not waited for.
             let (reply, _) = tokio::sync::oneshot::channel();
@@ -173,8 +169,7 @@ impl Shell {
     ) -> Result<(CallId, Told), Rejection> {
         let few = || Rejection::from(Refused::TooFewToTransfer(self.id.clone()));
         let source = self.choose(selector, false).map_err(|_| few())?;
-        let mut live = self.calls.iter().rev().filter(|(_, entry)| !entry.over);
-        let newest = live.find(|(call, _)| **call != source).map(|(call, _)| *call);
+        let newest = self.calls.live().rev().map(|(call, _)| call).find(|call| *call != source);
         let target = target.or(newest).ok_or_else(few)?;
         let replacing = Some(self.replacing(target).ok_or_else(few)?);
         let command = CallCommand::AttendedTransfer { target: Some(target) };
@@ -224,7 +219,7 @@ impl Shell {
         headers: Vec<(HeaderName, String)>,
         cause: &Cause,
     ) -> Result<CallId, Rejection> {
-        if self.live_calls() >= self.shared.limits.calls_per_phone {
+        if self.calls.count_live() >= self.shared.limits.calls_per_phone {
             let limit = self.shared.limits.calls_per_phone;
             return Err(Refused::CallsOfPhone { phone: self.id.clone(), limit }.into());
         }
@@ -249,7 +244,7 @@ impl Shell {
         // The engine has only queued the INVITE; it leaves when we drain, after this fact.
         self.append_call(call, placed, cause);
         self.enter(call, session, sip_call_id, false, permit);
-        self.spawn_call(call, Beginning::Outbound, media, cause).await;
+        Box::pin(self.spawn_call(call, Beginning::Outbound, media, cause)).await;
         Ok(call)
     }
 
@@ -349,19 +344,19 @@ impl Shell {
         }
         self.append(PhoneEvent::Updated { spec: self.spec.clone() }, cause);
         let settings = self.settings();
-        for (call, entry) in &self.calls {
-            if let Some(actor) = &entry.actor {
+        for (call, entry) in self.calls.iter() {
+            if let Some(actor) = entry.actor() {
                 // A call that is just over needs no settings.
                 let (settings, cause) = (settings.clone(), cause.clone());
                 drop(actor.cast(CallMessage::Settings { settings, cause }));
             }
             if !codecs.is_empty() {
                 let (reply, _) = tokio::sync::oneshot::channel();
-                self.forward(*call, CallCommand::SetCodecs { codecs: codecs.clone() }.into(), cause, reply);
+                self.forward(call, CallCommand::SetCodecs { codecs: codecs.clone() }.into(), cause, reply);
             }
         }
         if again {
-            let sessions: Vec<_> = self.sessions.keys().copied().collect();
+            let sessions: Vec<_> = self.calls.sessions().collect();
             sessions.into_iter().for_each(|session| self.give_credentials(session));
             // A phone that was added without registering, or has left, does not come to the registrar by this.
             if self.binding.is_some_and(|binding| !binding.leaving || binding.again) {

@@ -70,7 +70,7 @@ impl Shell {
                 self.follow(uri.clone(), Asker::Engine { uri, session, cause: cause.clone() });
             }
             Event::FailedOver { method, session, from, to, why } => {
-                let call = session.and_then(|session| self.sessions.get(&session)).copied();
+                let call = session.and_then(|session| self.calls.of_session(session));
                 let event = failed_over(&method, (from.transport, from.remote), to, why);
                 self.shared.journal.append(self.subject(call), cause.clone(), event);
             }

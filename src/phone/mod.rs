@@ -2,6 +2,7 @@
 
 mod actor;
 mod alarm;
+mod call_table;
 mod calls;
 mod commands;
 mod drain;

@@ -68,7 +68,7 @@ impl Shell {
                 self.go_on(asked, destination).await
             }
             Asker::Engine { uri, session, cause } => {
-                let call = session.and_then(|session| self.sessions.get(&session)).copied();
+                let call = session.and_then(|session| self.calls.of_session(session));
                 let seq = self.append_found(found, call, &cause);
                 self.unresolved = self.problem(found);
                 self.agent.resolved(Instant::now().into_std(), &uri, &places);

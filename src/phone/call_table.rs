@@ -1,0 +1,190 @@
+//! The calls of a phone, found by each of the names that others have for them.
+
+use std::collections::BTreeMap;
+
+use offhook_sip::user_agent::{RequestId, SessionId};
+use ractor::{ActorId, ActorRef};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{call::CallMessage, event::DialogIdentity, id::CallId};
+
+/// A call as its phone knows it.
+#[derive(Debug)]
+pub(super) struct CallEntry {
+    pub(super) session: SessionId,
+    /// Gone once the call's actor has failed; the session is then ended without it.
+    actor: Option<ActorRef<CallMessage>>,
+    pub(super) inbound: bool,
+    /// Whether we or the other side have answered or refused.
+    pub(super) answered: bool,
+    /// The session has ended; only the call's actor has to write that down.
+    over: bool,
+    /// The identity in the journal.
+    pub(super) dialog: Option<DialogIdentity>,
+    pub(super) sip_call_id: String,
+    /// The digit that is under way by INFO.
+    pub(super) info: Option<RequestId>,
+    /// Its place among the calls of the process.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl CallEntry {
+    pub(super) fn new(
+        session: SessionId,
+        sip_call_id: String,
+        inbound: bool,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            session,
+            actor: None,
+            inbound,
+            answered: false,
+            over: false,
+            dialog: None,
+            sip_call_id,
+            info: None,
+            _permit: permit,
+        }
+    }
+
+    pub(super) const fn actor(&self) -> Option<&ActorRef<CallMessage>> {
+        self.actor.as_ref()
+    }
+
+    pub(super) const fn is_over(&self) -> bool {
+        self.over
+    }
+}
+
+/// The calls in the order of their beginning. Nothing that happens once a call looks through all of them.
+#[derive(Debug, Default)]
+pub(super) struct CallTable {
+    calls: BTreeMap<CallId, CallEntry>,
+    sessions: BTreeMap<SessionId, CallId>,
+    actors: BTreeMap<ActorId, CallId>,
+    /// How many are not over.
+    live: usize,
+}
+
+impl CallTable {
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// Returns how many calls are not over.
+    pub(super) const fn count_live(&self) -> usize {
+        self.live
+    }
+
+    pub(super) fn get(&self, call: CallId) -> Option<&CallEntry> {
+        self.calls.get(&call)
+    }
+
+    pub(super) fn get_mut(&mut self, call: CallId) -> Option<&mut CallEntry> {
+        self.calls.get_mut(&call)
+    }
+
+    pub(super) fn of_session(&self, session: SessionId) -> Option<CallId> {
+        self.sessions.get(&session).copied()
+    }
+
+    pub(super) fn of_actor(&self, actor: ActorId) -> Option<CallId> {
+        self.actors.get(&actor).copied()
+    }
+
+    pub(super) fn actor(&self, call: CallId) -> Option<&ActorRef<CallMessage>> {
+        self.get(call)?.actor()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (CallId, &CallEntry)> {
+        self.calls.iter().map(|(call, entry)| (*call, entry))
+    }
+
+    /// Returns the calls that are not over, oldest first.
+    pub(super) fn live(&self) -> impl DoubleEndedIterator<Item = (CallId, &CallEntry)> {
+        self.calls.iter().filter(|(_, entry)| !entry.over).map(|(call, entry)| (*call, entry))
+    }
+
+    /// Returns the sessions of all calls.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.sessions.keys().copied()
+    }
+
+    /// Adds a call that begins.
+    pub(super) fn enter(&mut self, call: CallId, entry: CallEntry) {
+        self.sessions.insert(entry.session, call);
+        self.calls.insert(call, entry);
+        self.live = self.live.saturating_add(1);
+    }
+
+    /// Notes the actor of a call.
+    pub(super) fn started(&mut self, call: CallId, actor: ActorRef<CallMessage>) {
+        if let Some(entry) = self.calls.get_mut(&call) {
+            self.actors.insert(actor.get_id(), call);
+            entry.actor = Some(actor);
+        }
+    }
+
+    /// Forgets the actor of a call, which has failed.
+    pub(super) fn orphan(&mut self, call: CallId) {
+        if let Some(actor) = self.calls.get_mut(&call).and_then(|entry| entry.actor.take()) {
+            self.actors.remove(&actor.get_id());
+        }
+    }
+
+    /// Notes that the session of a call has ended.
+    pub(super) fn set_over(&mut self, call: CallId) {
+        if let Some(entry) = self.calls.get_mut(&call).filter(|entry| !entry.over) {
+            entry.over = true;
+            self.live = self.live.saturating_sub(1);
+        }
+    }
+
+    /// Takes a call out.
+    pub(super) fn remove(&mut self, call: CallId) -> Option<CallEntry> {
+        self.set_over(call);
+        self.orphan(call);
+        let entry = self.calls.remove(&call)?;
+        self.sessions.remove(&entry.session);
+        Some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use offhook_sip::{
+        message::NameAddr,
+        session::Invite,
+        user_agent::{Config, Destination, UserAgent},
+    };
+    use tokio::{sync::Semaphore, time::Instant};
+
+    use super::*;
+
+    #[test]
+    fn a_call_counts_until_it_is_over_and_only_once() {
+        let mut agent = UserAgent::new(Config::new(1));
+        let from: NameAddr = "<sip:a@192.0.2.1>".parse().unwrap();
+        let to = Destination::udp("192.0.2.2:5060".parse().unwrap());
+        let mut table = CallTable::default();
+        let sessions = [7, 8, 9].map(|call| {
+            let invite = Invite::new(from.uri.clone(), from.clone(), to.clone());
+            let session = agent.invite(Instant::now().into_std(), invite);
+            let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+            table.enter(CallId(call), CallEntry::new(session, call.to_string(), false, permit));
+            session
+        });
+        table.set_over(CallId(8));
+        table.set_over(CallId(8));
+        assert_eq!(table.count_live(), 2);
+        assert_eq!(table.live().map(|(call, _)| call.0).collect::<Vec<_>>(), [7, 9]);
+        assert_eq!(table.of_session(sessions[1]), Some(CallId(8)), "its last messages still come");
+        assert!(table.remove(CallId(8)).is_some() && table.remove(CallId(7)).is_some());
+        assert_eq!((table.count_live(), table.of_session(sessions[1])), (1, None));
+        assert!(table.remove(CallId(7)).is_none());
+        assert_eq!(table.count_live(), 1);
+    }
+}
