@@ -1,7 +1,7 @@
 //! Complete calls a second against Debian's SIPp as callee, journal on disk; SIPp's own caller is the peer.
 //!
 //! Both callers are stepped up until a call fails or the rate is not reached three times in a row; the highest clean rate
-//! counts.
+//! counts. With a rate as argument (`cargo bench --bench call_setups -- 2500`) only ours is run, at that rate, for a profiler.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -19,8 +19,8 @@ use offhook::{
     command::{CallCommand, CallSelector, Command, Execute, PhoneCommand},
     config::Limits,
     event::{CallEvent, Cause, EndCause, Event, PhoneSpec, Surface, Transport},
-    id::PhoneId,
-    journal::Journal,
+    id::{PhoneId, Seq},
+    journal::{Interest, Journal},
     net::SystemNetwork,
     secret::Secret,
     switchboard::{Options, Switchboard},
@@ -70,6 +70,11 @@ impl Drop for Callee {
 }
 
 fn main() {
+    if let Some(rate) = std::env::args().find_map(|argument| argument.parse().ok()) {
+        let _callee = Callee::start();
+        offhook(rate);
+        return;
+    }
     let mut each = None;
     let ours = highest(|rate| {
         let step = offhook(rate);
@@ -224,7 +229,8 @@ fn processor_time() -> Duration {
 
 /// Hangs up each call when it is complete; returns how many did not end well.
 async fn hang_up_when_up(board: Switchboard, calls: u32) -> u32 {
-    let mut reader = board.journal().reader(offhook::id::Seq(0));
+    let interest = Interest::of_kinds(&["call.established", "call.ended"]);
+    let mut reader = board.journal().reader_of(Seq(0), interest);
     let (mut ended, mut failed) = (0, 0);
     while ended < calls {
         let envelope = reader.next().await.unwrap();

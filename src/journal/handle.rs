@@ -151,13 +151,15 @@ impl Journal {
     }
 
     /// Waits, without hurrying the disk, until everything up to `seq` survives the death of the process, or never will
-    /// because the disk refuses or the journal is closed; at once in a journal in memory.
-    pub async fn settled(&self, seq: Seq) {
-        if self.inner.disk.is_some() {
-            let mut health = self.inner.shared.health.subscribe();
-            // Waiting cannot fail: the sender lives in the journal that `self` holds.
-            drop(health.wait_for(|health| is_settled(health, seq)).await);
+    /// because the disk refuses or the journal is closed; at once in a journal in memory. Returns up to where that holds.
+    pub async fn settled(&self, seq: Seq) -> Seq {
+        if self.inner.disk.is_none() {
+            return EVERYTHING;
         }
+        let mut health = self.inner.shared.health.subscribe();
+        // Waiting cannot fail: the sender lives in the journal that `self` holds.
+        let settled = health.wait_for(|health| is_settled(health, seq)).await;
+        settled.map_or(EVERYTHING, |health| settled_to(&health))
     }
 
     /// Tells whether [`settled`](Self::settled) would return at once.
@@ -257,8 +259,16 @@ impl fmt::Debug for Journal {
     }
 }
 
+/// A position that no event reaches.
+const EVERYTHING: Seq = Seq(u64::MAX);
+
+/// Returns up to where events are on disk or will never be.
+fn settled_to(health: &Health) -> Seq {
+    if health.failure.is_some() || !health.writing { EVERYTHING } else { health.durable.unwrap_or_default() }
+}
+
 fn is_settled(health: &Health, target: Seq) -> bool {
-    health.durable >= Some(target) || health.failure.is_some() || !health.writing
+    settled_to(health) >= target
 }
 
 fn outcome(health: &Health, target: Seq) -> Result<(), JournalError> {

@@ -35,10 +35,9 @@ pub(super) struct SystemMedia {
 }
 
 impl SystemMedia {
-    /// Takes over a bound socket.
-    pub(super) fn new(socket: UdpSocket, ports: Arc<PortPair>) -> io::Result<Self> {
+    /// Takes over a socket that is bound to `local`.
+    pub(super) fn new(socket: UdpSocket, local: SocketAddr, ports: Arc<PortPair>) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-        let local = socket.local_addr()?;
         Ok(Self { socket, state, awaited: OnceLock::new(), local, _ports: ports })
     }
 

@@ -23,8 +23,6 @@ use super::{
 
 /// Kernel buffers of a signaling socket: bursts of a few thousand messages must fit.
 const SIGNALING_BUFFER: usize = 2 << 20;
-/// Kernel buffers of a media socket: a second of G.711 fits many times.
-const MEDIA_BUFFER: usize = 128 << 10;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 256;
 
@@ -79,21 +77,27 @@ struct SystemDatagram {
     local: SocketAddr,
 }
 
-fn udp(local: SocketAddr, buffer: usize) -> io::Result<std::net::UdpSocket> {
+/// Opens a socket that never blocks. It has the kernel's usual buffers, in which a second of a call's packets fits twice.
+fn udp(local: SocketAddr) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
-    // A smaller buffer than asked for is no reason to fail: the kernel's limit is the operator's choice.
-    if let Err(error) = socket.set_recv_buffer_size(buffer).and_then(|()| socket.set_send_buffer_size(buffer))
-    {
-        tracing::debug!(%local, %error, "socket keeps its default buffers");
-    }
-    socket.set_nonblocking(true)?;
     socket.bind(&local.into())?;
-    Ok(socket.into())
+    let socket = std::net::UdpSocket::from(socket);
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 impl Network for SystemNetwork {
     fn bind_datagram(&self, local: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
-        let socket = UdpSocket::from_std(udp(local, SIGNALING_BUFFER)?)?;
+        let socket = udp(local)?;
+        // A smaller buffer than asked for is no reason to fail: the kernel's limit is the operator's choice.
+        let options = SockRef::from(&socket);
+        if let Err(error) = options
+            .set_recv_buffer_size(SIGNALING_BUFFER)
+            .and_then(|()| options.set_send_buffer_size(SIGNALING_BUFFER))
+        {
+            tracing::debug!(%local, %error, "socket keeps its default buffers");
+        }
+        let socket = UdpSocket::from_std(socket)?;
         let local = socket.local_addr()?;
         Ok(Arc::new(SystemDatagram { socket, local }))
     }
@@ -104,8 +108,8 @@ impl Network for SystemNetwork {
         while let Some(pair) = self.ports.take() {
             let pair = Arc::new(pair);
             let open = |port| -> io::Result<Arc<SystemMedia>> {
-                let socket = udp(SocketAddr::new(ip, port), MEDIA_BUFFER)?;
-                Ok(Arc::new(SystemMedia::new(socket, Arc::clone(&pair))?))
+                let local = SocketAddr::new(ip, port);
+                Ok(Arc::new(SystemMedia::new(udp(local)?, local, Arc::clone(&pair))?))
             };
             match open(pair.even()).and_then(|rtp| Ok((rtp as _, open(pair.odd())? as _))) {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken.push(pair),

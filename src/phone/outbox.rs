@@ -5,12 +5,16 @@
 //! which they drained. A disk that hangs delays messages by a second at most: late facts are better than a phone that
 //! has gone silent.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use offhook_sip::user_agent::Transmit;
 use ractor::ActorRef;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, oneshot},
     time::timeout,
 };
 
@@ -19,6 +23,8 @@ use crate::{id::Seq, journal::Journal, net::Signaling};
 
 /// Drains that may wait at a time. A disk that falls this far behind costs messages, which SIP repeats, not memory.
 const MOST_WAITING: usize = 65_536;
+/// Drains that are sent before others get a turn.
+const TURN: usize = 128;
 /// How long messages wait for a disk that says nothing: well under the 32 s after which a transaction is over.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -26,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
     /// Absent when the journal lives in memory: nothing survives the process, so nothing is worth waiting for.
-    queue: Option<mpsc::Sender<Step>>,
+    door: Option<Arc<Door>>,
 }
 
 /// What one drain wants to send.
@@ -45,25 +51,52 @@ enum Step {
     Emptied(oneshot::Sender<()>),
 }
 
+impl Step {
+    /// Returns the fact that must be on disk before.
+    const fn after(&self) -> Seq {
+        match self {
+            Self::Send(parcel) => parcel.after,
+            Self::Emptied(_) => Seq(0),
+        }
+    }
+}
+
+/// What waits for the disk, in order.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    /// There is a first step again, or no more will come.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    steps: VecDeque<Step>,
+    closed: bool,
+}
+
+/// The owned end of a queue: the task at the other one ends once this is gone.
+struct Door(Arc<Queue>);
+
 impl Outbox {
     /// Starts the task that sends, if there is a disk to wait for; it ends with the last clone.
     pub(crate) fn start(journal: Journal) -> Self {
-        let queue = journal.is_on_disk().then(|| {
-            let (queue, steps) = mpsc::channel(MOST_WAITING);
-            tokio::spawn(send_all(journal, steps));
-            queue
+        let door = journal.is_on_disk().then(|| {
+            let queue = Arc::<Queue>::default();
+            tokio::spawn(send_all(journal, Arc::clone(&queue)));
+            Arc::new(Door(queue))
         });
-        Self { queue }
+        Self { door }
     }
 
     /// Sends a parcel as soon as its facts are on disk, or the disk has had its time; never waits.
     ///
     /// A parcel for which there is no room is lost as on the wire: nothing is wrong with its flow, and SIP repeats it.
     pub(super) fn post(&self, parcel: Parcel) {
-        match &self.queue {
+        match &self.door {
             None => parcel.send(),
-            Some(queue) => {
-                if queue.try_send(Step::Send(parcel)).is_err() {
+            Some(door) => {
+                if !door.0.push(Step::Send(parcel), MOST_WAITING) {
                     tracing::warn!("messages dropped: too many wait for the disk");
                 }
             }
@@ -72,27 +105,83 @@ impl Outbox {
 
     /// Waits until everything posted before has left.
     pub(super) async fn emptied(&self) {
-        if let Some(queue) = &self.queue {
+        if let Some(door) = &self.door {
             let (done, emptied) = oneshot::channel();
-            // The task ends after its last sender only, so both ways stay open while `self` is there.
-            if queue.send(Step::Emptied(done)).await.is_ok() {
-                drop(emptied.await);
-            }
+            // A phone asks once in its life, so these few need no bound.
+            door.0.push(Step::Emptied(done), usize::MAX);
+            // The task ends after its last sender only.
+            drop(emptied.await);
         }
     }
 }
 
-async fn send_all(journal: Journal, mut steps: mpsc::Receiver<Step>) {
-    let mut disk = Disk { journal, behind: None };
-    while let Some(step) = steps.recv().await {
-        match step {
-            Step::Send(parcel) => {
-                disk.wait_for(parcel.after).await;
-                parcel.send();
-            }
-            // Nobody may be waiting any more.
-            Step::Emptied(done) => drop(done.send(())),
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.changed.notify_one();
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a step unless `most` are there. Only the first one wakes the task: whatever joins is found with it.
+    fn push(&self, step: Step, most: usize) -> bool {
+        let mut state = self.lock();
+        if state.steps.len() >= most {
+            return false;
         }
+        state.steps.push_back(step);
+        let first = state.steps.len() == 1;
+        drop(state);
+        if first {
+            self.changed.notify_one();
+        }
+        true
+    }
+
+    /// Waits for a step and returns what it waits for; none when no more will come.
+    async fn first(&self) -> Option<Seq> {
+        loop {
+            {
+                let state = self.lock();
+                match state.steps.front() {
+                    Some(step) => return Some(step.after()),
+                    None if state.closed => return None,
+                    None => {}
+                }
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// Takes the first step if it waits for nothing after `settled`.
+    fn take(&self, settled: Seq) -> Option<Step> {
+        self.lock().steps.pop_front_if(|step| step.after() <= settled)
+    }
+}
+
+/// Sends whatever the disk has settled, in order.
+async fn send_all(journal: Journal, queue: Arc<Queue>) {
+    let mut disk = Disk { journal, behind: None };
+    while let Some(after) = queue.first().await {
+        let settled = disk.wait_for(after).await;
+        for step in std::iter::from_fn(|| queue.take(settled)).take(TURN) {
+            match step {
+                Step::Send(parcel) => parcel.send(),
+                // Nobody may be waiting any more.
+                Step::Emptied(done) => drop(done.send(())),
+            }
+        }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -104,19 +193,23 @@ struct Disk {
 }
 
 impl Disk {
-    /// Waits until the disk holds `seq` or has failed, but not for a disk that hangs.
-    async fn wait_for(&mut self, seq: Seq) {
+    /// Waits until the disk holds `seq` or has failed, but not for a disk that hangs; returns what needs no more waiting.
+    async fn wait_for(&mut self, seq: Seq) -> Seq {
         if self.behind.is_some_and(|behind| !self.journal.is_settled(behind)) {
-            return;
+            return seq;
         }
         self.behind = None;
-        if timeout(PATIENCE, self.journal.settled(seq)).await.is_err() {
-            tracing::warn!(
-                after = %seq,
-                "the disk hangs: messages leave before the journal holds their facts; a process killed now may leave \
-                 calls up that its successor does not know"
-            );
-            self.behind = Some(seq);
+        match timeout(PATIENCE, self.journal.settled(seq)).await {
+            Ok(settled) => settled,
+            Err(_) => {
+                tracing::warn!(
+                    after = %seq,
+                    "the disk hangs: messages leave before the journal holds their facts; a process killed now may leave \
+                     calls up that its successor does not know"
+                );
+                self.behind = Some(seq);
+                seq
+            }
         }
     }
 }
