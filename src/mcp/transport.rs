@@ -136,7 +136,9 @@ impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for LineTransport<R> {
             let closed = || io::Error::from(io::ErrorKind::NotConnected);
             let outgoing = outgoing.ok_or_else(closed)?;
             if !is_long_list(&message) {
-                return outgoing.send(line_of(serde_json::to_vec(&message)?)).await.map_err(|_| closed());
+                let mut line = Vec::with_capacity(room_for(&message));
+                serde_json::to_writer(&mut line, &message)?;
+                return outgoing.send(line_of(line)).await.map_err(|_| closed());
             }
             let (sender, pieces) = mpsc::channel(QUEUED_PIECES);
             outgoing.send(Outgoing::Pieces(pieces)).await.map_err(|_| closed())?;
@@ -223,6 +225,15 @@ fn is_misread(request: &ClientRequest) -> bool {
 fn line_of(mut json: Vec<u8>) -> Outgoing {
     json.push(b'\n');
     Outgoing::Line(json)
+}
+
+/// Guesses how long a message becomes: a tool's result is written as text, its quotes escaped, and as an object.
+fn room_for(message: &ServerJsonRpcMessage) -> usize {
+    const OTHERS: usize = 1024;
+    let JsonRpcMessage::Response(response) = message else { return OTHERS };
+    let ServerResult::CallToolResult(result) = &response.result else { return OTHERS };
+    let texts = result.content.iter().filter_map(|block| block.as_text());
+    texts.fold(OTHERS, |room, text| room.saturating_add(text.text.len().saturating_mul(5) / 2))
 }
 
 fn is_long_list(message: &ServerJsonRpcMessage) -> bool {

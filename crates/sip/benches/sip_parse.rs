@@ -41,6 +41,10 @@ const SDP: &str = "v=0\r\no=- 3724394400 3724394405 IN IP4 192.0.2.11\r\ns=sessi
 m=audio 4002 RTP/AVP 0 8 101\r\nc=IN IP4 192.0.2.11\r\nb=TIAS:64000\r\na=rtcp:4003 IN IP4 192.0.2.11\r\na=sendrecv\r\n\
 a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n";
 
+const FROM: &str = "<sip:1001@pbx.example.com>;tag=Zk3e9c1aPq";
+const VIA: &str = "SIP/2.0/UDP 192.0.2.11:5060;rport;branch=z9hG4bKPj7cQ1v2nEo9xW3";
+const CALL_ID: &str = "9f1c2d7e-77aa-4c3b-a9de-0d5c8f0e1b22";
+
 fn invite() -> Vec<u8> {
     let head = HEAD.replace("285", &SDP.len().to_string());
     format!("{head}{SDP}").into_bytes()
@@ -67,19 +71,75 @@ fn rate(rounds: u32, target: Duration, mut work: impl FnMut()) -> f64 {
     best
 }
 
-fn build() -> Message {
-    let uri = Uri::sip("1002", "pbx.example.com", None).expect("a host");
-    let from: NameAddr = "<sip:1001@pbx.example.com>;tag=Zk3e9c1aPq".parse().expect("an address");
-    let via: Via = "SIP/2.0/UDP 192.0.2.11:5060;rport;branch=z9hG4bKPj7cQ1v2nEo9xW3".parse().expect("a via");
-    Builder::request(Method::Invite, &uri)
-        .header(HeaderName::Via, via)
-        .header(HeaderName::MaxForwards, 70)
-        .header(HeaderName::From, from)
-        .header(HeaderName::To, format_args!("<{uri}>"))
-        .header(HeaderName::CallId, "9f1c2d7e-77aa-4c3b-a9de-0d5c8f0e1b22")
-        .header(HeaderName::CSeq, CSeq::new(20001, Method::Invite))
-        .body("application/sdp", SDP)
-        .build()
+/// What a message is built of.
+struct Parts {
+    uri: Uri,
+    from: NameAddr,
+    via: Via,
+}
+
+impl Parts {
+    fn new() -> Self {
+        Self {
+            uri: Uri::sip("1002", "pbx.example.com", None).expect("a host"),
+            from: FROM.parse().expect("an address"),
+            via: VIA.parse().expect("a via"),
+        }
+    }
+
+    fn build(&self) -> Message {
+        let Self { uri, from, via } = self;
+        Builder::request(Method::Invite, uri)
+            .header(HeaderName::Via, via)
+            .header(HeaderName::MaxForwards, 70)
+            .header(HeaderName::From, from)
+            .header(HeaderName::To, format_args!("<{uri}>"))
+            .header(HeaderName::CallId, CALL_ID)
+            .header(HeaderName::CSeq, CSeq::new(20001, Method::Invite))
+            .body("application/sdp", SDP)
+            .build()
+    }
+}
+
+/// The same for rsip.
+struct RsipParts {
+    uri: rsip::Uri,
+    from: rsip::typed::From,
+    via: rsip::typed::Via,
+}
+
+impl RsipParts {
+    fn new() -> Self {
+        Self {
+            uri: "sip:1002@pbx.example.com".try_into().expect("a uri"),
+            from: rsip::headers::From::new(FROM).typed().expect("an address"),
+            via: rsip::headers::Via::new(VIA).typed().expect("a via"),
+        }
+    }
+
+    fn build(&self) -> String {
+        use rsip::headers::{CallId, ContentLength, ContentType, MaxForwards};
+        let to = rsip::typed::To { display_name: None, uri: self.uri.clone(), params: Vec::new() };
+        let cseq = rsip::typed::CSeq { seq: 20001, method: rsip::Method::Invite };
+        let headers: Vec<rsip::Header> = vec![
+            self.via.clone().into(),
+            MaxForwards::from(70).into(),
+            self.from.clone().into(),
+            to.into(),
+            CallId::new(CALL_ID).into(),
+            cseq.into(),
+            ContentType::new("application/sdp").into(),
+            ContentLength::from(SDP.len() as u32).into(),
+        ];
+        let request = rsip::Request {
+            method: rsip::Method::Invite,
+            uri: self.uri.clone(),
+            version: rsip::Version::V2,
+            headers: headers.into(),
+            body: SDP.into(),
+        };
+        rsip::SipMessage::from(request).to_string()
+    }
 }
 
 fn typed(bytes: &[u8]) -> impl Sized {
@@ -110,7 +170,12 @@ fn main() {
     let (rounds, target) =
         if measured { (7, Duration::from_millis(250)) } else { (1, Duration::from_millis(5)) };
     let bytes = invite();
-    assert_eq!(Message::parse(&bytes).expect("a message").examine(), []);
+    let whole = Message::parse(&bytes).expect("a message");
+    assert_eq!(whole.examine(), []);
+    let parsed = rsip::SipMessage::try_from(bytes.as_slice()).expect("a message");
+    let (parts, rsip_parts) = (Parts::new(), RsipParts::new());
+    assert_eq!(parts.build().to_string(), rsip_parts.build());
+    assert_eq!(Builder::from_message(&whole).build().bytes(), whole.bytes());
     println!("INVITE with session description, {} bytes; messages per second, best of {rounds}", bytes.len());
     let ours = [
         rate(rounds, target, || drop(black_box(Message::parse(black_box(&bytes))))),
@@ -118,25 +183,35 @@ fn main() {
         rate(rounds, target, || {
             drop(black_box(Message::parse(black_box(&bytes)).expect("a message").examine()));
         }),
-        rate(rounds, target, || drop(black_box(build()))),
+        rate(rounds, target, || drop(black_box(Parts::new().build()))),
+        rate(rounds, target, || drop(black_box(black_box(&parts).build()))),
+        rate(rounds, target, || drop(black_box(Builder::from_message(black_box(&whole)).build()))),
     ];
-    let parsed = rsip::SipMessage::try_from(bytes.as_slice()).expect("a message");
+    let write = || drop(black_box(black_box(&parsed).to_string()));
     let peer = [
         Some(rate(rounds, target, || {
             drop(black_box(rsip::SipMessage::try_from(black_box(bytes.as_slice()))));
         })),
         Some(rate(rounds, target, || drop(black_box(rsip_typed(black_box(&bytes)))))),
         None,
-        Some(rate(rounds, target, || drop(black_box(parsed.to_string())))),
+        Some(rate(rounds, target, write)),
+        Some(rate(rounds, target, || drop(black_box(black_box(&rsip_parts).build())))),
+        Some(rate(rounds, target, write)),
     ];
-    let names =
-        ["parse", "parse + 5 typed headers", "parse + examine everything", "build (rsip: serialize only)"];
+    let names = [
+        "parse",
+        "parse + 5 typed headers",
+        "parse + examine everything",
+        "build from texts (rsip: write a parsed one)",
+        "build from typed values",
+        "write a parsed one",
+    ];
     for ((name, ours), peer) in names.into_iter().zip(ours).zip(peer) {
         match peer {
             Some(peer) => {
-                println!("{name:<30} offhook {ours:>10.0}   rsip {peer:>10.0}   ratio {:.1}", ours / peer);
+                println!("{name:<44} offhook {ours:>10.0}   rsip {peer:>10.0}   ratio {:.1}", ours / peer);
             }
-            None => println!("{name:<30} offhook {ours:>10.0}"),
+            None => println!("{name:<44} offhook {ours:>10.0}"),
         }
     }
 }

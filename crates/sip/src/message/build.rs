@@ -6,7 +6,7 @@
 use std::fmt::{self, Write as _};
 
 use super::defect::{Defect, Fault};
-use super::header::{HeaderName, NameAddr};
+use super::header::{HeaderName, NameAddr, NameId};
 use super::method::Method;
 use super::scan;
 use super::status::StatusCode;
@@ -17,6 +17,7 @@ use super::wire::{Field, Message, Span};
 #[derive(Clone, Debug)]
 struct Written {
     name: HeaderName,
+    id: NameId,
     /// Where the name starts.
     start: usize,
     /// Where the value starts, after a colon and a space.
@@ -151,9 +152,9 @@ impl Builder {
 
     fn written(&mut self, name: HeaderName, value: &impl fmt::Display) -> Written {
         let mut text = std::mem::take(&mut self.text);
-        let start = text.len();
+        let (start, id) = (text.len(), name.id());
         text.extend_from_slice(name.as_str().as_bytes());
-        if !name.id().is_known() {
+        if !id.is_known() {
             self.clean(&mut text, start);
         }
         text.extend_from_slice(b": ");
@@ -163,7 +164,7 @@ impl Builder {
         let end = text.len();
         text.extend_from_slice(b"\r\n");
         self.text = text;
-        Written { name, start, value: at, end }
+        Written { name, id, start, value: at, end }
     }
 
     /// Writes a line of which nothing is changed.
@@ -176,7 +177,7 @@ impl Builder {
         self.text.extend_from_slice(value);
         let end = self.text.len();
         self.text.extend_from_slice(b"\r\n");
-        Written { name, start, value: at, end }
+        Written { id: name.id(), name, start, value: at, end }
     }
 
     fn value_of(&self, header: &Written) -> &[u8] {
@@ -199,7 +200,7 @@ impl Builder {
 
     fn position(&self, name: &HeaderName) -> Option<usize> {
         let id = name.id();
-        self.headers.iter().position(|header| name.names(id, header.name.id(), self.label_of(header)))
+        self.headers.iter().position(|header| name.names(id, header.id, self.label_of(header)))
     }
 
     /// Replaces method and Request-URI.
@@ -348,7 +349,7 @@ impl Builder {
     /// a test can lie about it.
     #[must_use]
     pub fn build(self) -> Message {
-        let has_length = self.headers.iter().any(|header| header.name == HeaderName::ContentLength);
+        let has_length = self.headers.iter().any(|header| header.id == NameId::CONTENT_LENGTH);
         let lines: usize = self.headers.iter().map(|header| header.end + 2 - header.start).sum();
         let length = if has_length { 0 } else { LENGTH.len() + digits(self.body.len()) + 2 };
         let mut bytes = Vec::with_capacity(self.start.len() + 2 + lines + length + 2 + self.body.len());
@@ -360,7 +361,7 @@ impl Builder {
             let at = bytes.len();
             bytes.extend_from_slice(self.text.get(header.start..header.end + 2).unwrap_or(&[]));
             let value = at + header.value - header.start;
-            let field = field(&header.name, at, value, &bytes);
+            let field = field(header.id, at, value, &bytes);
             plain &= field.id.is_known() || self.has_plain_label(header);
             fields.push(field);
         }
@@ -370,7 +371,7 @@ impl Builder {
             let value = bytes.len();
             push_number(&mut bytes, self.body.len());
             bytes.extend_from_slice(b"\r\n");
-            fields.push(field(&HeaderName::ContentLength, at, value, &bytes));
+            fields.push(field(NameId::CONTENT_LENGTH, at, value, &bytes));
         }
         bytes.extend_from_slice(b"\r\n");
         let head_end = bytes.len();
@@ -410,7 +411,7 @@ fn push_number(bytes: &mut Vec<u8>, number: usize) {
 }
 
 /// Locates a header line that has just been written at the end of `bytes`.
-fn field(name: &HeaderName, start: usize, value: usize, bytes: &[u8]) -> Field {
+fn field(id: NameId, start: usize, value: usize, bytes: &[u8]) -> Field {
     let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     let end = bytes.len() - 2;
     let raw = bytes.get(value..end).unwrap_or(&[]);
@@ -418,7 +419,7 @@ fn field(name: &HeaderName, start: usize, value: usize, bytes: &[u8]) -> Field {
     let trailing = raw.iter().rev().take_while(|byte| scan::is_space(**byte)).count();
     let from = value + leading;
     Field {
-        id: name.id(),
+        id,
         folded: false,
         name: Span { start: offset(start), end: offset(value - 2) },
         value: Span { start: offset(from), end: offset(end.saturating_sub(trailing).max(from)) },
