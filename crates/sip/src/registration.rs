@@ -158,7 +158,7 @@ impl UserAgent {
             raised_to_minimum: false,
             flow: None,
         };
-        self.registrations.insert(id, state);
+        self.registrations.insert(id, Box::new(state));
         self.send_register(now, id, false);
         id
     }

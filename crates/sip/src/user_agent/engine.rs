@@ -34,10 +34,11 @@ pub struct UserAgent {
     pub(crate) deadlines: Deadlines<Deadline>,
     /// A client transaction tells its request, a server transaction may belong to a session.
     pub(crate) transactions: Layer<u64, SessionId>,
-    pub(crate) outgoing: BTreeMap<u64, Outgoing>,
-    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    // Boxed: a tree has room for eleven values from the first one on, and these are large.
+    pub(crate) outgoing: BTreeMap<u64, Box<Outgoing>>,
+    pub(crate) sessions: BTreeMap<SessionId, Box<Session>>,
     pub(crate) dialogs: DialogTable,
-    pub(crate) registrations: BTreeMap<RegistrationId, RegistrationState>,
+    pub(crate) registrations: BTreeMap<RegistrationId, Box<RegistrationState>>,
     pub(crate) wallet: Wallet<Owner>,
     /// URIs that the shell is following, and who waits for their addresses, in order.
     pub(crate) names: BTreeMap<String, Vec<Waiting>>,

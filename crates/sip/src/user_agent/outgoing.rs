@@ -116,7 +116,7 @@ impl UserAgent {
             session.open += 1;
         }
         let name = outgoing.name.clone();
-        self.outgoing.insert(id, outgoing);
+        self.outgoing.insert(id, Box::new(outgoing));
         match name {
             Some(uri) => self.follow(&uri, Waiting::Request(id)),
             None => self.next_hop(now, id, RequestFailure::NoDestination),
@@ -321,10 +321,9 @@ impl UserAgent {
             | User::Reinvite(session)
             | User::Bye(session)
             | User::InDialog(session, _) => self.next_cseq_of(session),
-            User::Registration(registration) => self
-                .registrations
-                .get_mut(&registration)
-                .map(crate::registration::RegistrationState::next_cseq),
+            User::Registration(registration) => {
+                self.registrations.get_mut(&registration).map(|state| state.next_cseq())
+            }
             // A dialog that lives only for this request.
             User::Surplus(_) | User::Request(_) | User::Recorded(_) => None,
         };
@@ -336,9 +335,7 @@ impl UserAgent {
     pub(super) fn wants_retry(&self, user: User) -> bool {
         match user {
             User::Invite(id) => self.sessions.get(&id).is_some_and(|session| !session.is_canceling()),
-            User::Reinvite(id) => {
-                self.sessions.get(&id).is_some_and(crate::usage::invite::Session::is_established)
-            }
+            User::Reinvite(id) => self.sessions.get(&id).is_some_and(|session| session.is_established()),
             User::Registration(_)
             | User::Bye(_)
             | User::InDialog(..)

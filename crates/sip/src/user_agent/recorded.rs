@@ -71,7 +71,7 @@ impl UserAgent {
         outgoing.flow = Some(flow);
         let id = self.fresh_id();
         outgoing.client = Some(self.transactions.resume_invite(branch, invite, flow, id));
-        self.outgoing.insert(id, outgoing);
+        self.outgoing.insert(id, Box::new(outgoing));
         self.send_cancel(now, invite, flow, &Vec::new());
         // Nothing else would end the wait when the peer has forgotten the INVITE too.
         self.arm(now, Deadline::Recovery(id), self.config.timers.b);

@@ -28,7 +28,7 @@ impl UserAgent {
         }
         let dialogs = self.dialogs.open(dialogs);
         let session = Session { server: Some(server), ..Session::new(Direction::Inbound, dialogs) };
-        self.sessions.insert(id, session);
+        self.sessions.insert(id, Box::new(session));
         self.attach_server(server, id);
         let replaces = message.replaces().ok().flatten().map(|replaces| {
             let dialog = DialogKey {

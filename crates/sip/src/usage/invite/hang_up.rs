@@ -242,8 +242,8 @@ impl UserAgent {
     }
 
     fn drop_finished(&mut self, id: SessionId) {
-        let finished = |session: &super::Session| session.state == SessionState::Ended && session.open == 0;
-        if !self.sessions.get(&id).is_some_and(finished) {
+        let session = self.sessions.get(&id);
+        if !session.is_some_and(|session| session.state == SessionState::Ended && session.open == 0) {
             return;
         }
         if let Some(session) = self.sessions.remove(&id)

@@ -141,7 +141,7 @@ impl UserAgent {
 
     /// §12.2.1.2: a request that times out in a dialog ends it, with a BYE that may or may not arrive.
     fn lose_dialog(&mut self, now: Instant, id: SessionId, cause: EndCause, by: Party) {
-        if self.sessions.get(&id).is_some_and(super::Session::is_established) {
+        if self.sessions.get(&id).is_some_and(|session| session.is_established()) {
             self.send_bye(now, id, Vec::new(), (by, cause));
         }
     }

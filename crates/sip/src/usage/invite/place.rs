@@ -62,7 +62,7 @@ impl UserAgent {
         let dialogs = self.dialogs.open(dialogs);
         let offerless = invite.body.is_none();
         let session = Session { offerless, ..Session::new(Direction::Outbound, dialogs) };
-        self.sessions.insert(id, session);
+        self.sessions.insert(id, Box::new(session));
         let mut headers: NamedHeaders =
             invite.route.iter().map(|route| (HeaderName::Route, format!("<{route}>"))).collect();
         headers.push((HeaderName::From, from.with_tag(&tag).to_string()));
