@@ -61,9 +61,10 @@ impl Services {
     }
 
     /// Returns the path of a recording's sidecar as the user sees it, when there is one.
-    pub(super) fn shown_sidecar(&self, recording: &str) -> Option<String> {
+    pub(super) async fn shown_sidecar(&self, recording: &str) -> Option<String> {
         let sidecar = sidecar_of(Path::new(recording));
-        sidecar.is_file().then(|| self.recordings.shown(&sidecar).display().to_string())
+        let there = tokio::fs::metadata(&sidecar).await.is_ok_and(|found| found.is_file());
+        there.then(|| self.recordings.shown(&sidecar).display().to_string())
     }
 
     /// Returns the wall time now.

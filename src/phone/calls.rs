@@ -3,7 +3,7 @@
 use offhook_sip::{
     dialog::DialogRecord,
     message::{HeaderName, Message, NameAddr, StatusCode},
-    session::{SessionEvent, SessionState},
+    session::SessionEvent,
     user_agent::{Body, CSEQ_JUMP, RequestId, SessionId},
 };
 use ractor::ActorId;
@@ -210,23 +210,10 @@ impl Shell {
 
     /// Appends the dialog's identity when it is new or has changed.
     fn journal_dialog(&mut self, call: CallId, session: SessionId, cause: &Cause) {
-        let Some(view) = self.agent.session(session).filter(|view| view.state != SessionState::Ended) else {
-            return;
-        };
-        let Some(record) = view.dialog else { return };
-        let dialog = identity(&record, view.confirmed);
+        let Some((record, confirmed)) = self.agent.live_dialog(session) else { return };
         let Some(entry) = self.calls.get_mut(call) else { return };
-        // CSeq numbers move with every request; a restart jumps ahead of them, but only so far.
-        let same = |known: &DialogIdentity| {
-            let behind = dialog.local_cseq.saturating_sub(known.local_cseq);
-            let moved = DialogIdentity {
-                local_cseq: dialog.local_cseq,
-                remote_cseq: dialog.remote_cseq,
-                ..known.clone()
-            };
-            moved == dialog && behind < CSEQ_JUMP / 2
-        };
-        if !entry.dialog.as_ref().is_some_and(same) {
+        if !entry.dialog.as_ref().is_some_and(|known| is_still(known, record, confirmed)) {
+            let dialog = identity(record, confirmed);
             entry.dialog = Some(dialog.clone());
             self.append_call(call, CallEvent::Dialog { dialog }, cause);
         }
@@ -316,7 +303,7 @@ impl Shell {
     /// Returns a Refer-To that makes its receiver replace `target`'s dialog (RFC 3891 §3, RFC 5589 §7).
     pub(super) fn replacing(&self, target: CallId) -> Option<String> {
         let session = self.calls.get(target)?.session;
-        let dialog = self.agent.session(session)?.dialog?;
+        let (dialog, _) = self.agent.live_dialog(session)?;
         // Seen from the other side, its own tag is the local one: to-tag is the target's.
         let replaces =
             format!("{};to-tag={};from-tag={}", dialog.call_id, dialog.remote_tag, dialog.local_tag);
@@ -337,6 +324,36 @@ fn escape(value: &str) -> String {
         }
     }
     text
+}
+
+/// Tells whether a dialog is as the journal has it. CSeq numbers move with every request; a restart jumps ahead of them, but
+/// only so far.
+fn is_still(known: &DialogIdentity, record: &DialogRecord, confirmed: bool) -> bool {
+    let DialogIdentity {
+        sip_call_id,
+        local_uri,
+        local_tag,
+        remote_uri,
+        remote_tag,
+        local_cseq,
+        remote_cseq: _,
+        route_set,
+        remote_target,
+        transport,
+        remote,
+        confirmed: was_confirmed,
+    } = known;
+    confirmed == *was_confirmed
+        && record.local_cseq.saturating_sub(*local_cseq) < CSEQ_JUMP / 2
+        && *remote_tag == record.remote_tag
+        && *remote_target == record.remote_target
+        && *route_set == record.route_set
+        && *remote == record.flow.remote
+        && *transport == record.flow.transport.into()
+        && *local_tag == record.local_tag
+        && *sip_call_id == record.call_id
+        && *local_uri == record.local_uri
+        && *remote_uri == record.remote_uri
 }
 
 /// Returns a dialog as the journal keeps it.

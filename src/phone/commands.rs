@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use offhook_sip::{
     message::{HeaderName, Method, NameAddr, Uri},
     registration::Registration,
-    session::{Invite, SessionView},
+    session::Invite,
     user_agent::{Body, Destination, OutOfDialog},
 };
 use tokio::time::Instant;
@@ -234,8 +234,7 @@ impl Shell {
         };
         let call = self.shared.new_call();
         let session = self.agent.invite(Instant::now().into_std(), invite);
-        let sip_call_id =
-            self.agent.session(session).map(|view: SessionView| view.sip_call_id).unwrap_or_default();
+        let sip_call_id = self.agent.sip_call_id(session).unwrap_or_default().to_owned();
         let placed = CallEvent::Placed {
             target: target.to_string(),
             local: from.to_string(),

@@ -28,6 +28,9 @@ pub struct Registrar {
     pub found: Resolution,
 }
 
+/// An address outside (RFC 5737 §3), for asking which of ours others see; nothing is sent there.
+const ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5060);
+
 impl Registrar {
     /// Finds a phone's registrar; a name without an address is no error, because it may get one.
     ///
@@ -50,8 +53,8 @@ impl Registrar {
     pub fn local_ip(&self, network: &dyn Network) -> io::Result<IpAddr> {
         match self.address() {
             Some(address) => network.local_ip_towards(address),
-            // Nothing to reach yet; loopback at least never leaves the machine.
-            None => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            // Its name may lead anywhere later: the address that others see reaches all of them, this machine included.
+            None => Ok(network.local_ip_towards(ELSEWHERE).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))),
         }
     }
 
@@ -209,6 +212,29 @@ mod tests {
         for bad in ["", "   ", "a b", "sip:"] {
             assert_eq!(uri(bad).unwrap_err().code, Code::InvalidArgument, "{bad}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_phone_whose_registrar_has_no_address_yet_is_bound_where_others_reach_it() {
+        let here: IpAddr = "10.0.0.7".parse().unwrap();
+        let host = crate::sim::Network::new(1).host(here);
+        let spec = PhoneSpec {
+            domain: "later.test".into(),
+            username: "a".into(),
+            realm: None,
+            transport: PhoneTransport::Udp,
+            transport_text: None,
+            local_port: 0,
+            codecs: None,
+            auto_answer: false,
+            srtp: false,
+            register: true,
+            recording_enabled: false,
+            capture_enabled: false,
+        };
+        let registrar = Registrar::find(&host, &spec, 0).await.unwrap();
+        assert_eq!(registrar.address(), None);
+        assert_eq!(registrar.local_ip(&host).unwrap(), here);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use rusqlite::Row;
+use serde::Serialize;
 
 use super::super::error::RowFault;
 use crate::{
@@ -16,13 +17,20 @@ pub(super) const COLUMNS: &str = "seq, at, phone, call, run, kind, cause, data";
 /// How many they are.
 pub(super) const COLUMN_COUNT: usize = 8;
 
+/// Returns JSON in `room`, which is used again and again; nothing that is kept here could fail to be written.
+pub(super) fn json_text<'a>(value: &impl Serialize, room: &'a mut Vec<u8>) -> &'a str {
+    room.clear();
+    match serde_json::to_writer(&mut *room, value) {
+        Ok(()) => std::str::from_utf8(room).unwrap_or_default(),
+        Err(_) => "",
+    }
+}
+
 /// Returns the JSON of an event's data, without its kind; `room` is used again and again.
 pub(in crate::journal) fn data_text<'a>(event: &Event, room: &'a mut Vec<u8>) -> Cow<'a, str> {
-    room.clear();
     // Cut out of the whole: a detour over `Value` costs several times as much, and this runs for every event.
-    let whole = serde_json::to_writer(&mut *room, event).ok().and_then(|()| std::str::from_utf8(room).ok());
-    let data = whole
-        .and_then(|whole| whole.strip_prefix("{\"kind\":\""))
+    let data = json_text(event, room)
+        .strip_prefix("{\"kind\":\"")
         .and_then(|rest| rest.strip_prefix(event.kind()))
         .and_then(|rest| rest.strip_prefix("\",\"data\":"))
         .and_then(|rest| rest.strip_suffix('}'));

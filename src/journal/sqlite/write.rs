@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, TryLockError},
     path::Path,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use rusqlite::{Connection, Statement, TransactionBehavior, config::DbConfig, ffi
 use super::{
     checkpoint::Checkpoints,
     schema,
-    wire::{COLUMN_COUNT, COLUMNS, data_text, integer, nanoseconds},
+    wire::{COLUMN_COUNT, COLUMNS, data_text, integer, json_text, nanoseconds},
 };
 use crate::{
     event::{Envelope, Event, SystemEvent},
@@ -58,7 +58,10 @@ fn take(folder: &Path, name: &str) -> Result<Option<File>, JournalError> {
     }
 }
 
-/// Returns the statement that inserts so many rows.
+static INSERT_ONE: LazyLock<String> = LazyLock::new(|| insertion(1));
+static INSERT_MANY: LazyLock<String> = LazyLock::new(|| insertion(ROWS));
+
+/// Makes the statement that inserts so many rows.
 fn insertion(rows: usize) -> String {
     let row = format!("({})", ["?"; COLUMN_COUNT].join(", "));
     format!("INSERT INTO events ({COLUMNS}) VALUES {}", vec![row; rows].join(", "))
@@ -90,7 +93,7 @@ fn bind(
     statement.raw_bind_parameter(before + 4, subject.call.map(|call| integer(call.0)))?;
     statement.raw_bind_parameter(before + 5, subject.run.map(|run| integer(run.0)))?;
     statement.raw_bind_parameter(before + 6, event.kind())?;
-    statement.raw_bind_parameter(before + 7, serde_json::to_string(cause).unwrap_or_default())?;
+    statement.raw_bind_parameter(before + 7, json_text(cause, text))?;
     statement.raw_bind_parameter(before + 8, data_text(event, text))
 }
 
@@ -162,8 +165,8 @@ impl Store {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
             check_order(&transaction, events)?;
-            let mut one = transaction.prepare_cached(&insertion(1))?;
-            let mut many = transaction.prepare_cached(&insertion(ROWS))?;
+            let mut one = transaction.prepare_cached(&INSERT_ONE)?;
+            let mut many = transaction.prepare_cached(&INSERT_MANY)?;
             let (groups, rest) = events.as_chunks::<ROWS>();
             for group in groups {
                 insert_rows(&mut many, group, &mut self.text)?;

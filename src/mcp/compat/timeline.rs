@@ -136,18 +136,20 @@ fn run_entries(event: &RunEvent) -> Vec<Entry> {
 }
 
 /// The result of a run that is over.
-pub(in crate::mcp) fn result(completed: &Completed, services: &Services) -> Value {
+pub(in crate::mcp) async fn result(completed: &Completed, services: &Services) -> Value {
     let run = &completed.run;
     let mut timeline = Timeline::new(run.id);
     for envelope in &completed.events {
         timeline.show(envelope);
     }
-    let artifact = |phone: &PhoneId| {
-        let name = phone.to_string();
-        let recording = timeline.recordings.get(&name).map_or(Value::Null, |path| recorded(path, services));
-        (name, recording)
-    };
-    let artifacts: Map<String, Value> = run.phones.iter().map(artifact).collect();
+    let mut artifacts = Map::new();
+    for name in run.phones.iter().map(ToString::to_string) {
+        let recording = match timeline.recordings.get(&name) {
+            Some(path) => recorded(path, services).await,
+            None => Value::Null,
+        };
+        artifacts.insert(name, recording);
+    }
     let RunEnd { verdict, reason, ending, elapsed, .. } = run.outcome();
     json!({
         "status": status(verdict, ending),
@@ -172,10 +174,10 @@ fn error(failure: &Failure) -> Value {
     }
 }
 
-fn recorded(path: &str, services: &Services) -> Value {
+async fn recorded(path: &str, services: &Services) -> Value {
     json!({
         "recording": services.shown(path),
-        "recording_meta": services.shown_sidecar(path),
+        "recording_meta": services.shown_sidecar(path).await,
         "pcap": null,
     })
 }

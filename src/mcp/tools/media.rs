@@ -67,6 +67,6 @@ async fn get_recording(
         ("recording_file", services.shown(recording).into()),
         ("filename", json!(filename)),
         ("file_size", metadata.len().into()),
-        ("meta_path", json!(services.shown_sidecar(recording))),
+        ("meta_path", json!(services.shown_sidecar(recording).await)),
     ])))
 }

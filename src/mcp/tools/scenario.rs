@@ -106,7 +106,7 @@ async fn follow(services: &Services, mut attempt: Attempt, mut context: CallCont
             }
         }
     }
-    Reply::compat(timeline::result(&attempt.finish().await, services))
+    Reply::compat(timeline::result(&attempt.finish().await, services).await)
 }
 
 fn worth_telling(envelope: &Envelope, run: RunId) -> Option<String> {

@@ -3,7 +3,8 @@
 //! Windows of 128 ms every 32 ms. One or two frequencies must hold nine tenths of the power in three
 //! windows in a row, which the shortest cadence in use (250 ms) gives and a voice does not.
 
-use std::sync::{Arc, LazyLock};
+use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::spectrum::{Peak, Spectrum, Tables};
@@ -31,8 +32,12 @@ const END_WINDOWS: u32 = 2;
 /// How far the windowed level may lie above the plain one: the window counts its middle 8/3 times, 4.3 dB.
 const WINDOW_GAIN_DB: f64 = 4.3;
 
-/// Hundreds of detectors in step use one set of tables, which then stays in the processor's cache.
-static TELEPHONE: LazyLock<Arc<Tables>> = LazyLock::new(|| Arc::new(Tables::new(window_at(SAMPLE_RATE))));
+thread_local! {
+    /// Room and tables for the spectrum of one window of telephone sound. A window needs nothing of the one before, so all
+    /// detectors of a thread use these, which then stay in the processor's cache.
+    static ROOM: RefCell<Spectrum> =
+        RefCell::new(Spectrum::new(Arc::new(Tables::new(window_at(SAMPLE_RATE))), SAMPLE_RATE, LOBE));
+}
 
 /// Beginning or end of a tone.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,7 +66,8 @@ pub struct ToneDetector {
     window: usize,
     /// Sum of squares of a window below which no tone can be loud enough.
     floor: f64,
-    spectrum: Spectrum,
+    /// Room for the spectrum of sound that is not of telephone rate, once there was any.
+    wide: Option<Box<Spectrum>>,
     /// The last window, oldest sample first.
     samples: Vec<i16>,
     candidate: Option<Candidate>,
@@ -81,13 +87,12 @@ impl ToneDetector {
     #[must_use]
     pub fn new(rate: u32) -> Self {
         let window = window_at(rate);
-        let tables = if rate == SAMPLE_RATE { Arc::clone(&TELEPHONE) } else { Arc::new(Tables::new(window)) };
         let floor = FULL_SCALE * 10f64.powf((FLOOR_DBFS - WINDOW_GAIN_DB) / 10.0) * window as f64;
         Self {
             rate,
             window,
             floor,
-            spectrum: Spectrum::new(tables, rate, LOBE),
+            wide: None,
             samples: Vec::with_capacity(window + window / OVERLAP),
             candidate: None,
             sounding: None,
@@ -136,14 +141,23 @@ impl ToneDetector {
         if (squares(window) as f64) < self.floor {
             return None;
         }
-        self.spectrum.clear();
-        self.spectrum.add(window);
-        let first = self.spectrum.peak(None)?;
-        let second = self.spectrum.peak(Some(first)).filter(|second| second.power > SECOND * first.power);
-        let power = first.power + second.map_or(0.0, |second: Peak| second.power);
-        let level = dbfs(power).filter(|level| *level >= FLOOR_DBFS)?;
-        (power >= SHARE * self.spectrum.total()).then_some((first.hz, level))
+        if self.rate == SAMPLE_RATE {
+            return ROOM.with_borrow_mut(|spectrum| strongest_tone(spectrum, window));
+        }
+        let wide = || Box::new(Spectrum::new(Arc::new(Tables::new(self.window)), self.rate, LOBE));
+        strongest_tone(self.wide.get_or_insert_with(wide), window)
     }
+}
+
+/// Returns frequency and level if a window is a tone.
+fn strongest_tone(spectrum: &mut Spectrum, window: &[i16]) -> Option<(f64, f64)> {
+    spectrum.clear();
+    spectrum.add(window);
+    let first = spectrum.peak(None)?;
+    let second = spectrum.peak(Some(first)).filter(|second| second.power > SECOND * first.power);
+    let power = first.power + second.map_or(0.0, |second: Peak| second.power);
+    let level = dbfs(power).filter(|level| *level >= FLOOR_DBFS)?;
+    (power >= SHARE * spectrum.total()).then_some((first.hz, level))
 }
 
 /// Returns the samples of a window, an even number.

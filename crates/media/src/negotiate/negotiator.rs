@@ -4,6 +4,7 @@
 //! their place, a payload type keeps its meaning.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::answer::{accept_answer, answer, is_live_audio};
 use super::offer::{describe, offered_audio};
@@ -16,9 +17,9 @@ pub struct Negotiator {
     capabilities: Capabilities,
     local: LocalMedia,
     /// The last description we sent, agreed or not.
-    last: Option<SessionDescription>,
+    last: Option<Arc<SessionDescription>>,
     /// The offer that waits for its answer.
-    pending: Option<SessionDescription>,
+    pending: Option<Arc<SessionDescription>>,
 }
 
 impl Negotiator {
@@ -67,14 +68,14 @@ impl Negotiator {
     }
 
     /// Makes the next offer and remembers it until its answer comes.
-    pub fn offer(&mut self) -> SessionDescription {
+    pub fn offer(&mut self) -> Arc<SessionDescription> {
         let audio = offered_audio(&self.capabilities, &self.local);
         let media = match &self.last {
             Some(last) => fill_slots(&last.media, audio),
             None => vec![audio],
         };
         let description = self.versioned(|local| describe(local, media));
-        self.pending = Some(description.clone());
+        self.pending = Some(Arc::clone(&description));
         description
     }
 
@@ -95,7 +96,7 @@ impl Negotiator {
         let mut plan = negotiated.plan;
         plan.local_sdp = description.to_string();
         self.keep_numbers(&plan);
-        Ok(Negotiated { description, plan })
+        Ok(Negotiated { description: Arc::unwrap_or_clone(description), plan })
     }
 
     /// Takes the peer's answer to the outstanding offer.
@@ -109,13 +110,17 @@ impl Negotiator {
     }
 
     /// Builds a description and raises the version if it differs from the last one.
-    fn versioned(&mut self, build: impl FnOnce(&LocalMedia) -> SessionDescription) -> SessionDescription {
+    fn versioned(
+        &mut self,
+        build: impl FnOnce(&LocalMedia) -> SessionDescription,
+    ) -> Arc<SessionDescription> {
         let mut description = build(&self.local);
-        if self.last.as_ref().is_some_and(|last| *last != description) {
+        if self.last.as_ref().is_some_and(|last| **last != description) {
             self.local.version += 1;
             description.origin.version = self.local.version.to_string();
         }
-        self.last = Some(description.clone());
+        let description = Arc::new(description);
+        self.last = Some(Arc::clone(&description));
         description
     }
 

@@ -168,21 +168,25 @@ impl Session {
         matches!(self.state, SessionState::Ending | SessionState::Ended)
     }
 
-    fn view(&self, dialogs: &DialogSet) -> SessionView {
-        let confirmed = match self.direction {
+    /// Returns whether the dialog is complete (§12.1).
+    fn is_confirmed(&self, dialogs: &DialogSet) -> bool {
+        match self.direction {
             Direction::Outbound => dialogs.dialog().is_some(),
             Direction::Inbound => matches!(
                 self.state,
                 SessionState::Answered | SessionState::Established | SessionState::Ending
             ),
-        };
+        }
+    }
+
+    fn view(&self, dialogs: &DialogSet) -> SessionView {
         SessionView {
             state: self.state,
             direction: self.direction,
             sip_call_id: dialogs.call_id.clone(),
             local_tag: dialogs.local_tag.clone(),
             dialog: dialogs.latest().cloned(),
-            confirmed,
+            confirmed: self.is_confirmed(dialogs),
             early: dialogs.early().map(DialogRecord::key).collect(),
         }
     }
@@ -193,6 +197,19 @@ impl crate::user_agent::UserAgent {
     pub fn session(&self, id: SessionId) -> Option<SessionView> {
         let session = self.sessions.get(&id)?;
         Some(session.view(self.dialogs.get(session.dialogs)?))
+    }
+
+    /// Returns the Call-ID of a session.
+    pub fn sip_call_id(&self, id: SessionId) -> Option<&str> {
+        self.dialogs_of(id).map(|dialogs| dialogs.call_id.as_str())
+    }
+
+    /// Returns the dialog of a session that is not over, the confirmed one or else the latest early one, and whether it is
+    /// confirmed; what [`session`](Self::session) says too, without a copy.
+    pub fn live_dialog(&self, id: SessionId) -> Option<(&DialogRecord, bool)> {
+        let session = self.sessions.get(&id).filter(|session| session.state != SessionState::Ended)?;
+        let dialogs = self.dialogs.get(session.dialogs)?;
+        Some((dialogs.latest()?, session.is_confirmed(dialogs)))
     }
 
     /// Returns the handles of all sessions that are not over, oldest first.
