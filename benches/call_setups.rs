@@ -27,6 +27,8 @@ use offhook::{
     wall::Wall,
 };
 
+use tokio::task::JoinSet;
+
 /// The program's own allocator (`src/main.rs`), so that the figures are its.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -187,6 +189,8 @@ async fn calls(rate: u32) -> Step {
     let watcher = tokio::spawn(hang_up_when_up(board.clone(), rate * STEP.as_secs() as u32));
     let mut clock = tokio::time::interval(Duration::from_millis(1));
     let mut placed = 0;
+    // As in SIPp, no call waits for the one before.
+    let mut placing = JoinSet::new();
     while placed < rate * STEP.as_secs() as u32 {
         clock.tick().await;
         let due = (started.elapsed().as_secs_f64() * f64::from(rate)) as u32;
@@ -195,11 +199,15 @@ async fn calls(rate: u32) -> Step {
                 phone.clone(),
                 PhoneCommand::PlaceCall { target: "service".into(), headers: [].into() },
             );
-            if board.execute(call, cause.clone()).await.is_err() {
+            let (board, cause) = (board.clone(), cause.clone());
+            placing.spawn(async move { board.execute(call, cause).await.is_ok() });
+            placed += 1;
+        }
+        while let Some(done) = placing.try_join_next() {
+            if !done.unwrap() {
                 println!("  offhook {rate}/s: refused after {placed}");
                 return Step { clean: false, each: Duration::ZERO };
             }
-            placed += 1;
         }
     }
     let done = tokio::time::timeout(Duration::from_secs(20), watcher).await;
@@ -231,21 +239,24 @@ fn processor_time() -> Duration {
 async fn hang_up_when_up(board: Switchboard, calls: u32) -> u32 {
     let interest = Interest::of_kinds(&["call.established", "call.ended"]);
     let mut reader = board.journal().reader_of(Seq(0), interest);
+    let mut hanging_up = JoinSet::new();
     let (mut ended, mut failed) = (0, 0);
     while ended < calls {
         let envelope = reader.next().await.unwrap();
         match (&envelope.event, envelope.subject.call) {
             (Event::Call(CallEvent::Established { .. }), Some(call)) => {
                 let hang_up = Command::Call(CallSelector::call(call), CallCommand::HangUp);
-                if board.execute(hang_up, Cause::Event { seq: envelope.seq }).await.is_err() {
-                    failed += 1;
-                }
+                let (board, cause) = (board.clone(), Cause::Event { seq: envelope.seq });
+                hanging_up.spawn(async move { board.execute(hang_up, cause).await.is_ok() });
             }
             (Event::Call(CallEvent::Ended { cause, .. }), _) => {
                 ended += 1;
                 failed += u32::from(*cause != EndCause::Normal);
             }
             _ => {}
+        }
+        while let Some(done) = hanging_up.try_join_next() {
+            failed += u32::from(!done.unwrap_or(false));
         }
     }
     failed

@@ -14,8 +14,9 @@ use rusqlite::Connection;
 use super::schema;
 use crate::journal::JournalError;
 
-/// Events after which the log is worth a checkpoint: some six megabytes.
-const EVENTS: usize = 4_000;
+/// Events after which the log is worth a checkpoint: some twenty-five megabytes. The pages of the indexes, which every commit
+/// writes, are taken once for all of them.
+const EVENTS: usize = 16_000;
 /// Pause before the rest of a log is looked at again.
 const AGAIN: Duration = Duration::from_millis(200);
 
