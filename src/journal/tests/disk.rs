@@ -150,7 +150,7 @@ fn after_close_events_stay_in_memory_and_flush_says_so() {
 fn the_log_is_brought_into_the_database_while_the_journal_is_open() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
-    lines(&journal, 0, 12_000);
+    lines(&journal, 0, 40_000);
     journal.flush_blocking().unwrap();
     let patience = Instant::now() + Duration::from_secs(20);
     // Only a checkpoint makes the database grow; it runs on another thread than the writer.
@@ -159,7 +159,7 @@ fn the_log_is_brought_into_the_database_while_the_journal_is_open() {
         std::thread::yield_now();
     }
     journal.close_blocking().unwrap();
-    assert_eq!(seqs(&journal.query_blocking(&Query::default()).unwrap()).len(), 12_000);
+    assert_eq!(seqs(&journal.query_blocking(&Query::default()).unwrap()).len(), 40_000);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_log_that_a_reader_kept_is_brought_in_once_the_reader_is_done() {
     let reader = raw(folder.path());
     reader.execute_batch("BEGIN; SELECT * FROM events").unwrap();
     // The last checkpoint is asked for well before the last event is written.
-    lines(&journal, 0, 15_000);
+    lines(&journal, 0, 28_000);
     journal.flush_blocking().unwrap();
     assert!(size() < 500_000, "the reader does not hold the log: {}", size());
     reader.execute_batch("COMMIT").unwrap();
