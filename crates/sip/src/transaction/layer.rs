@@ -76,6 +76,10 @@ impl<C: Copy, S: Copy> Layer<C, S> {
     }
 
     /// Returns how many transactions are open, finished ones that still absorb repeats included.
+    pub(crate) fn count_servers(&self) -> usize {
+        self.servers.len()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.clients.len() + self.servers.len()
     }

@@ -35,6 +35,9 @@ pub struct Config {
     /// Follows the name of a dialog's next hop (RFC 3263) before each request in it. Otherwise, and where the name leads
     /// nowhere, they go where the dialog came from.
     pub follow_names: bool,
+    /// Requests that may be open or absorb their repeats at a time; each of a stranger does so for 32 s. Further ones are dropped
+    /// unless they belong to a call that is known.
+    pub most_requests: usize,
     /// Raises requests whose method is not in `allow` as [`Event::Request`](super::Event::Request).
     pub raise_unhandled: bool,
 }
@@ -54,6 +57,7 @@ impl Config {
             rport: true,
             keep_alive: None,
             follow_names: false,
+            most_requests: 65_536,
             raise_unhandled: false,
         }
     }

@@ -196,6 +196,8 @@ pub enum Anomaly {
     Unanswered,
     /// A response of ours could not be delivered.
     ResponseUndelivered,
+    /// There are too many requests of the last 32 s; this one was dropped.
+    TooManyRequests,
 }
 
 impl fmt::Display for Anomaly {
@@ -216,6 +218,7 @@ impl fmt::Display for Anomaly {
             Self::AckMissing => f.write_str("a failure response was never acknowledged"),
             Self::Unanswered => f.write_str("a request of the other side was never answered by us"),
             Self::ResponseUndelivered => f.write_str("a response of ours could not be delivered"),
+            Self::TooManyRequests => f.write_str("a request too many within 32 s, which was dropped"),
         }
     }
 }

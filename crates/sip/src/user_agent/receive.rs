@@ -61,6 +61,11 @@ impl UserAgent {
             self.receive_ack(now, flow, message);
             return;
         }
+        if self.transactions.count_servers() >= self.config.most_requests && !self.is_expected(message, &via)
+        {
+            self.anomaly(Anomaly::TooManyRequests, flow, message.bytes());
+            return;
+        }
         match validate(message) {
             Ok(()) => self.receive_usable(now, flow, message, via, key),
             Err(Rejected::Answer { status, reason }) => {
@@ -73,6 +78,13 @@ impl UserAgent {
                 self.anomaly(what, flow, message.bytes());
             }
         }
+    }
+
+    /// Tells whether a request belongs to a dialog or to an INVITE that is known.
+    fn is_expected(&self, message: &Message, via: &Via) -> bool {
+        let canceled = || self.transactions.server_of(&ServerKey::of(message, via, &Method::Invite));
+        self.dialogs.of_request(message).is_some()
+            || message.method() == Method::Cancel && canceled().is_some()
     }
 
     fn receive_ack(&mut self, now: Instant, flow: Flow, message: &Message) {

@@ -285,6 +285,28 @@ fn a_callee_that_says_bye_too_early_is_noted_and_its_invite_goes_on() {
 }
 
 #[test]
+fn a_flood_of_strangers_is_bounded_and_cuts_off_no_call() {
+    let mut solo = Solo::with(|config| config.most_requests = 3);
+    let (id, invite) = ring(&mut solo, "waiting", true);
+    let (_, talking, response) = talk(&mut solo, "one");
+    solo.receive(&fresh(&Method::Options, "two").build());
+    solo.sent.clear();
+    solo.receive(&fresh(&Method::Options, "three").build());
+    solo.receive(&fresh(&Method::Cancel, "nobody").build());
+    assert!(solo.sent.is_empty());
+    assert_eq!(solo.take_anomalies(), ["TooManyRequests", "TooManyRequests"]);
+    let cancel = Builder::from_message(&invite).request_line(&Method::Cancel, &invite.request_uri().unwrap());
+    solo.receive(&cancel.set(HeaderName::CSeq, "1 CANCEL").without_body().build());
+    solo.receive(&request(&talking, &response, &Method::Bye, 9).build());
+    assert_eq!(solo.take_lines(), ["200 CANCEL", "487 INVITE", "200 BYE"]);
+    assert!(!solo.agent.session_ids().contains(&id));
+    solo.wait(Duration::from_secs(40));
+    solo.sent.clear();
+    solo.receive(&fresh(&Method::Options, "later").build());
+    assert_eq!(solo.take_lines(), ["200 OPTIONS"]);
+}
+
+#[test]
 fn cseq_must_rise_and_the_dialog_must_exist() {
     let mut solo = Solo::new();
     let (_, invite, response) = talk(&mut solo, "one");
