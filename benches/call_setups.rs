@@ -18,7 +18,7 @@ use std::{
 use offhook::{
     command::{CallCommand, CallSelector, Command, Execute, PhoneCommand},
     config::Limits,
-    event::{CallEvent, Cause, EndCause, Event, PhoneSpec, Surface, Transport},
+    event::{CallEvent, Cause, EndCause, Event, PhoneSpec, Surface},
     id::{PhoneId, Seq},
     journal::{Interest, Journal},
     net::SystemNetwork,
@@ -148,20 +148,7 @@ fn offhook(rate: u32) -> Step {
 }
 
 fn caller() -> PhoneSpec {
-    PhoneSpec {
-        domain: CALLEE.into(),
-        username: "caller".into(),
-        realm: None,
-        transport: Transport::Udp,
-        transport_text: None,
-        local_port: 0,
-        codecs: None,
-        auto_answer: false,
-        srtp: false,
-        register: false,
-        recording_enabled: false,
-        capture_enabled: false,
-    }
+    PhoneSpec { register: false, ..PhoneSpec::new(CALLEE, "caller") }
 }
 
 async fn calls(rate: u32) -> Step {

@@ -18,7 +18,7 @@ use std::{
 
 use offhook::{
     command::{Command, Execute},
-    event::{Cause, Event, PhoneEvent, PhoneSpec, Surface, Transport},
+    event::{Cause, Event, PhoneEvent, PhoneSpec, Surface},
     id::Seq,
     net::SystemNetwork,
     secret::Secret,
@@ -108,20 +108,7 @@ async fn measure() -> (u64, u64) {
 }
 
 async fn add(board: &Switchboard, user: usize) {
-    let spec = PhoneSpec {
-        domain: LAB.into(),
-        username: user.to_string(),
-        realm: None,
-        transport: Transport::Udp,
-        transport_text: None,
-        local_port: 0,
-        codecs: None,
-        auto_answer: false,
-        srtp: false,
-        register: true,
-        recording_enabled: false,
-        capture_enabled: false,
-    };
+    let spec = PhoneSpec::new(LAB, user.to_string());
     let phone = format!("phone{user}").parse().unwrap();
     let add = Command::add(phone, spec, Secret::new(format!("secret{user}")));
     board.execute(add, Cause::command(Surface::Library)).await.unwrap();

@@ -17,7 +17,7 @@ use std::{
 use offhook::{
     command::{CallCommand, CallSelector, Command, Execute, PhoneCommand, Sound},
     config::Limits,
-    event::{Cause, Event, MediaEvent, PhoneSpec, Surface, Transport},
+    event::{Cause, Event, MediaEvent, PhoneSpec, Surface},
     id::{PhoneId, Seq},
     journal::Journal,
     net::SystemNetwork,
@@ -127,20 +127,8 @@ async fn run(board: &Switchboard, command: Command) {
 
 async fn add(board: &Switchboard, name: &str, local_port: u16) -> PhoneId {
     let phone: PhoneId = name.parse().unwrap();
-    let spec = PhoneSpec {
-        domain: "127.0.0.1".into(),
-        username: name.into(),
-        realm: None,
-        transport: Transport::Udp,
-        transport_text: None,
-        local_port,
-        codecs: None,
-        auto_answer: true,
-        srtp: false,
-        register: false,
-        recording_enabled: false,
-        capture_enabled: false,
-    };
+    let spec =
+        PhoneSpec { local_port, auto_answer: true, register: false, ..PhoneSpec::new("127.0.0.1", name) };
     let add = Command::add(phone.clone(), spec, Secret::new(String::new()));
     run(board, add).await;
     phone

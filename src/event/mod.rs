@@ -271,6 +271,12 @@ mod tests {
     use crate::id::{CallId, Seq};
 
     #[test]
+    fn a_phone_of_two_words_is_the_same_in_code_and_in_json() {
+        let read = serde_json::json!({ "domain": "example.com", "username": "a" });
+        assert_eq!(PhoneSpec::new("example.com", "a"), serde_json::from_value(read).unwrap());
+    }
+
+    #[test]
     fn an_envelope_survives_its_wire_form() {
         let envelope = Envelope {
             seq: Seq(41),

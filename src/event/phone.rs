@@ -96,6 +96,27 @@ pub struct PhoneSpec {
     pub capture_enabled: bool,
 }
 
+impl PhoneSpec {
+    /// Returns the settings of a phone of which only its registrar and its name are said.
+    #[must_use]
+    pub fn new(domain: impl Into<String>, username: impl Into<String>) -> Self {
+        Self {
+            domain: domain.into(),
+            username: username.into(),
+            realm: None,
+            transport: Transport::default(),
+            transport_text: None,
+            local_port: 0,
+            codecs: None,
+            auto_answer: false,
+            srtp: false,
+            register: yes(),
+            recording_enabled: false,
+            capture_enabled: false,
+        }
+    }
+}
+
 const fn yes() -> bool {
     true
 }

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use super::*;
 use crate::{
     command::{Command, Execute, PhoneCommand},
-    event::{Cause, PhoneSpec, Surface, Transport},
+    event::{Cause, PhoneSpec, Surface},
     id::Seq,
     lab::LabOptions,
     net::Network,
@@ -29,18 +29,13 @@ fn in_folder(network: &sim::Network, folder: &Path) -> NodeOptions {
 
 async fn add(node: &Node, name: &str) {
     let spec = PhoneSpec {
-        domain: node.profile().map_or_else(|| "127.0.0.1:5060".into(), |profile| profile.domain.clone()),
-        username: "6001".into(),
-        realm: None,
-        transport: Transport::Udp,
-        transport_text: None,
         local_port: 5080,
-        codecs: None,
         auto_answer: true,
-        srtp: false,
         register: node.lab().is_some(),
-        recording_enabled: false,
-        capture_enabled: false,
+        ..PhoneSpec::new(
+            node.profile().map_or_else(|| "127.0.0.1:5060".into(), |profile| profile.domain.clone()),
+            "6001",
+        )
     };
     let (phone, password) = (name.parse().unwrap(), Secret::new("secret6001".into()));
     let add = Command::add(phone, spec, password);

@@ -218,20 +218,7 @@ mod tests {
     async fn a_phone_whose_registrar_has_no_address_yet_is_bound_where_others_reach_it() {
         let here: IpAddr = "10.0.0.7".parse().unwrap();
         let host = crate::sim::Network::new(1).host(here);
-        let spec = PhoneSpec {
-            domain: "later.test".into(),
-            username: "a".into(),
-            realm: None,
-            transport: PhoneTransport::Udp,
-            transport_text: None,
-            local_port: 0,
-            codecs: None,
-            auto_answer: false,
-            srtp: false,
-            register: true,
-            recording_enabled: false,
-            capture_enabled: false,
-        };
+        let spec = PhoneSpec::new("later.test", "a");
         let registrar = Registrar::find(&host, &spec, 0).await.unwrap();
         assert_eq!(registrar.address(), None);
         assert_eq!(registrar.local_ip(&host).unwrap(), here);

@@ -34,18 +34,8 @@ impl Bench {
     async fn phone(&self, name: &str, extension: &str, password: &str, transport: Transport) -> PhoneId {
         let phone: PhoneId = name.parse().unwrap();
         let spec = PhoneSpec {
-            domain: format!("127.0.0.1:{}", lab_port("OFFHOOK_LAB_SIP_PORT", 5070)),
-            username: extension.into(),
-            realm: None,
             transport,
-            transport_text: None,
-            local_port: 0,
-            codecs: None,
-            auto_answer: false,
-            srtp: false,
-            register: true,
-            recording_enabled: false,
-            capture_enabled: false,
+            ..PhoneSpec::new(format!("127.0.0.1:{}", lab_port("OFFHOOK_LAB_SIP_PORT", 5070)), extension)
         };
         let password = Secret::new(password.into());
         self.run(Command::add(phone.clone(), spec, password)).await.unwrap();

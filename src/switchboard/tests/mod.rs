@@ -49,20 +49,7 @@ async fn add_spec(board: &Switchboard, spec: PhoneSpec) -> Result<PhoneId, Rejec
 
 /// Settings of a phone that answers by itself.
 fn spec(name: &str, local_port: u16) -> PhoneSpec {
-    PhoneSpec {
-        domain: "127.0.0.1:5060".into(),
-        username: name.into(),
-        realm: None,
-        transport: crate::event::Transport::Udp,
-        transport_text: None,
-        local_port,
-        codecs: None,
-        auto_answer: true,
-        srtp: false,
-        register: false,
-        recording_enabled: false,
-        capture_enabled: false,
-    }
+    PhoneSpec { local_port, auto_answer: true, register: false, ..PhoneSpec::new("127.0.0.1:5060", name) }
 }
 
 async fn drop_phone(board: &Switchboard, phone: &PhoneId, hang_up: bool) -> Result<Outcome, Rejection> {

@@ -38,20 +38,7 @@ fn b() -> PhoneId {
 }
 
 fn spec(username: &str) -> PhoneSpec {
-    PhoneSpec {
-        domain: "example.com".into(),
-        username: username.into(),
-        realm: None,
-        transport: Transport::Udp,
-        transport_text: None,
-        local_port: 0,
-        codecs: None,
-        auto_answer: false,
-        srtp: false,
-        register: true,
-        recording_enabled: false,
-        capture_enabled: false,
-    }
+    PhoneSpec::new("example.com", username)
 }
 
 impl Given {

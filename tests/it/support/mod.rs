@@ -11,7 +11,7 @@ use std::{
 use offhook::{
     command::{CallCommand, CallSelector, Command, Execute, Outcome, PhoneCommand, Rejection, Sound},
     config::Limits,
-    event::{CallEvent, Cause, Envelope, Event, MediaEvent, PhoneSpec, Surface, Transport},
+    event::{CallEvent, Cause, Envelope, Event, MediaEvent, PhoneSpec, Surface},
     id::{CallId, PhoneId, Seq},
     secret::Secret,
     sim,
@@ -156,20 +156,7 @@ impl World {
 
 /// Returns a phone's settings with the usual defaults.
 pub(crate) fn spec(domain: &str, username: &str) -> PhoneSpec {
-    PhoneSpec {
-        domain: domain.into(),
-        username: username.into(),
-        realm: None,
-        transport: Transport::Udp,
-        transport_text: None,
-        local_port: 0,
-        codecs: None,
-        auto_answer: false,
-        srtp: false,
-        register: true,
-        recording_enabled: false,
-        capture_enabled: false,
-    }
+    PhoneSpec::new(domain, username)
 }
 
 /// Names a call.
