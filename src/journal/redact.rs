@@ -61,8 +61,8 @@ fn may_hold_secret(message: &[u8]) -> bool {
     let found = message.iter().zip(second).zip(third).fold(false, |found, ((one, two), three)| {
         let (one, two, three) = (one | 0x20, two | 0x20, three | 0x20);
         let is = |letters: &[u8; 3]| (one == letters[0]) & (two == letters[1]) & (three == letters[2]);
-        // The "spo" of "response" is in "transport" as well.
-        let words = is(b"pon") | is(b"pau") | is(b"nli") | is(b"uth") | is(b"y-m");
+        // response (its "spo" is in "transport" as well), inline:, key-mgmt, and rspauth, authorization, authentication-info.
+        let words = is(b"pon") | is(b"nli") | is(b"y-m") | is(b"uth");
         found | words | ((one == b'k') & (two == b'='))
     });
     found || message.ends_with(b"k=")
@@ -268,4 +268,25 @@ fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     text.windows(word.len()).position(|at| {
         at.first().is_some_and(|b| b.to_ascii_lowercase() == *first) && at.eq_ignore_ascii_case(word)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_that_announces_a_secret_is_found_wherever_it_stands() {
+        let words = ["response=", "rspauth=", "inline:", "a=key-mgmt:", "k=c"];
+        let headers = CREDENTIAL_HEADERS.iter().map(|name| str::from_utf8(name).unwrap());
+        for word in words.into_iter().chain(headers) {
+            for before in 0..70 {
+                for text in [word.to_owned(), word.to_ascii_uppercase()] {
+                    let alone = format!("{}{text}", ".".repeat(before));
+                    assert!(may_hold_secret(alone.as_bytes()), "{alone}");
+                    assert!(may_hold_secret(format!("{alone}{}", ".".repeat(33)).as_bytes()), "{alone}");
+                }
+            }
+        }
+        assert!(!may_hold_secret(b"INVITE sip:a@b;transport=udp SIP/2.0\r\nSupported: replaces, 100rel\r\n"));
+    }
 }

@@ -77,7 +77,7 @@ struct SystemDatagram {
     local: SocketAddr,
 }
 
-/// Opens a socket that never blocks. It has the kernel's usual buffers, in which a second of a call's packets fits twice.
+/// Opens a socket that never blocks. It has the kernel's usual buffers, in which a second of a call's packets fits.
 fn udp(local: SocketAddr) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
     socket.bind(&local.into())?;

@@ -226,3 +226,31 @@ impl Parcel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wall::Wall;
+
+    #[tokio::test]
+    async fn the_task_lets_go_of_the_journal_with_the_last_clone() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path(), Wall::system()).unwrap();
+        let outbox = Outbox::start(journal.clone());
+        let last = outbox.clone();
+        drop((journal, outbox));
+        last.emptied().await;
+        // It has nothing more to send and sleeps.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+        assert!(Journal::open(folder.path(), Wall::system()).is_err(), "the task still has it");
+        drop(last);
+        let free = async {
+            while Journal::open(folder.path(), Wall::system()).is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(5), free).await.unwrap();
+    }
+}

@@ -1,4 +1,6 @@
-//! The journal's file: events in one table, append-only by trigger but for what is retired, readable by `sqlite3` and by other processes.
+//! The journal's file: events in one table, readable by `sqlite3` and by other processes.
+//!
+//! Append-only but for what is retired: triggers hold everybody else to that, and the writer looks at the order itself.
 
 mod checkpoint;
 mod read;
