@@ -14,7 +14,7 @@ use offhook_media::{
 use tokio::{task::AbortHandle, time::Instant};
 
 use super::{
-    hub::Worker,
+    hub::{Driven, Worker},
     leg::{Inner, Leg, Notice, Noticed, Role, guard},
     recorder::Recorder,
     relay::Target,
@@ -29,7 +29,7 @@ pub(crate) struct LegHandle {
 #[derive(Debug)]
 struct Owned {
     leg: Arc<Leg>,
-    worker: Option<Arc<Worker>>,
+    worker: Arc<Worker>,
     /// Reads the sockets while the leg is a relay.
     reader: Mutex<Option<AbortHandle>>,
 }
@@ -45,8 +45,13 @@ impl Drop for Owned {
 }
 
 impl LegHandle {
-    pub(super) fn new(leg: Leg, worker: Option<Arc<Worker>>) -> Self {
+    pub(super) fn new(leg: Leg, worker: Arc<Worker>) -> Self {
         Self { owned: Arc::new(Owned { leg: Arc::new(leg), worker, reader: Mutex::default() }) }
+    }
+
+    /// Returns the leg, and who ticks it while it speaks alone.
+    pub(super) fn parts(&self) -> (&Arc<Leg>, &Arc<Worker>) {
+        (&self.owned.leg, &self.owned.worker)
     }
 
     /// Returns the RTP address; RTCP is on the next port.
@@ -86,8 +91,8 @@ impl LegHandle {
         change(&mut inner);
         let voiced = inner.started && matches!(inner.role, Role::Voice(_));
         drop(inner);
-        if let Some(worker) = self.owned.worker.as_ref().filter(|_| voiced) {
-            worker.add(&self.owned.leg);
+        if voiced {
+            self.owned.worker.add(Driven::Leg(Arc::downgrade(&self.owned.leg)));
         }
     }
 

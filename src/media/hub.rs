@@ -1,4 +1,5 @@
-//! The clock: each worker owns one of 20 ms and ticks every voice that is assigned to it; it stands still without any.
+//! The clock: each worker owns one of 20 ms and ticks every voice and every bridge of voices that is assigned to it; it stands
+//! still without any.
 //!
 //! Packets of 10 and 30 ms leave in the middle between two ticks too. The voices that have one waiting, and only these, get
 //! a half tick then.
@@ -20,10 +21,14 @@ use tokio::{
 };
 
 use super::{
+    bridge::{Bridge, BridgeHandle},
     handle::LegHandle,
     leg::{Common, Leg, guard},
 };
-use crate::{id::PhoneId, net::Network};
+use crate::{
+    id::PhoneId,
+    net::{Batch, Network},
+};
 
 /// Sound is heard and said at this pace.
 pub(super) const TICK: Duration = Duration::from_millis(20);
@@ -33,7 +38,8 @@ const HALF: Duration = Duration::from_millis(10);
 /// The media workers of a process or of a lab; legs are spread over them.
 #[derive(Debug)]
 pub struct MediaHub {
-    workers: Vec<Arc<Worker>>,
+    first: Arc<Worker>,
+    others: Vec<Arc<Worker>>,
     next: AtomicUsize,
     common: Arc<Common>,
     tasks: Vec<AbortHandle>,
@@ -54,10 +60,10 @@ pub struct MediaLoad {
     pub socket_errors: u64,
 }
 
-/// One clock and the voices on it.
+/// One clock and what is on it.
 #[derive(Debug, Default)]
 pub(super) struct Worker {
-    legs: Mutex<Vec<Weak<Leg>>>,
+    driven: Mutex<Vec<Driven>>,
     common: Arc<Common>,
     more: Notify,
     ticks: AtomicU64,
@@ -65,13 +71,48 @@ pub(super) struct Worker {
     worst_delay_us: AtomicU64,
 }
 
+/// What a clock ticks.
+#[derive(Clone, Debug)]
+pub(super) enum Driven {
+    /// A voice that speaks alone.
+    Leg(Weak<Leg>),
+    /// Voices that hear each other.
+    Bridge(Weak<Bridge>),
+}
+
+impl Driven {
+    /// Drives it once; returns when it wants the clock again, none where nothing is left to drive.
+    fn tick(&self, due: std::time::Instant, batch: &mut Batch) -> Option<std::time::Instant> {
+        match self {
+            Self::Leg(leg) => leg.upgrade()?.tick(due, batch),
+            Self::Bridge(bridge) => bridge.upgrade()?.tick(due, batch),
+        }
+    }
+
+    /// Returns how many legs it is.
+    fn legs(&self) -> usize {
+        match self {
+            Self::Leg(leg) => usize::from(leg.strong_count() > 0),
+            Self::Bridge(bridge) => bridge.upgrade().map_or(0, |bridge| bridge.members()),
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Leg(one), Self::Leg(two)) => one.ptr_eq(two),
+            (Self::Bridge(one), Self::Bridge(two)) => one.ptr_eq(two),
+            (Self::Leg(_), Self::Bridge(_)) | (Self::Bridge(_), Self::Leg(_)) => false,
+        }
+    }
+}
+
 /// What a tick found out.
 #[derive(Default)]
 struct Ticked {
-    /// Legs that have no voice any more.
-    silent: Vec<Weak<Leg>>,
-    /// Legs with a packet that is due before the next tick.
-    between: Vec<Weak<Leg>>,
+    /// What has no voice any more.
+    silent: Vec<Driven>,
+    /// What has a packet that is due before the next tick.
+    between: Vec<Driven>,
 }
 
 impl MediaHub {
@@ -80,10 +121,10 @@ impl MediaHub {
     pub fn start(workers: usize) -> Self {
         let common = Arc::<Common>::default();
         let worker = |_| Arc::new(Worker { common: Arc::clone(&common), ..Worker::default() });
-        let workers: Vec<_> = (0..workers.max(1)).map(worker).collect();
-        let tasks =
-            workers.iter().map(|worker| tokio::spawn(Arc::clone(worker).run()).abort_handle()).collect();
-        Self { workers, next: AtomicUsize::new(0), common, tasks }
+        let (first, others): (_, Vec<_>) = (worker(0), (1..workers).map(worker).collect());
+        let run = |worker: &Arc<Worker>| tokio::spawn(Arc::clone(worker).run()).abort_handle();
+        let tasks = std::iter::once(&first).chain(&others).map(run).collect();
+        Self { first, others, next: AtomicUsize::new(0), common, tasks }
     }
 
     /// Returns how well the pace is kept.
@@ -91,8 +132,8 @@ impl MediaHub {
     pub fn load(&self) -> MediaLoad {
         let socket_errors = self.common.socket_errors.load(Ordering::Relaxed);
         let none = MediaLoad { socket_errors, ..MediaLoad::default() };
-        self.workers.iter().fold(none, |sum, worker| MediaLoad {
-            legs: sum.legs + guard(&worker.legs).iter().filter(|leg| leg.strong_count() > 0).count(),
+        std::iter::once(&self.first).chain(&self.others).fold(none, |sum, worker| MediaLoad {
+            legs: sum.legs + guard(&worker.driven).iter().map(Driven::legs).sum::<usize>(),
             ticks: sum.ticks + worker.ticks.load(Ordering::Relaxed),
             late_ticks: sum.late_ticks + worker.late_ticks.load(Ordering::Relaxed),
             worst_delay_us: sum.worst_delay_us.max(worker.worst_delay_us.load(Ordering::Relaxed)),
@@ -116,10 +157,18 @@ impl MediaHub {
         phone: Option<PhoneId>,
     ) -> io::Result<LegHandle> {
         let sockets = network.bind_media(ip)?;
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let worker = self.workers.get(turn % self.workers.len().max(1)).cloned();
         let leg = Leg::new(sockets, Arc::clone(&self.common), network.taps().clone(), phone);
-        Ok(LegHandle::new(leg, worker))
+        Ok(LegHandle::new(leg, self.next_worker()))
+    }
+
+    /// Makes a bridge without members.
+    pub(crate) fn bridge(&self) -> BridgeHandle {
+        BridgeHandle::new(self.next_worker())
+    }
+
+    fn next_worker(&self) -> Arc<Worker> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % (self.others.len() + 1);
+        Arc::clone(self.others.get(turn).unwrap_or(&self.first))
     }
 }
 
@@ -130,12 +179,12 @@ impl Drop for MediaHub {
 }
 
 impl Worker {
-    /// Ticks for `leg` while it lives and has a voice.
-    pub(super) fn add(&self, leg: &Arc<Leg>) {
-        let mut legs = guard(&self.legs);
-        if !legs.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(leg))) {
-            legs.push(Arc::downgrade(leg));
-            drop(legs);
+    /// Ticks for `new` while it lives and has a voice.
+    pub(super) fn add(&self, new: Driven) {
+        let mut driven = guard(&self.driven);
+        if !driven.iter().any(|known| known.is(&new)) {
+            driven.push(new);
+            drop(driven);
             self.more.notify_one();
         }
     }
@@ -143,14 +192,14 @@ impl Worker {
     async fn run(self: Arc<Self>) {
         loop {
             // Nothing to drive: sleep without a timer.
-            while guard(&self.legs).is_empty() {
+            while guard(&self.driven).is_empty() {
                 self.more.notified().await;
             }
             let mut clock = tokio::time::interval(TICK);
             clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
             loop {
                 let due = clock.tick().await;
-                let all = guard(&self.legs).clone();
+                let all = guard(&self.driven).clone();
                 let Ticked { silent, between } = self.tick(due, &all);
                 if !self.keep_but(&silent) {
                     break;
@@ -164,24 +213,24 @@ impl Worker {
         }
     }
 
-    /// Forgets the legs that are gone, and `silent` ones; returns whether any is left.
-    fn keep_but(&self, silent: &[Weak<Leg>]) -> bool {
-        let mut legs = guard(&self.legs);
-        legs.retain(|leg| leg.strong_count() > 0 && !silent.iter().any(|silent| silent.ptr_eq(leg)));
-        !legs.is_empty()
+    /// Forgets what is gone and the `silent`; returns whether any is left.
+    fn keep_but(&self, silent: &[Driven]) -> bool {
+        let mut driven = guard(&self.driven);
+        driven.retain(|one| !silent.iter().any(|silent| silent.is(one)));
+        !driven.is_empty()
     }
 
-    /// Drives each of `legs` once.
-    fn tick(&self, due: Instant, legs: &[Weak<Leg>]) -> Ticked {
+    /// Drives all of `driven` once.
+    fn tick(&self, due: Instant, driven: &[Driven]) -> Ticked {
         // The scheduled time, not the actual one: packets keep their spacing when the worker wakes late.
         let at = due.into_std();
         let next = at + HALF;
         let mut ticked = Ticked::default();
         self.common.with_batch(|batch| {
-            for (known, leg) in legs.iter().filter_map(|leg| Some((leg, leg.upgrade()?))) {
-                match leg.tick(at, batch) {
-                    None => ticked.silent.push(Weak::clone(known)),
-                    Some(wanted) if wanted <= next => ticked.between.push(Weak::clone(known)),
+            for one in driven {
+                match one.tick(at, batch) {
+                    None => ticked.silent.push(one.clone()),
+                    Some(wanted) if wanted <= next => ticked.between.push(one.clone()),
                     Some(_) => {}
                 }
             }

@@ -10,9 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use offhook_media::session::{Fact, MediaSession, Output};
+use offhook_media::{
+    audio::Frame,
+    session::{Fact, MediaSession, Output},
+};
 
 use super::{
+    bridge::Bridge,
     hub::TICK,
     recorder::{Recorder, Taken},
     relay::Target,
@@ -155,6 +159,8 @@ pub(super) struct Inner {
     pub(super) target: Target,
     pub(super) recorder: Option<Recorder>,
     pub(super) listener: Option<Listener>,
+    /// Whose other members the voice hears, if it is in one.
+    pub(super) bridge: Weak<Bridge>,
     /// Number of the plan that the voice follows.
     epoch: u32,
     /// Whether packets flow.
@@ -163,6 +169,26 @@ pub(super) struct Inner {
     reports_due: Option<Instant>,
     /// A socket has failed, and it has been said.
     failed: bool,
+}
+
+impl Inner {
+    /// Returns the sockets that a tick reads.
+    fn sockets_due(&mut self, due: Instant) -> &'static [Kind] {
+        if self.reports_due.is_some_and(|at| at > due) {
+            return &[Kind::Rtp];
+        }
+        self.reports_due = Some(due + REPORTS);
+        &Kind::BOTH
+    }
+}
+
+/// How far a voice in a bridge is with its tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It heard a frame and has to say one.
+    Heard,
+    /// It heard all; it wants the clock again then.
+    Over(Instant),
 }
 
 /// What becomes of what arrives.
@@ -195,18 +221,43 @@ impl Leg {
         }
     }
 
-    /// Lets the voice, if there is one, hear what has arrived and do what is due; returns when it wants the clock again.
+    /// Lets the voice, if there is one that speaks alone, hear what has arrived and do what is due; returns when it wants the
+    /// clock again.
     pub(super) fn tick(&self, due: Instant, batch: &mut Batch) -> Option<Instant> {
         let mut inner = guard(&self.inner);
-        let reports = inner.reports_due.is_none_or(|at| at <= due);
-        if reports {
-            inner.reports_due = Some(due + REPORTS);
+        if inner.bridge.strong_count() > 0 {
+            return None;
         }
-        let kinds = if reports { &Kind::BOTH[..] } else { &[Kind::Rtp] };
+        let kinds = inner.sockets_due(due);
         self.change(&mut inner, kinds, batch, |voice, _| {
             voice.handle_tick(due);
             voice.packet_due().unwrap_or(due + TICK)
         })
+    }
+
+    /// Lets the voice, if there is one, hear what has arrived (in the first round of a tick) and then its next frame that is
+    /// due, which goes into `frame`.
+    pub(super) fn hear_frame(
+        &self,
+        due: Instant,
+        first: bool,
+        frame: &mut Frame,
+        batch: &mut Batch,
+    ) -> Option<Turn> {
+        let mut inner = guard(&self.inner);
+        let kinds = if first { inner.sockets_due(due) } else { &[] };
+        self.change(&mut inner, kinds, batch, |voice, _| match voice.hear(due) {
+            Some(heard) => {
+                frame.copy_from(heard);
+                Turn::Heard
+            }
+            None => Turn::Over(voice.packet_due().unwrap_or(due + TICK)),
+        })
+    }
+
+    /// Lets the voice say its own and what `others` say, after a frame was heard.
+    pub(super) fn say_frame(&self, due: Instant, others: &Frame, batch: &mut Batch) {
+        self.change(&mut guard(&self.inner), &[], batch, |voice, _| voice.say(due, Some(others)));
     }
 
     /// Lets the voice hear what has arrived, changes it and the number of its plan once, and does what it wants done: what

@@ -1,8 +1,10 @@
 //! Media on the wire: the clock, the legs on it, and what happens to what they receive.
 //!
 //! Phones and the lab use the same legs. A leg is two sockets and either a voice (`offhook_media`'s session, driven by
-//! the clock) or a relay (what arrives leaves by another leg at once). Facts leave through a closure; packets never do.
+//! the clock, alone or with those of its bridge) or a relay (what arrives leaves by another leg at once). Facts leave through
+//! a closure; packets never do.
 
+mod bridge;
 mod handle;
 mod hub;
 mod leg;
@@ -10,6 +12,7 @@ mod recorder;
 mod relay;
 mod writers;
 
+pub(crate) use bridge::BridgeHandle;
 pub(crate) use handle::LegHandle;
 pub use hub::{MediaHub, MediaLoad};
 pub(crate) use leg::{Kind, Notice, Noticed};

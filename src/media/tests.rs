@@ -234,6 +234,52 @@ async fn packets_of_every_length_leave_evenly_and_only_those_between_ticks_cost_
     }
 }
 
+/// Returns the packets that each leg has sent since the last look, and what lies between them.
+fn paces(notes: &Mutex<Notes>, legs: &[LegHandle]) -> Vec<(usize, Vec<Duration>)> {
+    let mut notes = notes.lock().unwrap();
+    let sent = std::mem::take(&mut notes.sent);
+    let pace = |leg: &LegHandle| {
+        let sent = sent.get(&leg.local().port()).cloned().unwrap_or_default();
+        let mut apart: Vec<_> = sent.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        apart.dedup();
+        (sent.len(), apart)
+    };
+    legs.iter().map(pace).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn voices_keep_their_pace_in_a_bridge_in_another_and_alone_again() {
+    let (hub, (network, notes)) = (MediaHub::start(2), noting(false));
+    let lengths = [20, 10, 30].map(Duration::from_millis);
+    let mut legs = Vec::new();
+    for length in lengths {
+        tokio::time::sleep(Duration::from_millis(7)).await;
+        legs.push(speaking(&hub, &network, length.as_millis() as u64));
+    }
+    let second = Duration::from_millis(990);
+    let steady = async |what: &str| {
+        // A voice that another clock ticks from now on may be late once.
+        tokio::time::sleep(second).await;
+        paces(&notes, &legs);
+        tokio::time::sleep(6 * second).await;
+        for ((count, apart), length) in paces(&notes, &legs).into_iter().zip(lengths) {
+            assert_eq!(apart, [length], "{what}");
+            assert_eq!(count as u128, (6 * second).as_millis() / length.as_millis(), "{what}");
+        }
+        assert_eq!(hub.load().legs, 3, "{what}");
+    };
+    steady("alone").await;
+    let (one, two) = (hub.bridge(), hub.bridge());
+    legs.iter().for_each(|leg| one.join(leg));
+    steady("in a bridge").await;
+    legs.iter().for_each(|leg| two.join(leg));
+    steady("in another").await;
+    drop(one);
+    steady("in another, without the first").await;
+    drop(two);
+    steady("alone again").await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_voice_whose_packets_are_refused_goes_on_and_says_so_once() {
     let (hub, (network, notes)) = (MediaHub::start(1), noting(true));

@@ -29,6 +29,7 @@ pub(in crate::lab) const NUMBERS: &[(&str, &str)] = &[
     ("busy", "606"),
     ("unavailable", "607"),
     ("slow_answer", "608"),
+    ("conference", "609"),
 ];
 
 /// Returns where `number` leads.
@@ -48,6 +49,7 @@ pub(super) fn route(number: &str, users: &UserTable, timing: &Timing) -> Route {
         "606" => Route::Refused(StatusCode::BUSY_HERE),
         "607" => Route::Refused(StatusCode::SERVICE_UNAVAILABLE),
         "608" => Route::Robot(Script::SlowAnswer),
+        "609" => Route::Robot(Script::Conference),
         other => other
             .strip_prefix('9')
             .and_then(|user| phone(user, timing.short_ring_limit))

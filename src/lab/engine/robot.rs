@@ -4,6 +4,7 @@
 //! 603:  answer ─ beep ─ digits … (# or four, or 3 s of silence) ─ the digits back (RFC 4733) ─ 1 s ─ BYE
 //! 604:  183 + 425 Hz ── 2 s ── answer ─ echo
 //! 608:  180 ── 3 s ── answer ─ echo
+//! 609:  answer ─ hears the other callers of 609, and they hear it
 //! ```
 
 use std::time::{Duration, Instant};
@@ -47,6 +48,8 @@ pub(super) enum Script {
     NoAnswer,
     /// Rings for a while.
     SlowAnswer,
+    /// Lets all its callers hear each other.
+    Conference,
 }
 
 /// A test number in a call.
@@ -90,7 +93,7 @@ impl Engine {
         leg.role = Role::Robot(Box::new(Robot { script, step: Step::Ringing, plan, body: Some(body) }));
         let timing = self.options.timing;
         match script {
-            Script::Echo | Script::Tone | Script::Announcement | Script::ReadBack => {
+            Script::Echo | Script::Tone | Script::Announcement | Script::ReadBack | Script::Conference => {
                 self.robot_answers(now, id);
             }
             Script::EarlyMedia => {
@@ -157,7 +160,7 @@ impl Engine {
         }
         let source = match robot.script {
             Script::Echo | Script::EarlyMedia | Script::SlowAnswer => Source::Echo,
-            Script::NoAnswer => Source::Silence,
+            Script::NoAnswer | Script::Conference => Source::Silence,
             Script::Tone => Source::Tone(Tone::steady(&[1000.0], Tone::dbm0(-10.0))),
             Script::Announcement => Source::Wav { samples: announcement(), repeat: false },
             Script::ReadBack => {
@@ -166,7 +169,11 @@ impl Engine {
                 Source::Wav { samples: beep(), repeat: false }
             }
         };
+        let confers = robot.script == Script::Conference;
         self.robot_speaks(now, id, source);
+        if let Some(leg) = self.legs.get(&id).filter(|_| confers) {
+            leg.media.confer();
+        }
     }
 
     fn robot_speaks(&mut self, now: Instant, id: SessionId, source: Source) {

@@ -18,7 +18,7 @@ use offhook_media::{
 use tokio::sync::mpsc;
 
 use crate::{
-    media::{LegHandle, MediaHub, Notice, Noticed, Target},
+    media::{BridgeHandle, LegHandle, MediaHub, Notice, Noticed, Target},
     net::Network,
 };
 
@@ -32,13 +32,17 @@ pub(in crate::lab) type MediaFact = (u64, Fact);
 pub(in crate::lab) struct Media {
     network: Arc<dyn Network>,
     hub: MediaHub,
+    /// Where the callers of the conference number hear each other.
+    conference: BridgeHandle,
     facts: mpsc::Sender<MediaFact>,
     seed: AtomicU64,
 }
 
 impl Media {
     pub(in crate::lab) fn new(network: Arc<dyn Network>, seed: u64, facts: mpsc::Sender<MediaFact>) -> Self {
-        Self { network, hub: MediaHub::start(1), facts, seed: AtomicU64::new(seed) }
+        let hub = MediaHub::start(1);
+        let conference = hub.bridge();
+        Self { network, hub, conference, facts, seed: AtomicU64::new(seed) }
     }
 
     /// Opens two ports at `ip`.
@@ -55,7 +59,7 @@ impl Media {
             }
         });
         leg.start();
-        Ok(MediaLeg { id, leg })
+        Ok(MediaLeg { id, leg, conference: self.conference.clone() })
     }
 
     /// Returns how many legs are open.
@@ -69,6 +73,7 @@ impl Media {
 pub(in crate::lab) struct MediaLeg {
     id: u64,
     leg: LegHandle,
+    conference: BridgeHandle,
 }
 
 impl MediaLeg {
@@ -105,6 +110,11 @@ impl MediaLeg {
             voice.set_plan(now, plan);
             voice.play(source);
         });
+    }
+
+    /// Lets the voice and those of the others in the conference hear each other.
+    pub(in crate::lab) fn confer(&self) {
+        self.conference.join(&self.leg);
     }
 
     /// Follows a changed plan and goes on playing; nothing without a voice.

@@ -37,6 +37,7 @@ pub const DEFAULT_NUMBERS: &[(&str, &str)] = &[
     ("busy", "606"),
     ("unavailable", "607"),
     ("slow_answer", "608"),
+    ("conference", "609"),
     ("unknown", "699"),
 ];
 

@@ -199,3 +199,32 @@ async fn an_offer_without_a_common_codec_is_not_acceptable() {
     assert_eq!(a.refused(call).await.0, 400);
     world.settle(&[&a]).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn callers_of_the_conference_hear_each_other_and_not_themselves() {
+    let world = World::new();
+    let phones = ["6001", "6002", "6003"].map(|user| world.phone(user));
+    let calls = phones.each_ref().map(|phone| phone.call("609"));
+    for (phone, call) in phones.iter().zip(calls) {
+        phone.answered(call).await;
+    }
+    let [a, b, c] = &phones;
+    a.play_tone();
+    c.hears(100).await;
+    let levels = phones.each_ref().map(|phone| phone.stats().received_dbfs.unwrap());
+    // The smallest step of A-law, of two callers, is what silence is.
+    assert!(levels[0] < -55.0, "nobody else has said anything: {levels:?}");
+    assert!(levels[1] > -13.0 && levels[2] > -13.0, "{levels:?}");
+    // A held caller hears nothing, and the others go on.
+    b.reoffer(calls[1], Direction::SendOnly);
+    b.modified(calls[1]).await;
+    let held = b.stats().packets_received;
+    c.hears(50).await;
+    assert!(b.stats().packets_received - held <= 2);
+    a.hang_up(calls[0]);
+    a.ended(calls[0]).await;
+    c.hears(50).await;
+    b.hang_up(calls[1]);
+    b.ended(calls[1]).await;
+    finish(&world, c, calls[2]).await;
+}

@@ -1,0 +1,137 @@
+//! A bridge: voices that hear each other. The clock lets all of them hear, then each says what the others were heard to say.
+
+use std::{
+    sync::{Arc, Mutex, Weak},
+    time::Instant,
+};
+
+use offhook_media::audio::{Frame, Mixer};
+
+use super::{
+    handle::LegHandle,
+    hub::{Driven, Worker},
+    leg::{Leg, Turn, guard},
+};
+use crate::net::Batch;
+
+/// A bridge; when the last clone is dropped, its members speak alone again.
+#[derive(Clone, Debug)]
+pub(crate) struct BridgeHandle {
+    bridge: Arc<Bridge>,
+}
+
+/// What the clock and the members hold of a bridge.
+#[derive(Debug)]
+pub(super) struct Bridge {
+    /// Ticks all members, whoever ticked them before.
+    worker: Arc<Worker>,
+    room: Mutex<Room>,
+}
+
+/// Who is there, and room for what they say.
+#[derive(Debug, Default)]
+struct Room {
+    members: Vec<Member>,
+    mixer: Mixer,
+}
+
+#[derive(Debug)]
+struct Member {
+    leg: Weak<Leg>,
+    /// Ticks it when it has left.
+    home: Arc<Worker>,
+    /// What it was heard to say in this round, then what the others were.
+    sound: Frame,
+    /// How far it is with this tick; none without a voice.
+    turn: Option<Turn>,
+}
+
+impl BridgeHandle {
+    pub(super) fn new(worker: Arc<Worker>) -> Self {
+        Self { bridge: Arc::new(Bridge { worker, room: Mutex::default() }) }
+    }
+
+    /// Lets the voice of `leg` hear the other members, and them hear it; it leaves the bridge that it was in.
+    ///
+    /// It is one until its voice ends; a leg that has none does not become one.
+    pub(crate) fn join(&self, leg: &LegHandle) {
+        let (leg, home) = leg.parts();
+        let before = std::mem::replace(&mut guard(&leg.inner).bridge, Arc::downgrade(&self.bridge));
+        if let Some(before) = before.upgrade() {
+            before.forget(leg);
+        }
+        let member =
+            Member { leg: Arc::downgrade(leg), home: Arc::clone(home), sound: Frame::default(), turn: None };
+        guard(&self.bridge.room).members.push(member);
+        self.bridge.worker.add(Driven::Bridge(Arc::downgrade(&self.bridge)));
+    }
+}
+
+impl Bridge {
+    /// Returns how many legs are in it.
+    pub(super) fn members(&self) -> usize {
+        guard(&self.room).members.len()
+    }
+
+    fn forget(&self, leg: &Arc<Leg>) -> Option<Member> {
+        let mut room = guard(&self.room);
+        let place =
+            room.members.iter().position(|member| std::ptr::eq(member.leg.as_ptr(), Arc::as_ptr(leg)))?;
+        Some(room.members.remove(place))
+    }
+
+    /// Drives all members once; returns when the first of them wants the clock again, none where nobody is left.
+    pub(super) fn tick(&self, due: Instant, batch: &mut Batch) -> Option<Instant> {
+        let mut room = guard(&self.room);
+        let Room { members, mixer } = &mut *room;
+        let mut first = true;
+        // A late clock makes up for several frames.
+        loop {
+            for member in &mut *members {
+                let leg = member.leg.upgrade();
+                member.turn = leg.and_then(|leg| leg.hear_frame(due, first, &mut member.sound, batch));
+            }
+            members.extract_if(.., |member| member.turn.is_none()).for_each(Member::go_home);
+            first = false;
+            let Some(rate) = heard(members).map(|member| member.sound.rate()).max() else { break };
+            mixer.clear();
+            for member in heard(members) {
+                if member.sound.rate() != rate {
+                    member.sound = member.sound.at_rate(rate).into_owned();
+                }
+                mixer.add(&member.sound);
+            }
+            for member in heard(members) {
+                mixer.take_away(&mut member.sound);
+                if let Some(leg) = member.leg.upgrade() {
+                    leg.say_frame(due, &member.sound, batch);
+                }
+            }
+        }
+        let wanted = |member: &Member| match member.turn {
+            Some(Turn::Over(next)) => Some(next),
+            Some(Turn::Heard) | None => None,
+        };
+        members.iter().filter_map(wanted).min()
+    }
+}
+
+/// Returns the members that have heard a frame in this round.
+fn heard(members: &mut [Member]) -> impl Iterator<Item = &mut Member> {
+    members.iter_mut().filter(|member| member.turn == Some(Turn::Heard))
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        guard(&self.room).members.drain(..).for_each(Member::go_home);
+    }
+}
+
+impl Member {
+    fn go_home(self) {
+        if let Some(leg) = self.leg.upgrade() {
+            guard(&leg.inner).bridge = Weak::new();
+            self.home.add(Driven::Leg(self.leg));
+        }
+    }
+}
