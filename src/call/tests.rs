@@ -1,0 +1,127 @@
+//! What a call asks of its phone, and which facts the journal holds by then.
+
+use std::{cell::RefCell, net::Ipv4Addr, path::Path, sync::Arc};
+
+use offhook_sip::{message::Message, session::SessionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::mpsc;
+
+use super::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, CallSettings, Request, ToPhone};
+use crate::{
+    artifact::Recordings,
+    config::Occupant,
+    event::Cause,
+    id::{CallId, PhoneId, Seq},
+    journal::Journal,
+    media::MediaHub,
+    net::SystemNetwork,
+    wall::Wall,
+};
+
+thread_local! {
+    /// Journal of the test that runs on this thread: read at the very moment at which a call asks for something.
+    static JOURNAL: RefCell<Option<Journal>> = const { RefCell::new(None) };
+}
+
+/// Something asked, and the newest fact by then.
+struct Asked {
+    request: Request,
+    head: Seq,
+}
+
+impl From<ToPhone> for Asked {
+    fn from(asked: ToPhone) -> Self {
+        let head = JOURNAL.with_borrow(|journal| journal.as_ref().map_or(Seq(0), Journal::head));
+        Self { request: asked.request, head }
+    }
+}
+
+impl TryFrom<Asked> for ToPhone {
+    type Error = ();
+
+    fn try_from(_: Asked) -> Result<Self, ()> {
+        Err(())
+    }
+}
+
+/// Stands for the phone of a call.
+struct Listener;
+
+impl Actor for Listener {
+    type Msg = Asked;
+    type State = mpsc::Sender<Asked>;
+    type Arguments = Self::State;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Asked>,
+        told: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok(told)
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Asked>,
+        asked: Asked,
+        told: &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        Ok(told.send(asked).await?)
+    }
+}
+
+fn offer(port: u16) -> Option<Vec<u8>> {
+    let sdp = format!(
+        "v=0\r\no=- 1 {port} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+    );
+    Some(sdp.into_bytes())
+}
+
+/// Returns the place of the only fact of a kind.
+async fn place_of(journal: &Journal, kind: &str) -> Seq {
+    let mut reader = journal.reader(Seq(0));
+    loop {
+        let event = reader.next().await.unwrap();
+        if event.event.kind() == kind {
+            return event.seq;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_description_is_a_fact_before_its_answer_is_asked_for() {
+    let journal = Journal::in_memory(Wall::system());
+    JOURNAL.set(Some(journal.clone()));
+    let (told, mut asked) = mpsc::channel(8);
+    let (phone, _) = Actor::spawn(None, Listener, told).await.unwrap();
+    let (hub, network, name) = (MediaHub::start(1), SystemNetwork::default(), PhoneId::plain("a").unwrap());
+    let local = Ipv4Addr::LOCALHOST.into();
+    let begun_by = Cause::Start;
+    let beginning = Beginning::Inbound { offer: offer(9000), invite: begun_by.clone(), auto_answer: true };
+    let start = CallArguments {
+        id: CallId(0),
+        phone: name.clone(),
+        occupant: Occupant::default(),
+        beginning,
+        media: CallMedia::open(&hub, &network, local, name, 1, None).unwrap(),
+        journal: journal.clone(),
+        to_phone: phone.get_derived(),
+        settings: CallSettings { recording: false, codecs: None },
+        recordings: Arc::new(Recordings::under(Path::new("unused"))),
+        cause: begun_by.clone(),
+    };
+    let (call, _) = Actor::spawn(None, CallActor, start).await.unwrap();
+    let message = Message::parse(b"INVITE sip:a@b SIP/2.0\r\n\r\n").unwrap();
+    let again = SessionEvent::Reoffered { message, offer: offer(9002) };
+    call.cast(CallMessage::Sip { event: Box::new(again), cause: begun_by }).unwrap();
+    for fact in ["call.answered", "call.modified"] {
+        let head = loop {
+            let Asked { request, head } = asked.recv().await.unwrap();
+            if matches!(request, Request::Respond { status: 200, .. }) {
+                break head;
+            }
+        };
+        let place = place_of(&journal, fact).await;
+        assert!(place <= head, "{fact} is {place}, its answer was asked for after {head}");
+    }
+}
