@@ -66,7 +66,6 @@ async fn at_once(node: &Node, runs: usize) -> Vec<RunSummary> {
         profile: node.profile().cloned(),
         lease_wait: Duration::from_secs(50),
         cause: Cause::command(Surface::Library),
-        create_listed: false,
     };
     let mut going = JoinSet::new();
     for _ in 0..runs {

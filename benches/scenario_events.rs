@@ -43,7 +43,6 @@ impl World {
             cause: Cause::command(Surface::Library),
             profile: None,
             phones: Vec::new(),
-            create_listed: false,
             lease_wait: Duration::ZERO,
         };
         let at = "2026-01-02T03:04:05Z".parse().unwrap();

@@ -19,7 +19,7 @@ pub use arguments::{Argument, Arguments, Missing};
 pub use call::{CallCommand, CallSelector, Sound};
 pub use legal::Standing;
 pub use node::{AddPhone, NodeCommand};
-pub use phone::{PhoneChanges, PhoneCommand};
+pub use phone::{PhoneChanges, PhoneCommand, check_built};
 pub use refused::Refused;
 pub use rejection::{Code, Rejection};
 pub use verb::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::CommandKind;
+use super::{CommandKind, Refused};
 use crate::{id::CallId, secret::Secret};
 
 /// A request to a phone.
@@ -79,5 +79,17 @@ impl PhoneChanges {
     #[must_use]
     pub const fn reregisters(&self) -> bool {
         self.password.is_some() || self.realm.is_some() || self.srtp.is_some()
+    }
+}
+
+/// Refuses by name what a phone is to do and is not built, whoever asks for it.
+///
+/// # Errors
+/// [`Refused::SrtpNotBuilt`] or [`Refused::CaptureNotBuilt`].
+pub const fn check_built(srtp: bool, capture: bool) -> Result<(), Refused> {
+    match (srtp, capture) {
+        (true, _) => Err(Refused::SrtpNotBuilt),
+        (false, true) => Err(Refused::CaptureNotBuilt),
+        (false, false) => Ok(()),
     }
 }

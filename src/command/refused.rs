@@ -155,6 +155,9 @@ pub enum Refused {
         /// What the resolver says.
         why: String,
     },
+    /// Capturing packets is not built.
+    #[error("packet capture is not built yet: leave capture_enabled out or give false")]
+    CaptureNotBuilt,
     /// SRTP is not built.
     #[error("srtp is not built yet: leave it out or give false")]
     SrtpNotBuilt,
@@ -250,7 +253,9 @@ impl Refused {
             Self::NoCodec { .. } | Self::UnknownCodec { .. } => Code::InvalidArgument,
             Self::FileNotPlayed { .. } | Self::BadTarget { .. } => Code::InvalidArgument,
             Self::BadTransport { .. } | Self::BadDomain { .. } => Code::InvalidArgument,
-            Self::NoAddressOfRecord { .. } | Self::SrtpNotBuilt => Code::InvalidArgument,
+            Self::NoAddressOfRecord { .. } | Self::SrtpNotBuilt | Self::CaptureNotBuilt => {
+                Code::InvalidArgument
+            }
             Self::CallsOfPhone { .. } | Self::Calls(_) | Self::Phones(_) => Code::LimitReached,
             Self::DigitsWaiting(_) | Self::Runs(_) => Code::LimitReached,
             Self::NoAnswer(_) => Code::TimedOut,

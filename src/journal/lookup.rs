@@ -99,6 +99,16 @@ impl Journal {
         }
     }
 
+    /// Returns the position up to which events are not kept any more; 0 while all are.
+    #[must_use]
+    pub fn kept_after(&self) -> Seq {
+        let state = self.inner.shared.lock();
+        match self.inner.disk {
+            Some(_) => state.horizon,
+            None => state.memory.complete_after(),
+        }
+    }
+
     /// Returns one event, if it is still kept.
     pub async fn get(&self, seq: Seq) -> Option<Arc<Envelope>> {
         self.get_many(&[seq]).await.pop()

@@ -1,6 +1,7 @@
 //! Typed tool arguments: one definition gives the Rust struct, the JSON schema and the coercion.
 //!
-//! Coercion is as lenient as the clients of the compatible surface expect: unknown arguments are ignored, a string
+//! Coercion is as lenient as the clients of the compatible surface expect: unknown arguments are
+//! told back (`unknown_arguments`), a string
 //! given to a non-string parameter is first read as JSON, and `null` means "not given" where a default exists.
 
 use std::{collections::BTreeMap, fmt};
@@ -8,7 +9,7 @@ use std::{collections::BTreeMap, fmt};
 use rmcp::model::JsonObject;
 use serde_json::{Map, Value, json};
 
-use super::compat::words;
+use super::{compat::words, runs::Document};
 use crate::id::{CallId, PhoneId, RunId};
 
 /// How optional parameters are written in a schema.
@@ -314,6 +315,25 @@ impl Argument for BTreeMap<String, String> {
             .into_iter()
             .map(|(name, value)| String::coerce(value).map(|value| (name, value)))
             .collect()
+    }
+}
+
+impl Argument for Document {
+    /// The type alone: unions of types confuse several clients, and a text is taken all the same.
+    fn schema() -> Value {
+        JsonObject::schema()
+    }
+
+    fn coerce(value: Value) -> Result<Self, String> {
+        match unquote(value) {
+            Value::Object(object) => Ok(Self::Object(object)),
+            // One line is no document: it is a value in the wrong place.
+            Value::String(text) if text.contains('\n') => Ok(Self::Text(text)),
+            other
+            @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+                Err(mismatch("a valid dictionary, or its YAML text", &other))
+            }
+        }
     }
 }
 

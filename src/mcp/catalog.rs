@@ -15,6 +15,7 @@ use super::{
     exposure::Projection,
     result::Reply,
     services::Services,
+    unknown_arguments::{Known, Unknown},
     verb_arguments,
 };
 use crate::{
@@ -95,7 +96,7 @@ where
 {
     let output = json!({ "type": "object", "additionalProperties": true, "title": format!("{}DictOutput", label.name) });
     let descriptor = describe(label, schema(label.name, &A::parameters(), Style::Compat), output);
-    ToolDefinition { descriptor, handler: erase(handler) }
+    ToolDefinition { descriptor, handler: erase(handler, Style::Compat) }
 }
 
 /// Defines a native tool; `output` is the schema of its structured content.
@@ -106,19 +107,39 @@ where
     R: Future<Output = Reply> + Send + 'static,
 {
     let descriptor = describe(label, schema(label.name, &A::parameters(), Style::Native), output);
-    ToolDefinition { descriptor, handler: erase(handler) }
+    ToolDefinition { descriptor, handler: erase(handler, Style::Native) }
 }
 
-fn erase<A, F, R>(handler: F) -> Handler
+fn erase<A, F, R>(handler: F, style: Style) -> Handler
 where
     A: Arguments,
     F: Fn(Arc<Services>, A, CallContext) -> R + Send + Sync + 'static,
     R: Future<Output = Reply> + Send + 'static,
 {
-    Box::new(move |services, given, context| match A::read(given) {
-        Ok(arguments) => Box::pin(handler(services, arguments, context)),
-        Err(problems) => Box::pin(std::future::ready(Reply::invalid(problems))),
+    let known = Known::of(&A::parameters());
+    Box::new(move |services, given, context| {
+        let unknown = known.unknown(&given);
+        if let (Some(unknown), Style::Native) = (unknown.as_ref(), style) {
+            return ready(Reply::unknown(unknown));
+        }
+        let answer: Answer = match A::read(given) {
+            Ok(arguments) => Box::pin(handler(services, arguments, context)),
+            Err(problems) => ready(Reply::invalid(problems)),
+        };
+        telling(answer, unknown)
     })
+}
+
+fn ready(reply: Reply) -> Answer {
+    Box::pin(std::future::ready(reply))
+}
+
+/// Adds to an answer which arguments had no meaning.
+fn telling(answer: Answer, unknown: Option<Unknown>) -> Answer {
+    match unknown {
+        Some(unknown) => Box::pin(async move { answer.await.ignoring(&unknown) }),
+        None => answer,
+    }
 }
 
 fn describe(label: Label, input: JsonObject, output: Value) -> Tool {
@@ -149,7 +170,7 @@ where
 {
     let handler: PhoneHandler = Box::new(move |services, phone, given, context| match A::read(given) {
         Ok(arguments) => Box::pin(handler(services, phone, arguments, context)),
-        Err(problems) => Box::pin(std::future::ready(Reply::invalid(problems))),
+        Err(problems) => ready(Reply::invalid(problems)),
     });
     action_with(label, A::parameters(), handler)
 }
@@ -167,12 +188,17 @@ where
     let handler: PhoneHandler =
         Box::new(move |services, phone, given, context| match verb_arguments::read(verb, given) {
             Ok(arguments) => Box::pin(handler(services, phone, verb, arguments, context)),
-            Err(problems) => Box::pin(std::future::ready(Reply::invalid(problems))),
+            Err(problems) => ready(Reply::invalid(problems)),
         });
     action_with(label, verb_arguments::parameters(verb), handler)
 }
 
 fn action_with(label: Label, own: Vec<Parameter>, handler: PhoneHandler) -> ActionDefinition {
+    let known = Known::of(&own);
+    let handler: PhoneHandler = Box::new(move |services, phone, given, context| {
+        let unknown = known.unknown(&given);
+        telling(handler(services, phone, given, context), unknown)
+    });
     let output = json!({ "type": "object", "additionalProperties": true, "title": format!("{}DictOutput", label.name) });
     let of_a_phone = describe(label, schema(label.name, &own, Style::Compat), output.clone());
     let mut parameters = vec![Parameter {
@@ -277,7 +303,7 @@ impl Resolved<'_> {
             Self::OfPhone(action, phone) => (action.handler)(services, phone.clone(), given, context),
             Self::OfAnyPhone(action) => match take_phone(&mut given) {
                 Ok(phone) => (action.handler)(services, phone, given, context),
-                Err(refusal) => Box::pin(std::future::ready(refusal)),
+                Err(refusal) => ready(refusal),
             },
         }
     }

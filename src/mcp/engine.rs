@@ -2,16 +2,18 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use rmcp::model::JsonObject;
 use serde_json::{Map, Value, json};
 
-use super::runs::{NotStarted, Runs, Validation};
+use super::runs::{Document, NotStarted, Runs, Validation};
 use crate::{
     config::PbxProfile,
     event::Cause,
     scenario::{self, Diagnostic, Host, Known, Level, Reading, Segment, Terms},
     suite::Attempt,
 };
+
+/// Findings of a level that are told; the first ones show what is wrong, and an agent pays for each.
+const MOST_FINDINGS: usize = 50;
 
 /// Name of a document that could not be read.
 const UNREADABLE: &str = "<parse-failed>";
@@ -27,17 +29,20 @@ pub struct ScenarioEngine {
 }
 
 impl ScenarioEngine {
-    fn read(&self, document: JsonObject) -> Reading {
+    fn read(&self, document: Document) -> Reading {
         let mut known = Known::default();
         if let Some(profile) = &self.profile {
             known.add_numbers(profile.numbers.keys());
         }
-        scenario::check_json(&Value::Object(document), &known)
+        match document {
+            Document::Object(object) => scenario::check_json(&Value::Object(object), &known),
+            Document::Text(text) => scenario::check_yaml(&text, None, &known),
+        }
     }
 
     async fn begin(
         &self,
-        document: JsonObject,
+        document: Document,
         timeout: Option<Duration>,
         cause: Cause,
     ) -> Result<Attempt, NotStarted> {
@@ -47,20 +52,19 @@ impl ScenarioEngine {
             return Err(NotStarted::Mistakes(validation));
         };
         scenario.timeout = timeout.unwrap_or(scenario.timeout);
-        let terms =
-            Terms { profile: self.profile.clone(), lease_wait: self.lease_wait, cause, create_listed: false };
+        let terms = Terms { profile: self.profile.clone(), lease_wait: self.lease_wait, cause };
         Attempt::begin(&*self.host, scenario, terms, 1).await.map_err(NotStarted::Refused)
     }
 }
 
 impl Runs for ScenarioEngine {
-    fn validate(&self, document: &JsonObject) -> Validation {
+    fn validate(&self, document: &Document) -> Validation {
         validation_of(&self.read(document.clone()))
     }
 
     fn start(
         &self,
-        document: JsonObject,
+        document: Document,
         timeout: Option<Duration>,
         cause: Cause,
     ) -> Pin<Box<dyn Future<Output = Result<Attempt, NotStarted>> + Send + '_>> {
@@ -69,16 +73,21 @@ impl Runs for ScenarioEngine {
 }
 
 fn validation_of(reading: &Reading) -> Validation {
-    let of_level = |level: Level| {
-        reading.findings.iter().filter(move |finding| finding.level == level).map(issue).collect::<Vec<_>>()
+    let mut left_out = 0;
+    let mut of_level = |level: Level| {
+        let findings: Vec<_> = reading.findings.iter().filter(|finding| finding.level == level).collect();
+        left_out += findings.len().saturating_sub(MOST_FINDINGS);
+        findings.into_iter().take(MOST_FINDINGS).map(issue).collect::<Vec<_>>()
     };
+    let (issues, warnings) = (of_level(Level::Error), of_level(Level::Warning));
     Validation {
         scenario_name: reading
             .scenario
             .as_ref()
             .map_or_else(|| UNREADABLE.to_owned(), |scenario| scenario.name.clone()),
-        issues: of_level(Level::Error),
-        warnings: of_level(Level::Warning),
+        issues,
+        warnings,
+        left_out,
     }
 }
 
@@ -117,6 +126,9 @@ fn issue(finding: &Diagnostic) -> Value {
     whole.insert("msg".into(), finding.text.as_str().into());
     whole.insert("code".into(), finding.rule.code().into());
     whole.insert("path".into(), finding.path_text().into());
+    if let Some(at) = finding.at.text() {
+        whole.insert("at".into(), at.into());
+    }
     if let Some(suggestion) = &finding.suggestion {
         whole.insert("suggestion".into(), suggestion.as_str().into());
     }

@@ -1,14 +1,20 @@
 //! How per-phone actions are shown: as tools of each phone, or once with a `phone_id`.
 //!
 //! A tool list that grows with every phone is what users of per-phone tools know, but revision 2026-07-28 forbids
-//! lists that change as a side effect of calls, and some clients never ask for the list again.
+//! lists that change as a side effect of calls, and some clients never ask for the list again. Which ones do is seen, not
+//! known by name: until a client has followed a change, the actions stay listed with a `phone_id`. Both names always work.
 
-use std::str::FromStr;
+use std::{
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use rmcp::model::ProtocolVersion;
+use tokio::time::Instant;
 
-/// Clients that are known to ignore `notifications/tools/list_changed`, by the name that they give themselves.
-const DEAF_CLIENTS: &[&str] = &["claude-ai", "codex-mcp-client", "gemini-cli-mcp-client"];
+/// A client that lists tools within this time of `notifications/tools/list_changed` follows changes.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The setting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +23,7 @@ pub enum PhoneTools {
     Dynamic,
     /// The 22 actions are listed once and take a `phone_id`.
     Static,
-    /// Dynamic for clients that follow list changes, static for all others.
+    /// Static until a client is seen to follow list changes, then dynamic.
     #[default]
     Auto,
 }
@@ -53,17 +59,49 @@ pub(super) enum Projection {
 }
 
 impl PhoneTools {
-    /// Decides what a client sees, by the revision it speaks and the name it gives itself.
-    pub(super) fn projection(self, revision: Option<&ProtocolVersion>, client: Option<&str>) -> Projection {
+    /// Decides what a client sees, by the revision it speaks and by what it was seen to do.
+    pub(super) fn projection(self, revision: Option<&ProtocolVersion>, habit: &Habit) -> Projection {
         match self {
             Self::Dynamic => Projection::Dynamic,
             Self::Static => Projection::Static,
             Self::Auto => {
                 let handshakes = revision.is_none_or(ProtocolVersion::has_initialize);
-                let deaf = client.is_some_and(|name| DEAF_CLIENTS.contains(&name));
-                if handshakes && !deaf { Projection::Dynamic } else { Projection::Static }
+                if handshakes && habit.follows() { Projection::Dynamic } else { Projection::Static }
             }
         }
+    }
+}
+
+/// Whether a client lists the tools again when it is told that they changed.
+#[derive(Debug, Default)]
+pub(super) struct Habit(Mutex<Seen>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    told: Option<Instant>,
+    follows: bool,
+}
+
+impl Habit {
+    /// Notes that the client is being told of a change.
+    pub(super) fn told(&self) {
+        self.change(|seen| seen.told = Some(Instant::now()));
+    }
+
+    /// Notes that the client asks for the list.
+    pub(super) fn asked(&self) {
+        self.change(|seen| {
+            seen.follows |= seen.told.is_some_and(|told| told.elapsed() <= ANSWERS_WITHIN);
+        });
+    }
+
+    /// Returns whether it has followed a change.
+    pub(super) fn follows(&self) -> bool {
+        self.change(|seen| seen.follows)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Seen) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -71,20 +109,24 @@ impl PhoneTools {
 mod tests {
     use super::*;
 
-    #[test]
-    fn auto_follows_the_revision_and_the_client() {
-        let auto = PhoneTools::Auto;
-        for (revision, client, expected) in [
-            (ProtocolVersion::V_2024_11_05, "claude-code", Projection::Dynamic),
-            (ProtocolVersion::V_2025_11_25, "Visual Studio Code", Projection::Dynamic),
-            (ProtocolVersion::V_2025_11_25, "codex-mcp-client", Projection::Static),
-            (ProtocolVersion::V_2026_07_28, "claude-code", Projection::Static),
-        ] {
-            assert_eq!(auto.projection(Some(&revision), Some(client)), expected, "{revision} {client}");
-        }
-        assert_eq!(PhoneTools::Static.projection(None, None), Projection::Static);
-        let newest = ProtocolVersion::V_2026_07_28;
-        assert_eq!(PhoneTools::Dynamic.projection(Some(&newest), None), Projection::Dynamic);
+    #[tokio::test(start_paused = true)]
+    async fn a_client_is_believed_to_follow_changes_once_it_has() {
+        let (auto, old, new) =
+            (PhoneTools::Auto, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28);
+        let habit = Habit::default();
+        let shown = |revision: &ProtocolVersion| auto.projection(Some(revision), &habit);
+        habit.asked();
+        assert_eq!(shown(&old), Projection::Static, "nobody told it of a change");
+        habit.told();
+        tokio::time::sleep(ANSWERS_WITHIN + Duration::from_millis(1)).await;
+        habit.asked();
+        assert_eq!(shown(&old), Projection::Static, "it asked much later, of its own accord");
+        habit.told();
+        tokio::time::sleep(ANSWERS_WITHIN).await;
+        habit.asked();
+        assert_eq!((shown(&old), shown(&new)), (Projection::Dynamic, Projection::Static));
+        assert_eq!(PhoneTools::Static.projection(None, &habit), Projection::Static);
+        assert_eq!(PhoneTools::Dynamic.projection(Some(&new), &Habit::default()), Projection::Dynamic);
     }
 
     #[test]

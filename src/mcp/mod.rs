@@ -17,11 +17,12 @@ mod server;
 mod services;
 mod tools;
 mod transport;
+mod unknown_arguments;
 mod verb_arguments;
 
 pub use engine::ScenarioEngine;
 pub use exposure::{PhoneTools, UnknownPhoneTools};
-pub use runs::{NoRuns, NotStarted, Runs, Validation};
+pub use runs::{Document, NoRuns, NotStarted, Runs, Validation};
 pub use serve::ServeError;
 pub use server::McpServer;
 pub use services::Services;

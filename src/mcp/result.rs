@@ -3,7 +3,7 @@
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
-use super::{arguments::Problems, compat::words};
+use super::{arguments::Problems, compat::words, unknown_arguments::Unknown};
 use crate::command::{Code, Rejection};
 
 /// Why a native tool cannot do it.
@@ -51,7 +51,7 @@ enum Body {
     /// A native refusal.
     Refused(Refusal),
     /// The arguments do not fit.
-    Invalid(Problems),
+    Invalid { problems: Problems, hint: Option<String> },
 }
 
 impl Reply {
@@ -92,13 +92,31 @@ impl Reply {
 
     /// Answers that the arguments do not fit.
     pub(super) const fn invalid(problems: Problems) -> Self {
-        Self { body: Body::Invalid(problems), roster_changed: false }
+        Self { body: Body::Invalid { problems, hint: None }, roster_changed: false }
     }
 
     /// Tells that phones came or went.
     pub(super) fn with_roster_changed(mut self) -> Self {
         self.roster_changed = true;
         self
+    }
+
+    /// Tells that arguments were given which the tool does not have: it did not do what they ask for.
+    pub(super) fn ignoring(mut self, unknown: &Unknown) -> Self {
+        match &mut self.body {
+            Body::Compat(Value::Object(object)) => {
+                object.insert("ignored".into(), json!(unknown.names));
+                object.insert("hint".into(), unknown.hint.as_str().into());
+            }
+            Body::Invalid { hint, .. } => *hint = Some(unknown.hint.clone()),
+            Body::Compat(_) | Body::Native { .. } | Body::Refused(_) => {}
+        }
+        self
+    }
+
+    /// Refuses arguments that a native tool does not have.
+    pub(super) fn unknown(unknown: &Unknown) -> Self {
+        Self::refused(Refusal::new(Code::InvalidArgument, unknown.hint.as_str()))
     }
 
     /// Makes the tool result; `tool` is the name under which it was called.
@@ -115,7 +133,8 @@ impl Reply {
                     json!({ "code": refusal.code, "error": refusal.sentence, "legal": refusal.instead });
                 structured(refusal.next_step(), object, true)
             }
-            Body::Invalid(problems) => failure(tool, &format!("{problems}")),
+            Body::Invalid { problems, hint: None } => failure(tool, &problems.to_string()),
+            Body::Invalid { problems, hint: Some(hint) } => failure(tool, &format!("{problems}\n{hint}")),
         }
     }
 }

@@ -7,15 +7,26 @@ use serde_json::Value;
 
 use crate::{command::Rejection, event::Cause, suite::Attempt};
 
+/// A scenario as a client gives it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Document {
+    /// Taken apart already.
+    Object(JsonObject),
+    /// YAML, or JSON; its findings have a line and a column.
+    Text(String),
+}
+
 /// What a check of a scenario found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Validation {
     /// The scenario's name; `<parse-failed>` when the document could not be read.
     pub scenario_name: String,
-    /// One object per mistake, with at least `kind` and `msg`; empty means that it may run.
+    /// One object per mistake, with at least `kind` and `msg`, up to a bound; empty means that it may run.
     pub issues: Vec<Value>,
     /// The same for what is only doubtful.
     pub warnings: Vec<Value>,
+    /// Mistakes and doubts that the bound has left out.
+    pub left_out: usize,
 }
 
 /// Why a run did not begin.
@@ -32,12 +43,12 @@ pub enum NotStarted {
 /// The scenario engine, seen from a surface.
 pub trait Runs: Send + Sync {
     /// Finds the mistakes of a document without dialing.
-    fn validate(&self, document: &JsonObject) -> Validation;
+    fn validate(&self, document: &Document) -> Validation;
 
     /// Starts a run; `timeout` overrides the document's own.
     fn start(
         &self,
-        document: JsonObject,
+        document: Document,
         timeout: Option<Duration>,
         cause: Cause,
     ) -> Pin<Box<dyn Future<Output = Result<Attempt, NotStarted>> + Send + '_>>;
@@ -52,18 +63,19 @@ impl NoRuns {
             scenario_name: "<parse-failed>".into(),
             issues: vec![serde_json::json!({ "kind": "parse", "msg": "no scenario engine in this process" })],
             warnings: Vec::new(),
+            left_out: 0,
         }
     }
 }
 
 impl Runs for NoRuns {
-    fn validate(&self, _: &JsonObject) -> Validation {
+    fn validate(&self, _: &Document) -> Validation {
         Self::refusal()
     }
 
     fn start(
         &self,
-        _: JsonObject,
+        _: Document,
         _: Option<Duration>,
         _: Cause,
     ) -> Pin<Box<dyn Future<Output = Result<Attempt, NotStarted>> + Send + '_>> {

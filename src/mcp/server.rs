@@ -1,7 +1,7 @@
 //! The MCP server: one handler for every revision from 2024-11-05 to 2026-07-28.
 //!
 //! Clients up to 2025-11-25 handshake with `initialize`; 2026-07-28 asks `server/discover` and sends its revision with
-//! every request. Prompts and resources are announced empty, as the compatible surface does.
+//! every request. Prompts and resources are not announced: there are none.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +19,7 @@ use super::{
     catalog::Catalog,
     client::{Client, Clients, MOST_TOOLS},
     context::CallContext,
-    exposure::{PhoneTools, Projection},
+    exposure::{Habit, PhoneTools, Projection},
     result,
     services::Services,
     tools,
@@ -71,11 +71,12 @@ pub(super) struct Connection {
     client: Arc<Client>,
     /// Subscriptions of a 2026-07-28 client to list changes.
     subscriptions: Arc<Mutex<Vec<SubscriptionSink>>>,
+    habit: Arc<Habit>,
 }
 
 impl Connection {
     pub(super) fn new(server: McpServer, client: Arc<Client>) -> Self {
-        Self { server, client, subscriptions: Arc::default() }
+        Self { server, client, subscriptions: Arc::default(), habit: Arc::default() }
     }
 
     fn catalog(&self) -> &Catalog {
@@ -87,17 +88,17 @@ impl Connection {
     }
 
     fn projection(&self, context: &RequestContext<RoleServer>) -> Projection {
-        let client = context.client_info().map(|client| client.name);
-        self.phone_tools().projection(context.protocol_version().as_ref(), client.as_deref())
+        self.phone_tools().projection(context.protocol_version().as_ref(), &self.habit)
     }
 
-    /// Tells the client, if its list shows per-phone tools, that phones came or went.
+    /// Tells the client, if its list shows per-phone tools or would once it follows changes, that phones came or went.
     ///
     /// A client that does not take the notification will still find the tools when it lists them. Once the input has ended
     /// the SDK sends results only, and a notification would never leave.
-    async fn announce(&self, peer: &Peer<RoleServer>, handshakes: bool, projection: Projection) {
+    async fn announce(&self, peer: &Peer<RoleServer>, handshakes: bool) {
         let told = async {
-            if handshakes && projection == Projection::Dynamic {
+            if handshakes && self.phone_tools() != PhoneTools::Static {
+                self.habit.told();
                 drop(peer.notify_tool_list_changed().await);
             }
             if self.phone_tools() == PhoneTools::Dynamic {
@@ -117,13 +118,8 @@ impl Connection {
         loop {
             self.client.roster_change_of_others().await;
             // A client without a handshake says who it is with each request only, and hears of lists by subscription.
-            let hello = peer.peer_info();
-            let projection = hello.as_ref().map_or(Projection::Static, |hello| {
-                let (revision, name) = (&hello.protocol_version, hello.client_info.name.as_str());
-                self.phone_tools().projection(Some(revision), Some(name))
-            });
-            let handshakes = hello.is_some_and(|hello| hello.protocol_version.has_initialize());
-            self.announce(&peer, handshakes, projection).await;
+            let handshakes = peer.peer_info().is_some_and(|hello| hello.protocol_version.has_initialize());
+            self.announce(&peer, handshakes).await;
         }
     }
 
@@ -158,8 +154,7 @@ impl Connection {
             Ok(reply) => {
                 if reply.roster_changed {
                     self.client.roster_changed();
-                    let projection = self.projection(context);
-                    self.announce(&context.peer, speaks_handshake(context), projection).await;
+                    self.announce(&context.peer, speaks_handshake(context)).await;
                 }
                 Some(reply.render(&name))
             }
@@ -177,12 +172,7 @@ fn speaks_handshake(context: &RequestContext<RoleServer>) -> bool {
 
 impl ServerHandler for Connection {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_tool_list_changed()
-            .enable_prompts()
-            .enable_resources()
-            .build();
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build();
         let implementation = Implementation::new("offhook", env!("CARGO_PKG_VERSION"))
             .with_title("offhook")
             .with_description("SIP softphones, a lab PBX and a scenario runner for testing phone systems");
@@ -194,6 +184,7 @@ impl ServerHandler for Connection {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        self.habit.asked();
         let projection = self.projection(&context);
         let list = ListToolsResult::with_all_items(
             self.catalog().list(projection, &self.client.services.phone_ids()),

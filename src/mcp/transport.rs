@@ -1,19 +1,22 @@
 //! Newline-delimited JSON-RPC over two byte streams, for hostile input too.
 //!
 //! What is not JSON is answered with -32700, what is JSON but no message with -32600 (JSON-RPC 2.0 §5.1); batches are
-//! taken apart. Lines leave whole and in order through one writer task, so nothing can interleave with them; a long list
+//! taken apart. A request with the id of one that is not answered yet is refused, since no answer could tell them apart. Lines leave whole and in order through one writer task, so nothing can interleave with them; a long list
 //! of tools is written piece by piece, because it is larger than all phones together. The end of the input cancels a
 //! token, so that tools that wait for something stop waiting.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     io::{self, BufWriter, Write},
     time::Duration,
 };
 
 use rmcp::{
     RoleServer,
-    model::{ClientJsonRpcMessage, ClientRequest, JsonRpcMessage, ServerJsonRpcMessage, ServerResult},
+    model::{
+        ClientJsonRpcMessage, ClientNotification, ClientRequest, JsonRpcMessage, RequestId,
+        ServerJsonRpcMessage, ServerResult,
+    },
     transport::Transport,
 };
 use serde_json::{Value, json};
@@ -47,6 +50,8 @@ pub(super) struct LineTransport<R> {
     lines: Lines<R>,
     /// Messages of a batch that are still to be handled.
     batch: VecDeque<Value>,
+    /// Requests that are not answered yet.
+    open: HashSet<RequestId>,
     /// Whether a request came; before that, the SDK takes anything else as a failed handshake.
     opened: bool,
     outgoing: Option<mpsc::Sender<Outgoing>>,
@@ -78,6 +83,7 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
                 refused: false,
             },
             batch: VecDeque::new(),
+            open: HashSet::new(),
             opened: false,
             outgoing: Some(outgoing),
             writer: Some(writer),
@@ -104,11 +110,19 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
                 self.refuse(id.unwrap_or_default(), -32602, &format!("invalid params of {method}")).await;
                 None
             }
+            Ok(ClientJsonRpcMessage::Request(request)) if !self.open.insert(request.id.clone()) => {
+                let sentence = "invalid request: its id is that of a request that is not answered yet";
+                self.refuse(id.unwrap_or_default(), -32600, sentence).await;
+                None
+            }
             Ok(ClientJsonRpcMessage::Request(request)) => {
                 self.opened = true;
                 Some(ClientJsonRpcMessage::Request(request))
             }
-            Ok(message) => self.opened.then_some(message),
+            Ok(message) => {
+                self.forget_canceled(&message);
+                self.opened.then_some(message)
+            }
             Err(error) => {
                 match (id, method) {
                     (Some(id), Some(method)) => {
@@ -124,6 +138,26 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
     }
 }
 
+impl<R> LineTransport<R> {
+    /// A canceled request may never be answered.
+    fn forget_canceled(&mut self, message: &ClientJsonRpcMessage) {
+        if let ClientJsonRpcMessage::Notification(notification) = message
+            && let ClientNotification::CancelledNotification(canceled) = &notification.notification
+            && let Some(id) = &canceled.params.request_id
+        {
+            self.open.remove(id);
+        }
+    }
+
+    fn forget_answered(&mut self, message: &ServerJsonRpcMessage) {
+        match message {
+            JsonRpcMessage::Response(response) => drop(self.open.remove(&response.id)),
+            JsonRpcMessage::Error(error) => drop(error.id.as_ref().map(|id| self.open.remove(id))),
+            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => {}
+        }
+    }
+}
+
 impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for LineTransport<R> {
     type Error = io::Error;
 
@@ -131,6 +165,7 @@ impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for LineTransport<R> {
         &mut self,
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
+        self.forget_answered(&message);
         let outgoing = self.outgoing.clone();
         async move {
             let closed = || io::Error::from(io::ErrorKind::NotConnected);
@@ -391,8 +426,29 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_is_taken_apart_and_a_last_line_needs_no_line_end() {
-        let (delivered, answers) = feed(format!("[{PING},{PING}]\n{PING}").into_bytes()).await;
+        let ping = |id: u8| PING.replace("1,", &format!("{id},"));
+        let (one, two, three) = (ping(1), ping(2), ping(3));
+        let (delivered, answers) = feed(format!("[{one},{two}]\n{three}").into_bytes()).await;
         assert_eq!((delivered.len(), answers.len()), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn an_id_that_is_in_use_is_refused_and_free_again_once_answered_or_canceled() {
+        let (delivered, answers) = feed(format!("{PING}\n{PING}\n").into_bytes()).await;
+        assert_eq!((delivered.len(), codes(&answers)), (1, vec![-32600]));
+        assert_eq!(answers[0]["id"], 1);
+
+        let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+        let (delivered, answers) = feed(format!("{PING}\n{cancel}\n{PING}\n").into_bytes()).await;
+        assert_eq!((delivered.len(), answers.len()), (3, 0));
+
+        let (_theirs, ours) = tokio::io::duplex(1 << 20);
+        let input = format!("{PING}\n{PING}\n").into_bytes();
+        let mut transport = LineTransport::new(io::Cursor::new(input), ours, CancellationToken::new());
+        assert!(transport.receive().await.is_some());
+        let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": {} });
+        transport.send(serde_json::from_value(answer).unwrap()).await.unwrap();
+        assert!(transport.receive().await.is_some(), "answered, so the id is free");
     }
 
     #[tokio::test]

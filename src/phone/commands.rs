@@ -19,6 +19,7 @@ use crate::{
     call::{Beginning, CallMessage, Reply, Told, unavailable_codecs},
     command::{
         CallCommand, CallSelector, CommandKind, Outcome, PhoneChanges, PhoneCommand, Refused, Rejection,
+        check_built,
     },
     event::{CallEvent, Cause, PhoneEvent, TimerReason},
     id::CallId,
@@ -327,6 +328,7 @@ impl Shell {
     }
 
     fn update(&mut self, update: PhoneChanges, cause: &Cause) -> Result<(), Rejection> {
+        check_built(update.srtp == Some(true), update.capture_enabled == Some(true))?;
         let unavailable = unavailable_codecs(update.codecs.as_deref().unwrap_or_default())?;
         let again = update.reregisters();
         let mut codecs = update.codecs.clone().unwrap_or_default();

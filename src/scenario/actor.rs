@@ -42,8 +42,6 @@ pub struct Terms {
     pub lease_wait: Duration,
     /// Who asked for it.
     pub cause: Cause,
-    /// Whether phones that are only listed by name are made as well when they do not exist.
-    pub create_listed: bool,
 }
 
 /// Where runs live: they are started there, kept within bounds, and cleaned up behind if they break.
@@ -309,7 +307,7 @@ impl Actor for RunActor {
 impl Shell {
     async fn new(me: &ActorRef<RunMessage>, arguments: RunArguments) -> Self {
         let RunArguments { scenario, context, run, held, after, commands, over, .. } = arguments;
-        let Terms { profile, lease_wait, cause, create_listed } = context.terms;
+        let Terms { profile, lease_wait, cause } = context.terms;
         let phones = context.views.phones();
         let setup = Setup {
             run,
@@ -320,7 +318,6 @@ impl Shell {
                 .filter(|phone| phone.id.run().is_none())
                 .map(|phone| existing(phone))
                 .collect(),
-            create_listed,
             lease_wait,
         };
         let mut machine = Machine::new(scenario, setup, context.journal.wall().now());

@@ -9,7 +9,7 @@ use crate::{
     call::unavailable_codecs,
     command::{
         AddPhone, CallSelector, Code, Command, CommandKind, Execute, NodeCommand, Outcome, PhoneChanges,
-        PhoneCommand, Refused, Rejection,
+        PhoneCommand, Refused, Rejection, check_built,
     },
     event::{Cause, Event, PhoneEvent, PhoneSpec},
     id::{CallId, PhoneId, Seq},
@@ -143,9 +143,7 @@ impl Switchboard {
     }
 
     async fn add_phone(&self, add: AddPhone, cause: Cause) -> Result<Outcome, Rejection> {
-        if add.spec.srtp {
-            return Err(Refused::SrtpNotBuilt.into());
-        }
+        check_built(add.spec.srtp, add.spec.capture_enabled)?;
         let (phone, registers) = (add.phone.clone(), add.spec.register);
         let switchboard = self.clone();
         let before = self.in_turn(&phone, async move { switchboard.replace(add, cause).await }).await?;

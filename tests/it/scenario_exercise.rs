@@ -44,7 +44,6 @@ fn run(scenario: offhook::scenario::Scenario) {
         cause: Cause::command(Surface::Library),
         profile: None,
         phones: Vec::new(),
-        create_listed: false,
         lease_wait: Duration::from_secs(30),
     };
     let Ok(at) = "2026-01-02T03:04:05Z".parse() else { return };

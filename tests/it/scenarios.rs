@@ -73,7 +73,6 @@ impl World {
             profile: Some(self.lab.profile()),
             lease_wait: self.lease_wait,
             cause: Cause::command(Surface::Library),
-            create_listed: true,
         }
     }
 
@@ -155,7 +154,6 @@ async fn a_command_that_panics_fails_its_step_and_nothing_else() {
             lease_wait: Duration::from_secs(30),
             profile: None,
             cause: Cause::command(Surface::Library),
-            create_listed: false,
         },
     };
     let (arguments, handle) = RunArguments::new(reading.scenario.unwrap(), context, None);

@@ -64,12 +64,7 @@ impl Session {
 
     /// Returns how runs are made; one waits at most `lease_wait` for what others have.
     pub(super) fn terms(&self, lease_wait: Duration) -> Terms {
-        Terms {
-            profile: self.node.profile().cloned(),
-            lease_wait,
-            cause: Cause::command(Surface::Cli),
-            create_listed: true,
-        }
+        Terms { profile: self.node.profile().cloned(), lease_wait, cause: Cause::command(Surface::Cli) }
     }
 
     /// Ends everything in order: phones, journal, lab.

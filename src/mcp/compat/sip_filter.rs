@@ -34,6 +34,34 @@ impl SipFilter {
     }
 }
 
+/// The newest entries that are shown where nothing narrows the search: an agent pays for each of them.
+pub(in crate::mcp) const SHOWN: usize = 20;
+
+/// Keeps the newest [`SHOWN`] of a list; returns how many there were, and what to say where some are left out.
+pub(in crate::mcp) fn keep_shown<T>(list: Vec<T>, narrowed: bool) -> (Vec<T>, usize, Option<String>) {
+    let count = list.len();
+    let hidden = count.saturating_sub(SHOWN);
+    if narrowed || hidden == 0 {
+        return (list, count, None);
+    }
+    let more = format!("{hidden} older ones are left out; give phone_id, call_id or last_n (0 for all)");
+    (list.into_iter().skip(hidden).collect(), count, Some(more))
+}
+
+/// Refuses a value of `direction` that no message has.
+///
+/// # Errors
+/// What it may be.
+pub(in crate::mcp) fn check_direction(direction: Option<&str>) -> Result<(), String> {
+    match direction {
+        Some(given) if !["TX", "RX"].iter().any(|one| given.eq_ignore_ascii_case(one)) => {
+            let given: String = given.chars().take(40).collect();
+            Err(format!("direction '{given}' is neither TX (sent) nor RX (received)"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Keeps the last `count` of a list; none and 0 keep everything.
 pub(in crate::mcp) fn keep_last<T>(mut list: Vec<T>, count: Option<i64>) -> Vec<T> {
     if let Some(count) = count.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0) {
@@ -45,6 +73,22 @@ pub(in crate::mcp) fn keep_last<T>(mut list: Vec<T>, count: Option<i64>) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nothing_narrows_is_bounded_and_counted() {
+        let list: Vec<_> = (0..25).collect();
+        let (shown, count, more) = keep_shown(list.clone(), false);
+        assert_eq!((shown, count), ((5..25).collect(), 25));
+        assert!(more.unwrap().starts_with("5 older ones"));
+        assert_eq!(keep_shown(list.clone(), true), (list.clone(), 25, None));
+        assert_eq!(keep_shown(list[..20].to_vec(), false), (list[..20].to_vec(), 20, None));
+    }
+
+    #[test]
+    fn a_direction_that_no_message_has_is_refused() {
+        assert_eq!([None, Some("tx"), Some("RX")].map(check_direction), [Ok(()), Ok(()), Ok(())]);
+        assert!(check_direction(Some("sent")).unwrap_err().contains("neither TX (sent)"));
+    }
 
     #[test]
     fn the_last_entries_are_kept() {

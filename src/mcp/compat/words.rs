@@ -1,8 +1,12 @@
 //! The error sentences that clients of the compatible surface know.
 
+use jiff::Timestamp;
+use serde_json::json;
+
 use crate::{
     command::{CommandKind, Refused, Rejection},
     id::{CallId, InvalidPhoneId, PhoneId},
+    view::CallView,
 };
 
 /// Why a command was refused.
@@ -41,6 +45,7 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
         | Refused::NoAddressOfRecord { .. }
         | Refused::NotResolved { .. }
         | Refused::SrtpNotBuilt
+        | Refused::CaptureNotBuilt
         | Refused::CallsOfPhone { .. }
         | Refused::Calls(_)
         | Refused::Phones(_)
@@ -91,6 +96,23 @@ pub(in crate::mcp) fn call_not_found(call: CallId) -> String {
     format!("Call {} not found", call.0)
 }
 
+/// What became of a call that is over.
+pub(in crate::mcp) fn story(call: &CallView, now: Timestamp) -> String {
+    let Some(end) = &call.end else { return format!("call {} is being ended", call.id.0) };
+    let ago = (now.as_millisecond() - end.at.as_millisecond()).max(0);
+    let (by, cause) = (json!(end.by), json!(end.cause));
+    let (by, cause) = (by.as_str().unwrap_or_default(), cause.as_str().unwrap_or_default());
+    let status = end.status.map(|status| format!("{status} ")).unwrap_or_default();
+    format!(
+        "call {} of {} ended {}.{} s ago, by {by}: {cause} ({status}{})",
+        call.id.0,
+        call.phone,
+        ago / 1000,
+        ago % 1000 / 100,
+        end.reason
+    )
+}
+
 /// The call is another phone's.
 pub(in crate::mcp) fn call_of_another_phone(call: CallId, owner: &PhoneId, phone: &PhoneId) -> String {
     format!("call_id {} belongs to phone_id '{owner}', not '{phone}'", call.0)
@@ -122,6 +144,17 @@ pub(in crate::mcp) fn recording_missing(path: &str) -> String {
 /// A log filter names a call that never was.
 pub(in crate::mcp) fn unknown_call_filter(call: CallId) -> String {
     format!("call_id {} is unknown: no call with this number was made or received", call.0)
+}
+
+/// A filter names a phone that never was.
+pub(in crate::mcp) fn unknown_phone_filter(given: &str, phones: &[PhoneId]) -> String {
+    const MOST: usize = 20;
+    let given: String = given.chars().take(40).collect();
+    let known: Vec<&str> = phones.iter().take(MOST).map(PhoneId::as_str).collect();
+    match known.as_slice() {
+        [] => format!("phone_id '{given}' is unknown: there are no phones"),
+        known => format!("phone_id '{given}' is unknown; there are: {}", known.join(", ")),
+    }
 }
 
 /// No capture file exists for the phone.

@@ -20,6 +20,8 @@ use crate::{
     },
 };
 
+use super::subject::Named;
+
 /// Longest wait: clients give up on a request after about a minute.
 const LONGEST_WAIT: Duration = Duration::from_secs(45);
 
@@ -75,7 +77,8 @@ arguments! {
 async fn wait_for_event(services: Arc<Services>, given: WaitForEvent, context: CallContext) -> Reply {
     let read = patterns(&given.events)
         .and_then(|kinds| conditions(&kinds, given.r#match.as_ref()).map(|conditions| (kinds, conditions)));
-    let (kinds, conditions) = match read {
+    let named = Named { phone: given.phone_id.as_ref(), call: given.call_id, run: None, after: given.after };
+    let (kinds, conditions) = match read.and_then(|read| named.check(&services).map(|()| read)) {
         Ok(read) => read,
         Err(refusal) => return Reply::refused(refusal),
     };
@@ -122,6 +125,10 @@ fn found(services: &Services, envelope: &Envelope) -> Reply {
 
 /// Reads the kinds, so that a typing mistake is not waited for.
 fn patterns(given: &[String]) -> Result<Vec<EventPattern>, Refusal> {
+    if given.is_empty() {
+        let families = "phone.*, call.*, media.*, dtmf.*, message.*, sip.*, run.*";
+        return Err(invalid(&format!("events is empty: name kinds (call.ended) or families ({families})")));
+    }
     let read = |text: &String| text.parse().map_err(|error: UnknownKind| invalid(&error));
     given.iter().map(read).collect()
 }
@@ -175,7 +182,10 @@ arguments! {
 }
 
 async fn query_events(services: Arc<Services>, given: QueryEvents, _: CallContext) -> Reply {
-    let kinds = match patterns(&given.events.unwrap_or_default()) {
+    let named =
+        Named { phone: given.phone_id.as_ref(), call: given.call_id, run: given.run_id, after: given.after };
+    let read = given.events.as_deref().map_or(Ok(Vec::new()), patterns);
+    let kinds = match read.and_then(|kinds| named.check(&services).map(|()| kinds)) {
         Ok(kinds) => kinds,
         Err(refusal) => return Reply::refused(refusal),
     };
@@ -202,6 +212,10 @@ async fn query_events(services: Arc<Services>, given: QueryEvents, _: CallContex
     let cursor = events.last().map_or_else(|| services.journal.head(), |last| last.seq);
     let mut text: Vec<String> = events.iter().map(|envelope| line(&services, envelope)).collect();
     let direction = if given.newest_first { "before" } else { "after" };
+    let kept_after = services.journal.kept_after();
+    if kept_after > Seq(0) {
+        text.push(format!("events up to {kept_after} are no longer kept"));
+    }
     text.push(if more {
         format!("{} events; more with {direction} {cursor}", events.len())
     } else {

@@ -11,6 +11,7 @@ mod roster;
 mod scenario;
 mod select;
 mod sip;
+mod subject;
 mod system;
 mod verbs;
 

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
         compat::timeline,
         context::CallContext,
         result::Reply,
-        runs::NotStarted,
+        runs::{Document, NotStarted, Validation},
         services::Services,
     },
     suite::Attempt,
@@ -47,8 +46,8 @@ pub(super) fn tools() -> Vec<ToolDefinition> {
 arguments! {
     /// Arguments of `validate_scenario`.
     ValidateScenario {
-        /// The scenario document.
-        scenario: JsonObject,
+        /// The scenario document, or its YAML text: mistakes then have a line and a column.
+        scenario: Document,
     }
 }
 
@@ -61,16 +60,25 @@ async fn validate_scenario(services: Arc<Services>, given: ValidateScenario, _: 
         "scenario_name": validation.scenario_name,
     });
     if let (Value::Object(report), false) = (&mut report, validation.warnings.is_empty()) {
-        report.insert("warnings".into(), validation.warnings.into());
+        report.insert("warnings".into(), validation.warnings.clone().into());
+    }
+    if let (Value::Object(report), Some(more)) = (&mut report, more(&validation)) {
+        report.insert("more".into(), more.into());
     }
     Reply::compat(report)
+}
+
+/// Says that findings were left out.
+fn more(validation: &Validation) -> Option<String> {
+    let left_out = validation.left_out;
+    (left_out > 0).then(|| format!("{left_out} further findings are left out: mend these first"))
 }
 
 arguments! {
     /// Arguments of `run_scenario`.
     RunScenario {
-        /// The scenario document.
-        scenario: JsonObject,
+        /// The scenario document, or its YAML text: mistakes then have a line and a column.
+        scenario: Document,
         /// Overrides the document's timeout.
         timeout_ms: Option<u64>,
     }
@@ -80,7 +88,13 @@ async fn run_scenario(services: Arc<Services>, given: RunScenario, context: Call
     let timeout = given.timeout_ms.map(Duration::from_millis);
     match services.runs.start(given.scenario, timeout, context.cause.clone()).await {
         Ok(started) => follow(&services, started, context).await,
-        Err(NotStarted::Mistakes(validation)) => Reply::compat(timeline::refused(&validation)),
+        Err(NotStarted::Mistakes(validation)) => {
+            let mut refused = timeline::refused(&validation);
+            if let (Value::Object(refused), Some(more)) = (&mut refused, more(&validation)) {
+                refused.insert("more".into(), more.into());
+            }
+            Reply::compat(refused)
+        }
         Err(NotStarted::Refused(rejection)) => Reply::compat_rejection(&rejection, &[]),
     }
 }

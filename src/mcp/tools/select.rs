@@ -35,8 +35,12 @@ pub(super) fn call_of(
             Ok(CallSelector::any_of(phone.clone()))
         };
     };
-    match services.views.call(id).filter(|call| call.is_active()) {
+    match services.views.call(id) {
         None => Err(refuse(phone, words::call_not_found(id))),
+        Some(call) if !call.is_active() => Err(Reply::compat_error(
+            words::call_not_found(id),
+            &[("phone_id", phone.as_str().into()), ("story", words::story(&call, services.now()).into())],
+        )),
         Some(call) if call.phone != *phone => {
             Err(refuse(phone, words::call_of_another_phone(id, &call.phone, phone)))
         }

@@ -13,7 +13,8 @@ use crate::{
         catalog::{Hints, Label, ToolDefinition, compat},
         compat::{
             log_text::Logged,
-            sip_filter::{SipFilter, keep_last},
+            rows,
+            sip_filter::{SipFilter, check_direction, keep_last, keep_shown},
             structured, words,
         },
         context::CallContext,
@@ -70,6 +71,10 @@ arguments! {
 }
 
 async fn get_sip_log(services: Arc<Services>, given: GetSipLog, _: CallContext) -> Reply {
+    if let Err(error) = check_direction(given.direction.as_deref()) {
+        return Reply::compat_error(error, &[]);
+    }
+    let narrowed = given.phone_id.is_some() || given.call_id.is_some() || given.last_n.is_some();
     let filter = SipFilter {
         sip_call_id: None,
         method: given.method,
@@ -95,8 +100,11 @@ async fn get_sip_log(services: Arc<Services>, given: GetSipLog, _: CallContext) 
             })
         })
         .collect();
-    let entries = keep_last(entries, given.last_n);
-    Reply::compat(json!({ "total_count": entries.len(), "entries": entries }))
+    let (entries, count, more) = keep_shown(keep_last(entries, given.last_n), narrowed);
+    let mut object = rows::object([("total_count", count.into()), ("entries", entries.into())]);
+    object.extend(more.map(|more| ("more".to_owned(), more.into())));
+    object.extend(unknown_phone(&services, given.phone_id.as_deref()));
+    Reply::compat(Value::Object(object))
 }
 
 arguments! {
@@ -120,6 +128,10 @@ arguments! {
 }
 
 async fn get_call_messages(services: Arc<Services>, given: GetCallMessages, _: CallContext) -> Reply {
+    if let Err(error) = check_direction(given.direction.as_deref()) {
+        return Reply::compat_error(error, &[]);
+    }
+    let narrowed = given.phone_id.is_some() || given.call_id.is_some() || given.last_n.is_some();
     let filter = SipFilter {
         sip_call_id: None,
         method: given.method,
@@ -143,9 +155,19 @@ async fn get_call_messages(services: Arc<Services>, given: GetCallMessages, _: C
         Logged::of(envelope).map(|logged| structured::structure(&logged, &services.zone))
     };
     let messages = keep_last(messages.iter().filter_map(structure).collect(), given.last_n);
-    object.insert("total_count".into(), messages.len().into());
+    let (messages, count, more) = keep_shown(messages, narrowed);
+    object.insert("total_count".into(), count.into());
     object.insert("messages".into(), messages.into());
+    object.extend(more.map(|more| ("more".to_owned(), more.into())));
+    object.extend(unknown_phone(&services, given.phone_id.as_deref()));
     Reply::compat(Value::Object(object))
+}
+
+/// Warns where a filter names a phone that never was: nothing is found, and nothing ever will be.
+fn unknown_phone(services: &Services, phone: Option<&str>) -> Option<(String, Value)> {
+    let given = phone?;
+    let known = given.parse().is_ok_and(|phone: PhoneId| services.views.phone_ever(&phone).is_some());
+    (!known).then(|| ("warning".to_owned(), words::unknown_phone_filter(given, &services.phone_ids()).into()))
 }
 
 enum Unavailable {

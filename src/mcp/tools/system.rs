@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    command::Code,
     event::Direction,
     id::CallId,
     mcp::{
@@ -13,11 +12,13 @@ use crate::{
         catalog::{Hints, Label, ToolDefinition, native},
         compat::{rows, words},
         context::CallContext,
-        result::{Refusal, Reply},
+        result::Reply,
         services::Services,
     },
     view::{CallView, LinkState, LinkView},
 };
+
+use super::subject::no_call;
 
 pub(super) fn tools() -> Vec<ToolDefinition> {
     let label = |name, title, about| Label { name, title, about, hints: Hints::Reads };
@@ -53,9 +54,7 @@ arguments! {
 
 async fn call_snapshot(services: Arc<Services>, given: CallSnapshot, _: CallContext) -> Reply {
     let Some(call) = services.views.call(given.call_id) else {
-        let sentence = format!("no call {} was ever made or received", given.call_id.0);
-        let refusal = Refusal::new(Code::NotFound, sentence);
-        return Reply::refused(refusal.or_try(&["list_phones", "query_events"]));
+        return Reply::refused(no_call(given.call_id, &services));
     };
     let structured = snapshot(&call, &services);
     Reply::native(told(&call, &services), structured)

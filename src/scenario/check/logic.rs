@@ -24,10 +24,10 @@ pub fn check_yaml(text: &str, source: Option<&str>, known: &Known) -> Reading {
     finished(dialect::read_yaml(text, source, known))
 }
 
-/// Reads and checks a JSON document; documents of the older form may hold keys that nobody knows.
+/// Reads and checks a JSON document.
 #[must_use]
 pub fn check_json(document: &Value, known: &Known) -> Reading {
-    finished(dialect::read_json(document, &Known { lenient: true, ..known.clone() }))
+    finished(dialect::read_json(document, known))
 }
 
 fn finished(mut reading: Reading) -> Reading {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     super::{
-        diagnostic::{Level, Rule},
+        diagnostic::{Level, Rule, nearest},
         model::{
             EventMatcher, Hook, PhoneDeclaration, PhoneSettings, Provision, RegistrationMode, Scenario, Step,
         },
@@ -29,15 +29,26 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const NATIVE_KEYS: &[&str] =
     &["steps", "timeout", "tags", "vars", "never", "expect_verdict", "expect_failure", "skip"];
 
+/// Keys of documents of the older form, in which what nobody knows is tolerated.
+const OLDER_KEYS: &[&str] = &["hooks", "initial_actions", "stop_on", "patterns", "timeout_ms"];
+
+/// Tells which form a document has; it is the same whichever surface it comes through.
+fn is_of_the_older_form(entries: &[Entry]) -> bool {
+    let older = |entry: &Entry| OLDER_KEYS.contains(&entry.key.as_str());
+    let native = |entry: &Entry| {
+        let slip = || nearest(&entry.key, NATIVE_KEYS.iter().copied()).is_some() && !older(entry);
+        (entry.key == "phones" && matches!(entry.value.content, Content::Map(_)))
+            || NATIVE_KEYS.contains(&entry.key.as_str())
+            || slip()
+    };
+    entries.iter().any(older) && !entries.iter().any(native)
+}
+
 /// Reads a document; what is returned can be run when no finding is an error.
 pub(super) fn scenario(lower: &mut Lower, root: &Node, known: &Known) -> Option<Scenario> {
     let mut fields = Fields::open(lower, root, "the scenario")?;
     let Content::Map(entries) = &root.content else { return None };
-    let native = entries.iter().any(|entry| {
-        NATIVE_KEYS.contains(&entry.key.as_str())
-            || (entry.key == "phones" && matches!(entry.value.content, Content::Map(_)))
-    });
-    lower.lenient = known.lenient && !native;
+    lower.lenient = is_of_the_older_form(entries);
     collect_names(lower, root, known);
 
     let mut scenario = Scenario {

@@ -46,8 +46,6 @@ pub const DEFAULT_NUMBERS: &[(&str, &str)] = &[
 pub struct Known {
     /// Names of the PBX profile's numbers.
     pub numbers: Vec<String>,
-    /// Whether a document of the older form may hold keys that nobody knows.
-    pub lenient: bool,
 }
 
 impl Known {
@@ -64,7 +62,7 @@ impl Known {
 impl Default for Known {
     fn default() -> Self {
         let numbers = DEFAULT_NUMBERS.iter().map(|(name, _)| (*name).to_owned()).collect();
-        Self { numbers, lenient: false }
+        Self { numbers }
     }
 }
 

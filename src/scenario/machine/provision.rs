@@ -51,7 +51,7 @@ impl Machine {
             let exists = self.setup.phones.iter().any(|existing| existing.id == phone.id);
             let settings = match (&phone.provision, exists) {
                 (Provision::Created(settings), _) => (**settings).clone(),
-                (Provision::Existing, false) if self.setup.create_listed => PhoneSettings::default(),
+                (Provision::Existing, false) if self.setup.profile.is_some() => PhoneSettings::default(),
                 (Provision::Existing, false) if !scenario.lenient => {
                     return Err(format!("phone '{}' does not exist", phone.id));
                 }

@@ -27,8 +27,6 @@ pub struct Setup {
     pub profile: Option<PbxProfile>,
     /// Phones that exist already.
     pub phones: Vec<ExistingPhone>,
-    /// Whether phones that are only listed by name are made as well when they do not exist.
-    pub create_listed: bool,
     /// How long accounts and phones that other runs have are waited for.
     pub lease_wait: Duration,
 }
@@ -79,7 +77,7 @@ impl Names {
         let existing = |id: &PhoneId| setup.phones.iter().any(|phone| phone.id == *id);
         let made = scenario.phones.iter().filter(|phone| match phone.provision {
             Provision::Created(_) => true,
-            Provision::Existing => setup.create_listed && !existing(&phone.id),
+            Provision::Existing => setup.profile.is_some() && !existing(&phone.id),
         });
         Self {
             made: made.map(|phone| phone.id.clone()).collect(),

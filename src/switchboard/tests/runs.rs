@@ -27,7 +27,6 @@ fn terms() -> Terms {
         profile: Some(PbxProfile { domain, accounts: vec![account], ..PbxProfile::default() }),
         lease_wait: Duration::from_secs(3),
         cause: Cause::command(Surface::Library),
-        create_listed: false,
     }
 }
 

@@ -41,7 +41,12 @@ async fn a_call_with_digits_and_hang_up() {
     assert_eq!(hung_up["call_id"], Value::Null, "the argument is echoed");
     assert_eq!(keys(&hung_up), ["status", "phone_id", "call_id", "seq"]);
     let gone = client.call("a_get_call_info", json!({ "call_id": 0 })).await;
-    assert_eq!(gone, json!({ "status": "error", "error": "Call 0 not found", "phone_id": "a" }));
+    assert_eq!(keys(&gone), ["status", "error", "phone_id", "story"]);
+    assert_eq!((&gone["error"], &gone["phone_id"]), (&json!("Call 0 not found"), &json!("a")));
+    let story = gone["story"].as_str().unwrap();
+    assert!(story.starts_with("call 0 of a ended 0.0 s ago, by local: normal ("), "{story}");
+    let never = client.call("a_get_call_info", json!({ "call_id": 99 })).await;
+    assert_eq!(keys(&never), ["status", "error", "phone_id"]);
 }
 
 #[tokio::test(start_paused = true)]

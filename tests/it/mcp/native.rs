@@ -199,3 +199,42 @@ async fn native_results_have_the_announced_fields() {
         assert!(!inputs.to_string().contains("anyOf"), "{tool} has a union of types");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_search_for_what_never_was_is_an_error_with_what_there_is() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, "2025-11-25").await;
+    client.add_phone("a").await;
+    for (tool, arguments, words) in [
+        ("wait_for_event", json!({ "events": [] }), "events is empty"),
+        ("wait_for_event", json!({ "events": ["call.*"], "phone_id": "b" }), "there are: a"),
+        ("wait_for_event", json!({ "events": ["call.*"], "call_id": 7 }), "no call 7 was ever made"),
+        ("wait_for_event", json!({ "events": ["call.*"], "after": 100_000 }), "the journal is only at"),
+        ("wait_for_event", json!({ "events": ["call.*"], "kind": 1 }), "there is no argument 'kind'"),
+        ("query_events", json!({ "run_id": 4 }), "there was no run-4 yet"),
+        ("query_events", json!({ "phone": "a" }), "there is no argument 'phone' (did you mean 'phone_id'?)"),
+        ("call_snapshot", json!({ "call_id": 7 }), "no call 7 was ever made"),
+    ] {
+        let answer = client.result(tool, arguments.clone()).await;
+        let text = answer["content"][0]["text"].as_str().unwrap();
+        assert_eq!(answer["isError"], true, "{tool} {arguments}: {text}");
+        assert!(text.contains(words), "{tool} {arguments}: {text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_memory_let_go_is_said_to_be_gone() {
+    let world = World::with_journal_of(4);
+    let mut client = world.client(PhoneTools::Auto, "2025-11-25").await;
+    for phone in ["a", "b", "c"] {
+        client.add_phone(phone).await;
+    }
+    for tool in ["query_events", "wait_for_event"] {
+        let answer = client.result(tool, json!({ "events": ["phone.*"], "after": 0 })).await;
+        let text = answer["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains("are no longer kept: give after"), "{tool}: {text}");
+    }
+    let answer = client.result("query_events", json!({})).await;
+    let text = answer["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("are no longer kept"), "{text}");
+}

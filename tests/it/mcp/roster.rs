@@ -12,6 +12,30 @@ const LEGACY: &str = "2025-06-18";
 const REGISTRATION: [&str; 4] = ["is_registered", "status_code", "reason", "expires"];
 
 #[tokio::test(start_paused = true)]
+async fn arguments_that_a_tool_does_not_have_are_told_back() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    let given = json!({ "phone_id": "a", "domain": "h", "username": "u", "password": "p", "expires": 20 });
+    let added = client.call("add_phone", given).await;
+    assert_eq!((&added["status"], &added["ignored"]), (&json!("ok"), &json!(["expires"])));
+    assert!(
+        added["hint"].as_str().unwrap().starts_with("there is no argument 'expires'; known are: phone_id,")
+    );
+    let digits = json!({ "phone_id": "a", "call_id": 0, "digits": "1", "method": "info" });
+    assert_eq!(client.call("send_dtmf", digits).await["ignored"], json!(["method"]));
+    let missing = client.result("a_make_call", json!({ "dest": "sip:x@h" })).await;
+    let text = missing["content"][0]["text"].as_str().unwrap();
+    assert!(
+        text.ends_with(
+            "there is no argument 'dest' (did you mean 'dest_uri'?); known are: dest_uri, headers"
+        ),
+        "{text}"
+    );
+    let fine = client.call("get_phone", json!({ "phone_id": "a" })).await;
+    assert_eq!((fine.get("ignored"), fine.get("hint")), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn add_phone_registers_and_answers_with_the_published_keys() {
     let world = World::new();
     let mut client = world.client(PhoneTools::Auto, LEGACY).await;

@@ -6,11 +6,11 @@ use offhook::{
     event::{CallEvent, Cause, Ending, RunEvent, Subject, Verdict},
     id::{CallId, RunId},
     journal::Journal,
-    mcp::{NotStarted, PhoneTools, Runs, Validation},
+    mcp::{Document, NotStarted, PhoneTools, Runs, Validation},
     suite::Attempt,
     view::Views,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::support::{World, keys};
@@ -19,22 +19,24 @@ use super::support::{World, keys};
 struct Script(Journal);
 
 impl Runs for Script {
-    fn validate(&self, document: &Map<String, Value>) -> Validation {
+    fn validate(&self, document: &Document) -> Validation {
+        let Document::Object(document) = document else { panic!("not an object") };
         let scenario_name =
             document.get("name").and_then(Value::as_str).unwrap_or("<parse-failed>").to_owned();
         let issue = json!({ "kind": "parse", "msg": "a scenario needs a name" });
         let issues = if document.contains_key("name") { Vec::new() } else { vec![issue] };
-        Validation { scenario_name, issues, warnings: Vec::new() }
+        Validation { scenario_name, issues, warnings: Vec::new(), left_out: 0 }
     }
 
     fn start(
         &self,
-        document: Map<String, Value>,
+        document: Document,
         timeout: Option<Duration>,
         _: Cause,
     ) -> Pin<Box<dyn Future<Output = Result<Attempt, NotStarted>> + Send + '_>> {
         Box::pin(async move {
             let validation = self.validate(&document);
+            let Document::Object(document) = document else { panic!("not an object") };
             if !validation.issues.is_empty() {
                 return Err(NotStarted::Mistakes(validation));
             }

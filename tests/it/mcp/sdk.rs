@@ -77,7 +77,7 @@ fn request(tool: &str, arguments: Value) -> CallToolRequestParams {
 #[tokio::test(start_paused = true)]
 async fn every_tool_answers_the_sdk_client_in_both_lifecycles() {
     for (lifecycle, listed) in [
-        (ClientLifecycleMode::Initialize, 12 + 4),
+        (ClientLifecycleMode::Initialize, 12 + 4 + 22),
         (
             ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
             12 + 4 + 22,

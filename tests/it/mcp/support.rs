@@ -397,6 +397,10 @@ pub(crate) struct World {
     runs: Arc<dyn Runs>,
 }
 
+fn wall() -> Wall {
+    Wall::starting_at("2026-01-02T03:04:05.678Z".parse().unwrap())
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         Self::with_runs(|_| Arc::new(NoRuns))
@@ -408,8 +412,16 @@ impl World {
 
     /// Makes a world with a scenario engine that works through its exchange.
     pub(crate) fn with_engine(runs: impl FnOnce(&Arc<Exchange>) -> Arc<dyn Runs>) -> Self {
-        let wall = Wall::starting_at("2026-01-02T03:04:05.678Z".parse().unwrap());
-        let exchange = Exchange::new(&Journal::in_memory(wall));
+        Self::over(&Journal::in_memory(wall()), runs)
+    }
+
+    /// Makes a world whose journal keeps so many events.
+    pub(crate) fn with_journal_of(capacity: usize) -> Self {
+        Self::over(&Journal::in_memory_with_capacity(wall(), capacity), |_| Arc::new(NoRuns))
+    }
+
+    fn over(journal: &Journal, runs: impl FnOnce(&Arc<Exchange>) -> Arc<dyn Runs>) -> Self {
+        let exchange = Exchange::new(journal);
         let runs = runs(&exchange);
         let recordings = tempfile::tempdir().unwrap();
         Self { exchange, recordings, host_root: None, closing: CancellationToken::new(), runs }

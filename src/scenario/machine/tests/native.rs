@@ -356,7 +356,8 @@ fn too_few_accounts_and_missing_phones_block_the_run() {
         World::run(three).verdict(),
         "blocked: phone 'c' needs an account, and the PBX profile has only 2"
     );
-    let mut world = World::given("phones: [zed]\nsteps: [{expect: call.incoming}]\n", setup());
+    let missing = "phones: [zed]\nsteps: [{expect: call.incoming}]\n";
+    let mut world = World::given(missing, crate::scenario::machine::Setup { profile: None, ..setup() });
     world.start();
     assert_eq!(world.verdict(), "blocked: phone 'zed' does not exist");
 }

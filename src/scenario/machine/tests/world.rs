@@ -53,7 +53,6 @@ pub(super) fn setup() -> Setup {
             ..PbxProfile::default()
         }),
         phones: Vec::new(),
-        create_listed: false,
         lease_wait: Duration::from_secs(30),
     }
 }

@@ -1,0 +1,61 @@
+//! Whether what a filter names is there at all: what never was cannot be waited for, and what is no longer kept is not "nothing".
+
+use crate::{
+    command::Code,
+    id::{CallId, PhoneId, RunId, Seq},
+    mcp::{compat::words, result::Refusal, services::Services},
+};
+
+/// What a search or a wait names.
+#[derive(Default)]
+pub(super) struct Named<'a> {
+    pub(super) phone: Option<&'a PhoneId>,
+    pub(super) call: Option<CallId>,
+    pub(super) run: Option<RunId>,
+    /// Position to start after.
+    pub(super) after: Option<u64>,
+}
+
+impl Named<'_> {
+    /// Refuses a phone, call or run that never was, and a position that is not reached yet or not kept any more.
+    pub(super) fn check(&self, services: &Services) -> Result<(), Refusal> {
+        if let Some(phone) = self.phone.filter(|phone| services.views.phone_ever(phone).is_none()) {
+            let sentence = words::unknown_phone_filter(phone.as_str(), &services.phone_ids());
+            return Err(Refusal::new(Code::NotFound, sentence).or_try(&["list_phones"]));
+        }
+        if let Some(call) = self.call.filter(|call| services.views.call(*call).is_none()) {
+            return Err(no_call(call, services));
+        }
+        if let Some(run) = self.run.filter(|run| services.views.run(*run).is_none()) {
+            let sentence = match run.0 < services.views.next_run_id().0 {
+                true => format!("{run} is no longer kept"),
+                false => format!("there was no {run} yet"),
+            };
+            return Err(Refusal::new(Code::NotFound, sentence).or_try(&["query_events"]));
+        }
+        self.check_position(services)
+    }
+
+    fn check_position(&self, services: &Services) -> Result<(), Refusal> {
+        let Some(after) = self.after else { return Ok(()) };
+        let (head, kept_after) = (services.journal.head(), services.journal.kept_after());
+        if after > head.0 {
+            let sentence = format!("after {after}: the journal is only at {head}");
+            return Err(Refusal::new(Code::InvalidArgument, sentence));
+        }
+        if Seq(after) < kept_after {
+            let sentence = format!("events up to {kept_after} are no longer kept: give after {kept_after}");
+            return Err(Refusal::new(Code::NotFound, sentence));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a call that is not known: it never was, or it has been let go.
+pub(super) fn no_call(call: CallId, services: &Services) -> Refusal {
+    let sentence = match call < services.views.next_call_id() {
+        true => format!("call {} is no longer kept", call.0),
+        false => format!("no call {} was ever made or received", call.0),
+    };
+    Refusal::new(Code::NotFound, sentence).or_try(&["list_phones", "query_events"])
+}
