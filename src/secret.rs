@@ -34,13 +34,24 @@ impl<T> fmt::Display for Secret<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        T::deserialize(from).map(Self)
+        // What the type says against it may quote it.
+        let unfit = |_| serde::de::Error::custom("not of the type of a secret, whose value is not shown");
+        T::deserialize(from).map(Self).map_err(unfit)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_never_quotes_a_secret() {
+        for wrong in ["12345678", "[\"hunter2\"]", "{\"hunter2\": 1}"] {
+            let error = serde_json::from_str::<Secret<String>>(wrong).unwrap_err().to_string();
+            assert!(!error.contains("hunter2") && !error.contains("1234"), "{error}");
+        }
+        assert_eq!(serde_json::from_str::<Secret<String>>("\"x\"").unwrap(), Secret::new("x".to_owned()));
+    }
 
     #[test]
     fn a_secret_prints_as_stars() {

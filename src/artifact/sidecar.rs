@@ -1,7 +1,7 @@
 //! What is known of a recording, in a file next to it.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -59,7 +59,7 @@ impl Sidecar {
         let beside = path.with_extension("json.tmp");
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
-        let mut file = File::create(&beside)?;
+        let mut file = crate::private::create_file(&beside)?;
         file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&beside, &path)

@@ -1,13 +1,16 @@
 //! Sounds as commands name them, turned into sources for a media session.
 
-use std::{fs::File, io::Read, path::Path, sync::Arc};
+use std::{io::ErrorKind, path::Path, sync::Arc};
 
 use offhook_media::{
     audio::{SAMPLE_RATE, Tone, ToneGenerator, read_wav},
     session::Source,
 };
 
-use crate::command::{Refused, Rejection, Sound};
+use crate::{
+    command::{Refused, Rejection, Sound},
+    config::read_given,
+};
 
 /// Bytes that a file may have: more than an hour of 16-bit audio at 8 kHz, and five minutes of CD quality.
 const LARGEST: u64 = 64 << 20;
@@ -50,21 +53,10 @@ fn read(path: &Path) -> Result<Arc<[i16]>, Rejection> {
     let unplayable = |why: &dyn std::fmt::Display| {
         Rejection::from(Refused::FileNotPlayed { path: shown(), why: why.to_string() })
     };
-    let known = std::fs::metadata(path).map_err(unreadable)?;
-    // A pipe would be waited for, and a device has no end.
-    if !known.is_file() {
-        return Err(unplayable(&"it is no file"));
-    }
-    let too_large = || unplayable(&format_args!("it has more than {} MiB: cut it shorter", LARGEST >> 20));
-    if known.len() > LARGEST {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    // One byte more than may be: the file may grow while it is read.
-    File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(too_large());
-    }
+    let bytes = read_given(path, LARGEST).map_err(|error| {
+        let unfit = matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::FileTooLarge);
+        if unfit { unplayable(&error) } else { unreadable(error) }
+    })?;
     read_wav(&bytes).map_err(|error| unplayable(&error))
 }
 
@@ -82,7 +74,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let huge = folder.path().join("huge.wav");
         // A file with a hole: it takes no place on the disk.
-        File::create(&huge).unwrap().set_len(1 << 40).unwrap();
+        std::fs::File::create(&huge).unwrap().set_len(1 << 40).unwrap();
         for path in [&huge, folder.path(), Path::new("/dev/zero")] {
             let rejection = refused(path);
             assert_eq!(rejection.code, Code::InvalidArgument, "{}", path.display());

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::config::{LARGEST_TEXT, read_given};
 use crate::scenario::{self, Diagnostic, Known, Level, Reading, Scenario};
 
 /// A scenario file after checking.
@@ -57,7 +58,7 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 
 /// Reads and checks one file.
 pub(super) fn check(path: &Path, known: &Known) -> io::Result<Checked> {
-    let bytes = std::fs::read(path).map_err(|error| named(path, &error))?;
+    let bytes = read_given(path, LARGEST_TEXT).map_err(|error| named(path, &error))?;
     // A byte that is not UTF-8 becomes a mark that the checker then finds, with its place.
     let text = String::from_utf8_lossy(&bytes);
     let name = path.display().to_string();

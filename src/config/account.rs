@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::yaml;
+use super::{read_given_text, yaml};
 use crate::{event::Transport, secret::Secret};
 
 /// One account on a PBX.
@@ -122,7 +122,7 @@ impl PbxProfile {
     /// # Errors
     /// [`PbxProfileError`] names file, place and cause.
     pub fn load(path: &Path) -> Result<Self, PbxProfileError> {
-        let text = std::fs::read_to_string(path)
+        let text = read_given_text(path)
             .map_err(|source| PbxProfileError::Unreadable { path: path.to_owned(), source })?;
         Self::parse(&text, path, &|name| std::env::var(name).ok())
     }
@@ -188,7 +188,7 @@ fn expand(
 
 fn from_file(file: &Path, index: usize, path: &Path) -> Result<Secret<String>, PbxProfileError> {
     let file = path.parent().unwrap_or(Path::new("")).join(file);
-    match std::fs::read_to_string(&file) {
+    match read_given_text(&file) {
         // Editors end files with a line end that is not part of the password.
         Ok(text) => Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
         Err(source) => Err(PbxProfileError::NoPasswordFile { path: path.to_owned(), index, file, source }),

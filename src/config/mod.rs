@@ -4,18 +4,20 @@
 
 mod account;
 mod credentials;
+mod given;
 mod limits;
 mod pool;
 mod profile;
 
 pub use account::{Account, PbxProfile, PbxProfileError};
 pub use credentials::{Credentials, CredentialsError};
+pub(crate) use given::{LARGEST_TEXT, read_given, read_given_text};
 pub use limits::Limits;
 pub use pool::{Holding, Lease, Occupant, Pool, Ticket, Wish};
 pub use profile::{EntryError, PhonesProfile, ProfileError, UnsupportedTransport, transport};
 
 /// Reads YAML without ever putting lines of the file into an error: the next line may hold a password.
-fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_yaml::Error> {
+pub(crate) fn yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_yaml::Error> {
     serde_yaml::from_str_with_options(text, serde_yaml::options! { with_snippet: false })
 }
 

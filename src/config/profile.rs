@@ -5,8 +5,7 @@
 
 use std::{
     collections::HashSet,
-    fs::File,
-    io::{self, Read},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_yaml::Spanned;
 
-use super::yaml;
+use super::{LARGEST_TEXT, read_given_text, yaml};
 use crate::{
     command::AddPhone,
     event::{PhoneSpec, Transport},
@@ -38,8 +37,8 @@ const ALLOWED: &[&str] = &[
     "recording_enabled",
     "capture_enabled",
 ];
-/// Bytes that a file may have; tens of thousands of phones fit.
-const LARGEST: u64 = 8 << 20;
+
+/// Keys that each phone must have.
 const REQUIRED: &[&str] = &["phone_id", "domain", "username", "password"];
 /// Accepted and ignored, because older files have it.
 const DEPRECATED: &str = "recordings_dir";
@@ -80,7 +79,7 @@ pub enum ProfileError {
         source: io::Error,
     },
     /// It is no list of phones that anybody wrote.
-    #[error("{}: more than {} MiB", path.display(), LARGEST >> 20)]
+    #[error("{}: more than {} MiB", path.display(), LARGEST_TEXT >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -213,11 +212,11 @@ impl PhonesProfile {
     /// # Errors
     /// [`ProfileError`] when nothing of the file can be used.
     pub fn load(path: &Path) -> Result<Self, ProfileError> {
-        let mut text = String::new();
-        let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
-        match read {
-            Ok(size) if size as u64 > LARGEST => Err(ProfileError::TooLarge { path: path.to_owned() }),
-            Ok(_) => Self::parse(&text, path),
+        match read_given_text(path) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Err(ProfileError::TooLarge { path: path.to_owned() })
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(ProfileError::NotFound { path: path.to_owned() })
             }

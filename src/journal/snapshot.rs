@@ -75,7 +75,7 @@ impl Snapshot {
         label.push(b'\n');
         let (path, new) =
             (path(folder, self.name), folder.join(format!("journal.{}.{}", self.name, std::process::id())));
-        let mut file = fs::File::create(&new)?;
+        let mut file = crate::private::create_file(&new)?;
         file.write_all(&label)?;
         file.write_all(&self.data)?;
         file.sync_all()?;

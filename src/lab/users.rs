@@ -9,7 +9,10 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::secret::Secret;
+use crate::{
+    config::{read_given_text, yaml},
+    secret::Secret,
+};
 
 /// First number of generated users.
 const FIRST: usize = 6001;
@@ -129,9 +132,9 @@ fn generated(count: usize, passwords: Passwords) -> Vec<User> {
 }
 
 fn read(path: &Path) -> Result<Vec<User>, UsersError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| UsersError::Unreadable { path: path.to_owned(), source })?;
-    let accounts: Accounts = serde_yaml::from_str(&text)
+    let text =
+        read_given_text(path).map_err(|source| UsersError::Unreadable { path: path.to_owned(), source })?;
+    let accounts: Accounts = yaml(&text)
         .map_err(|error| UsersError::Malformed { path: path.to_owned(), message: error.to_string() })?;
     Ok(accounts.accounts)
 }

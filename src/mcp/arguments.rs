@@ -10,7 +10,10 @@ use rmcp::model::JsonObject;
 use serde_json::{Map, Value, json};
 
 use super::{compat::words, runs::Document};
-use crate::id::{CallId, PhoneId, RunId};
+use crate::{
+    id::{CallId, PhoneId, RunId},
+    secret::Secret,
+};
 
 /// How optional parameters are written in a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +175,21 @@ impl Argument for String {
 
     fn coerce(value: Value) -> Result<Self, String> {
         if let Value::String(text) = value { Ok(text) } else { Err(mismatch("a valid string", &value)) }
+    }
+}
+
+impl Argument for Secret<String> {
+    fn schema() -> Value {
+        String::schema()
+    }
+
+    fn coerce(value: Value) -> Result<Self, String> {
+        match value {
+            Value::String(text) => Ok(Self::new(text)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                Err("Input should be a valid string; what was given is not shown".to_owned())
+            }
+        }
     }
 }
 

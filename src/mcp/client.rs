@@ -116,9 +116,14 @@ impl Client {
         }
     }
 
+    /// Ends what the client's tools are doing, its runs among it.
+    pub(super) fn stop_work(&self) {
+        self.services.closing.cancel();
+    }
+
     /// Ends what the client made, within a bounded time; what others made goes on.
     pub(super) async fn leave(&self) {
-        self.services.closing.cancel();
+        self.stop_work();
         let mine: Vec<PhoneId> = {
             let makers = self.clients.makers();
             let mine = |(phone, maker): (&PhoneId, &Maker)| {

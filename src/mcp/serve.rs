@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{McpServer, server::Connection, transport::LineTransport};
+use super::{McpServer, client::Client, server::Connection, transport::LineTransport};
 
 /// How long calls that are under way may take to finish once the input has ended.
 const DRAIN: Duration = Duration::from_millis(2000);
@@ -19,13 +19,17 @@ const DRAIN: Duration = Duration::from_millis(2000);
 pub struct ServeError(#[source] Box<ServerInitializeError>);
 
 impl McpServer {
-    /// Serves the client at standard input and output, as [`McpServer::serve`] does.
+    /// Serves the client at standard input and output, as [`McpServer::serve`] does, but for its phones: they end with the
+    /// process, which ends with this client, and a journal on disk brings them back.
     ///
     /// # Errors
     /// When the handshake is refused.
     pub async fn serve_stdio(self) -> Result<(), ServeError> {
         let (input, output) = stdio_pipes();
-        self.serve(input, output).await
+        let client = self.enter();
+        let served = self.attend(&client, input, output).await;
+        client.stop_work();
+        served
     }
 
     /// Serves one client until its input ends or the services' `closing` token is canceled; then its runs are canceled
@@ -39,10 +43,21 @@ impl McpServer {
         output: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Result<(), ServeError> {
         let client = self.enter();
+        let served = self.attend(&client, input, output).await;
+        client.leave().await;
+        served
+    }
+
+    async fn attend(
+        self,
+        client: &Arc<Client>,
+        input: impl AsyncRead + Send + Unpin + 'static,
+        output: impl AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<(), ServeError> {
         let gone = client.services.closing.clone();
-        let connection = Connection::new(self, Arc::clone(&client));
+        let connection = Connection::new(self, Arc::clone(client));
         let transport = LineTransport::new(input, output, gone.clone());
-        let served = match connection.clone().serve_with_ct(transport, Default::default()).await {
+        match connection.clone().serve_with_ct(transport, Default::default()).await {
             Ok(running) => {
                 let peer = running.peer().clone();
                 let waiting = running.waiting();
@@ -56,8 +71,6 @@ impl McpServer {
             }
             Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
             Err(error) => Err(ServeError(Box::new(error))),
-        };
-        client.leave().await;
-        served
+        }
     }
 }

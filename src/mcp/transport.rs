@@ -22,7 +22,7 @@ use rmcp::{
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
-    sync::mpsc,
+    sync::mpsc::{self, error::TrySendError},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -94,8 +94,13 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
     async fn refuse(&mut self, id: Value, code: i32, message: &str) {
         let answer = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
         if let Some(outgoing) = &self.outgoing {
-            // Nobody reads any more: the end of the input will follow.
-            drop(outgoing.send(line_of(answer.to_string().into_bytes())).await);
+            let line = line_of(answer.to_string().into_bytes());
+            tokio::select! {
+                // Nobody reads any more: the end of the input will follow.
+                sent = outgoing.send(line) => drop(sent),
+                // A client that does not read must not keep the server from ending.
+                () = out_of_patience(&self.ended) => {}
+            }
         }
     }
 
@@ -166,17 +171,25 @@ impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for LineTransport<R> {
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
         self.forget_answered(&message);
-        let outgoing = self.outgoing.clone();
+        let (outgoing, ended) = (self.outgoing.clone(), self.ended.clone());
         async move {
             let closed = || io::Error::from(io::ErrorKind::NotConnected);
             let outgoing = outgoing.ok_or_else(closed)?;
+            let send = async |line| match outgoing.try_send(line) {
+                Ok(()) => Ok(()),
+                Err(TrySendError::Closed(_)) => Err(closed()),
+                Err(TrySendError::Full(line)) => tokio::select! {
+                    sent = outgoing.send(line) => sent.map_err(|_| closed()),
+                    () = out_of_patience(&ended) => Err(closed()),
+                },
+            };
             if !is_long_list(&message) {
                 let mut line = Vec::with_capacity(room_for(&message));
                 serde_json::to_writer(&mut line, &message)?;
-                return outgoing.send(line_of(line)).await.map_err(|_| closed());
+                return send(line_of(line)).await;
             }
             let (sender, pieces) = mpsc::channel(QUEUED_PIECES);
-            outgoing.send(Outgoing::Pieces(pieces)).await.map_err(|_| closed())?;
+            send(Outgoing::Pieces(pieces)).await?;
             // It waits for the reader, and neither a runtime thread nor the next message may do that here.
             tokio::task::spawn_blocking(move || {
                 if let Err(error) = write_pieces(&message, sender) {
@@ -249,6 +262,12 @@ const METHODS_WITH_PARAMS: &[&str] = &[
     "resources/list",
     "resources/templates/list",
 ];
+
+/// Returns once the end has come and the client has had time to read what waits for it.
+async fn out_of_patience(ended: &CancellationToken) {
+    ended.cancelled().await;
+    tokio::time::sleep(LAST_LINES).await;
+}
 
 fn is_misread(request: &ClientRequest) -> bool {
     if let ClientRequest::CustomRequest(request) = request {

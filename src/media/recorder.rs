@@ -6,7 +6,6 @@
 
 use std::{
     collections::VecDeque,
-    fs::File,
     io::{self, BufWriter, Seek, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -117,9 +116,9 @@ impl Recorder {
         let file = path.to_owned();
         Self::with(writers, path, WAITING, move || {
             if let Some(folder) = file.parent() {
-                std::fs::create_dir_all(folder)?;
+                crate::private::create_folder(folder)?;
             }
-            Ok(BufWriter::new(File::create(file)?))
+            Ok(BufWriter::new(crate::private::create_file(&file)?))
         })
     }
 

@@ -4,9 +4,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    command::{Command, Execute, PhoneCommand},
+    command::{Command, Execute, NodeCommand, PhoneCommand},
     event::{Cause, PhoneSpec, Surface},
     id::Seq,
+    journal::Query,
     lab::LabOptions,
     net::Network,
     secret::Secret,
@@ -44,7 +45,7 @@ async fn add(node: &Node, name: &str) {
 
 // With a disk, time is real.
 #[tokio::test]
-async fn a_phone_of_a_node_registers_at_its_lab_and_both_are_gone_at_the_end() {
+async fn a_phone_registers_at_the_nodes_lab_leaves_with_the_node_and_comes_back_until_it_is_dropped() {
     let (network, folder) = (sim::Network::new(1), tempfile::tempdir().unwrap());
     let options = NodeOptions { lab: Some(LabOptions::default()), ..in_folder(&network, folder.path()) };
     let node = Node::start(options).await.unwrap();
@@ -58,9 +59,19 @@ async fn a_phone_of_a_node_registers_at_its_lab_and_both_are_gone_at_the_end() {
         tokio::task::yield_now().await;
     }
     assert_eq!(network.sockets(), 0);
+    let password = || std::fs::read_to_string(folder.path().join("credentials.json")).unwrap();
     let next = Node::start(in_folder(&network, folder.path())).await.unwrap();
-    assert_eq!(next.views().phones().len(), 0, "an orderly end leaves no phone to take up");
+    let names: Vec<_> = next.views().phones().iter().map(|phone| phone.id.to_string()).collect();
+    assert_eq!(names, ["a"], "an orderly end drops nobody");
+    let never = next.journal().query(&Query::of_kinds(&["phone.dropped"])).await.unwrap();
+    assert_eq!((never.len(), password().contains("secret6001")), (0, true));
+    let drop = NodeCommand::DropPhone { phone: "a".parse().unwrap(), hang_up: true };
+    next.switchboard().execute(Command::Node(drop), Cause::command(Surface::Library)).await.unwrap();
+    assert!(!password().contains("secret6001"), "a password goes with its phone");
     next.stop().await.unwrap();
+    let last = Node::start(in_folder(&network, folder.path())).await.unwrap();
+    assert_eq!(last.views().phones().len(), 0);
+    last.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -369,7 +369,10 @@ impl Shell {
 
     /// Begins the end: calls, binding, then the actor itself.
     pub(super) fn close(&mut self, hang_up: bool, cause: Cause) -> Cause {
-        self.append(PhoneEvent::Dropped {}, &cause);
+        // A phone that leaves with its process comes back with the next one.
+        if cause != Cause::Stop {
+            self.append(PhoneEvent::Dropped {}, &cause);
+        }
         match hang_up {
             true => drop(self.hang_up_all(&cause)),
             false => self.drop_calls(&cause),

@@ -103,7 +103,8 @@ impl Supervised for Phones {
     }
 
     fn dropped(&self, id: &PhoneId, cause: &Cause) {
-        if self.is_known(id) {
+        // One that leaves with its process comes back with the next.
+        if self.is_known(id) && *cause != Cause::Stop {
             self.append(id, cause.clone(), PhoneEvent::Dropped {});
         }
     }

@@ -77,6 +77,16 @@ const WITHOUT_KINDS: &str = "DROP INDEX events_of_kind;";
 /// Opens the file for writing and makes its tables when it is new.
 pub(super) fn open(file: &Path) -> Result<Connection, JournalError> {
     let failed = |source| JournalError::Sqlite { path: file.to_owned(), source };
+    // Before SQLite makes it, and the files beside it with the same rights.
+    for beside in ["", "-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(beside);
+        let path = Path::new(&name);
+        let closed = if beside.is_empty() { crate::private::open_to_append(path).map(drop) } else { Ok(()) };
+        closed
+            .and_then(|()| crate::private::close_to_others(path))
+            .map_err(|source| JournalError::Folder { path: path.to_owned(), source })?;
+    }
     let connection = Connection::open(file).map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
     // NORMAL: a commit survives `kill -9`, which is what a test tool must bear; waiting for the disk itself on every

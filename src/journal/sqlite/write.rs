@@ -1,7 +1,7 @@
 //! Appending groups of events.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{File, TryLockError},
     path::Path,
     sync::{Arc, LazyLock},
     time::Duration,
@@ -39,7 +39,7 @@ pub(in crate::journal) struct Store {
 /// Takes a folder for this process, creating it when needed; dropping the file gives it back.
 pub(in crate::journal) fn lock(folder: &Path) -> Result<File, JournalError> {
     let failed = |source| JournalError::Folder { path: folder.to_owned(), source };
-    fs::create_dir_all(folder).map_err(failed)?;
+    crate::private::create_folder(folder).map_err(failed)?;
     take(folder, "journal.lock")?.ok_or_else(|| JournalError::InUse { path: folder.to_owned() })
 }
 
@@ -50,7 +50,7 @@ pub(in crate::journal) fn lock_to_retire(folder: &Path) -> Result<Option<File>, 
 
 fn take(folder: &Path, name: &str) -> Result<Option<File>, JournalError> {
     let failed = |source| JournalError::Folder { path: folder.to_owned(), source };
-    let file = File::options().create(true).append(true).open(folder.join(name)).map_err(failed)?;
+    let file = crate::private::open_to_append(&folder.join(name)).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

@@ -77,7 +77,7 @@ arguments! {
         /// User name, also for authentication.
         username: String,
         /// Password.
-        password: String,
+        password: Secret<String>,
         /// udp or tcp.
         transport: String = "udp",
         /// Local SIP port; 0 chooses one.
@@ -124,7 +124,7 @@ async fn add_phone(services: Arc<Services>, given: AddPhoneArguments, context: C
         recording_enabled: given.recording_enabled,
         capture_enabled: given.capture_enabled,
     };
-    let add = AddPhone { phone: phone.clone(), spec, password: Secret::new(given.password) };
+    let add = AddPhone { phone: phone.clone(), spec, password: given.password };
     match add_and_settle(&services, vec![add], &context, REGISTRATION_WAIT).await.pop() {
         Some((_, Ok(view))) => {
             let mut object = rows::object([("status", "ok".into())]);
@@ -235,7 +235,7 @@ arguments! {
         /// New codecs; an empty list allows all again. Running calls get a re-INVITE.
         codecs: Option<Vec<String>>,
         /// New password, for running calls too; a registered phone registers again.
-        password: Option<String>,
+        password: Option<Secret<String>>,
         /// New realm, for running calls too; a registered phone registers again.
         realm: Option<String>,
         /// Require SRTP; a registered phone registers again.
@@ -257,7 +257,7 @@ async fn update_phone(services: Arc<Services>, given: UpdatePhoneArguments, cont
     let changes = PhoneChanges {
         auto_answer: given.auto_answer,
         codecs: given.codecs,
-        password: given.password.map(Secret::new),
+        password: given.password,
         realm: given.realm,
         srtp: given.srtp,
         recording_enabled: given.recording_enabled,
