@@ -35,5 +35,6 @@ pub use method::Method;
 pub use params::Params;
 pub use status::{StatusClass, StatusCode};
 pub use uri::{Scheme, Uri, UriError};
+pub(crate) use validate::inspect;
 pub use validate::{Rejected, validate};
 pub use wire::{HeaderField, Message};

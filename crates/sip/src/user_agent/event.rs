@@ -2,7 +2,7 @@
 
 use super::flow::{Flow, Transmit};
 use super::reason::Reason;
-use crate::message::{Message, Method, ParseError, StatusCode, Uri};
+use crate::message::{Fault, Message, Method, ParseError, StatusCode, Uri};
 use crate::registration::RegistrationEvent;
 use crate::transport::Transport;
 use crate::usage::invite::SessionEvent;
@@ -173,6 +173,8 @@ pub enum Anomaly {
         /// Why.
         reason: &'static str,
     },
+    /// A header that is wrong but is not needed; the message counts without it (§8.2.2).
+    HeaderIgnored(Fault),
     /// An ACK that matches nothing.
     StrayAck,
     /// A CANCEL that matches nothing; answered 481.
@@ -209,6 +211,7 @@ impl fmt::Display for Anomaly {
             Self::RefusedRequest { status, reason } => {
                 write!(f, "request refused with {}: {reason}", status.code())
             }
+            Self::HeaderIgnored(fault) => write!(f, "a header that is ignored: {fault}"),
             Self::StrayAck => f.write_str("an ACK that matches nothing"),
             Self::StrayCancel => f.write_str("a CANCEL that matches nothing"),
             Self::UnknownDialog => f.write_str("a request inside a dialog that does not exist"),

@@ -6,7 +6,7 @@ use super::event::{Anomaly, Event, IncomingId, SessionId};
 use super::flow::Flow;
 use super::write::Reply;
 use crate::dialog::DialogSetId;
-use crate::message::{HeaderName, Message, Method, Rejected, StatusCode, Via, validate};
+use crate::message::{HeaderName, Message, Method, Rejected, StatusCode, Via, inspect};
 use crate::transaction::{ClientKey, ServerKey};
 use std::time::Instant;
 
@@ -27,12 +27,18 @@ impl UserAgent {
     }
 
     fn receive_response(&mut self, now: Instant, flow: Flow, message: &Message) {
-        let (Some(key), Ok(())) = (ClientKey::of(message), validate(message)) else {
+        let (Some(key), Ok(fault)) = (ClientKey::of(message), inspect(message)) else {
             self.anomaly(Anomaly::UnusableResponse, flow, message.bytes());
             return;
         };
         match self.transactions.receive_response(now, &key, message) {
-            Some(effect) => self.client_effect(now, effect, Some(message)),
+            Some(effect) => {
+                // A repeat that is absorbed tells nothing new.
+                if let Some(fault) = fault.filter(|_| effect.notice.is_some()) {
+                    self.anomaly(Anomaly::HeaderIgnored(fault.what), flow, message.bytes());
+                }
+                self.client_effect(now, effect, Some(message));
+            }
             None => self.anomaly(Anomaly::StrayResponse, flow, message.bytes()),
         }
     }
@@ -66,8 +72,13 @@ impl UserAgent {
             self.anomaly(Anomaly::TooManyRequests, flow, message.bytes());
             return;
         }
-        match validate(message) {
-            Ok(()) => self.receive_usable(now, flow, message, via, key),
+        match inspect(message) {
+            Ok(fault) => {
+                if let Some(fault) = fault {
+                    self.anomaly(Anomaly::HeaderIgnored(fault.what), flow, message.bytes());
+                }
+                self.receive_usable(now, flow, message, via, key);
+            }
             Err(Rejected::Answer { status, reason }) => {
                 self.anomaly(Anomaly::RefusedRequest { status, reason }, flow, message.bytes());
                 let id = self.open_server(now, key, message, via, flow);

@@ -13,6 +13,7 @@ mod cast;
 mod corpus;
 mod digest;
 mod exercise;
+mod faulty;
 mod flows;
 mod framing;
 mod headers;
