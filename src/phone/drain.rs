@@ -130,10 +130,10 @@ impl Shell {
                 self.message_received(message, cause);
                 StatusCode::OK
             }
-            // A NOTIFY nobody subscribed to, such as a message-waiting hint: taking it is harmless.
-            Method::Notify => StatusCode::OK,
-            Method::Subscribe => StatusCode::BAD_EVENT,
-            Method::Invite
+            // The engine raises nothing else.
+            Method::Notify
+            | Method::Subscribe
+            | Method::Invite
             | Method::Ack
             | Method::Bye
             | Method::Cancel

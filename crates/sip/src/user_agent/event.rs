@@ -190,6 +190,10 @@ pub enum Anomaly {
     },
     /// The same request came by a second path (§8.2.2.2); answered 482.
     MergedRequest,
+    /// A NOTIFY about a subscription that nobody made, or that is over; answered 481.
+    NoSubscription,
+    /// A body in an ACK, BYE or CANCEL that is not understood; the request counts without it.
+    BodyIgnored,
     /// A BYE for a dialog that is not confirmed yet, which a callee must not send (§15).
     ByeInEarlyDialog,
     /// A failure response to an INVITE was never acknowledged (timer H).
@@ -217,6 +221,10 @@ impl fmt::Display for Anomaly {
             Self::UnknownDialog => f.write_str("a request inside a dialog that does not exist"),
             Self::CSeqOutOfOrder { last, got } => write!(f, "CSeq {got} is not above {last}"),
             Self::MergedRequest => f.write_str("the same request came by a second path"),
+            Self::NoSubscription => f.write_str("a NOTIFY about a subscription that is not there"),
+            Self::BodyIgnored => {
+                f.write_str("a body that is not understood, in a request that counts without it")
+            }
             Self::ByeInEarlyDialog => f.write_str("a BYE for a dialog that is not confirmed"),
             Self::AckMissing => f.write_str("a failure response was never acknowledged"),
             Self::Unanswered => f.write_str("a request of the other side was never answered by us"),

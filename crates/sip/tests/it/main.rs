@@ -29,4 +29,5 @@ mod solo;
 mod subscriptions;
 mod sweep;
 mod torture;
+mod understanding;
 mod uris;

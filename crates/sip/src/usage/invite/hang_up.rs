@@ -180,6 +180,7 @@ impl UserAgent {
         flow: Flow,
         bye: &Message,
     ) {
+        self.note_ignored_body(flow, bye);
         self.answer(now, server, StatusCode::OK, None, Reply::default());
         let remote_tag = bye.from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
         if self.dialog_of(id).is_none() {

@@ -104,14 +104,10 @@ impl UserAgent {
         message: &Message,
     ) {
         let method = message.method();
-        if method == Method::Bye {
-            self.receive_bye(now, id, server, flow, message);
-            return;
-        }
-        if self.refuse_extensions(now, server, message) {
-            return;
-        }
         let allowed = self.config.allow.contains(&method);
+        if allowed && self.refuse_unknown(now, server, flow, message) {
+            return;
+        }
         let (request, message_copy) = (IncomingId(server), message.clone());
         let event = match method {
             Method::Invite => {
@@ -119,7 +115,6 @@ impl UserAgent {
                 return;
             }
             Method::Refer if allowed => SessionEvent::Refer { request, message: message_copy },
-            Method::Notify if allowed => SessionEvent::Notify { request, message: message_copy },
             Method::Info if allowed => SessionEvent::Info { request, message: message_copy },
             Method::Message if allowed => SessionEvent::Message { request, message: message_copy },
             Method::Refer
