@@ -51,7 +51,7 @@ impl UserAgent {
         };
         let method = message.method();
         let key = ServerKey::of(message, &via, &method);
-        if let Some(id) = self.transactions.server_of(&key) {
+        if let Some(id) = self.transactions.repeated_by(&key, message) {
             let accepted = self.transactions.server(id).is_some_and(|server| !server.is_open());
             let effect = self.transactions.receive_repeat(now, id, &method);
             self.server_effect(effect);

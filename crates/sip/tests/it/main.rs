@@ -11,6 +11,7 @@ mod answering;
 mod calling;
 mod cast;
 mod corpus;
+mod dialogs;
 mod digest;
 mod exercise;
 mod faulty;

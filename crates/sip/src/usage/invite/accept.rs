@@ -146,10 +146,11 @@ impl UserAgent {
         };
         let flow = transaction.flow;
         let interval = self.config.timers.t1;
-        let answer = Answer { server, cseq: cseq.number, flow, message, interval };
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.answer = Some(answer);
-        }
+        let offers = transaction.request.sdp().is_none();
+        let answer = Answer { server, cseq: cseq.number, flow, message, interval, offers };
+        let before = self.sessions.get_mut(&id).and_then(|session| session.answer.replace(answer));
+        // The peer has sent a re-INVITE since, so that it has the 2xx before.
+        self.answer_arrived(now, before);
         self.arm(now, Deadline::Invite(id, InviteTimer::RepeatAnswer), interval);
         self.arm(now, Deadline::Invite(id, InviteTimer::AckMissing), self.config.timers.h);
     }
@@ -211,11 +212,12 @@ impl UserAgent {
                 return self.dialog_of(id).is_some_and(|dialog| dialog.remote_cseq >= Some(cseq.number));
             }
         }
-        session.answer = None;
+        let answered = session.answer.take();
         if session.state == SessionState::Answered {
             session.state = SessionState::Established;
         }
         let hang_up = session.bye_after_ack.take();
+        self.answer_arrived(now, answered);
         self.deadlines.stop(Deadline::Invite(id, InviteTimer::RepeatAnswer));
         self.deadlines.stop(Deadline::Invite(id, InviteTimer::AckMissing));
         self.session_event(id, SessionEvent::Acknowledged { sdp: ack.sdp().map(<[u8]>::to_vec) });
@@ -223,6 +225,14 @@ impl UserAgent {
             self.send_bye(now, id, headers, (Party::Local, EndCause::Bye));
         }
         true
+    }
+
+    /// Tells the transaction of a 2xx of ours that it has arrived.
+    fn answer_arrived(&mut self, now: Instant, answer: Option<Answer>) {
+        if let Some(answer) = answer {
+            let effect = self.transactions.acknowledged(now, answer.server);
+            self.server_effect(effect);
+        }
     }
 
     /// Takes the CANCEL of a pending INVITE or re-INVITE (§9.2).

@@ -192,7 +192,7 @@ pub enum EndCause {
     TransportFailed,
     /// Our 2xx was never acknowledged; a BYE was sent.
     AckMissing,
-    /// The peer no longer knows the dialog (481) or timed out (408) on a re-INVITE.
+    /// The peer no longer knows the dialog (481), or said 408 to a request in it; a BYE was sent (§12.2.1.2).
     DialogGone(StatusCode),
     /// The INVITE could not be sent at all.
     Unsent(RequestFailure),

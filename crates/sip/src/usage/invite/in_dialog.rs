@@ -1,9 +1,10 @@
 //! Other requests inside the dialog of a session: NOTIFY, INFO, MESSAGE both ways, and the re-INVITE of the peer.
 //! RFC 3261 §12.2, §14.2, RFC 6086, RFC 3428.
 
-use super::{SessionError, SessionEvent, SessionState};
+use super::{EndCause, Party, SessionError, SessionEvent, SessionState};
 use crate::dialog::DialogSet;
 use crate::message::{HeaderName, Message, Method, StatusCode};
+use crate::transaction::TimerName;
 use crate::user_agent::{
     Body, Flow, IncomingId, NamedHeaders, Outgoing, Reply, RequestFailure, RequestId, SessionId, User,
     UserAgent,
@@ -83,14 +84,32 @@ impl UserAgent {
 
     pub(crate) fn in_dialog_outcome(
         &mut self,
-        id: SessionId,
-        request: RequestId,
+        now: Instant,
+        (id, request): (SessionId, RequestId),
+        outgoing: u64,
         outcome: Result<&Message, RequestFailure>,
     ) {
+        let method = self.outgoing.get(&outgoing).map(|outgoing| outgoing.draft.method.clone());
         self.refer_outcome(id, request, outcome);
         // Ended is the last event of a session, so what comes later is nobody's news any more.
         if self.sessions.get(&id).is_some_and(|session| session.state != SessionState::Ended) {
             self.session_event(id, SessionEvent::RequestDone { request, outcome: outcome.cloned() });
+        }
+        // What a NOTIFY or SUBSCRIBE finds gone is a subscription, and the session goes on (RFC 5057 §5.1).
+        if matches!(method, Some(Method::Notify | Method::Subscribe)) {
+            return;
+        }
+        match outcome {
+            Ok(response) => {
+                let gone = [StatusCode::CALL_DOES_NOT_EXIST, StatusCode::REQUEST_TIMEOUT];
+                if let Some(status) = response.status().filter(|status| gone.contains(status)) {
+                    self.lose_dialog(now, id, EndCause::DialogGone(status), Party::Remote);
+                }
+            }
+            Err(RequestFailure::Timeout) => {
+                self.lose_dialog(now, id, EndCause::Timeout(TimerName::F), Party::Local);
+            }
+            Err(RequestFailure::Transport | RequestFailure::Unresolved | RequestFailure::NoDestination) => {}
         }
     }
 
@@ -152,8 +171,13 @@ impl UserAgent {
             return;
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let busy = session.reinvite.is_some() || session.answer.is_some() || session.owed_ack.is_some();
-        if busy || session.state != SessionState::Established {
+        // RFC 5407 §3.1.4: an ACK that only confirms what was agreed may be late or lost, and nobody waits for it here.
+        let unanswered = session.answer.as_ref().is_some_and(|answer| answer.offers);
+        let busy = unanswered
+            || session.reinvite.is_some()
+            || session.owed_ack.is_some()
+            || session.bye_after_ack.is_some();
+        if busy || !matches!(session.state, SessionState::Established | SessionState::Answered) {
             let status =
                 if session.is_over() { StatusCode::REQUEST_TERMINATED } else { StatusCode::REQUEST_PENDING };
             self.answer(now, server, status, None, Reply { to_tag, ..Reply::default() });

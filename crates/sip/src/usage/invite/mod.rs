@@ -18,7 +18,7 @@ pub use error::SessionError;
 pub use event::{EndCause, Party, ReplacedDialog, SessionEvent, Surplus};
 pub use hang_up::Ending;
 pub use place::Invite;
-pub(crate) use state::{Ack, Answer, Cancel, Session};
+pub(crate) use state::{Answer, Answered, Cancel, Session};
 pub use state::{Direction, SessionState, SessionView};
 pub use timer::InviteTimer;
 
