@@ -351,7 +351,8 @@ const fn describe(end: SessionEnd) -> (EndCause, &'static str) {
         SessionEnd::Timeout(_) => (EndCause::TimedOut, "nobody answered in time"),
         SessionEnd::TransportFailed => (EndCause::TransportFailed, "the transport failed"),
         SessionEnd::AckMissing => (EndCause::TimedOut, "our answer was never acknowledged"),
-        SessionEnd::DialogGone(_) => (EndCause::Normal, "the other side no longer knows the call"),
+        SessionEnd::Expired => (EndCause::TimedOut, "nobody answered before the INVITE expired"),
+        SessionEnd::DialogGone(_) => (EndCause::DialogLost, "the other side no longer knows the call"),
         SessionEnd::Unsent(_) => (EndCause::TransportFailed, "the call could not be sent"),
     }
 }

@@ -8,7 +8,7 @@ use crate::transport::Transport;
 use crate::usage::invite::SessionEvent;
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
@@ -202,6 +202,15 @@ pub enum Anomaly {
     Unanswered,
     /// A response of ours could not be delivered.
     ResponseUndelivered,
+    /// The registrar said 2xx and lists bindings, or none, without ours (§10.2.4).
+    BindingNotListed,
+    /// The registrar granted a lifetime that is not believed.
+    LifetimeTooLong {
+        /// What it granted.
+        granted: Duration,
+        /// What counts instead.
+        believed: Duration,
+    },
     /// There are too many requests of the last 32 s; this one was dropped.
     TooManyRequests,
 }
@@ -229,6 +238,11 @@ impl fmt::Display for Anomaly {
             Self::AckMissing => f.write_str("a failure response was never acknowledged"),
             Self::Unanswered => f.write_str("a request of the other side was never answered by us"),
             Self::ResponseUndelivered => f.write_str("a response of ours could not be delivered"),
+            Self::BindingNotListed => f.write_str("a 2xx to REGISTER that does not list our contact"),
+            Self::LifetimeTooLong { granted, believed } => {
+                let (granted, believed) = (granted.as_secs(), believed.as_secs());
+                write!(f, "a binding for {granted} s, which counts as one for {believed} s")
+            }
             Self::TooManyRequests => f.write_str("a request too many within 32 s, which was dropped"),
         }
     }

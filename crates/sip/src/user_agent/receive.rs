@@ -189,7 +189,7 @@ impl UserAgent {
             return;
         }
         if method == Method::Invite && session.is_none() {
-            self.receive_invite(id, flow, message);
+            self.receive_invite(now, id, flow, message);
         } else if method == Method::Notify {
             let status = StatusCode::CALL_DOES_NOT_EXIST;
             self.refuse(now, id, flow, message, Anomaly::NoSubscription, status);

@@ -486,3 +486,40 @@ fn a_client_without_the_cookie_is_matched_by_everything_else() {
     assert_eq!(solo.take_lines(), Vec::<String>::new());
     solo.settle();
 }
+
+#[test]
+fn an_invite_that_rings_longer_than_its_expires_gets_487() {
+    let mut solo = Solo::new();
+    let invite = fresh(&Method::Invite, "brief").header(HeaderName::Expires, 2).body("application/sdp", SDP);
+    solo.receive(&invite.build());
+    let id = solo.agent.session_ids()[0];
+    respond(&mut solo, id, StatusCode::RINGING).unwrap();
+    solo.wait(Duration::from_millis(1_900));
+    assert_eq!(solo.take_lines(), ["180 INVITE"]);
+    solo.wait(Duration::from_millis(200));
+    assert_eq!(solo.take_lines(), ["487 INVITE"]);
+    let events = solo.take_session_events();
+    let Some(SessionEvent::Ended { by, cause, status, .. }) = events.last() else { panic!("{events:?}") };
+    assert_eq!((*by, *cause), (Party::Local, EndCause::Expired));
+    assert_eq!(*status, Some(StatusCode::REQUEST_TERMINATED));
+    assert!(respond(&mut solo, id, StatusCode::OK).is_err());
+    solo.settle();
+}
+
+#[test]
+fn an_answer_in_time_outlives_the_expires_of_its_invite() {
+    let mut solo = Solo::new();
+    let invite =
+        fresh(&Method::Invite, "brief").header(HeaderName::Expires, 2).body("application/sdp", SDP).build();
+    solo.receive(&invite);
+    let id = solo.agent.session_ids()[0];
+    respond(&mut solo, id, StatusCode::OK).unwrap();
+    let answered = solo.last().clone();
+    solo.receive(&ack(&invite, &answered, Some("z9hG4bKack")));
+    solo.take_lines();
+    solo.wait(Duration::from_secs(3));
+    assert_eq!(solo.take_lines(), Vec::<String>::new());
+    assert_eq!(solo.take_names(), ["Incoming", "Acknowledged"]);
+    solo.act(|agent, now| agent.hang_up(now, id, Vec::new())).unwrap();
+    solo.settle();
+}

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const PROVISIONAL_EVERY: Duration = Duration::from_secs(60);
 
 impl UserAgent {
-    pub(crate) fn receive_invite(&mut self, server: u64, flow: Flow, message: &Message) {
+    pub(crate) fn receive_invite(&mut self, now: Instant, server: u64, flow: Flow, message: &Message) {
         let (Ok(to), Ok(call_id)) = (message.to(), message.call_id()) else { return };
         let id = SessionId(self.fresh_id());
         let tag = self.ids.tag();
@@ -30,6 +30,9 @@ impl UserAgent {
         let session = Session { server: Some(server), ..Session::new(Direction::Inbound, dialogs) };
         self.sessions.insert(id, Box::new(session));
         self.attach_server(server, id);
+        if let Some(seconds) = message.expires().ok().flatten() {
+            self.arm(now, Deadline::Invite(id, InviteTimer::Expires), Duration::from_secs(seconds.into()));
+        }
         let replaces = message.replaces().ok().flatten().map(|replaces| {
             let dialog = DialogKey {
                 call_id: replaces.call_id,
@@ -87,6 +90,7 @@ impl UserAgent {
         session.server = None;
         session.provisional = None;
         self.deadlines.stop(Deadline::Invite(id, InviteTimer::RepeatProvisional));
+        self.deadlines.stop(Deadline::Invite(id, InviteTimer::Expires));
         let first = session.state == SessionState::Ringing;
         if status.is_success() {
             if first {
@@ -162,6 +166,7 @@ impl UserAgent {
             InviteTimer::RepeatProvisional => self.repeat_provisional(now, id),
             InviteTimer::CancelLimit => self.cancel_expired(now, id),
             InviteTimer::Glare => self.glare_over(now, id),
+            InviteTimer::Expires => self.invite_expired(now, id),
         }
     }
 
@@ -199,6 +204,17 @@ impl UserAgent {
             self.send_response(now, server, status, message);
         }
         self.arm(now, Deadline::Invite(id, InviteTimer::RepeatProvisional), PROVISIONAL_EVERY);
+    }
+
+    /// Refuses an INVITE whose time is over.
+    fn invite_expired(&mut self, now: Instant, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let (Some(server), SessionState::Ringing) = (session.server, session.state) else { return };
+        session.server = None;
+        let to_tag = self.local_tag_of(id);
+        let status = StatusCode::REQUEST_TERMINATED;
+        self.answer(now, server, status, None, Reply { to_tag, ..Reply::default() });
+        self.end_session(now, id, Party::Local, EndCause::Expired, Some(status), None);
     }
 
     /// Takes an ACK inside a dialog; false when it fits nothing.

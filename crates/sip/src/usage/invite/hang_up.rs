@@ -165,6 +165,7 @@ impl UserAgent {
             | EndCause::Rejected(_)
             | EndCause::Timeout(_)
             | EndCause::TransportFailed
+            | EndCause::Expired
             | EndCause::AckMissing
             | EndCause::Unsent(_) => outcome.ok().and_then(Message::status),
         };
