@@ -21,6 +21,9 @@ const LAST_RETRY: Duration = Duration::from_secs(600);
 /// would go unnoticed.
 const MOST_BELIEVED: Duration = Duration::from_secs(24 * 3600);
 
+/// Proxies of a Service-Route that are kept.
+const MOST_PROXIES: usize = 8;
+
 /// What is to be registered, and where.
 #[derive(Debug, Clone)]
 pub struct Registration {
@@ -134,6 +137,8 @@ pub(crate) struct RegistrationState {
     tag: String,
     cseq: u32,
     expires: Duration,
+    /// Proxies that later requests of the account go through (RFC 3608).
+    service_route: Vec<Uri>,
     /// The REGISTER that is under way.
     outgoing: Option<u64>,
     /// The REGISTER that is under way removes the binding.
@@ -168,6 +173,7 @@ impl UserAgent {
             cseq: 0,
             expires: registration.expires,
             what: registration,
+            service_route: Vec::new(),
             outgoing: None,
             removing: false,
             again: None,
@@ -198,6 +204,11 @@ impl UserAgent {
         }
     }
 
+    /// Returns the proxies that further requests of the account go through (RFC 3608), as its registrar last named them.
+    pub fn service_route(&self, id: RegistrationId) -> &[Uri] {
+        self.registrations.get(&id).map_or(&[], |state| &state.service_route)
+    }
+
     /// Tells whether a REGISTER waits for its outcome.
     pub fn is_registering(&self, id: RegistrationId) -> bool {
         self.registrations.get(&id).is_some_and(|state| state.outgoing.is_some())
@@ -225,7 +236,7 @@ impl UserAgent {
         state.again = None;
         let what = &state.what;
         let expires = if removing { 0 } else { state.expires.as_secs() };
-        let mut address = NameAddr::new(what.aor.clone());
+        let mut address = NameAddr::new(what.aor.as_identity());
         address.display.clone_from(&what.display);
         let user = what.contact_user.clone();
         let user = user.or_else(|| what.aor.user().map(str::to_owned)).unwrap_or_default();
@@ -349,6 +360,7 @@ impl UserAgent {
         state.failures = 0;
         state.raised_to_minimum = false;
         state.flow = flow;
+        state.service_route = service_route(response);
         let event = RegistrationEvent::Registered {
             expires,
             refresh_in,
@@ -416,6 +428,13 @@ impl UserAgent {
         }
         self.raise(Event::Registration { id, event: RegistrationEvent::Failed { status, reason, retry_in } });
     }
+}
+
+/// Reads the Service-Route of an answer; one that no loose router begins is none that we could follow.
+fn service_route(response: &Message) -> Vec<Uri> {
+    let proxies = response.service_route().unwrap_or_default();
+    let route: Vec<Uri> = proxies.into_iter().take(MOST_PROXIES).map(|proxy| proxy.uri).collect();
+    if route.first().is_some_and(Uri::lr) { route } else { Vec::new() }
 }
 
 /// Tells whether a later attempt may succeed where this status came now.

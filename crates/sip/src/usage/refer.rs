@@ -13,7 +13,7 @@ use crate::user_agent::{
 use std::time::Instant;
 
 impl UserAgent {
-    /// Asks the peer to contact `refer_to`; put Referred-By or Refer-Sub into `headers`.
+    /// Asks the peer to contact `refer_to`, a URI or a whole name-addr; put Referred-By or Refer-Sub into `headers`.
     ///
     /// # Errors
     /// When the session has no dialog.
@@ -24,7 +24,9 @@ impl UserAgent {
         refer_to: &str,
         mut headers: NamedHeaders,
     ) -> Result<RequestId, SessionError> {
-        headers.insert(0, (HeaderName::ReferTo, refer_to.to_owned()));
+        // Without brackets the parameters of a URI would be those of the header (§20).
+        let target = if refer_to.contains('<') { refer_to.to_owned() } else { format!("<{refer_to}>") };
+        headers.insert(0, (HeaderName::ReferTo, target));
         let request = self.send_in_dialog(now, id, Method::Refer, headers, None)?;
         if let Some(dialogs) = self.dialogs_of_mut(id) {
             let cseq = dialogs.cseq();

@@ -196,6 +196,8 @@ pub enum Anomaly {
     BodyIgnored,
     /// A BYE for a dialog that is not confirmed yet, which a callee must not send (§15).
     ByeInEarlyDialog,
+    /// A second session description in one early dialog that is not the first (§13.2.1).
+    AnswerChanged,
     /// A failure response to an INVITE was never acknowledged (timer H).
     AckMissing,
     /// The user never replied to this request.
@@ -235,6 +237,7 @@ impl fmt::Display for Anomaly {
                 f.write_str("a body that is not understood, in a request that counts without it")
             }
             Self::ByeInEarlyDialog => f.write_str("a BYE for a dialog that is not confirmed"),
+            Self::AnswerChanged => f.write_str("an answer that differs from the one before it"),
             Self::AckMissing => f.write_str("a failure response was never acknowledged"),
             Self::Unanswered => f.write_str("a request of the other side was never answered by us"),
             Self::ResponseUndelivered => f.write_str("a response of ours could not be delivered"),

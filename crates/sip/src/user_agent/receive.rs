@@ -90,6 +90,16 @@ impl UserAgent {
         }
     }
 
+    /// Tells whether a message belongs to a transaction or a dialog that is there. Ask before it is handed in.
+    pub fn expects(&self, message: &Message) -> bool {
+        if message.is_response() {
+            return ClientKey::of(message).is_some_and(|key| self.transactions.has_client(&key));
+        }
+        let Ok(via) = message.top_via() else { return false };
+        let key = ServerKey::of(message, &via, &message.method());
+        self.transactions.repeated_by(&key, message).is_some() || self.is_expected(message, &via)
+    }
+
     /// Tells whether a request belongs to a dialog or to an INVITE that is known.
     fn is_expected(&self, message: &Message, via: &Via) -> bool {
         let canceled = || self.transactions.server_of(&ServerKey::of(message, via, &Method::Invite));

@@ -32,3 +32,4 @@ mod sweep;
 mod torture;
 mod understanding;
 mod uris;
+mod written;

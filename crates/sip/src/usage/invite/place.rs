@@ -8,8 +8,8 @@ use crate::dialog::{DialogKey, DialogRecord, DialogSet, Ours};
 use crate::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
 use crate::transaction::TimerName;
 use crate::user_agent::{
-    Body, ContactForm, Deadline, Destination, Draft, Event, NamedHeaders, Outgoing, OwedAck, RequestFailure,
-    SessionId, User, UserAgent, Waiting,
+    Anomaly, Body, ContactForm, Deadline, Destination, Draft, Event, NamedHeaders, Outgoing, OwedAck,
+    RequestFailure, SessionId, User, UserAgent, Waiting,
 };
 use std::time::Instant;
 
@@ -55,6 +55,7 @@ impl UserAgent {
         let call_id = self.ids.call_id();
         let mut from = invite.from.clone();
         from.params.remove("tag");
+        from.uri = from.uri.as_identity();
         let user = from.uri.user().unwrap_or_default().to_owned();
         let mut dialogs = DialogSet::new(call_id.clone(), tag.clone(), from.to_string(), user.clone());
         dialogs.credentials.clone_from(&invite.credentials);
@@ -66,7 +67,7 @@ impl UserAgent {
         let mut headers: NamedHeaders =
             invite.route.iter().map(|route| (HeaderName::Route, format!("<{route}>"))).collect();
         headers.push((HeaderName::From, from.with_tag(&tag).to_string()));
-        headers.push((HeaderName::To, NameAddr::new(invite.target.without_headers()).to_string()));
+        headers.push((HeaderName::To, NameAddr::new(invite.target.as_identity()).to_string()));
         headers.push((HeaderName::CallId, call_id));
         self.push_product(&mut headers);
         self.push_capabilities(&mut headers);
@@ -130,6 +131,7 @@ impl UserAgent {
             return;
         }
         let remote_tag = response.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        self.compare_answers(id, outgoing, &remote_tag, response);
         self.note_early(id, outgoing, &remote_tag, response);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if session.state == SessionState::Calling {
@@ -146,6 +148,19 @@ impl UserAgent {
             early,
         };
         self.session_event(id, event);
+    }
+
+    /// Reports a description that differs from the one before it in the same dialog: the first is the answer (§13.2.1), whatever
+    /// is made of the second.
+    fn compare_answers(&mut self, id: SessionId, outgoing: u64, remote_tag: &str, response: &Message) {
+        let flow = self.outgoing.get(&outgoing).and_then(|invite| invite.flow);
+        let Some(session) = self.sessions.get_mut(&id).filter(|session| !session.offerless) else { return };
+        let (Some(sdp), Some(flow)) = (response.sdp(), flow) else { return };
+        let answer = (remote_tag.to_owned(), sdp.to_vec());
+        let before = session.early_answer.replace(answer);
+        if before.is_some_and(|(tag, before)| tag == remote_tag && before != sdp) {
+            self.anomaly(Anomaly::AnswerChanged, flow, response.bytes());
+        }
     }
 
     /// Takes note of the early dialog of a provisional response (§12.1.2).
@@ -201,6 +216,7 @@ impl UserAgent {
         }
         let canceled = session.is_canceling();
         session.invite = Some(outgoing);
+        self.compare_answers(id, outgoing, &dialog.remote_tag, response);
         if let Some(dialogs) = self.dialogs_of_mut(id) {
             dialogs.settle(dialog, id);
         }

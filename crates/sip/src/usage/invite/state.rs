@@ -114,6 +114,8 @@ pub(crate) struct Session {
     pub(crate) server: Option<u64>,
     /// The last provisional response, sent or received, to know it again.
     pub(crate) provisional: Option<Message>,
+    /// The last description in a response to our INVITE, with the tag of its dialog.
+    pub(crate) early_answer: Option<(String, Vec<u8>)>,
     pub(crate) answer: Option<Answer>,
     /// Hang-up that waits for the ACK of our 2xx (§15).
     pub(crate) bye_after_ack: Option<NamedHeaders>,
@@ -142,6 +144,7 @@ impl Session {
             owed_ack: None,
             server: None,
             provisional: None,
+            early_answer: None,
             answer: None,
             bye_after_ack: None,
             reinvite: None,
