@@ -264,8 +264,9 @@ impl Shell {
         self.ask(Request::Reply { request, status: 200 }, cause);
         // The engine lets pass only what is about a REFER of this call, as a sipfrag. RFC 3515 §2.4.5: the body is a status line, perhaps with more.
         let text = String::from_utf8_lossy(message.body()).into_owned();
-        let mut words = text.lines().next().unwrap_or_default().splitn(3, ' ');
-        let status = words.nth(1).and_then(|code| code.parse().ok());
+        let line = text.lines().next().unwrap_or_default().strip_prefix("SIP/2.0 ").unwrap_or_default();
+        let mut words = line.splitn(2, ' ');
+        let status = words.next().and_then(|code| code.parse().ok());
         if let Some(status) = status {
             let reason = words.next().unwrap_or_default().trim().to_owned();
             self.append(CallEvent::TransferProgress { status, reason }, cause);

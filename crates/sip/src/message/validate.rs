@@ -170,8 +170,10 @@ fn is_needed(request: &Message, name: &HeaderName) -> bool {
             | Method::Publish
             | Method::Prack
     );
+    // What ends a call ends it, however many hops it may still go.
+    let ends = matches!(method, Method::Bye | Method::Cancel);
     *name == HeaderName::ContentLength
-        || *name == HeaderName::MaxForwards
+        || *name == HeaderName::MaxForwards && !ends
         || *name == HeaderName::Contact && target
         || *name == HeaderName::RecordRoute && target && request.to_tag().is_none()
 }

@@ -93,6 +93,7 @@ fn a_bye_with_unreadable_headers_ends_the_call() {
     for fault in [
         (HeaderName::Contact, "<sip:bob@192.0.2.2"),
         (HeaderName::Route, "<sip:"),
+        (HeaderName::MaxForwards, "-1"),
         (HeaderName::RecordRoute, "<sip:"),
         (HeaderName::Reason, "?"),
     ] {

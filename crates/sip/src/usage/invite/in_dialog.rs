@@ -123,38 +123,23 @@ impl UserAgent {
         message: &Message,
     ) {
         let method = message.method();
-        let allowed = self.config.allow.contains(&method);
-        if allowed && self.refuse_unknown(now, server, flow, message) {
+        let handled = matches!(method, Method::Invite | Method::Refer | Method::Info | Method::Message);
+        if !handled || !self.config.allow.contains(&method) {
+            return self.receive_fresh(now, server, flow, message, Some(id));
+        }
+        if self.refuse_unknown(now, server, flow, message) {
             return;
         }
-        let (request, message_copy) = (IncomingId(server), message.clone());
-        let event = match method {
-            Method::Invite => {
-                self.receive_reinvite(now, id, server, message);
-                return;
-            }
-            Method::Refer if allowed => SessionEvent::Refer { request, message: message_copy },
-            Method::Info if allowed => SessionEvent::Info { request, message: message_copy },
-            Method::Message if allowed => SessionEvent::Message { request, message: message_copy },
-            Method::Refer
-            | Method::Notify
-            | Method::Info
-            | Method::Message
-            | Method::Ack
-            | Method::Bye
-            | Method::Cancel
-            | Method::Register
-            | Method::Options
-            | Method::Subscribe
-            | Method::Publish
-            | Method::Prack
-            | Method::Update
-            | Method::Extension(_) => {
-                self.receive_fresh(now, server, flow, message, Some(id));
-                return;
-            }
-        };
-        self.session_event(id, event);
+        let (request, copy) = (IncomingId(server), message.clone());
+        if method == Method::Invite {
+            self.receive_reinvite(now, id, server, message);
+        } else if method == Method::Refer {
+            self.session_event(id, SessionEvent::Refer { request, message: copy });
+        } else if method == Method::Info {
+            self.session_event(id, SessionEvent::Info { request, message: copy });
+        } else {
+            self.session_event(id, SessionEvent::Message { request, message: copy });
+        }
     }
 
     /// Takes a re-INVITE (§14.2).
