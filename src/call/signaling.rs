@@ -262,7 +262,8 @@ impl Shell {
 
     fn notified(&mut self, request: offhook_sip::user_agent::IncomingId, message: &Message, cause: &Cause) {
         self.ask(Request::Reply { request, status: 200 }, cause);
-        // The engine lets pass only what is about a REFER of this call, as a sipfrag. RFC 3515 §2.4.5: the body is a status line, perhaps with more.
+        // The engine lets pass only what is about a REFER of this call, as a sipfrag. RFC 3515 §2.4.5: the body begins with a
+        // status line.
         let text = String::from_utf8_lossy(message.body()).into_owned();
         let line = text.lines().next().unwrap_or_default().strip_prefix("SIP/2.0 ").unwrap_or_default();
         let mut words = line.splitn(2, ' ');
