@@ -2,7 +2,7 @@
 
 use offhook_sip::{
     message::Message,
-    session::{EndCause as SessionEnd, Party as Side, SessionEvent},
+    session::{EndCause as SessionEnd, InfoDigit, Party as Side, SessionEvent},
 };
 
 use super::{
@@ -92,7 +92,8 @@ impl Shell {
                 self.last_status = Some((487, reason.to_owned()));
             }
             SessionEvent::SurplusAnswer { .. } => {}
-            SessionEvent::Refer { request, message } => self.refer_received(request, &message, cause),
+            // Acting as a transferee is not built: phones do not allow REFER, and their engine refuses it.
+            SessionEvent::Refer { .. } => {}
             SessionEvent::Notify { request, message } => self.notified(request, &message, cause),
             SessionEvent::Info { request, message } => self.info_received(request, &message, cause),
             SessionEvent::Message { request, .. } => self.ask(Request::Reply { request, status: 200 }, cause),
@@ -259,31 +260,20 @@ impl Shell {
         self.append(CallEvent::ModifyFailed { status, reason }, cause);
     }
 
-    fn refer_received(
-        &mut self,
-        request: offhook_sip::user_agent::IncomingId,
-        message: &Message,
-        cause: &Cause,
-    ) {
-        let to = message.refer_to().ok().flatten().map(|to| to.uri.to_string()).unwrap_or_default();
-        self.append(CallEvent::TransferRequested { by: Party::Remote, to }, cause);
-        // Acting as a transferee is not built; saying 501 lets the transferor keep the call.
-        self.ask(Request::Reply { request, status: 501 }, cause);
-    }
-
     fn notified(&mut self, request: offhook_sip::user_agent::IncomingId, message: &Message, cause: &Cause) {
         self.ask(Request::Reply { request, status: 200 }, cause);
-        // RFC 3515 §2.4.5: the body is a status line, perhaps with more.
+        // The engine lets pass only what is about a REFER of this call, as a sipfrag. RFC 3515 §2.4.5: the body begins with a
+        // status line.
         let text = String::from_utf8_lossy(message.body()).into_owned();
-        let mut words = text.lines().next().unwrap_or_default().splitn(3, ' ');
-        let status = words.nth(1).and_then(|code| code.parse().ok());
+        let line = text.lines().next().unwrap_or_default().strip_prefix("SIP/2.0 ").unwrap_or_default();
+        let mut words = line.splitn(2, ' ');
+        let status = words.next().and_then(|code| code.parse().ok());
         if let Some(status) = status {
             let reason = words.next().unwrap_or_default().trim().to_owned();
             self.append(CallEvent::TransferProgress { status, reason }, cause);
         }
     }
 
-    /// A digit by INFO: `application/dtmf-relay` (`Signal=5`) or `application/dtmf` (`5`).
     fn info_received(
         &mut self,
         request: offhook_sip::user_agent::IncomingId,
@@ -291,26 +281,10 @@ impl Shell {
         cause: &Cause,
     ) {
         self.ask(Request::Reply { request, status: 200 }, cause);
-        let text = String::from_utf8_lossy(message.body()).into_owned();
-        let field = |name: &str| {
-            text.lines().find_map(|line| {
-                let (key, value) = line.split_once('=')?;
-                key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-            })
-        };
-        let digit = field("signal").unwrap_or_else(|| text.trim().to_owned());
-        let mut digits = digit.chars();
-        if let (Some(digit @ ('0'..='9' | '*' | '#' | 'A'..='D')), None) = (digits.next(), digits.next()) {
-            let duration_ms = field("duration").and_then(|value| value.parse().ok()).unwrap_or(0);
-            self.append(
-                MediaEvent::DigitReceived {
-                    digit,
-                    duration_ms,
-                    method: DigitMethod::Info,
-                    epoch: self.state.epoch,
-                },
-                cause,
-            );
+        if let Some(InfoDigit { digit, duration_ms }) = InfoDigit::of(message) {
+            let (duration_ms, epoch) = (duration_ms.unwrap_or(0), self.state.epoch);
+            let received = MediaEvent::DigitReceived { digit, duration_ms, method: DigitMethod::Info, epoch };
+            self.append(received, cause);
         }
     }
 
@@ -379,7 +353,8 @@ const fn describe(end: SessionEnd) -> (EndCause, &'static str) {
         SessionEnd::Timeout(_) => (EndCause::TimedOut, "nobody answered in time"),
         SessionEnd::TransportFailed => (EndCause::TransportFailed, "the transport failed"),
         SessionEnd::AckMissing => (EndCause::TimedOut, "our answer was never acknowledged"),
-        SessionEnd::DialogGone(_) => (EndCause::Normal, "the other side no longer knows the call"),
+        SessionEnd::Expired => (EndCause::TimedOut, "nobody answered before the INVITE expired"),
+        SessionEnd::DialogGone(_) => (EndCause::DialogLost, "the other side no longer knows the call"),
         SessionEnd::Unsent(_) => (EndCause::TransportFailed, "the call could not be sent"),
     }
 }

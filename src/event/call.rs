@@ -40,6 +40,8 @@ pub enum EndCause {
     Rejected,
     /// A SIP timer ran out.
     TimedOut,
+    /// The other side no longer knew the call when we asked something in it (481, 408); BYE was sent all the same.
+    DialogLost,
     /// The transport refused or broke.
     TransportFailed,
     /// The two sides could not agree on media.

@@ -60,6 +60,8 @@ reasons! {
     "cancel_limit" => CancelLimit,
     /// The pause after two crossing re-INVITEs is over.
     "glare" => Glare,
+    /// Nobody answered an INVITE in the time that its caller gave.
+    "invite_expired" => InviteExpired,
     /// The subscriptions that outlived their call are forgotten.
     "subscription_outlived" => SubscriptionOutlived,
     /// A binding is refreshed before it expires.

@@ -396,8 +396,14 @@ impl Shell {
         format!("sip:{}@{}", self.spec.username, self.spec.domain).parse().ok()
     }
 
+    /// Returns what our requests have in From.
     pub(super) fn from(&self) -> Option<NameAddr> {
-        self.aor().map(NameAddr::new)
+        self.aor().map(|aor| NameAddr::new(aor.as_identity()))
+    }
+
+    /// Returns the proxies that the registrar wants our requests to pass (RFC 3608).
+    pub(super) fn service_route(&self) -> Vec<Uri> {
+        self.binding.map(|binding| self.agent.service_route(binding.id).to_vec()).unwrap_or_default()
     }
 
     /// Starts the actor of a call. Await it boxed: every message to a phone would carry its size along otherwise.
@@ -432,7 +438,9 @@ impl Shell {
         match arrival {
             Arrival::Message { flow, message, permit } => {
                 let summary = summarize(&message);
+                // Anybody can write a Call-ID; what belongs to a call is in a dialog or a transaction of it.
                 let call = summary.sip_call_id.as_ref().and_then(|id| self.sip_call_ids.get(id)).copied();
+                let call = call.filter(|_| self.agent.expects(&message));
                 let provisional = summary.status.is_some_and(|status| status < 200);
                 let received = wire::received(flow, summary, message.bytes());
                 let seq = self.shared.journal.append(self.subject(call), Cause::Network, received);

@@ -130,6 +130,7 @@ pub(super) const fn timer_reason(reason: Reason) -> TimerReason {
         Reason::Invite(InviteTimer::AckMissing) => TimerReason::AckMissing,
         Reason::Invite(InviteTimer::RepeatProvisional) => TimerReason::RepeatProvisional,
         Reason::Invite(InviteTimer::CancelLimit) | Reason::Recovery => TimerReason::CancelLimit,
+        Reason::Invite(InviteTimer::Expires) => TimerReason::InviteExpired,
         Reason::Invite(InviteTimer::Glare) => TimerReason::Glare,
         Reason::Subscription(SubscriptionTimer::Outlived) => TimerReason::SubscriptionOutlived,
         Reason::Registration(RegistrationTimer::Refresh) => TimerReason::RegistrationRefresh,

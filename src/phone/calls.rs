@@ -2,7 +2,7 @@
 
 use offhook_sip::{
     dialog::DialogRecord,
-    message::{HeaderName, Message, NameAddr, StatusCode},
+    message::{HeaderName, Message, StatusCode, Uri},
     session::SessionEvent,
     user_agent::{Body, CSEQ_JUMP, RequestId, SessionId},
 };
@@ -307,23 +307,10 @@ impl Shell {
         // Seen from the other side, its own tag is the local one: to-tag is the target's.
         let replaces =
             format!("{};to-tag={};from-tag={}", dialog.call_id, dialog.remote_tag, dialog.local_tag);
-        let remote: NameAddr = dialog.remote_uri.parse().ok()?;
-        Some(format!("<{}?Replaces={}>", remote.uri, escape(&replaces)))
+        // RFC 3891 finds the dialog at the device that has it, which is where the Contact leads.
+        let target = Uri::parse(&dialog.remote_target).ok()?;
+        Some(format!("<{}>", target.without_headers().with_header("Replaces", &replaces)))
     }
-}
-
-/// Escapes a header value inside a URI (RFC 3261 §19.1.1, hvalue).
-fn escape(value: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()[]/?:+$".contains(&b);
-    let mut text = String::with_capacity(value.len());
-    for b in value.bytes() {
-        if plain(b) {
-            text.push(char::from(b));
-        } else {
-            text.push_str(&format!("%{b:02X}"));
-        }
-    }
-    text
 }
 
 /// Tells whether a dialog is as the journal has it. CSeq numbers move with every request; a restart jumps ahead of them, but

@@ -38,9 +38,19 @@ const FIRST_ANSWER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Asked {
     uri: Uri,
+    /// Proxies on the way.
+    route: Vec<Uri>,
     what: What,
     pub(super) cause: Cause,
     reply: Reply,
+}
+
+/// Where a request of ours goes.
+struct Towards {
+    target: Uri,
+    /// Proxies on the way, the first of which the destination is.
+    route: Vec<Uri>,
+    destination: Destination,
 }
 
 #[derive(Debug)]
@@ -186,10 +196,12 @@ impl Shell {
                 return cause;
             }
         };
-        let asked = Asked { uri, what, cause: cause.clone(), reply };
-        match immediate(&asked.uri, self.spec.transport) {
+        let route = self.service_route();
+        let next = route.first().unwrap_or(&uri).clone();
+        let asked = Asked { uri, route, what, cause: cause.clone(), reply };
+        match immediate(&next, self.spec.transport) {
             Ok(Some(destination)) => return self.go_on(asked, Ok(destination)).await,
-            Ok(None) => self.follow(asked.uri.clone(), Asker::Command(asked)),
+            Ok(None) => self.follow(next, Asker::Command(asked)),
             Err(rejection) => answer(asked.reply, Err(rejection)),
         }
         cause
@@ -197,16 +209,18 @@ impl Shell {
 
     /// Does what was asked, now that it is known where that goes.
     pub(super) async fn go_on(&mut self, asked: Asked, destination: Result<Destination, String>) -> Cause {
-        let Asked { uri, what, cause, reply } = asked;
+        let Asked { uri, route, what, cause, reply } = asked;
         let done = match (destination, what) {
             // It may have begun to close while a name was being resolved.
             _ if self.closing => Err(self.closing_down()),
             (Err(why), _) => Err(Refused::NotResolved { why }.into()),
             (Ok(destination), What::Call { headers }) => {
-                self.place_call(uri, destination, headers, &cause).await.map(|call| self.outcome(Some(call)))
+                let towards = Towards { target: uri, route, destination };
+                self.place_call(towards, headers, &cause).await.map(|call| self.outcome(Some(call)))
             }
             (Ok(destination), What::Message { body, content_type }) => {
-                self.send_message(uri, destination, body, content_type, &cause).map(|()| self.outcome(None))
+                let towards = Towards { target: uri, route, destination };
+                self.send_message(towards, body, content_type, &cause).map(|()| self.outcome(None))
             }
         };
         answer(reply, done);
@@ -215,8 +229,7 @@ impl Shell {
 
     async fn place_call(
         &mut self,
-        target: Uri,
-        destination: Destination,
+        Towards { target, route, destination }: Towards,
         headers: Vec<(HeaderName, String)>,
         cause: &Cause,
     ) -> Result<CallId, Rejection> {
@@ -230,6 +243,7 @@ impl Shell {
         let invite = Invite {
             credentials: self.credentials(),
             headers,
+            route,
             body: Some(Body::sdp(media.offer())),
             ..Invite::new(target.clone(), from.clone(), destination)
         };
@@ -250,8 +264,7 @@ impl Shell {
 
     fn send_message(
         &mut self,
-        to: Uri,
-        destination: Destination,
+        Towards { target: to, route, destination }: Towards,
         body: String,
         content_type: String,
         cause: &Cause,
@@ -266,6 +279,7 @@ impl Shell {
         self.append(sent, cause);
         let request = OutOfDialog {
             credentials: self.credentials(),
+            headers: route.iter().map(|proxy| (HeaderName::Route, format!("<{proxy}>"))).collect(),
             body: Some(Body { content_type, bytes: body.into_bytes() }),
             ..OutOfDialog::new(Method::Message, to.clone(), from, NameAddr::new(to), destination)
         };

@@ -109,6 +109,10 @@ impl Shell {
                     retry_in_ms: retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
                 };
                 self.append(failed, cause);
+                // A 2xx that does not list our contact may have bound it all the same: a phone that leaves takes it back.
+                if let Some(binding) = &mut self.binding {
+                    binding.held |= status.is_some_and(StatusCode::is_success);
+                }
                 self.binding_left(cause);
             }
         }
@@ -130,10 +134,10 @@ impl Shell {
                 self.message_received(message, cause);
                 StatusCode::OK
             }
-            // A NOTIFY nobody subscribed to, such as a message-waiting hint: taking it is harmless.
-            Method::Notify => StatusCode::OK,
-            Method::Subscribe => StatusCode::BAD_EVENT,
-            Method::Invite
+            // The engine raises nothing else.
+            Method::Notify
+            | Method::Subscribe
+            | Method::Invite
             | Method::Ack
             | Method::Bye
             | Method::Cancel

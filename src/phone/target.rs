@@ -98,9 +98,13 @@ pub(super) fn target_uri(text: &str, domain: &str) -> Result<Uri, Rejection> {
     if inner.is_empty() || inner.contains(char::is_whitespace) {
         return Err(refuse("give a SIP URI such as sip:600@192.0.2.1, or an extension".to_owned()));
     }
-    let has_scheme = inner.split_once(':').is_some_and(|(scheme, _)| {
-        ["sip", "sips", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
-    });
+    let has_scheme = inner
+        .split_once(':')
+        .is_some_and(|(scheme, _)| ["sip", "sips"].iter().any(|known| scheme.eq_ignore_ascii_case(known)));
+    if inner.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("tel:")) {
+        let why = "a tel URI names no host to send to: give the number alone, or sip:NUMBER@HOST";
+        return Err(refuse(why.to_owned()));
+    }
     let whole = match (has_scheme, inner.contains('@')) {
         (true, _) => inner.to_owned(),
         (false, true) => format!("sip:{inner}"),
@@ -209,9 +213,11 @@ mod tests {
         assert_eq!(uri("bob@example.com").unwrap(), "sip:bob@example.com");
         assert_eq!(uri("sip:bob@example.com;transport=tcp").unwrap(), "sip:bob@example.com;transport=tcp");
         assert_eq!(uri("<sip:bob@example.com>").unwrap(), "sip:bob@example.com");
-        for bad in ["", "   ", "a b", "sip:"] {
+        for bad in ["", "   ", "a b", "sip:", "tel:+4930123456", "<TEL:110>"] {
             assert_eq!(uri(bad).unwrap_err().code, Code::InvalidArgument, "{bad}");
         }
+        let tel = uri("tel:+4930123456").unwrap_err().to_string();
+        assert!(tel.contains("names no host") && tel.contains("sip:NUMBER@HOST"), "{tel}");
     }
 
     #[tokio::test]

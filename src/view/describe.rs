@@ -259,6 +259,7 @@ const fn end_cause(cause: EndCause) -> &'static str {
         EndCause::Canceled => "canceled",
         EndCause::Rejected => "rejected",
         EndCause::TimedOut => "timed out",
+        EndCause::DialogLost => "call unknown to the other side",
         EndCause::TransportFailed => "transport failed",
         EndCause::MediaRefused => "no common media",
         EndCause::Crashed => "crashed",

@@ -90,3 +90,32 @@ async fn an_answer_that_a_cancel_overtook_never_left_and_the_end_says_so() {
     }
     assert!(met > 0, "no answer met the CANCEL");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reinvite_that_overtakes_the_ack_changes_the_call_and_the_ack_completes_it() {
+    let mut world = World::new().await;
+    let (a, call, peer) = ringing(&mut world).await;
+    world.run(Command::Call(on(call), CallCommand::Answer { status: 200 })).await.unwrap();
+    let to = tag(&header(&peer.next("SIP/2.0 200").await, "To"));
+    let held = EVENTS.replace("m=audio", "a=sendonly\r\nm=audio").replace("o=- 1 1", "o=- 1 2");
+    peer.request("INVITE", 2, &to, &held);
+    let answer = loop {
+        let next = peer.next("SIP/2.0").await;
+        if header(&next, "CSeq") == "2 INVITE" && !next.starts_with("SIP/2.0 1") {
+            break next;
+        }
+    };
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+    peer.request("ACK", 2, &to, "");
+    world.next(&a, "call.held").await;
+    world.next(&a, "call.established").await;
+    // The ACK of the first answer was only late.
+    peer.request("ACK", 1, &to, "");
+    peer.request("BYE", 3, &to, "");
+    let ended = world.next(&a, "call.ended").await;
+    let Event::Call(CallEvent::Ended { by, cause, .. }) = &ended.event else { panic!() };
+    assert_eq!((*by, *cause), (Party::Remote, EndCause::Normal));
+    assert!(!world.story().contains("sip.anomaly"), "{}", world.story());
+    drop(peer);
+    world.end().await;
+}

@@ -6,15 +6,23 @@
 use crate::auth::Credentials;
 use crate::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
 use crate::user_agent::{
-    ContactForm, Deadline, Destination, Draft, Event, Flow, Outgoing, Output, Owner, RegistrationId,
+    Anomaly, ContactForm, Deadline, Destination, Draft, Event, Flow, Outgoing, Output, Owner, RegistrationId,
     RequestFailure, Transmit, User, UserAgent,
 };
+use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// First wait after a failure that may pass, doubled for each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 /// Longest wait between attempts.
 const LAST_RETRY: Duration = Duration::from_secs(600);
+/// Longest lifetime, or wait, that a registrar is believed, unless we asked for more: beyond a day one that has forgotten us
+/// would go unnoticed.
+const MOST_BELIEVED: Duration = Duration::from_secs(24 * 3600);
+
+/// Proxies of a Service-Route that are kept.
+const MOST_PROXIES: usize = 8;
 
 /// What is to be registered, and where.
 #[derive(Debug, Clone)]
@@ -53,6 +61,18 @@ impl Registration {
             contact_params: String::new(),
             headers: Vec::new(),
         }
+    }
+
+    /// Finds our binding in the answer of a registrar: the contact that we sent or, where somebody on the way has put the
+    /// address there that they see, one of the same user.
+    fn binding_in<'a>(&self, list: &'a [NameAddr], own: Option<SocketAddr>) -> Option<&'a NameAddr> {
+        let user = self.contact_user.as_deref().map(Cow::Borrowed).or_else(|| self.aor.user_decoded());
+        let same_user = |contact: &&NameAddr| contact.uri.user_decoded() == user;
+        let exact = list.iter().filter(same_user).find(|contact| {
+            contact.uri.host().and_then(crate::message::Host::ip) == own.map(|own| own.ip())
+                && contact.uri.port().unwrap_or(5060) == own.map_or(0, |own| own.port())
+        });
+        exact.or_else(|| list.iter().find(same_user))
     }
 }
 
@@ -117,6 +137,8 @@ pub(crate) struct RegistrationState {
     tag: String,
     cseq: u32,
     expires: Duration,
+    /// Proxies that later requests of the account go through (RFC 3608).
+    service_route: Vec<Uri>,
     /// The REGISTER that is under way.
     outgoing: Option<u64>,
     /// The REGISTER that is under way removes the binding.
@@ -151,6 +173,7 @@ impl UserAgent {
             cseq: 0,
             expires: registration.expires,
             what: registration,
+            service_route: Vec::new(),
             outgoing: None,
             removing: false,
             again: None,
@@ -181,6 +204,11 @@ impl UserAgent {
         }
     }
 
+    /// Returns the proxies that further requests of the account go through (RFC 3608), as its registrar last named them.
+    pub fn service_route(&self, id: RegistrationId) -> &[Uri] {
+        self.registrations.get(&id).map_or(&[], |state| &state.service_route)
+    }
+
     /// Tells whether a REGISTER waits for its outcome.
     pub fn is_registering(&self, id: RegistrationId) -> bool {
         self.registrations.get(&id).is_some_and(|state| state.outgoing.is_some())
@@ -208,7 +236,7 @@ impl UserAgent {
         state.again = None;
         let what = &state.what;
         let expires = if removing { 0 } else { state.expires.as_secs() };
-        let mut address = NameAddr::new(what.aor.clone());
+        let mut address = NameAddr::new(what.aor.as_identity());
         address.display.clone_from(&what.display);
         let user = what.contact_user.clone();
         let user = user.or_else(|| what.aor.user().map(str::to_owned)).unwrap_or_default();
@@ -306,16 +334,22 @@ impl UserAgent {
         let Some(state) = self.registrations.get_mut(&id) else { return };
         let contacts = response.contacts();
         let list = contacts.as_ref().map_or(&[][..], |contacts| contacts.list());
-        let user = state.what.contact_user.as_deref().or_else(|| state.what.aor.user());
-        let ours = list.iter().find(|contact| {
-            contact.uri.user() == user
-                && contact.uri.host().and_then(crate::message::Host::ip) == own.map(|own| own.ip())
-                && contact.uri.port().unwrap_or(5060) == own.map_or(0, |own| own.port())
-        });
-        let single = if let [only] = list { Some(only) } else { None };
-        let granted =
-            ours.or(single).and_then(NameAddr::expires).or_else(|| response.expires().ok().flatten());
-        let expires = granted.map_or(state.expires, |seconds| Duration::from_secs(seconds.into()));
+        let Some(ours) = state.what.binding_in(list, own) else {
+            // §10.2.4: the answer lists all bindings of the address of record, and ours is none of them.
+            if let Some(flow) = flow {
+                self.anomaly(Anomaly::BindingNotListed, flow, response.bytes());
+            }
+            let reason = "the registrar does not list our contact among its bindings".to_owned();
+            self.registration_failed(now, id, Some(status), reason, None);
+            return;
+        };
+        let granted = ours.expires().or_else(|| response.expires().ok().flatten());
+        let granted = granted.map_or(state.expires, |seconds| Duration::from_secs(seconds.into()));
+        let expires = granted.min(state.expires.max(MOST_BELIEVED));
+        if let Some(flow) = flow.filter(|_| granted > expires) {
+            self.anomaly(Anomaly::LifetimeTooLong { granted, believed: expires }, flow, response.bytes());
+        }
+        let Some(state) = self.registrations.get_mut(&id) else { return };
         if expires.is_zero() {
             // Refreshing a binding that is gone at once would hammer the registrar.
             let reason = "the registrar granted no lifetime".to_owned();
@@ -326,6 +360,7 @@ impl UserAgent {
         state.failures = 0;
         state.raised_to_minimum = false;
         state.flow = flow;
+        state.service_route = service_route(response);
         let event = RegistrationEvent::Registered {
             expires,
             refresh_in,
@@ -353,7 +388,8 @@ impl UserAgent {
         let minimum =
             response.min_expires().ok().flatten().map(|seconds| Duration::from_secs(seconds.into()));
         if status == StatusCode::INTERVAL_TOO_BRIEF
-            && let Some(minimum) = minimum.filter(|minimum| *minimum > state.expires)
+            && let Some(minimum) =
+                minimum.filter(|minimum| *minimum > state.expires && *minimum <= MOST_BELIEVED)
             && !state.raised_to_minimum
         {
             // §10.2.8: try again with the interval that the registrar asks for, once.
@@ -382,7 +418,7 @@ impl UserAgent {
         }
         let retry_in = status.is_none_or(|status| status.is_success() || may_pass(status)).then(|| {
             let doubled = FIRST_RETRY.saturating_mul(1 << state.failures.min(8)).min(LAST_RETRY);
-            let wait = after.unwrap_or(doubled).max(FIRST_RETRY);
+            let wait = after.unwrap_or(doubled).clamp(FIRST_RETRY, MOST_BELIEVED);
             // Phones that lost the same registrar must not all come back in the same instant.
             wait + self.ids.between(Duration::ZERO, wait / 10)
         });
@@ -392,6 +428,13 @@ impl UserAgent {
         }
         self.raise(Event::Registration { id, event: RegistrationEvent::Failed { status, reason, retry_in } });
     }
+}
+
+/// Reads the Service-Route of an answer; one that no loose router begins is none that we could follow.
+fn service_route(response: &Message) -> Vec<Uri> {
+    let proxies = response.service_route().unwrap_or_default();
+    let route: Vec<Uri> = proxies.into_iter().take(MOST_PROXIES).map(|proxy| proxy.uri).collect();
+    if route.first().is_some_and(Uri::lr) { route } else { Vec::new() }
 }
 
 /// Tells whether a later attempt may succeed where this status came now.

@@ -132,16 +132,21 @@ impl Engine {
             Method::Message => self
                 .sender(now, request)
                 .and_then(|party| self.relay_message(now, id, request, &party).map_err(Stop::from)),
-            Method::Subscribe | Method::Publish => Err(StatusCode::BAD_EVENT.into()),
-            Method::Notify | Method::Info | Method::Update | Method::Prack | Method::Bye => {
-                Err(StatusCode::CALL_DOES_NOT_EXIST.into())
-            }
             // Outside a call there is nobody to transfer.
             Method::Refer => Err(StatusCode::FORBIDDEN.into()),
-            Method::Options => Err(StatusCode::OK.into()),
-            Method::Invite | Method::Ack | Method::Cancel | Method::Extension(_) => {
-                Err(StatusCode::NOT_IMPLEMENTED.into())
-            }
+            // The engine raises nothing else.
+            Method::Invite
+            | Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Options
+            | Method::Info
+            | Method::Notify
+            | Method::Subscribe
+            | Method::Publish
+            | Method::Prack
+            | Method::Update
+            | Method::Extension(_) => Err(StatusCode::NOT_IMPLEMENTED.into()),
         };
         if let Err(stop) = taken {
             self.reply_with(now, id, request, stop.status, stop.headers);

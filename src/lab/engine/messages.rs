@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use offhook_sip::{
     message::{Message, Method, NameAddr, StatusCode},
+    session::InfoDigit,
     user_agent::{Body, IncomingId, OutOfDialog, RequestId, SessionId},
 };
 
@@ -54,8 +55,8 @@ impl Engine {
             Some(Role::Bridged { with }) => *with,
             Some(Role::Robot(_)) => {
                 self.reply(now, id, StatusCode::OK);
-                if let Some(digit) = info_digit(&request) {
-                    self.robot_digit(now, from, digit);
+                if let Some(read) = InfoDigit::of(&request) {
+                    self.robot_digit(now, from, read.digit);
                 }
                 return;
             }
@@ -101,16 +102,4 @@ fn body(request: &Message) -> Option<Body> {
     let bytes = request.body();
     let content_type = request.content_type().ok().flatten()?;
     Some(Body { content_type: content_type.to_string(), bytes: bytes.to_vec() })
-}
-
-/// Reads a digit from an INFO of `application/dtmf-relay` (`Signal=5`) or `application/dtmf` (`5`).
-fn info_digit(request: &Message) -> Option<char> {
-    let kind = request.content_type().ok().flatten()?;
-    let text = std::str::from_utf8(request.body()).ok()?;
-    let digit = match kind.subtype.to_ascii_lowercase().as_str() {
-        "dtmf-relay" => text.lines().find_map(|line| line.trim().strip_prefix("Signal=")).map(str::trim)?,
-        "dtmf" => text.trim(),
-        _ => return None,
-    };
-    digit.chars().next().filter(|digit| digit.is_ascii_digit() || matches!(digit, '*' | '#' | 'A'..='D'))
 }

@@ -11,8 +11,8 @@ use offhook_sip::{
     message::{Host, Message, Method, NameAddr, Scheme, StatusCode, Uri},
     session::SessionEvent,
     user_agent::{
-        Body, Config, Event, IncomingId, Input, NamedHeaders, Output, RequestId, SessionId, Transmit,
-        Transport, UserAgent,
+        Body, BodyType, Config, Event, IncomingId, Input, NamedHeaders, OptionTag, Output, RequestId,
+        SessionId, Transmit, Transport, UserAgent,
     },
 };
 
@@ -93,8 +93,14 @@ impl Engine {
         let mut config = Config::new(seed);
         "offhook lab".clone_into(&mut config.product);
         config.local = Transport::ALL.into_iter().filter(|it| carries(*it)).map(|it| (it, address)).collect();
-        config.allow.push(Method::Register);
-        config.raise_unhandled = true;
+        config.allow.extend([Method::Register, Method::Refer]);
+        config.supported.push(OptionTag::REPLACES);
+        // What phones say to each other is passed on, whatever it is.
+        config.bodies.push(BodyType {
+            media: "*/*",
+            purpose: "",
+            requests: &[Method::Info, Method::Message],
+        });
         Self {
             agent: UserAgent::new(config),
             guard: Guard::new(&lab.realm, lab.digest, seed),

@@ -203,6 +203,7 @@ fn ended(lower: &mut Lower, fields: &mut Fields<'_>, which: &Node, at: Position)
         (EndCause::Canceled, "cancelled"),
         (EndCause::Rejected, "rejected"),
         (EndCause::TimedOut, "timed_out"),
+        (EndCause::DialogLost, "dialog_lost"),
         (EndCause::TransportFailed, "transport_failed"),
         (EndCause::MediaRefused, "media_refused"),
         (EndCause::Crashed, "crashed"),

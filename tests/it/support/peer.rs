@@ -74,10 +74,14 @@ impl Peer {
             .map(|name| format!("{name}: {}\r\n", header(request, name)))
             .concat();
         let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        // A registrar lists what is bound.
+        let contact = match request.starts_with("REGISTER") {
+            true => header(request, "Contact"),
+            false => format!("<sip:peer@{}>", self.socket.local()),
+        };
         self.send(&format!(
-            "SIP/2.0 {status}\r\n{copied}To: {to}{tag}\r\nContact: <sip:peer@{}>\r\n{extra}{kind}\
+            "SIP/2.0 {status}\r\n{copied}To: {to}{tag}\r\nContact: {contact}\r\n{extra}{kind}\
              Content-Length: {}\r\n\r\n{sdp}",
-            self.socket.local(),
             sdp.len()
         ));
     }
@@ -94,15 +98,20 @@ impl Peer {
 
     /// Sends a request of the dialog in which the peer is the caller; `to_tag` is empty for the first INVITE.
     pub(crate) fn request(&self, method: &str, cseq: u32, to_tag: &str, sdp: &str) {
+        let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        self.request_with(method, cseq, to_tag, kind, sdp);
+    }
+
+    /// Sends one with these headers and this body.
+    pub(crate) fn request_with(&self, method: &str, cseq: u32, to_tag: &str, extra: &str, body: &str) {
         let (own, phone) = (self.socket.local(), self.phone);
         let tag = if to_tag.is_empty() { String::new() } else { format!(";tag={to_tag}") };
-        let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         self.send(&format!(
             "{method} sip:a@{phone} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{method}{cseq}\r\n\
              Max-Forwards: 70\r\nFrom: <sip:peer@{own}>;tag=peer\r\nTo: <sip:a@{phone}>{tag}\r\n\
-             Call-ID: from-peer\r\nCSeq: {cseq} {method}\r\nContact: <sip:peer@{own}>\r\n{kind}\
-             Content-Length: {}\r\n\r\n{sdp}",
-            sdp.len()
+             Call-ID: from-peer\r\nCSeq: {cseq} {method}\r\nContact: <sip:peer@{own}>\r\n{extra}\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
         ));
     }
 }

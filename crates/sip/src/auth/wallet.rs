@@ -1,14 +1,18 @@
 //! The client's memory of challenges: nonces to use again with their counts, and which challenge a request answered.
 //!
 //! Challenges are remembered per owner (a registration, a session), so that its later requests go out with
-//! credentials at once. A request answers a challenge of a realm once, and again when the nonce was stale:
-//! a wrong password can never loop.
+//! credentials at once. A request answers a challenge of a realm once, and again when the nonce was stale, and a few
+//! rounds of them in all: neither a wrong password nor ever new realms can loop.
 
 use super::Credentials;
 use super::digest::{self, Challenge, Target};
 use crate::ids::Ids;
 use crate::message::{HeaderName, Message};
 use std::collections::BTreeMap;
+
+/// How often one request may be challenged, whatever the realms (RFC 3261 §22.3 has one round for each server on the way),
+/// and how many challenges are kept for its owner.
+const MOST_ROUNDS: usize = 5;
 
 /// One remembered challenge.
 #[derive(Debug, Clone)]
@@ -28,6 +32,7 @@ pub(crate) struct Wallet<O> {
 /// What one request has answered so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Attempts {
+    rounds: usize,
     answered: Vec<Attempt>,
 }
 
@@ -74,6 +79,10 @@ impl<O: Copy + Ord> Wallet<O> {
         attempts: &mut Attempts,
         ids: &mut Ids,
     ) -> bool {
+        attempts.rounds += 1;
+        if attempts.rounds > MOST_ROUNDS {
+            return false;
+        }
         let mut useful = false;
         for (proxy, name) in [(false, HeaderName::WwwAuthenticate), (true, HeaderName::ProxyAuthenticate)] {
             for challenge in strongest(response, name, credentials) {
@@ -90,6 +99,9 @@ impl<O: Copy + Ord> Wallet<O> {
     fn remember(&mut self, owner: O, proxy: bool, challenge: Challenge, ids: &mut Ids) {
         let list = self.entries.entry(owner).or_default();
         list.retain(|entry| entry.proxy != proxy || entry.challenge.realm != challenge.realm);
+        if list.len() == MOST_ROUNDS {
+            list.remove(0);
+        }
         list.push(Entry { proxy, challenge, count: 0, cnonce: ids.cnonce() });
     }
 

@@ -2,7 +2,7 @@
 //!
 //! RFC 3261 §7.4, RFC 5621; RFC 2046 §5.1 for the boundary syntax. Part bodies are byte-exact.
 
-use super::header::{HeaderName, MediaType};
+use super::header::{ContentDisposition, HeaderName, MediaType};
 use super::scan;
 use super::wire::Message;
 
@@ -59,22 +59,90 @@ impl Message {
         split_parts(&kind, self.body())
     }
 
-    /// Finds the session description: the body itself or the first `application/sdp` part in it.
+    /// Finds the description of the session: the body itself or the first such part in it, neither encoded nor meant for
+    /// anything else.
     #[must_use]
     pub fn sdp(&self) -> Option<&[u8]> {
-        find_sdp(&self.content_type().ok().flatten()?, self.body(), 0)
+        find_sdp(&self.entity(), 0)
+    }
+
+    /// Returns the body with what its headers say of it.
+    pub(crate) fn entity(&self) -> Entity<'_> {
+        Entity {
+            kind: self.content_type().ok().flatten(),
+            encoded: self.values(HeaderName::ContentEncoding).iter().any(|coding| is_coding(coding)),
+            disposition: self.header(HeaderName::ContentDisposition).map(|text| text.parse().ok()),
+            body: self.body(),
+        }
     }
 }
 
-fn find_sdp<'a>(kind: &MediaType, body: &'a [u8], depth: usize) -> Option<&'a [u8]> {
-    if kind.is_sdp() {
-        return (!body.is_empty()).then_some(body);
+fn find_sdp<'a>(entity: &Entity<'a>, depth: usize) -> Option<&'a [u8]> {
+    if entity.is("application/sdp", "session") {
+        return (!entity.encoded && !entity.body.is_empty()).then_some(entity.body);
     }
-    if !kind.is_multipart() || depth == MAX_DEPTH {
+    if depth == MAX_DEPTH {
         return None;
     }
-    let parts = split_parts(kind, body).ok()?;
-    parts.into_iter().find_map(|part| find_sdp(&part.content_type()?, part.body, depth + 1))
+    entity.parts().ok()?.iter().find_map(|part| find_sdp(part, depth + 1))
+}
+
+/// Tells whether a content coding changes anything.
+fn is_coding(coding: &str) -> bool {
+    !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")
+}
+
+/// A body, or a part of one, and what its headers say of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entity<'a> {
+    /// Its media type, where that can be read.
+    pub(crate) kind: Option<MediaType>,
+    /// It is compressed or otherwise encoded (RFC 3261 §20.12).
+    pub(crate) encoded: bool,
+    /// Its disposition: `None` inside where that cannot be read.
+    disposition: Option<Option<ContentDisposition>>,
+    /// Its bytes.
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> Entity<'a> {
+    /// Tells whether this is of a media type, with `*/*` for any, and meant for a purpose; one that is not named is meant
+    /// for what bodies of its kind are (RFC 3261 §20.11).
+    pub(crate) fn is(&self, media: &str, purpose: &str) -> bool {
+        let meant = match &self.disposition {
+            None => true,
+            Some(Some(disposition)) => disposition.kind.eq_ignore_ascii_case(purpose),
+            Some(None) => false,
+        };
+        let Some(kind) = &self.kind else { return false };
+        let named = media.split_once('/').is_some_and(|(major, minor)| kind.is(major, minor));
+        named && meant || media == "*/*"
+    }
+
+    /// Tells whether whoever does not understand it may ignore it.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.disposition
+            .as_ref()
+            .is_some_and(|read| read.as_ref().is_some_and(ContentDisposition::is_optional))
+    }
+
+    /// Takes a multipart body apart.
+    pub(crate) fn parts(&self) -> Result<Vec<Self>, PartsError> {
+        let kind = self.kind.as_ref().ok_or(PartsError::ContentType)?;
+        let parts = split_parts(kind, self.body)?;
+        Ok(parts.into_iter().map(|part| part.entity()).collect())
+    }
+}
+
+impl<'a> Part<'a> {
+    fn entity(&self) -> Entity<'a> {
+        Entity {
+            kind: self.content_type(),
+            encoded: self.header(&HeaderName::ContentEncoding).is_some_and(is_coding),
+            disposition: self.header(&HeaderName::ContentDisposition).map(|text| text.parse().ok()),
+            body: self.body,
+        }
+    }
 }
 
 fn split_parts<'a>(kind: &MediaType, body: &'a [u8]) -> Result<Vec<Part<'a>>, PartsError> {

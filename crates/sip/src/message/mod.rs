@@ -22,18 +22,20 @@ mod uri;
 mod validate;
 mod wire;
 
+pub(crate) use body::Entity;
 pub use body::{Part, PartsError};
 pub use build::Builder;
 pub use defect::{Defect, Fault, ParseError, ParseFault};
 pub use header::{
-    AuthParams, BRANCH_COOKIE, CSeq, Contacts, Event, HeaderError, HeaderFault, HeaderName, MediaType, MinSe,
-    NameAddr, RAck, Reason, Refresher, Replaces, RetryAfter, SessionExpires, SubscriptionState,
-    SubscriptionStatus, Timestamp, TransportName, Via,
+    AuthParams, BRANCH_COOKIE, CSeq, Contacts, ContentDisposition, Event, HeaderError, HeaderFault,
+    HeaderName, MediaType, MinSe, NameAddr, RAck, Reason, Refresher, Replaces, RetryAfter, SessionExpires,
+    SubscriptionState, SubscriptionStatus, Timestamp, TransportName, Via,
 };
 pub use host::Host;
 pub use method::Method;
 pub use params::Params;
 pub use status::{StatusClass, StatusCode};
 pub use uri::{Scheme, Uri, UriError};
+pub(crate) use validate::inspect;
 pub use validate::{Rejected, validate};
 pub use wire::{HeaderField, Message};

@@ -343,6 +343,21 @@ impl Uri {
         Self { text: text.into(), ..self.clone() }
     }
 
+    /// Returns a copy as From and To have it: a name without port and without what says how it is reached (RFC 3261 §19.1.1,
+    /// table 1).
+    #[must_use]
+    pub fn as_identity(&self) -> Self {
+        let plain = self.without_headers();
+        let Some(host) = &self.host else { return plain };
+        let mut params = self.params();
+        for name in ["transport", "maddr", "ttl", "method", "lr"] {
+            params.remove(name);
+        }
+        let info = self.userinfo().map(|info| format!("{info}@")).unwrap_or_default();
+        let scheme = self.slice(0, self.after_scheme());
+        Self::parse(&format!("{scheme}{info}{host}{params}")).unwrap_or(plain)
+    }
+
     /// Returns a copy with one more header, escaped.
     #[must_use]
     pub fn with_header(&self, name: &str, value: &str) -> Self {

@@ -1,10 +1,11 @@
 //! Whether a message can be used at all, and what to answer if not.
 //!
 //! RFC 3261 §8.2 (what a UAS checks before anything else), §8.2.2 (malformed headers that are not needed are
-//! ignored), §8.1.3.3 and §16.7 (responses are dropped), with the judgements of RFC 4475. Methods, extensions
-//! and body types are the user agent's decision.
+//! ignored), §8.1.3.3 and §18.3 (responses are dropped), with the judgements of RFC 4475. A response is needed by whoever
+//! waits for it, so that only faults of what it is matched and acknowledged by lose it. Methods, extensions and body types
+//! are the user agent's decision.
 
-use super::defect::Fault;
+use super::defect::{Defect, Fault};
 use super::header::{HeaderFault, HeaderName};
 use super::method::Method;
 use super::status::StatusCode;
@@ -55,15 +56,26 @@ impl Rejected {
 /// # Errors
 /// Says what to answer, or that the message is to be dropped.
 pub fn validate(message: &Message) -> Result<(), Rejected> {
-    let Some((status, reason)) = worst(message) else { return Ok(()) };
+    inspect(message).map(drop)
+}
+
+/// Checks the same, and returns the first header that is wrong and does not matter here.
+pub(crate) fn inspect(message: &Message) -> Result<Option<Defect>, Rejected> {
+    let defects = message.examine();
+    let Some((status, reason)) = worst(message, &defects) else {
+        return Ok(defects.into_iter().find(is_about_a_header));
+    };
     let silent = message.is_response() || message.method() == Method::Ack || message.top_via().is_err();
     Err(if silent { Rejected::Discard { reason } } else { Rejected::Answer { status, reason } })
 }
 
+fn is_about_a_header(defect: &Defect) -> bool {
+    matches!(defect.what, Fault::Header(..) | Fault::Repeated(_))
+}
+
 type Verdict = (StatusCode, &'static str);
 
-fn worst(message: &Message) -> Option<Verdict> {
-    let defects = message.examine();
+fn worst(message: &Message, defects: &[Defect]) -> Option<Verdict> {
     if defects.iter().any(|defect| defect.what == Fault::Version) {
         // Nothing else in a message of another version can be judged by this one's rules.
         return Some((StatusCode::VERSION_NOT_SUPPORTED, "Version Not Supported"));
@@ -72,7 +84,7 @@ fn worst(message: &Message) -> Option<Verdict> {
     if mismatch && message.method().is_extension() {
         return Some((StatusCode::NOT_IMPLEMENTED, "Not Implemented"));
     }
-    let malformed = defects.iter().find_map(|defect| fatal(&defect.what));
+    let malformed = defects.iter().find_map(|defect| fatal(message, &defect.what));
     malformed
         .map(|reason| (StatusCode::BAD_REQUEST, reason))
         .or_else(|| request_uri(message))
@@ -97,22 +109,22 @@ fn vias(message: &Message) -> Option<Verdict> {
 }
 
 /// Returns the reason phrase if this fault alone makes a message unusable.
-fn fatal(fault: &Fault) -> Option<&'static str> {
+fn fatal(message: &Message, fault: &Fault) -> Option<&'static str> {
     match fault {
         Fault::Status => Some("Bad Status Code"),
         Fault::Method => Some("Bad Method"),
         Fault::RequestUri(_) => Some("Bad Request-URI"),
         Fault::RequestUriHeaders => Some("Headers In Request-URI"),
         Fault::Unterminated => Some("Missing Empty Line"),
-        Fault::ContentLength => Some("Bad Content-Length"),
+        Fault::ContentLength => message.is_request().then_some("Bad Content-Length"),
         Fault::BodyTruncated => Some("Body Shorter Than Content-Length"),
         Fault::MethodMismatch => Some("CSeq Method Mismatch"),
-        Fault::Missing(name) => is_identity(name).then_some("Missing Mandatory Header"),
+        Fault::Missing(name) => is_identity(message, name).then_some("Missing Mandatory Header"),
         Fault::Repeated(name) => {
             let framing = matches!(name, HeaderName::MaxForwards | HeaderName::ContentLength);
-            (framing || is_identity(name)).then_some("Repeated Header")
+            (framing && message.is_request() || is_identity(message, name)).then_some("Repeated Header")
         }
-        Fault::Header(name, cause) => fatal_header(name, *cause),
+        Fault::Header(name, cause) => fatal_header(message, name, *cause),
         Fault::BareLineFeed
         | Fault::StartLineSpacing
         | Fault::Version
@@ -127,21 +139,65 @@ fn fatal(fault: &Fault) -> Option<&'static str> {
     }
 }
 
-/// The headers without which a request cannot be told from another.
-fn is_identity(name: &HeaderName) -> bool {
-    [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq].contains(name)
+/// The headers without which a message cannot be told from another.
+///
+/// A response is found by Via and CSeq (§17.1.3); of the rest only a 2xx to INVITE needs what its dialog is made of (§12.1.2).
+fn is_identity(message: &Message, name: &HeaderName) -> bool {
+    match message.status() {
+        None => [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq]
+            .contains(name),
+        Some(_) if [HeaderName::Via, HeaderName::CSeq].contains(name) => true,
+        Some(status) => {
+            let dialog = status.is_success() && message.method() == Method::Invite;
+            dialog && [HeaderName::To, HeaderName::CallId].contains(name)
+        }
+    }
 }
 
-fn fatal_header(name: &HeaderName, cause: HeaderFault) -> Option<&'static str> {
-    let routing = [HeaderName::Contact, HeaderName::Route, HeaderName::RecordRoute].contains(name);
-    let length = *name == HeaderName::ContentLength;
-    if !is_identity(name) && !routing && !length {
+/// Tells whether a request cannot be served without this header; what it does not need is ignored (§8.2.2).
+fn is_needed(request: &Message, name: &HeaderName) -> bool {
+    let method = request.method();
+    // §12.1.1: the dialog that a request asks for takes its target and its route set from it; §12.2.2: later requests
+    // refresh the target only.
+    let target = !matches!(
+        method,
+        Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Options
+            | Method::Message
+            | Method::Info
+            | Method::Publish
+            | Method::Prack
+    );
+    // What ends a call ends it, however many hops it may still go.
+    let ends = matches!(method, Method::Bye | Method::Cancel);
+    *name == HeaderName::ContentLength
+        || *name == HeaderName::MaxForwards && !ends
+        || *name == HeaderName::Contact && target
+        || *name == HeaderName::RecordRoute && target && request.to_tag().is_none()
+}
+
+/// Tells whether even the tolerant reader of an identity header fails.
+fn cannot_be_read(response: &Message, name: &HeaderName) -> bool {
+    *name == HeaderName::Via && response.top_via().is_err()
+        || *name == HeaderName::CSeq && response.cseq().is_err()
+        || *name == HeaderName::To && response.to().is_err()
+        || *name == HeaderName::CallId && response.call_id().is_err()
+}
+
+fn fatal_header(message: &Message, name: &HeaderName, cause: HeaderFault) -> Option<&'static str> {
+    let matters = match message.is_response() {
+        true => is_identity(message, name) && cannot_be_read(message, name),
+        false => is_identity(message, name) || is_needed(message, name),
+    };
+    if !matters {
         return None;
     }
     let harmless = match cause {
         HeaderFault::Space | HeaderFault::Date => true,
-        // An overlarge lifetime counts as the default one (RFC 4475 §3.1.2.4).
-        HeaderFault::Range => routing,
+        // An overlarge lifetime counts as the default one (RFC 4475 §3.1.2.4), and hops beyond 255 are hops.
+        HeaderFault::Range => !is_identity(message, name) && *name != HeaderName::ContentLength,
         HeaderFault::Missing
         | HeaderFault::Empty
         | HeaderFault::Syntax

@@ -103,6 +103,11 @@ impl<C: Copy, S: Copy> Layer<C, S> {
         self.clients.get(&id)
     }
 
+    /// Tells whether a response would find its transaction.
+    pub(crate) fn has_client(&self, key: &ClientKey) -> bool {
+        self.client_keys.contains_key(key)
+    }
+
     /// Is told that nobody waits for a transaction any more; it lives on by itself to absorb repeats.
     pub(crate) fn release_client(&mut self, id: TransactionId) {
         if let Some(client) = self.clients.get_mut(&id) {

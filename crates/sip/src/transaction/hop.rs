@@ -13,7 +13,9 @@ pub(crate) fn trying(request: &Message, via: &Via) -> Message {
 /// Writes the ACK of a failure response: RFC 3261 §17.1.1.3.
 pub(crate) fn failure_ack(invite: &Message, response: &Message) -> Option<Message> {
     let builder = hop_by_hop(invite, Method::Ack)?;
-    Some(builder.header(HeaderName::To, response.header(HeaderName::To)?).build())
+    // A response that lost its To is acknowledged all the same: the branch is what the ACK is matched by.
+    let to = response.header(HeaderName::To).or_else(|| invite.header(HeaderName::To))?;
+    Some(builder.header(HeaderName::To, to).build())
 }
 
 /// Writes the CANCEL of an INVITE: RFC 3261 §9.1.

@@ -26,12 +26,14 @@ pub(crate) struct ServerInvite {
     pub(crate) state: State,
     reliable: bool,
     interval: Duration,
+    /// The ACK of the 2xx has come: the response arrived, whatever becomes of its path.
+    acknowledged: bool,
 }
 
 impl ServerInvite {
     /// Starts the machine; 100 Trying is due after a silence unless the user answers first.
     pub(crate) fn start(timers: &Timers, reliable: bool) -> (Self, Step) {
-        let machine = Self { state: State::Proceeding, reliable, interval: timers.t1 };
+        let machine = Self { state: State::Proceeding, reliable, interval: timers.t1, acknowledged: false };
         let step = if timers.trying.is_zero() {
             Step::none().notify(Notice::TryingDue)
         } else {
@@ -46,8 +48,8 @@ impl ServerInvite {
             State::Completed => self.completed(timers, input),
             State::Confirmed => match input {
                 ServerInput::Timer(TimerName::I) => self.end(),
-                ServerInput::TransportFailed => Step::none().notify(Notice::TransportFailed),
-                ServerInput::Request
+                ServerInput::TransportFailed
+                | ServerInput::Request
                 | ServerInput::Ack
                 | ServerInput::Provisional
                 | ServerInput::Success
@@ -56,10 +58,16 @@ impl ServerInvite {
             },
             State::Accepted => match input {
                 ServerInput::Success => Step::none().send(Transmission::Response),
-                ServerInput::Ack => Step::none().notify(Notice::Acknowledged),
-                ServerInput::TransportFailed => Step::none().notify(Notice::TransportFailed),
+                ServerInput::Ack => {
+                    self.acknowledged = true;
+                    Step::none().notify(Notice::Acknowledged)
+                }
+                ServerInput::TransportFailed if !self.acknowledged => {
+                    Step::none().notify(Notice::TransportFailed)
+                }
                 ServerInput::Timer(TimerName::L) => self.end(),
-                ServerInput::Request
+                ServerInput::TransportFailed
+                | ServerInput::Request
                 | ServerInput::Provisional
                 | ServerInput::Failure
                 | ServerInput::Timer(_) => Step::none(),

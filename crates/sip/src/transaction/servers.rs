@@ -73,6 +73,18 @@ impl<C: Copy, S: Copy> Layer<C, S> {
         self.server_keys.get(key).copied()
     }
 
+    /// Returns the transaction that a received request repeats, or whose ACK it is.
+    ///
+    /// A retransmission has the CSeq of its request. Where that is over and the number is another, somebody has begun a new
+    /// request without a new branch, as after a challenge: it is none of those that §17.2.3 wants matched.
+    pub(crate) fn repeated_by(&self, key: &ServerKey, request: &Message) -> Option<TransactionId> {
+        let id = self.server_of(key)?;
+        let server = self.servers.get(&id)?;
+        let number = |message: &Message| message.cseq().ok().map(|cseq| cseq.number);
+        let another = request.method() != Method::Ack && number(request) != number(&server.request);
+        (server.is_open() || !another).then_some(id)
+    }
+
     /// Returns a server transaction.
     pub(crate) fn server(&self, id: TransactionId) -> Option<&Server<S>> {
         self.servers.get(&id)
@@ -130,6 +142,11 @@ impl<C: Copy, S: Copy> Layer<C, S> {
     pub(crate) fn receive_repeat(&mut self, now: Instant, id: TransactionId, method: &Method) -> Effect<S> {
         let input = if *method == Method::Ack { ServerInput::Ack } else { ServerInput::Request };
         self.drive_server(now, id, input, None)
+    }
+
+    /// Is told that the 2xx of an INVITE was acknowledged, which happens outside the transaction (§13.3.1.4).
+    pub(crate) fn acknowledged(&mut self, now: Instant, id: TransactionId) -> Effect<S> {
+        self.drive_server(now, id, ServerInput::Ack, None)
     }
 
     /// Gives a response to the machine, which decides whether it leaves.
@@ -203,7 +220,9 @@ impl<C: Copy, S: Copy> Layer<C, S> {
     fn drop_server(&mut self, id: TransactionId) {
         self.timers.stop_all((id, TimerName::FIRST)..=(id, TimerName::LAST));
         let Some(server) = self.servers.remove(&id) else { return };
-        self.server_keys.remove(&server.key);
+        if self.server_keys.get(&server.key) == Some(&id) {
+            self.server_keys.remove(&server.key);
+        }
         if let Some(merge) = server.merge
             && self.merges.get(&merge) == Some(&id)
         {

@@ -234,7 +234,7 @@ fn the_invite_server_follows_figure_7_and_rfc_6026() {
         if !reliable {
             ways.push(("Confirmed", &[Failure, Ack]));
             cells.push(("Confirmed", Timer(TimerName::I), "stop timers, gone, Terminated"));
-            cells.push(("Confirmed", TransportFailed, "tell TransportFailed, Confirmed"));
+            cells.push(("Confirmed", TransportFailed, "Confirmed"));
         }
         check(
             &Table { ways: &ways, cells: &cells },

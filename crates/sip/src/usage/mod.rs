@@ -6,8 +6,8 @@ pub mod invite;
 pub(crate) mod refer;
 pub(crate) mod subscription;
 
-pub(crate) use subscription::Subscription;
 pub use subscription::SubscriptionTimer;
+pub(crate) use subscription::{PACKAGES, Subscription};
 
 use crate::user_agent::SessionId;
 

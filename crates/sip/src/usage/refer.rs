@@ -3,20 +3,17 @@
 //! The subscription is there from the REFER on, because a NOTIFY may overtake its 202. It ends with a refusal, with the
 //! NOTIFY that says so, or a while after its session: until then the dialog lives for it (RFC 5057 §5.1).
 
-use super::invite::SessionError;
+use super::invite::{SessionError, SessionEvent};
 use super::{Subscription, SubscriptionTimer};
 use crate::dialog::{DialogSet, DialogSetId};
 use crate::message::{HeaderName, Message, Method, StatusCode, SubscriptionStatus};
 use crate::user_agent::{
-    Ability, Deadline, NamedHeaders, Reply, RequestFailure, RequestId, SessionId, UserAgent,
+    Anomaly, Deadline, Flow, IncomingId, NamedHeaders, Reply, RequestFailure, RequestId, SessionId, UserAgent,
 };
 use std::time::Instant;
 
-/// REFER.
-pub(crate) const ABILITY: Ability = Ability { methods: &[Method::Refer], options: &[] };
-
 impl UserAgent {
-    /// Asks the peer to contact `refer_to`; put Referred-By or Refer-Sub into `headers`.
+    /// Asks the peer to contact `refer_to`, a URI or a whole name-addr; put Referred-By or Refer-Sub into `headers`.
     ///
     /// # Errors
     /// When the session has no dialog.
@@ -27,7 +24,9 @@ impl UserAgent {
         refer_to: &str,
         mut headers: NamedHeaders,
     ) -> Result<RequestId, SessionError> {
-        headers.insert(0, (HeaderName::ReferTo, refer_to.to_owned()));
+        // Without brackets the parameters of a URI would be those of the header (§20).
+        let target = if refer_to.contains('<') { refer_to.to_owned() } else { format!("<{refer_to}>") };
+        headers.insert(0, (HeaderName::ReferTo, target));
         let request = self.send_in_dialog(now, id, Method::Refer, headers, None)?;
         if let Some(dialogs) = self.dialogs_of_mut(id) {
             let cseq = dialogs.cseq();
@@ -60,8 +59,30 @@ impl UserAgent {
         }
     }
 
+    /// Takes a NOTIFY: a session hears of it when it is about a REFER of its own.
+    pub(crate) fn receive_notify(
+        &mut self,
+        now: Instant,
+        (set, remote_tag): (DialogSetId, &str),
+        session: Option<SessionId>,
+        server: u64,
+        flow: Flow,
+        notify: &Message,
+    ) {
+        if self.note_notify(set, remote_tag, notify).is_none() {
+            let status = StatusCode::CALL_DOES_NOT_EXIST;
+            self.refuse(now, server, flow, notify, Anomaly::NoSubscription, status);
+            return;
+        }
+        let (request, message) = (IncomingId(server), notify.clone());
+        match session {
+            Some(session) => self.session_event(session, SessionEvent::Notify { request, message }),
+            None => self.notified_late(now, set, server),
+        }
+    }
+
     /// Takes note of a NOTIFY; `None` when it belongs to no subscription of ours.
-    pub(crate) fn note_notify(&mut self, set: DialogSetId, remote_tag: &str, notify: &Message) -> Option<()> {
+    fn note_notify(&mut self, set: DialogSetId, remote_tag: &str, notify: &Message) -> Option<()> {
         let event = notify.event().ok().flatten()?;
         let dialogs = self.dialogs.get_mut(set)?;
         let request = dialogs.with_tag(remote_tag)?.subscription_for(&event)?;
@@ -73,7 +94,7 @@ impl UserAgent {
     }
 
     /// Takes a NOTIFY whose session is over: it is nobody's news any more, but no mistake of the peer either.
-    pub(crate) fn notified_late(&mut self, now: Instant, set: DialogSetId, server: u64) {
+    fn notified_late(&mut self, now: Instant, set: DialogSetId, server: u64) {
         self.answer(now, server, StatusCode::OK, None, Reply::default());
         if !self.dialogs.get(set).is_some_and(DialogSet::has_subscription) {
             self.deadlines.stop(Deadline::Subscription(set, SubscriptionTimer::Outlived));

@@ -1,10 +1,16 @@
 //! A subscription of ours that lives in a dialog: RFC 6665. Today a REFER makes the only ones (RFC 3515 §2.4.4).
 
 use crate::message::{Event, Method};
-use crate::user_agent::{Ability, RequestId};
+use crate::user_agent::{Ability, BodyType, RequestId};
 
-/// NOTIFY for subscriptions of ours, and SUBSCRIBE, which the engine's user answers.
-pub(crate) const ABILITY: Ability = Ability { methods: &[Method::Notify, Method::Subscribe], options: &[] };
+/// The event packages that we subscribe to.
+pub(crate) const PACKAGES: [&str; 1] = ["refer"];
+
+/// NOTIFY for subscriptions of ours. Nobody can subscribe to anything here, and a REFER of the peer is its user's to allow.
+pub(crate) const ABILITY: Ability = Ability {
+    methods: &[Method::Notify],
+    bodies: &[BodyType { media: "message/sipfrag", purpose: "render", requests: &[Method::Notify] }],
+};
 
 /// What a subscription waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

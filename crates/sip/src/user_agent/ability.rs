@@ -1,4 +1,4 @@
-//! What the engine can do, said part by part: methods for Allow, option tags for Supported and Require.
+//! What the engine can do, said part by part: methods for Allow, bodies for Accept, option tags for Supported and Require.
 //!
 //! A new extension brings an [`Ability`] with its file and a line in [`ABILITIES`].
 
@@ -14,23 +14,38 @@ pub struct OptionTag {
     pub requests: &'static [Method],
 }
 
+/// A kind of body that is understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BodyType {
+    /// Its media type, `*/*` for any.
+    pub media: &'static str,
+    /// What it is for (RFC 3261 §20.11), where its Content-Disposition says that.
+    pub purpose: &'static str,
+    /// The requests in which it means something; in others it is refused (§8.2.3).
+    pub requests: &'static [Method],
+}
+
 /// What one part of the engine adds to what it can do.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ability {
     /// Methods that it takes.
     pub(crate) methods: &'static [Method],
-    /// Option tags that it knows.
-    pub(crate) options: &'static [OptionTag],
+    /// Bodies that it understands.
+    pub(crate) bodies: &'static [BodyType],
 }
 
 /// What needs no dialog: OPTIONS, which the engine answers, and MESSAGE, which its user does.
-const OUT_OF_DIALOG: Ability = Ability { methods: &[Method::Options, Method::Message], options: &[] };
+const OUT_OF_DIALOG: Ability = Ability {
+    methods: &[Method::Options, Method::Message],
+    bodies: &[BodyType { media: "text/plain", purpose: "render", requests: &[Method::Message] }],
+};
+
+impl OptionTag {
+    /// INVITE that takes the place of another dialog (RFC 3891). The engine finds that dialog; what is done about it is
+    /// its user's part, who says so by adding this.
+    pub const REPLACES: Self = Self { name: "replaces", requests: &[Method::Invite] };
+}
 
 /// Every part, in the order in which Allow names their methods.
-pub(crate) const ABILITIES: [Ability; 5] = [
-    usage::invite::ABILITY,
-    OUT_OF_DIALOG,
-    usage::invite::INFO,
-    usage::refer::ABILITY,
-    usage::subscription::ABILITY,
-];
+pub(crate) const ABILITIES: [Ability; 4] =
+    [usage::invite::ABILITY, OUT_OF_DIALOG, usage::invite::INFO, usage::subscription::ABILITY];

@@ -1,6 +1,6 @@
 //! What one user agent is told when it is made.
 
-use super::ability::{ABILITIES, OptionTag};
+use super::ability::{ABILITIES, BodyType, OptionTag};
 use crate::message::Method;
 use crate::transaction::Timers;
 use crate::transport::Transport;
@@ -22,8 +22,10 @@ pub struct Config {
     pub local: BTreeMap<Transport, SocketAddr>,
     /// Size above which a request for a UDP destination goes by TCP first (RFC 3261 §18.1.1).
     pub datagram_limit: usize,
-    /// Methods named in Allow; others are answered 405 or 501 unless `raise_unhandled` is set.
+    /// Methods named in Allow, which the engine or its user handles; others are answered 405 or 501.
     pub allow: Vec<Method>,
+    /// Bodies that are understood and named in Accept; other ones are refused with 415 (§8.2.3).
+    pub bodies: Vec<BodyType>,
     /// Option tags named in Supported and accepted in the Require of their requests; others are answered 420.
     pub supported: Vec<OptionTag>,
     /// Answers OPTIONS by itself: 200 with Allow, Accept and Supported.
@@ -38,8 +40,6 @@ pub struct Config {
     /// Requests that may be open or absorb their repeats at a time; each of a stranger does so for 32 s. Further ones are dropped
     /// unless they belong to a call that is known.
     pub most_requests: usize,
-    /// Raises requests whose method is not in `allow` as [`Event::Request`](super::Event::Request).
-    pub raise_unhandled: bool,
 }
 
 impl Config {
@@ -52,13 +52,13 @@ impl Config {
             local: BTreeMap::new(),
             datagram_limit: 1300,
             allow: ABILITIES.iter().flat_map(|ability| ability.methods).cloned().collect(),
-            supported: ABILITIES.iter().flat_map(|ability| ability.options).cloned().collect(),
+            bodies: ABILITIES.iter().flat_map(|ability| ability.bodies).cloned().collect(),
+            supported: Vec::new(),
             answer_options: true,
             rport: true,
             keep_alive: None,
             follow_names: false,
             most_requests: 65_536,
-            raise_unhandled: false,
         }
     }
 

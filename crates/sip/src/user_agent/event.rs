@@ -2,13 +2,13 @@
 
 use super::flow::{Flow, Transmit};
 use super::reason::Reason;
-use crate::message::{Message, Method, ParseError, StatusCode, Uri};
+use crate::message::{Fault, Message, Method, ParseError, StatusCode, Uri};
 use crate::registration::RegistrationEvent;
 use crate::transport::Transport;
 use crate::usage::invite::SessionEvent;
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
@@ -173,6 +173,8 @@ pub enum Anomaly {
         /// Why.
         reason: &'static str,
     },
+    /// A header that is wrong but is not needed; the message counts without it (§8.2.2).
+    HeaderIgnored(Fault),
     /// An ACK that matches nothing.
     StrayAck,
     /// A CANCEL that matches nothing; answered 481.
@@ -188,14 +190,29 @@ pub enum Anomaly {
     },
     /// The same request came by a second path (§8.2.2.2); answered 482.
     MergedRequest,
+    /// A NOTIFY about a subscription that nobody made, or that is over; answered 481.
+    NoSubscription,
+    /// A body in an ACK, BYE or CANCEL that is not understood; the request counts without it.
+    BodyIgnored,
     /// A BYE for a dialog that is not confirmed yet, which a callee must not send (§15).
     ByeInEarlyDialog,
+    /// A second session description in one early dialog that is not the first (§13.2.1).
+    AnswerChanged,
     /// A failure response to an INVITE was never acknowledged (timer H).
     AckMissing,
     /// The user never replied to this request.
     Unanswered,
     /// A response of ours could not be delivered.
     ResponseUndelivered,
+    /// The registrar said 2xx and lists bindings, or none, without ours (§10.2.4).
+    BindingNotListed,
+    /// The registrar granted a lifetime that is not believed.
+    LifetimeTooLong {
+        /// What it granted.
+        granted: Duration,
+        /// What counts instead.
+        believed: Duration,
+    },
     /// There are too many requests of the last 32 s; this one was dropped.
     TooManyRequests,
 }
@@ -209,15 +226,26 @@ impl fmt::Display for Anomaly {
             Self::RefusedRequest { status, reason } => {
                 write!(f, "request refused with {}: {reason}", status.code())
             }
+            Self::HeaderIgnored(fault) => write!(f, "a header that is ignored: {fault}"),
             Self::StrayAck => f.write_str("an ACK that matches nothing"),
             Self::StrayCancel => f.write_str("a CANCEL that matches nothing"),
             Self::UnknownDialog => f.write_str("a request inside a dialog that does not exist"),
             Self::CSeqOutOfOrder { last, got } => write!(f, "CSeq {got} is not above {last}"),
             Self::MergedRequest => f.write_str("the same request came by a second path"),
+            Self::NoSubscription => f.write_str("a NOTIFY about a subscription that is not there"),
+            Self::BodyIgnored => {
+                f.write_str("a body that is not understood, in a request that counts without it")
+            }
             Self::ByeInEarlyDialog => f.write_str("a BYE for a dialog that is not confirmed"),
+            Self::AnswerChanged => f.write_str("an answer that differs from the one before it"),
             Self::AckMissing => f.write_str("a failure response was never acknowledged"),
             Self::Unanswered => f.write_str("a request of the other side was never answered by us"),
             Self::ResponseUndelivered => f.write_str("a response of ours could not be delivered"),
+            Self::BindingNotListed => f.write_str("a 2xx to REGISTER that does not list our contact"),
+            Self::LifetimeTooLong { granted, believed } => {
+                let (granted, believed) = (granted.as_secs(), believed.as_secs());
+                write!(f, "a binding for {granted} s, which counts as one for {believed} s")
+            }
             Self::TooManyRequests => f.write_str("a request too many within 32 s, which was dropped"),
         }
     }

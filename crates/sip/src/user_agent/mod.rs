@@ -17,11 +17,12 @@ mod reason;
 mod receive;
 mod recorded;
 mod request;
+mod understand;
 mod write;
 
 pub use crate::transport::Transport;
 pub(crate) use ability::Ability;
-pub use ability::OptionTag;
+pub use ability::{BodyType, OptionTag};
 pub use config::Config;
 pub(crate) use engine::Owner;
 pub use engine::UserAgent;

@@ -6,7 +6,6 @@ use super::write::{Body, NamedHeaders};
 use crate::dialog::DialogRecord;
 use crate::message::Uri;
 use crate::transport::Transport;
-use crate::usage::invite::Ack;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -23,6 +22,8 @@ pub(crate) enum Waiting {
 #[derive(Debug)]
 pub(crate) struct OwedAck {
     pub(crate) session: SessionId,
+    /// The INVITE that was answered.
+    pub(crate) outgoing: u64,
     pub(crate) dialog: DialogRecord,
     pub(crate) cseq: u32,
     pub(crate) body: Option<Body>,
@@ -91,12 +92,10 @@ impl UserAgent {
 
     /// Sends the ACK of a 2xx and keeps it for repeats.
     pub(crate) fn write_ack(&mut self, owed: OwedAck, places: &[(Transport, SocketAddr)]) {
-        let OwedAck { session, dialog, cseq, body, credentials } = owed;
+        let OwedAck { session: _, outgoing, dialog, cseq, body, credentials } = owed;
         let Some((flow, message)) = self.send_ack(&dialog, cseq, body, &credentials, places) else { return };
-        if let Some(session) = self.sessions.get_mut(&session) {
-            // Only the last offer of a dialog can still be repeated.
-            session.acks.retain(|ack| ack.remote_tag != dialog.remote_tag);
-            session.acks.push(Ack { remote_tag: dialog.remote_tag, cseq, flow, message });
+        if let Some(outgoing) = self.outgoing.get_mut(&outgoing) {
+            outgoing.acks.push((dialog.remote_tag, flow, message));
         }
     }
 }

@@ -65,8 +65,9 @@ pub(crate) struct Outgoing {
     pub(crate) sent_credentials: NamedHeaders,
     /// The path of the last attempt.
     pub(crate) flow: Option<Flow>,
-    /// ACKs of 2xx that nobody wanted, by the tag of the answerer, for an INVITE without a session.
-    pub(crate) surplus_acks: Vec<(String, Flow, Message)>,
+    /// ACKs of its 2xx, by the tag of the answerer. They leave again with each repeat of it (RFC 3261 §13.2.2.4), which the
+    /// transaction hears for 64·T1, whatever is sent in the dialog meanwhile.
+    pub(crate) acks: Vec<(String, Flow, Message)>,
     /// The transaction of the last attempt.
     pub(crate) client: Option<u64>,
     /// What has to be followed to its addresses before the first attempt.
@@ -94,7 +95,7 @@ impl Outgoing {
             cseq,
             credentials,
             sent_credentials: Vec::new(),
-            surplus_acks: Vec::new(),
+            acks: Vec::new(),
             flow: None,
             client: None,
             name: destination.name.clone(),
@@ -374,7 +375,7 @@ impl UserAgent {
             User::Invite(session) => self.invite_outcome(now, session, id, outcome),
             User::Reinvite(session) => self.reinvite_outcome(now, session, id, outcome),
             User::Bye(session) => self.bye_outcome(now, session, outcome),
-            User::InDialog(session, request) => self.in_dialog_outcome(session, request, outcome),
+            User::InDialog(session, request) => self.in_dialog_outcome(now, (session, request), id, outcome),
             User::Request(request) => {
                 let outcome = outcome.cloned();
                 self.raise(Event::Response { id: request, provisional: false, outcome });

@@ -1,12 +1,11 @@
 //! Received bytes: to a transaction, to a session, or up to the user. RFC 3261 §8.2, §12.2.2, §17.1.3, §17.2.3, §18.2.
 
-use super::ability::OptionTag;
 use super::engine::UserAgent;
 use super::event::{Anomaly, Event, IncomingId, SessionId};
 use super::flow::Flow;
 use super::write::Reply;
 use crate::dialog::DialogSetId;
-use crate::message::{HeaderName, Message, Method, Rejected, StatusCode, Via, validate};
+use crate::message::{HeaderName, Message, Method, Rejected, StatusCode, Via, inspect};
 use crate::transaction::{ClientKey, ServerKey};
 use std::time::Instant;
 
@@ -27,12 +26,18 @@ impl UserAgent {
     }
 
     fn receive_response(&mut self, now: Instant, flow: Flow, message: &Message) {
-        let (Some(key), Ok(())) = (ClientKey::of(message), validate(message)) else {
+        let (Some(key), Ok(fault)) = (ClientKey::of(message), inspect(message)) else {
             self.anomaly(Anomaly::UnusableResponse, flow, message.bytes());
             return;
         };
         match self.transactions.receive_response(now, &key, message) {
-            Some(effect) => self.client_effect(now, effect, Some(message)),
+            Some(effect) => {
+                // A repeat that is absorbed tells nothing new.
+                if let Some(fault) = fault.filter(|_| effect.notice.is_some()) {
+                    self.anomaly(Anomaly::HeaderIgnored(fault.what), flow, message.bytes());
+                }
+                self.client_effect(now, effect, Some(message));
+            }
             None => self.anomaly(Anomaly::StrayResponse, flow, message.bytes()),
         }
     }
@@ -46,7 +51,7 @@ impl UserAgent {
         };
         let method = message.method();
         let key = ServerKey::of(message, &via, &method);
-        if let Some(id) = self.transactions.server_of(&key) {
+        if let Some(id) = self.transactions.repeated_by(&key, message) {
             let accepted = self.transactions.server(id).is_some_and(|server| !server.is_open());
             let effect = self.transactions.receive_repeat(now, id, &method);
             self.server_effect(effect);
@@ -66,8 +71,13 @@ impl UserAgent {
             self.anomaly(Anomaly::TooManyRequests, flow, message.bytes());
             return;
         }
-        match validate(message) {
-            Ok(()) => self.receive_usable(now, flow, message, via, key),
+        match inspect(message) {
+            Ok(fault) => {
+                if let Some(fault) = fault {
+                    self.anomaly(Anomaly::HeaderIgnored(fault.what), flow, message.bytes());
+                }
+                self.receive_usable(now, flow, message, via, key);
+            }
             Err(Rejected::Answer { status, reason }) => {
                 self.anomaly(Anomaly::RefusedRequest { status, reason }, flow, message.bytes());
                 let id = self.open_server(now, key, message, via, flow);
@@ -80,6 +90,16 @@ impl UserAgent {
         }
     }
 
+    /// Tells whether a message belongs to a transaction or a dialog that is there. Ask before it is handed in.
+    pub fn expects(&self, message: &Message) -> bool {
+        if message.is_response() {
+            return ClientKey::of(message).is_some_and(|key| self.transactions.has_client(&key));
+        }
+        let Ok(via) = message.top_via() else { return false };
+        let key = ServerKey::of(message, &via, &message.method());
+        self.transactions.repeated_by(&key, message).is_some() || self.is_expected(message, &via)
+    }
+
     /// Tells whether a request belongs to a dialog or to an INVITE that is known.
     fn is_expected(&self, message: &Message, via: &Via) -> bool {
         let canceled = || self.transactions.server_of(&ServerKey::of(message, via, &Method::Invite));
@@ -88,6 +108,7 @@ impl UserAgent {
     }
 
     fn receive_ack(&mut self, now: Instant, flow: Flow, message: &Message) {
+        self.note_ignored_body(flow, message);
         let session = self.session_of(message);
         if session.is_none_or(|session| !self.session_acknowledged(now, session, message)) {
             self.anomaly(Anomaly::StrayAck, flow, message.bytes());
@@ -119,15 +140,15 @@ impl UserAgent {
         }
         let tagged = message.to().is_ok_and(|to| to.tag().is_some());
         let needs_dialog = match method {
-            Method::Bye | Method::Prack => true,
-            // A subscription that the user keeps may exist where we know no session.
+            // RFC 6086 §4.2.1: INFO belongs to a session.
+            Method::Bye | Method::Prack | Method::Info => self.config.allow.contains(&method),
+            // What it is about is judged before what it belongs to.
             Method::Notify | Method::Subscribe | Method::Register | Method::Publish => false,
             Method::Invite
             | Method::Ack
             | Method::Cancel
             | Method::Options
             | Method::Message
-            | Method::Info
             | Method::Refer
             | Method::Update
             | Method::Extension(_) => tagged,
@@ -140,6 +161,7 @@ impl UserAgent {
     }
 
     fn receive_cancel(&mut self, now: Instant, id: u64, flow: Flow, message: &Message) {
+        self.note_ignored_body(flow, message);
         let target = message.top_via().ok().map(|via| ServerKey::of(message, &via, &Method::Invite));
         let Some(invite) = target.and_then(|target| self.transactions.server_of(&target)) else {
             self.refuse(now, id, flow, message, Anomaly::StrayCancel, StatusCode::CALL_DOES_NOT_EXIST);
@@ -166,42 +188,29 @@ impl UserAgent {
         session: Option<SessionId>,
     ) {
         let method = message.method();
-        let allowed = self.config.allow.contains(&method);
-        if !allowed && !self.config.raise_unhandled {
+        if !self.config.allow.contains(&method) {
             let known = !method.is_extension();
             let status = if known { StatusCode::METHOD_NOT_ALLOWED } else { StatusCode::NOT_IMPLEMENTED };
             let headers = vec![(HeaderName::Allow, self.allow_text())];
             self.answer(now, id, status, None, Reply { headers, ..Reply::default() });
             return;
         }
-        if self.refuse_extensions(now, id, message) {
+        if self.refuse_unknown(now, id, flow, message) {
             return;
         }
         if method == Method::Invite && session.is_none() {
-            self.receive_invite(id, flow, message);
+            self.receive_invite(now, id, flow, message);
+        } else if method == Method::Notify {
+            let status = StatusCode::CALL_DOES_NOT_EXIST;
+            self.refuse(now, id, flow, message, Anomaly::NoSubscription, status);
         } else if method == Method::Options && self.config.answer_options {
-            let mut headers = vec![(HeaderName::Accept, "application/sdp".to_owned())];
+            let mut headers = vec![(HeaderName::Accept, self.accept_text(None))];
             self.push_capabilities(&mut headers);
             self.answer(now, id, StatusCode::OK, None, Reply { headers, ..Reply::default() });
         } else {
             let id = IncomingId(id);
             self.raise(Event::Request { id, message: message.clone(), flow, session });
         }
-    }
-
-    /// Answers 420 when the request needs an extension that we do not have, or not for its method (§8.2.2.3).
-    pub(crate) fn refuse_extensions(&mut self, now: Instant, id: u64, message: &Message) -> bool {
-        let method = message.method();
-        let fits =
-            |own: &OptionTag, tag: &str| own.name.eq_ignore_ascii_case(tag) && own.requests.contains(&method);
-        let known = |tag: &String| self.config.supported.iter().any(|own| fits(own, tag));
-        let missing: Vec<String> = message.require().into_iter().filter(|tag| !known(tag)).collect();
-        if missing.is_empty() {
-            return false;
-        }
-        let headers = vec![(HeaderName::Unsupported, missing.join(", "))];
-        self.answer(now, id, StatusCode::BAD_EXTENSION, None, Reply { headers, ..Reply::default() });
-        true
     }
 
     pub(crate) fn refuse(
@@ -248,12 +257,15 @@ impl UserAgent {
         if let Some(session) = session {
             self.attach_server(server, session);
         }
-        if subscribed {
-            self.note_notify(set, &remote_tag, message);
-        }
-        match session {
-            Some(session) => self.dispatch_in_dialog(now, session, server, flow, message),
-            None => self.notified_late(now, set, server),
+        match (message.method(), session) {
+            (Method::Bye, Some(session)) => self.receive_bye(now, session, server, flow, message),
+            (Method::Notify, _) if self.refuse_unknown(now, server, flow, message) => {}
+            (Method::Notify, session) => {
+                let subscription = (set, remote_tag.as_str());
+                self.receive_notify(now, subscription, session, server, flow, message);
+            }
+            (_, Some(session)) => self.dispatch_in_dialog(now, session, server, flow, message),
+            (_, None) => {}
         }
     }
 

@@ -134,7 +134,7 @@ impl UserAgent {
             && response.status().is_some_and(StatusCode::is_success)
             && let Some(dialog) = self.recorded_dialog(id, response)
         {
-            let acks = self.outgoing.get(&id).map_or(&[][..], |outgoing| &outgoing.surplus_acks);
+            let acks = self.outgoing.get(&id).map_or(&[][..], |outgoing| &outgoing.acks);
             let known = acks.iter().find(|(tag, ..)| *tag == dialog.remote_tag).cloned();
             if let Some((_, flow, ack)) = known {
                 self.transmit(flow, ack, true);
@@ -142,7 +142,7 @@ impl UserAgent {
             }
             let ack = self.acknowledge_and_end(now, &dialog, id, None);
             if let (Some((flow, ack)), Some(outgoing)) = (ack, self.outgoing.get_mut(&id)) {
-                outgoing.surplus_acks.push((dialog.remote_tag, flow, ack));
+                outgoing.acks.push((dialog.remote_tag, flow, ack));
             }
         }
         self.raise(Event::Response { id: request, provisional: false, outcome: outcome.cloned() });

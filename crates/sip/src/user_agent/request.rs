@@ -56,14 +56,17 @@ impl UserAgent {
     /// Sends a request outside any session; the outcome comes as [`Event::Response`](super::Event::Response).
     pub fn request(&mut self, now: Instant, request: OutOfDialog) -> RequestId {
         let id = RequestId(self.fresh_id());
+        // What continues a dialog repeats the addresses that it began with (§12.2.1.1).
+        let named = |address: &NameAddr| NameAddr { uri: address.uri.as_identity(), ..address.clone() };
         let from = match request.from.tag() {
             Some(_) => request.from.clone(),
-            None => request.from.clone().with_tag(&self.ids.tag()),
+            None => named(&request.from).with_tag(&self.ids.tag()),
         };
+        let to = if request.to.tag().is_some() { request.to.clone() } else { named(&request.to) };
         let call_id = request.call_id.unwrap_or_else(|| self.ids.call_id());
         let mut headers = vec![
             (HeaderName::From, from.to_string()),
-            (HeaderName::To, request.to.to_string()),
+            (HeaderName::To, to.to_string()),
             (HeaderName::CallId, call_id),
         ];
         self.push_product(&mut headers);

@@ -287,6 +287,9 @@ fn a_refused_reinvite_leaves_the_session_and_481_ends_it() {
     solo.act(|agent, now| agent.reinvite(now, id, Body::sdp(SDP))).unwrap();
     let reinvite = solo.last().clone();
     solo.receive(&reinvite.response_to(StatusCode::CALL_DOES_NOT_EXIST, None).build());
+    assert_eq!(solo.last().method(), Method::Bye);
+    let bye = solo.last().clone();
+    solo.receive(&bye.response_to(StatusCode::CALL_DOES_NOT_EXIST, None).build());
     let events = solo.take_session_events();
     let gone = EndCause::DialogGone(StatusCode::CALL_DOES_NOT_EXIST);
     assert!(matches!(events.as_slice(), [SessionEvent::Ended { cause, .. }] if *cause == gone), "{events:?}");

@@ -18,12 +18,12 @@ pub(crate) fn address(text: &str) -> NameAddr {
     text.parse().unwrap()
 }
 
-/// Returns a pair whose peers allow REGISTER as well.
+/// Returns a pair whose peers allow REGISTER and REFER as well.
 pub(crate) fn pair(network: Network) -> Pair {
     let config = |seed| {
         let mut config = Config::new(seed);
         config.product = String::new();
-        config.allow.push(Method::Register);
+        config.allow.extend([Method::Register, Method::Refer]);
         config
     };
     Pair::new(config(1), config(2), network)

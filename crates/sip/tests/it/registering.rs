@@ -208,3 +208,90 @@ fn the_parts_of_the_contact_are_ours_to_choose() {
     accept(&mut solo, 50);
     assert!(matches!(take(&mut solo).as_slice(), [RegistrationEvent::Registered { contact_count: 2, .. }]));
 }
+
+fn anomalies(solo: &Solo) -> Vec<String> {
+    let what =
+        |event: &Event| if let Event::Anomaly { what, .. } = event { Some(what.to_string()) } else { None };
+    solo.events.iter().filter_map(what).collect()
+}
+
+#[test]
+fn an_answer_that_does_not_list_our_contact_is_no_binding_and_is_tried_again() {
+    for contact in [None, Some("<sip:bob@192.0.2.99>;expires=60"), Some("<sip:alice")] {
+        let mut solo = Solo::new();
+        register(&mut solo);
+        reply(&mut solo, StatusCode::OK, |reply| {
+            reply.header_opt(HeaderName::Contact, contact).header(HeaderName::Expires, 60)
+        });
+        let unlisted = "a 2xx to REGISTER that does not list our contact".to_owned();
+        assert!(anomalies(&solo).contains(&unlisted), "{contact:?}: {:?}", solo.events);
+        let events = take(&mut solo);
+        let [RegistrationEvent::Failed { status: Some(StatusCode::OK), retry_in: Some(wait), .. }] =
+            events.as_slice()
+        else {
+            panic!("{contact:?}: {events:?}")
+        };
+        solo.take_lines();
+        solo.wait(*wait);
+        let again = solo.last().clone();
+        assert_eq!(solo.take_lines(), ["REGISTER"]);
+        solo.receive(&again.response_to(StatusCode::OK, None).copy(HeaderName::Contact).build());
+        assert!(matches!(take(&mut solo).as_slice(), [RegistrationEvent::Registered { .. }]));
+    }
+}
+
+#[test]
+fn a_contact_that_was_rewritten_on_the_way_is_ours_by_its_user() {
+    let mut solo = Solo::new();
+    register(&mut solo);
+    reply(&mut solo, StatusCode::OK, |reply| {
+        let listed = "<sip:bob@192.0.2.9>;expires=7, <sip:alice@203.0.113.5:40000>;expires=90";
+        reply.header(HeaderName::Contact, listed)
+    });
+    let events = take(&mut solo);
+    let [RegistrationEvent::Registered { expires, .. }] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(*expires, Duration::from_secs(90));
+}
+
+#[test]
+fn no_lifetime_and_no_wait_beyond_a_day_is_believed() {
+    let day = Duration::from_secs(24 * 3600);
+    let mut solo = Solo::new();
+    let id = register(&mut solo);
+    accept(&mut solo, u32::MAX);
+    assert_eq!(anomalies(&solo), ["a binding for 4294967295 s, which counts as one for 86400 s"]);
+    let events = take(&mut solo);
+    let [RegistrationEvent::Registered { expires, .. }] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(*expires, day);
+    solo.act(|agent, now| agent.refresh(now, id));
+    reply(&mut solo, StatusCode::SERVICE_UNAVAILABLE, |reply| reply.header(HeaderName::RetryAfter, u32::MAX));
+    assert!(retry_in(&mut solo).unwrap() <= day + day / 10);
+    solo.act(|agent, now| agent.refresh(now, id));
+    reply(&mut solo, StatusCode::INTERVAL_TOO_BRIEF, |reply| reply.header(HeaderName::MinExpires, u32::MAX));
+    assert_eq!(retry_in(&mut solo), None);
+}
+
+#[test]
+fn ever_new_realms_are_answered_for_five_rounds() {
+    let mut solo = Solo::new();
+    let id = register(&mut solo);
+    for request in 0..2 {
+        let mut rounds = 0;
+        while solo.last().method() == offhook_sip::message::Method::Register && rounds < 20 {
+            let before = solo.sent.len();
+            let challenge = format!("Digest realm=\"r{request}-{rounds}\", nonce=\"n\", algorithm=MD5");
+            reply(&mut solo, StatusCode::UNAUTHORIZED, |reply| {
+                reply.header(HeaderName::WwwAuthenticate, challenge)
+            });
+            if solo.sent.len() == before {
+                break;
+            }
+            rounds += 1;
+        }
+        assert_eq!(rounds, 5);
+        assert_eq!(retry_in(&mut solo), None);
+        // What was remembered is bounded too.
+        assert!(solo.last().values(HeaderName::Authorization).len() <= 5);
+        solo.act(|agent, now| agent.refresh(now, id));
+    }
+}

@@ -128,7 +128,7 @@ fn info_and_refer(network: Network) -> (Pair, String) {
     pair.after(Side::A, Duration::from_secs(60), |agent, now| {
         for id in agent.session_ids() {
             agent
-                .info(now, id, Body { content_type: "text/plain".to_owned(), bytes: b"5".to_vec() })
+                .info(now, id, Body { content_type: "application/dtmf".to_owned(), bytes: b"5".to_vec() })
                 .unwrap();
         }
     });

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::HeaderFault;
+use super::{HeaderFault, token_and_params};
 use crate::message::params::Params;
 use crate::message::scan;
 
@@ -108,13 +108,4 @@ impl fmt::Display for SubscriptionState {
         };
         write!(f, "{word}{}", self.params)
     }
-}
-
-fn token_and_params(text: &str) -> Result<(String, Params), HeaderFault> {
-    let end = text.find(';').unwrap_or(text.len());
-    let word = scan::trim(text.get(..end).unwrap_or(""));
-    if !scan::is_token(word) {
-        return Err(HeaderFault::Syntax);
-    }
-    Ok((word.to_owned(), Params::parse(text.get(end..).unwrap_or(""))))
 }

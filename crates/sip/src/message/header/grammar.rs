@@ -5,8 +5,8 @@
 use std::str::FromStr;
 
 use super::{
-    AuthParams, CSeq, Event, HeaderFault, HeaderName, MediaType, MinSe, NameAddr, RAck, Reason, Replaces,
-    RetryAfter, SessionExpires, SubscriptionState, Timestamp, Via, bounded_number,
+    AuthParams, CSeq, ContentDisposition, Event, HeaderFault, HeaderName, MediaType, MinSe, NameAddr, RAck,
+    Reason, Replaces, RetryAfter, SessionExpires, SubscriptionState, Timestamp, Via, bounded_number,
 };
 use crate::message::scan;
 
@@ -30,6 +30,7 @@ pub(crate) fn check(name: &HeaderName, value: &str) -> Verdict {
         H::CSeq => reads::<CSeq>(value),
         H::MaxForwards => bounded_number::<u8>(value).map(drop),
         H::Expires | H::MinExpires | H::RSeq | H::ContentLength => bounded_number::<u32>(value).map(drop),
+        H::ContentDisposition => reads::<ContentDisposition>(value),
         H::ContentType => reads::<MediaType>(value).and_then(|()| params_after_semicolon(value)),
         H::Date => date(value).ok_or(HeaderFault::Date),
         H::Warning => list(value, warning),

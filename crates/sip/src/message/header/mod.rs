@@ -10,6 +10,7 @@ use super::scan;
 mod auth;
 mod contact;
 mod cseq;
+mod disposition;
 mod event;
 mod fault;
 pub(crate) mod grammar;
@@ -26,6 +27,7 @@ mod via;
 pub use auth::AuthParams;
 pub use contact::Contacts;
 pub use cseq::CSeq;
+pub use disposition::ContentDisposition;
 pub use event::{Event, SubscriptionState, SubscriptionStatus};
 pub use fault::{HeaderError, HeaderFault};
 pub use media_type::MediaType;
@@ -56,4 +58,14 @@ fn number_and_params(text: &str) -> Result<(u32, Params), HeaderFault> {
     let end = text.find(';').unwrap_or(text.len());
     let number = bounded_number(text.get(..end).unwrap_or(""))?;
     Ok((number, Params::parse(text.get(end..).unwrap_or(""))))
+}
+
+/// Reads `token *(;param)`.
+fn token_and_params(text: &str) -> Result<(String, Params), HeaderFault> {
+    let end = text.find(';').unwrap_or(text.len());
+    let word = scan::trim(text.get(..end).unwrap_or(""));
+    if !scan::is_token(word) {
+        return Err(HeaderFault::Syntax);
+    }
+    Ok((word.to_owned(), Params::parse(text.get(end..).unwrap_or(""))))
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const PROVISIONAL_EVERY: Duration = Duration::from_secs(60);
 
 impl UserAgent {
-    pub(crate) fn receive_invite(&mut self, server: u64, flow: Flow, message: &Message) {
+    pub(crate) fn receive_invite(&mut self, now: Instant, server: u64, flow: Flow, message: &Message) {
         let (Ok(to), Ok(call_id)) = (message.to(), message.call_id()) else { return };
         let id = SessionId(self.fresh_id());
         let tag = self.ids.tag();
@@ -30,6 +30,9 @@ impl UserAgent {
         let session = Session { server: Some(server), ..Session::new(Direction::Inbound, dialogs) };
         self.sessions.insert(id, Box::new(session));
         self.attach_server(server, id);
+        if let Some(seconds) = message.expires().ok().flatten() {
+            self.arm(now, Deadline::Invite(id, InviteTimer::Expires), Duration::from_secs(seconds.into()));
+        }
         let replaces = message.replaces().ok().flatten().map(|replaces| {
             let dialog = DialogKey {
                 call_id: replaces.call_id,
@@ -87,6 +90,7 @@ impl UserAgent {
         session.server = None;
         session.provisional = None;
         self.deadlines.stop(Deadline::Invite(id, InviteTimer::RepeatProvisional));
+        self.deadlines.stop(Deadline::Invite(id, InviteTimer::Expires));
         let first = session.state == SessionState::Ringing;
         if status.is_success() {
             if first {
@@ -146,10 +150,11 @@ impl UserAgent {
         };
         let flow = transaction.flow;
         let interval = self.config.timers.t1;
-        let answer = Answer { server, cseq: cseq.number, flow, message, interval };
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.answer = Some(answer);
-        }
+        let offers = transaction.request.sdp().is_none();
+        let answer = Answer { server, cseq: cseq.number, flow, message, interval, offers };
+        let before = self.sessions.get_mut(&id).and_then(|session| session.answer.replace(answer));
+        // The peer has sent a re-INVITE since, so that it has the 2xx before.
+        self.answer_arrived(now, before);
         self.arm(now, Deadline::Invite(id, InviteTimer::RepeatAnswer), interval);
         self.arm(now, Deadline::Invite(id, InviteTimer::AckMissing), self.config.timers.h);
     }
@@ -161,6 +166,7 @@ impl UserAgent {
             InviteTimer::RepeatProvisional => self.repeat_provisional(now, id),
             InviteTimer::CancelLimit => self.cancel_expired(now, id),
             InviteTimer::Glare => self.glare_over(now, id),
+            InviteTimer::Expires => self.invite_expired(now, id),
         }
     }
 
@@ -200,6 +206,17 @@ impl UserAgent {
         self.arm(now, Deadline::Invite(id, InviteTimer::RepeatProvisional), PROVISIONAL_EVERY);
     }
 
+    /// Refuses an INVITE whose time is over.
+    fn invite_expired(&mut self, now: Instant, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let (Some(server), SessionState::Ringing) = (session.server, session.state) else { return };
+        session.server = None;
+        let to_tag = self.local_tag_of(id);
+        let status = StatusCode::REQUEST_TERMINATED;
+        self.answer(now, server, status, None, Reply { to_tag, ..Reply::default() });
+        self.end_session(now, id, Party::Local, EndCause::Expired, Some(status), None);
+    }
+
     /// Takes an ACK inside a dialog; false when it fits nothing.
     pub(crate) fn session_acknowledged(&mut self, now: Instant, id: SessionId, ack: &Message) -> bool {
         let Ok(cseq) = ack.cseq() else { return false };
@@ -211,11 +228,12 @@ impl UserAgent {
                 return self.dialog_of(id).is_some_and(|dialog| dialog.remote_cseq >= Some(cseq.number));
             }
         }
-        session.answer = None;
+        let answered = session.answer.take();
         if session.state == SessionState::Answered {
             session.state = SessionState::Established;
         }
         let hang_up = session.bye_after_ack.take();
+        self.answer_arrived(now, answered);
         self.deadlines.stop(Deadline::Invite(id, InviteTimer::RepeatAnswer));
         self.deadlines.stop(Deadline::Invite(id, InviteTimer::AckMissing));
         self.session_event(id, SessionEvent::Acknowledged { sdp: ack.sdp().map(<[u8]>::to_vec) });
@@ -223,6 +241,14 @@ impl UserAgent {
             self.send_bye(now, id, headers, (Party::Local, EndCause::Bye));
         }
         true
+    }
+
+    /// Tells the transaction of a 2xx of ours that it has arrived.
+    fn answer_arrived(&mut self, now: Instant, answer: Option<Answer>) {
+        if let Some(answer) = answer {
+            let effect = self.transactions.acknowledged(now, answer.server);
+            self.server_effect(effect);
+        }
     }
 
     /// Takes the CANCEL of a pending INVITE or re-INVITE (§9.2).

@@ -190,9 +190,11 @@ pub enum EndCause {
     Timeout(TimerName),
     /// The transport failed.
     TransportFailed,
+    /// We were called and did not answer in the time that the INVITE gave; 487 was sent (§13.3.1).
+    Expired,
     /// Our 2xx was never acknowledged; a BYE was sent.
     AckMissing,
-    /// The peer no longer knows the dialog (481) or timed out (408) on a re-INVITE.
+    /// The peer no longer knows the dialog (481), or said 408 to a request in it; a BYE was sent (§12.2.1.2).
     DialogGone(StatusCode),
     /// The INVITE could not be sent at all.
     Unsent(RequestFailure),

@@ -60,8 +60,8 @@ impl UserAgent {
                 Ok(Ending::ByeAfterAck)
             }
             (SessionState::Established, _) => {
-                if let Some((cseq, credentials)) = session.owed_ack.take() {
-                    self.acknowledge_answer(id, cseq, &credentials, None);
+                if let Some(owed) = session.owed_ack.take() {
+                    self.acknowledge_answer(id, owed, None);
                 }
                 self.send_bye(now, id, headers, (Party::Local, EndCause::Bye));
                 Ok(Ending::Bye)
@@ -158,7 +158,17 @@ impl UserAgent {
     ) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let (by, planned) = session.ending.take().unwrap_or((Party::Local, EndCause::Bye));
-        let status = outcome.ok().and_then(Message::status);
+        let status = match planned {
+            EndCause::DialogGone(status) => Some(status),
+            EndCause::Bye
+            | EndCause::Cancel
+            | EndCause::Rejected(_)
+            | EndCause::Timeout(_)
+            | EndCause::TransportFailed
+            | EndCause::Expired
+            | EndCause::AckMissing
+            | EndCause::Unsent(_) => outcome.ok().and_then(Message::status),
+        };
         // The reason why BYE was sent says more than how the BYE itself fared, unless it was a plain hang-up.
         let cause = match (planned, outcome) {
             (EndCause::Bye, Err(RequestFailure::Timeout)) => EndCause::Timeout(TimerName::F),
@@ -180,6 +190,7 @@ impl UserAgent {
         flow: Flow,
         bye: &Message,
     ) {
+        self.note_ignored_body(flow, bye);
         self.answer(now, server, StatusCode::OK, None, Reply::default());
         let remote_tag = bye.from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
         if self.dialog_of(id).is_none() {

@@ -1,9 +1,10 @@
 //! Other requests inside the dialog of a session: NOTIFY, INFO, MESSAGE both ways, and the re-INVITE of the peer.
 //! RFC 3261 §12.2, §14.2, RFC 6086, RFC 3428.
 
-use super::{SessionError, SessionEvent, SessionState};
+use super::{EndCause, Party, SessionError, SessionEvent, SessionState};
 use crate::dialog::DialogSet;
 use crate::message::{HeaderName, Message, Method, StatusCode};
+use crate::transaction::TimerName;
 use crate::user_agent::{
     Body, Flow, IncomingId, NamedHeaders, Outgoing, Reply, RequestFailure, RequestId, SessionId, User,
     UserAgent,
@@ -83,14 +84,32 @@ impl UserAgent {
 
     pub(crate) fn in_dialog_outcome(
         &mut self,
-        id: SessionId,
-        request: RequestId,
+        now: Instant,
+        (id, request): (SessionId, RequestId),
+        outgoing: u64,
         outcome: Result<&Message, RequestFailure>,
     ) {
+        let method = self.outgoing.get(&outgoing).map(|outgoing| outgoing.draft.method.clone());
         self.refer_outcome(id, request, outcome);
         // Ended is the last event of a session, so what comes later is nobody's news any more.
         if self.sessions.get(&id).is_some_and(|session| session.state != SessionState::Ended) {
             self.session_event(id, SessionEvent::RequestDone { request, outcome: outcome.cloned() });
+        }
+        // What a NOTIFY or SUBSCRIBE finds gone is a subscription, and the session goes on (RFC 5057 §5.1).
+        if matches!(method, Some(Method::Notify | Method::Subscribe)) {
+            return;
+        }
+        match outcome {
+            Ok(response) => {
+                let gone = [StatusCode::CALL_DOES_NOT_EXIST, StatusCode::REQUEST_TIMEOUT];
+                if let Some(status) = response.status().filter(|status| gone.contains(status)) {
+                    self.lose_dialog(now, id, EndCause::DialogGone(status), Party::Remote);
+                }
+            }
+            Err(RequestFailure::Timeout) => {
+                self.lose_dialog(now, id, EndCause::Timeout(TimerName::F), Party::Local);
+            }
+            Err(RequestFailure::Transport | RequestFailure::Unresolved | RequestFailure::NoDestination) => {}
         }
     }
 
@@ -104,43 +123,23 @@ impl UserAgent {
         message: &Message,
     ) {
         let method = message.method();
-        if method == Method::Bye {
-            self.receive_bye(now, id, server, flow, message);
+        let handled = matches!(method, Method::Invite | Method::Refer | Method::Info | Method::Message);
+        if !handled || !self.config.allow.contains(&method) {
+            return self.receive_fresh(now, server, flow, message, Some(id));
+        }
+        if self.refuse_unknown(now, server, flow, message) {
             return;
         }
-        if self.refuse_extensions(now, server, message) {
-            return;
+        let (request, copy) = (IncomingId(server), message.clone());
+        if method == Method::Invite {
+            self.receive_reinvite(now, id, server, message);
+        } else if method == Method::Refer {
+            self.session_event(id, SessionEvent::Refer { request, message: copy });
+        } else if method == Method::Info {
+            self.session_event(id, SessionEvent::Info { request, message: copy });
+        } else {
+            self.session_event(id, SessionEvent::Message { request, message: copy });
         }
-        let allowed = self.config.allow.contains(&method);
-        let (request, message_copy) = (IncomingId(server), message.clone());
-        let event = match method {
-            Method::Invite => {
-                self.receive_reinvite(now, id, server, message);
-                return;
-            }
-            Method::Refer if allowed => SessionEvent::Refer { request, message: message_copy },
-            Method::Notify if allowed => SessionEvent::Notify { request, message: message_copy },
-            Method::Info if allowed => SessionEvent::Info { request, message: message_copy },
-            Method::Message if allowed => SessionEvent::Message { request, message: message_copy },
-            Method::Refer
-            | Method::Notify
-            | Method::Info
-            | Method::Message
-            | Method::Ack
-            | Method::Bye
-            | Method::Cancel
-            | Method::Register
-            | Method::Options
-            | Method::Subscribe
-            | Method::Publish
-            | Method::Prack
-            | Method::Update
-            | Method::Extension(_) => {
-                self.receive_fresh(now, server, flow, message, Some(id));
-                return;
-            }
-        };
-        self.session_event(id, event);
     }
 
     /// Takes a re-INVITE (§14.2).
@@ -157,8 +156,13 @@ impl UserAgent {
             return;
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let busy = session.reinvite.is_some() || session.answer.is_some() || session.owed_ack.is_some();
-        if busy || session.state != SessionState::Established {
+        // RFC 5407 §3.1.4: an ACK that only confirms what was agreed may be late or lost, and nobody waits for it here.
+        let unanswered = session.answer.as_ref().is_some_and(|answer| answer.offers);
+        let busy = unanswered
+            || session.reinvite.is_some()
+            || session.owed_ack.is_some()
+            || session.bye_after_ack.is_some();
+        if busy || !matches!(session.state, SessionState::Established | SessionState::Answered) {
             let status =
                 if session.is_over() { StatusCode::REQUEST_TERMINATED } else { StatusCode::REQUEST_PENDING };
             self.answer(now, server, status, None, Reply { to_tag, ..Reply::default() });

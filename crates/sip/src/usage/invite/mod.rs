@@ -3,6 +3,7 @@
 //! Offers and answers are opaque bytes here. Leaves out PRACK, UPDATE and session timers.
 
 mod accept;
+mod digit;
 mod error;
 mod event;
 mod hang_up;
@@ -12,22 +13,36 @@ mod place;
 mod state;
 mod timer;
 
+pub use digit::InfoDigit;
 pub use error::SessionError;
 pub use event::{EndCause, Party, ReplacedDialog, SessionEvent, Surplus};
 pub use hang_up::Ending;
 pub use place::Invite;
-pub(crate) use state::{Ack, Answer, Cancel, Session};
+pub(crate) use state::{Answer, Answered, Cancel, Session};
 pub use state::{Direction, SessionState, SessionView};
 pub use timer::InviteTimer;
 
 use crate::message::Method;
-use crate::user_agent::{Ability, OptionTag};
+use crate::user_agent::{Ability, BodyType};
 
-/// Sessions, which may take the place of others (RFC 3891).
+/// Sessions, whose descriptions may stand beside other parts (RFC 5621).
 pub(crate) const ABILITY: Ability = Ability {
     methods: &[Method::Invite, Method::Ack, Method::Cancel, Method::Bye],
-    options: &[OptionTag { name: "replaces", requests: &[Method::Invite] }],
+    bodies: &[
+        BodyType { media: "application/sdp", purpose: "session", requests: DESCRIBING },
+        BodyType { media: "multipart/mixed", purpose: "render", requests: DESCRIBING },
+        BodyType { media: "multipart/alternative", purpose: "render", requests: DESCRIBING },
+    ],
 };
 
-/// INFO inside a session (RFC 6086).
-pub(crate) const INFO: Ability = Ability { methods: &[Method::Info], options: &[] };
+/// What may describe a session, or what one could be like (§11.2).
+const DESCRIBING: &[Method] = &[Method::Invite, Method::Ack, Method::Options];
+
+/// INFO inside a session (RFC 6086), as it was before it had packages: for digits.
+pub(crate) const INFO: Ability = Ability {
+    methods: &[Method::Info],
+    bodies: &[
+        BodyType { media: "application/dtmf-relay", purpose: "render", requests: &[Method::Info] },
+        BodyType { media: "application/dtmf", purpose: "render", requests: &[Method::Info] },
+    ],
+};

@@ -1,6 +1,6 @@
 //! Changing a session: our re-INVITE and its outcomes, glare included. RFC 3261 §14.1.
 
-use super::{Direction, EndCause, InviteTimer, Party, SessionError, SessionEvent, SessionState};
+use super::{Answered, Direction, EndCause, InviteTimer, Party, SessionError, SessionEvent, SessionState};
 use crate::message::{Message, Method, StatusCode};
 use crate::transaction::TimerName;
 use crate::user_agent::{Body, Deadline, Outgoing, RequestFailure, SessionId, User, UserAgent};
@@ -74,16 +74,18 @@ impl UserAgent {
     }
 
     fn reinvite_accepted(&mut self, id: SessionId, outgoing: u64, response: &Message) {
-        if self.repeat_ack(id, response) {
+        let Some(sent) = self.outgoing.get(&outgoing) else { return };
+        let answered = Answered { outgoing, cseq: sent.cseq, credentials: sent.sent_credentials.clone() };
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.reinvite != Some(outgoing) {
+            // A repeat, perhaps while a later re-INVITE is open: it is acknowledged again and changes nothing.
+            self.repeat_ack(id, outgoing, response);
             return;
         }
-        let Some(sent) = self.outgoing.get(&outgoing) else { return };
-        let (cseq, credentials) = (sent.cseq, sent.sent_credentials.clone());
-        let Some(session) = self.sessions.get_mut(&id) else { return };
         session.reinvite = None;
         let alive = session.is_established();
         self.refresh_target(id, response);
-        self.acknowledge_answer(id, cseq, &credentials, None);
+        self.acknowledge_answer(id, answered, None);
         if alive {
             let answer = response.sdp().map(<[u8]>::to_vec);
             self.session_event(id, SessionEvent::Modified { message: response.clone(), answer });
@@ -108,11 +110,7 @@ impl UserAgent {
                 self.arm(now, Deadline::Invite(id, InviteTimer::Glare), retry_in);
                 self.session_event(id, SessionEvent::Glare { retry_in });
             }
-            StatusCode::CALL_DOES_NOT_EXIST => {
-                let cause = EndCause::DialogGone(status);
-                self.end_session(now, id, Party::Remote, cause, Some(status), None);
-            }
-            StatusCode::REQUEST_TIMEOUT => {
+            StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
                 self.lose_dialog(now, id, EndCause::DialogGone(status), Party::Remote);
             }
             _ => {
@@ -139,8 +137,8 @@ impl UserAgent {
         }
     }
 
-    /// §12.2.1.2: a request that times out in a dialog ends it, with a BYE that may or may not arrive.
-    fn lose_dialog(&mut self, now: Instant, id: SessionId, cause: EndCause, by: Party) {
+    /// §12.2.1.2: a request that times out in a dialog, or finds it gone, ends it with a BYE that may or may not arrive.
+    pub(crate) fn lose_dialog(&mut self, now: Instant, id: SessionId, cause: EndCause, by: Party) {
         if self.sessions.get(&id).is_some_and(|session| session.is_established()) {
             self.send_bye(now, id, Vec::new(), (by, cause));
         }

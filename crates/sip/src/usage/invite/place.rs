@@ -1,15 +1,15 @@
 //! Calling: our INVITE, its responses, forked dialogs and the ACK of a 2xx. RFC 3261 §13.2.
 
 use super::{
-    Ack, Cancel, Direction, EndCause, Party, Session, SessionError, SessionEvent, SessionState, Surplus,
+    Answered, Cancel, Direction, EndCause, Party, Session, SessionError, SessionEvent, SessionState, Surplus,
 };
 use crate::auth::Credentials;
 use crate::dialog::{DialogKey, DialogRecord, DialogSet, Ours};
 use crate::message::{HeaderName, Message, Method, NameAddr, StatusCode, Uri};
 use crate::transaction::TimerName;
 use crate::user_agent::{
-    Body, ContactForm, Deadline, Destination, Draft, Event, NamedHeaders, Outgoing, OwedAck, RequestFailure,
-    SessionId, User, UserAgent, Waiting,
+    Anomaly, Body, ContactForm, Deadline, Destination, Draft, Event, NamedHeaders, Outgoing, OwedAck,
+    RequestFailure, SessionId, User, UserAgent, Waiting,
 };
 use std::time::Instant;
 
@@ -55,6 +55,7 @@ impl UserAgent {
         let call_id = self.ids.call_id();
         let mut from = invite.from.clone();
         from.params.remove("tag");
+        from.uri = from.uri.as_identity();
         let user = from.uri.user().unwrap_or_default().to_owned();
         let mut dialogs = DialogSet::new(call_id.clone(), tag.clone(), from.to_string(), user.clone());
         dialogs.credentials.clone_from(&invite.credentials);
@@ -66,7 +67,7 @@ impl UserAgent {
         let mut headers: NamedHeaders =
             invite.route.iter().map(|route| (HeaderName::Route, format!("<{route}>"))).collect();
         headers.push((HeaderName::From, from.with_tag(&tag).to_string()));
-        headers.push((HeaderName::To, NameAddr::new(invite.target.without_headers()).to_string()));
+        headers.push((HeaderName::To, NameAddr::new(invite.target.as_identity()).to_string()));
         headers.push((HeaderName::CallId, call_id));
         self.push_product(&mut headers);
         self.push_capabilities(&mut headers);
@@ -96,8 +97,8 @@ impl UserAgent {
     pub fn acknowledge(&mut self, _now: Instant, id: SessionId, answer: Body) -> Result<(), SessionError> {
         let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
         let state = session.state;
-        let (cseq, credentials) = session.owed_ack.take().ok_or(SessionError::WrongState { state })?;
-        self.acknowledge_answer(id, cseq, &credentials, Some(answer));
+        let owed = session.owed_ack.take().ok_or(SessionError::WrongState { state })?;
+        self.acknowledge_answer(id, owed, Some(answer));
         Ok(())
     }
 
@@ -130,6 +131,7 @@ impl UserAgent {
             return;
         }
         let remote_tag = response.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        self.compare_answers(id, outgoing, &remote_tag, response);
         self.note_early(id, outgoing, &remote_tag, response);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if session.state == SessionState::Calling {
@@ -146,6 +148,19 @@ impl UserAgent {
             early,
         };
         self.session_event(id, event);
+    }
+
+    /// Reports a description that differs from the one before it in the same dialog: the first is the answer (§13.2.1), whatever
+    /// is made of the second.
+    fn compare_answers(&mut self, id: SessionId, outgoing: u64, remote_tag: &str, response: &Message) {
+        let flow = self.outgoing.get(&outgoing).and_then(|invite| invite.flow);
+        let Some(session) = self.sessions.get_mut(&id).filter(|session| !session.offerless) else { return };
+        let (Some(sdp), Some(flow)) = (response.sdp(), flow) else { return };
+        let answer = (remote_tag.to_owned(), sdp.to_vec());
+        let before = session.early_answer.replace(answer);
+        if before.is_some_and(|(tag, before)| tag == remote_tag && before != sdp) {
+            self.anomaly(Anomaly::AnswerChanged, flow, response.bytes());
+        }
     }
 
     /// Takes note of the early dialog of a provisional response (§12.1.2).
@@ -181,12 +196,12 @@ impl UserAgent {
     }
 
     fn invite_answered(&mut self, now: Instant, id: SessionId, outgoing: u64, response: &Message) {
-        if self.repeat_ack(id, response) {
+        if self.repeat_ack(id, outgoing, response) {
             return;
         }
         let Some(dialog) = self.dialog_from(id, outgoing, response) else { return };
         let Some(sent) = self.outgoing.get(&outgoing) else { return };
-        let (cseq, credentials) = (sent.cseq, sent.sent_credentials.clone());
+        let answered = Answered { outgoing, cseq: sent.cseq, credentials: sent.sent_credentials.clone() };
         if let Some(known) = self.dialog_of(id) {
             if known.remote_tag != dialog.remote_tag {
                 self.refuse_answer(now, id, outgoing, dialog, response, Surplus::Fork);
@@ -201,13 +216,14 @@ impl UserAgent {
         }
         let canceled = session.is_canceling();
         session.invite = Some(outgoing);
+        self.compare_answers(id, outgoing, &dialog.remote_tag, response);
         if let Some(dialogs) = self.dialogs_of_mut(id) {
             dialogs.settle(dialog, id);
         }
         if canceled {
             // §9.1: the CANCEL came too late; the session exists and is ended with BYE.
             self.deadlines.stop_all(Deadline::of_session(id));
-            self.acknowledge_answer(id, cseq, &credentials, None);
+            self.acknowledge_answer(id, answered, None);
             self.session_event(
                 id,
                 SessionEvent::SurplusAnswer { message: response.clone(), why: Surplus::Canceled },
@@ -218,9 +234,9 @@ impl UserAgent {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.state = SessionState::Established;
         if session.offerless && response.sdp().is_some() {
-            session.owed_ack = Some((cseq, credentials));
+            session.owed_ack = Some(answered);
         } else {
-            self.acknowledge_answer(id, cseq, &credentials, None);
+            self.acknowledge_answer(id, answered, None);
         }
         let sdp = response.sdp().map(<[u8]>::to_vec);
         self.session_event(id, SessionEvent::Answered { message: response.clone(), sdp });
@@ -236,10 +252,9 @@ impl UserAgent {
         response: &Message,
         why: Surplus,
     ) {
-        let cseq = dialog.local_cseq;
         let ack = self.acknowledge_and_end(now, &dialog, outgoing, Some(id));
-        if let (Some((flow, message)), Some(session)) = (ack, self.sessions.get_mut(&id)) {
-            session.acks.push(Ack { remote_tag: dialog.remote_tag, cseq, flow, message });
+        if let (Some((flow, message)), Some(invite)) = (ack, self.outgoing.get_mut(&outgoing)) {
+            invite.acks.push((dialog.remote_tag, flow, message));
         }
         self.session_event(id, SessionEvent::SurplusAnswer { message: response.clone(), why });
     }
@@ -276,16 +291,11 @@ impl UserAgent {
     }
 
     /// Sends the ACK of a 2xx to our INVITE or re-INVITE and keeps it for repeats.
-    pub(crate) fn acknowledge_answer(
-        &mut self,
-        id: SessionId,
-        cseq: u32,
-        credentials: &NamedHeaders,
-        body: Option<Body>,
-    ) {
+    pub(crate) fn acknowledge_answer(&mut self, id: SessionId, answered: Answered, body: Option<Body>) {
         let Some(dialog) = self.dialog_of(id).cloned() else { return };
         let name = self.name_towards(&dialog);
-        let owed = OwedAck { session: id, dialog, cseq, body, credentials: credentials.clone() };
+        let Answered { outgoing, cseq, credentials } = answered;
+        let owed = OwedAck { session: id, outgoing, dialog, cseq, body, credentials };
         match name {
             Some(uri) => self.follow(&uri, Waiting::Ack(Box::new(owed))),
             None => self.write_ack(owed, &[]),
@@ -293,15 +303,13 @@ impl UserAgent {
     }
 
     /// Answers the repeat of a 2xx with the ACK that was lost (§13.2.2.4).
-    pub(crate) fn repeat_ack(&mut self, id: SessionId, response: &Message) -> bool {
-        let tag = response.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
-        let Ok(cseq) = response.cseq() else { return false };
-        let Some(session) = self.sessions.get(&id) else { return false };
-        let ack = session.acks.iter().find(|ack| ack.remote_tag == tag && ack.cseq == cseq.number);
-        let Some((flow, message)) = ack.map(|ack| (ack.flow, ack.message.clone())) else {
-            return self.owes_ack(id, &tag, cseq.number);
+    pub(crate) fn repeat_ack(&mut self, id: SessionId, outgoing: u64, response: &Message) -> bool {
+        let tag = response.to_tag().unwrap_or_default();
+        let Some(invite) = self.outgoing.get(&outgoing) else { return false };
+        let Some((_, flow, ack)) = invite.acks.iter().find(|(of, ..)| *of == tag).cloned() else {
+            return self.owes_ack(id, &tag, invite.cseq);
         };
-        self.transmit(flow, message, true);
+        self.transmit(flow, ack, true);
         true
     }
 

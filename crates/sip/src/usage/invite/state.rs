@@ -74,13 +74,14 @@ pub(crate) enum Cancel {
     Sent,
 }
 
-/// An ACK that was sent, for repeats of its 2xx.
+/// A 2xx to an INVITE of ours, for its ACK.
 #[derive(Debug)]
-pub(crate) struct Ack {
-    pub(crate) remote_tag: String,
+pub(crate) struct Answered {
+    /// The INVITE that was answered.
+    pub(crate) outgoing: u64,
     pub(crate) cseq: u32,
-    pub(crate) flow: Flow,
-    pub(crate) message: Message,
+    /// Headers with credentials of the INVITE, which the ACK repeats.
+    pub(crate) credentials: NamedHeaders,
 }
 
 /// A 2xx of ours that waits for its ACK.
@@ -91,6 +92,8 @@ pub(crate) struct Answer {
     pub(crate) flow: Flow,
     pub(crate) message: Message,
     pub(crate) interval: Duration,
+    /// It carries the offer, which the ACK has to answer.
+    pub(crate) offers: bool,
 }
 
 /// One INVITE session.
@@ -105,13 +108,14 @@ pub(crate) struct Session {
     pub(crate) cancel: Cancel,
     /// Our INVITE or re-INVITE carried no offer, so its 2xx does.
     pub(crate) offerless: bool,
-    /// A 2xx that carried the offer waits for `acknowledge`; its CSeq and the headers with credentials.
-    pub(crate) owed_ack: Option<(u32, NamedHeaders)>,
-    pub(crate) acks: Vec<Ack>,
+    /// A 2xx that carried the offer and waits for `acknowledge`.
+    pub(crate) owed_ack: Option<Answered>,
     /// An INVITE or re-INVITE that waits for our final response.
     pub(crate) server: Option<u64>,
     /// The last provisional response, sent or received, to know it again.
     pub(crate) provisional: Option<Message>,
+    /// The last description in a response to our INVITE, with the tag of its dialog.
+    pub(crate) early_answer: Option<(String, Vec<u8>)>,
     pub(crate) answer: Option<Answer>,
     /// Hang-up that waits for the ACK of our 2xx (§15).
     pub(crate) bye_after_ack: Option<NamedHeaders>,
@@ -138,9 +142,9 @@ impl Session {
             cancel: Cancel::No,
             offerless: false,
             owed_ack: None,
-            acks: Vec::new(),
             server: None,
             provisional: None,
+            early_answer: None,
             answer: None,
             bye_after_ack: None,
             reinvite: None,

@@ -13,9 +13,11 @@ pub enum InviteTimer {
     CancelLimit,
     /// Try a re-INVITE again after 491 (§14.1).
     Glare,
+    /// Refuse an INVITE that nobody has answered in the time that its caller gave (§13.3.1).
+    Expires,
 }
 
 impl InviteTimer {
     pub(crate) const FIRST: Self = Self::RepeatAnswer;
-    pub(crate) const LAST: Self = Self::Glare;
+    pub(crate) const LAST: Self = Self::Expires;
 }
