@@ -13,4 +13,4 @@ pub use loss::{BurstHistogram, LossTracker};
 pub use packet::{RtpPacket, RtpParseError};
 pub use receiver::{Arrival, Receiver, ReceiverStats, ReportFigures};
 pub use sender::Sender;
-pub use sequence::{Sequence, SequenceTracker};
+pub use sequence::{Jump, Sequence, SequenceTracker};
