@@ -464,6 +464,15 @@ fn media_event(fact: Fact, epoch: u32) -> Option<MediaEvent> {
         Fact::SourceChanged { source, ssrc: _ } => {
             MediaEvent::SourceChanged { source: source.to_string(), epoch }
         }
+        Fact::SourceDiffers { negotiated, source } => MediaEvent::SourceDiffers {
+            negotiated: negotiated.to_string(),
+            source: source.to_string(),
+            epoch,
+        },
+        Fact::ForeignPackets { source, packets } => {
+            MediaEvent::ForeignPackets { source: source.to_string(), packets, epoch }
+        }
+        Fact::Withheld { facts } => MediaEvent::FactsRefused { count: facts, epoch },
         Fact::ReceptionStopped { silent_for } => {
             MediaEvent::ReceptionStopped { quiet_ms: millis(silent_for), epoch }
         }

@@ -15,7 +15,7 @@ use offhook_media::session::{Fact, MediaSession, Output};
 use super::{
     hub::TICK,
     recorder::{Recorder, Taken},
-    relay::Target,
+    relay::Aim,
     writers::Writers,
 };
 use crate::{
@@ -71,7 +71,9 @@ impl Noticed {
                 | Fact::PlaybackFinished
                 | Fact::DigitsSent { .. }
                 | Fact::DigitsCut { .. }
-                | Fact::ReceptionStopped { .. },
+                | Fact::ReceptionStopped { .. }
+                | Fact::ForeignPackets { .. }
+                | Fact::Withheld { .. },
             )
             | Self::SocketFailed { .. }
             | Self::RecordingGap { .. }
@@ -79,6 +81,7 @@ impl Noticed {
             Self::Voice(
                 Fact::FirstPacket { .. }
                 | Fact::SourceChanged { .. }
+                | Fact::SourceDiffers { .. }
                 | Fact::ReceptionResumed
                 | Fact::Digit { .. }
                 | Fact::SilenceStarted
@@ -152,7 +155,7 @@ impl Drop for Leg {
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) role: Role,
-    pub(super) target: Target,
+    pub(super) aim: Aim,
     pub(super) recorder: Option<Recorder>,
     pub(super) listener: Option<Listener>,
     /// Number of the plan that the voice follows.

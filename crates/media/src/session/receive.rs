@@ -7,7 +7,7 @@ use super::media_session::MediaSession;
 use super::output::Fact;
 use super::protect;
 use crate::dtmf::{EventPayload, EventReceiver};
-use crate::rtp::{Arrival, RtpPacket};
+use crate::rtp::{Arrival, Proof, RtpPacket, Trust};
 
 /// Static payload type of comfort noise.
 const COMFORT_NOISE: u8 = 13;
@@ -23,10 +23,18 @@ impl MediaSession {
             self.handle_rtcp(now, source, bytes);
             return;
         }
-        let Ok(packet) = RtpPacket::parse(protect::open(self.plan.as_ref(), bytes)) else {
+        let parsed = RtpPacket::parse(protect::open(self.plan.as_ref(), bytes)).ok();
+        if self.peer.judge_rtp(source, parsed.as_ref().map(Proof::of_rtp)) != Trust::Peer {
+            return;
+        }
+        let Some(packet) = parsed else {
             self.malformed += 1;
             return;
         };
+        if self.source.is_some_and(|(known, _)| known != source) {
+            // It is the peer's by more than its numbers: nobody has to fall silent first.
+            self.receiver.leave_for(packet.ssrc);
+        }
         let is_event = self.event_payload_type() == Some(packet.payload_type);
         let clock = self.codec_of(packet.payload_type).unwrap_or(self.codec).rtp_clock;
         let arrival = self.receiver.handle(now, &packet, (!is_event).then_some(clock));
@@ -67,6 +75,8 @@ impl MediaSession {
             }
             Some(_) => {}
         }
+        let differs = self.peer.difference();
+        self.facts(differs);
         if std::mem::take(&mut self.reception_stopped) {
             self.fact(Fact::ReceptionResumed);
         }

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use offhook_media::audio::read_wav;
+use offhook_media::codec::Codec;
 use offhook_media::dtmf::{EventPayload, EventReceiver};
-use offhook_media::negotiate::{Capabilities, LocalMedia, accept_answer, answer, filter_codecs, offer};
+use offhook_media::negotiate::{
+    Capabilities, LocalMedia, MediaPlan, accept_answer, answer, filter_codecs, offer,
+};
 use offhook_media::rtcp::{parse_compound, write_compound};
 use offhook_media::rtp::RtpPacket;
 use offhook_media::sdp::{Direction, SessionDescription};
@@ -67,15 +70,18 @@ pub(crate) fn wav(bytes: &[u8]) {
     let _samples = read_wav(bytes);
 }
 
-/// Datagrams of any kind, in any order, at any pace, leave a session that goes on.
+/// Datagrams of any kind, in any order, at any pace, of the peer and of strangers, leave a session that goes on.
 pub(crate) fn session(start: Instant, bytes: &[u8]) {
     let detectors = Detectors { tone: true, inband_dtmf: true, silence: true };
     let mut session = MediaSession::new(SessionConfig { detectors, ..SessionConfig::default() }, start);
-    let source: SocketAddr = "192.0.2.1:4000".parse().expect("an address");
+    let peer: SocketAddr = "192.0.2.1:4000".parse().expect("an address");
+    let stranger: SocketAddr = "203.0.113.1:4000".parse().expect("an address");
+    session.set_plan(start, MediaPlan::direct(Codec::PCMA, peer));
     let (mut now, mut rest) = (start, bytes);
     while let [length, wait, tail @ ..] = rest {
         let (datagram, after) = tail.split_at(usize::from(*length).min(tail.len()));
         now += Duration::from_millis(u64::from(*wait));
+        let source = if wait % 4 == 3 { stranger } else { peer };
         session.handle_packet(now, source, datagram);
         session.handle_rtcp(now, source, datagram);
         session.handle_tick(now);
