@@ -691,3 +691,22 @@ fn comfort_noise_and_unknown_payloads_are_counted_and_not_heard() {
     assert_eq!((stats.received_dbfs, stats.audio_received), (None, Duration::ZERO));
     assert_eq!(stats.quality.reason(), Some(Unmeasured::UnknownCodec));
 }
+
+#[test]
+fn digits_that_share_a_packet_are_all_facts_and_so_are_those_of_a_new_timeline() {
+    let mut line = Line::new(|_| {});
+    let mut packet = |sequence: u16, timestamp: u32, payload: &[u8]| {
+        let mut bytes = Vec::new();
+        RtpPacket { marker: false, payload_type: 120, sequence, timestamp, ssrc: 9, payload }
+            .write(&mut bytes);
+        line.bob.handle_packet(line.start + TICK * u32::from(sequence), alice_at(), &bytes);
+    };
+    for sequence in 0..3 {
+        packet(sequence, 900_000, &[1, 0x8A, 1, 64, 2, 0x8A, 1, 64, 3, 0x8A, 1, 64]);
+    }
+    for sequence in 3..6 {
+        packet(sequence, 1000, &[4, 0x8A, 1, 64]);
+    }
+    line.run(1, |_| false);
+    assert_eq!(line.digits('b'), "1234");
+}

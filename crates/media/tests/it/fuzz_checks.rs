@@ -48,20 +48,22 @@ pub(crate) fn rtcp(bytes: &[u8]) {
     assert_eq!(again.len(), packets.len());
 }
 
-/// Event packets in any order end each event at most once a packet, and never panic.
+/// Event packets in any order end each event at most once a packet and that before them, and never panic.
 pub(crate) fn telephone_event(start: Instant, bytes: &[u8]) {
     let mut receiver = EventReceiver::new(8000);
     let mut now = start;
-    for part in bytes.chunks(8) {
-        let [t0, t1, wait, rest @ ..] = part else { return };
+    for part in bytes.chunks(16) {
+        let [t0, t1, wait, order, rest @ ..] = part else { return };
         now += Duration::from_millis(u64::from(*wait));
         let timestamp = u32::from_be_bytes([*t0 & 1, *t1, *t1, *t0]);
         let concluded = receiver.poll(now);
         assert_eq!(receiver.poll(now), None, "{concluded:?} twice");
-        if let Some(payload) = EventPayload::parse(rest) {
-            assert_eq!(EventPayload::parse(&payload.to_bytes()), Some(payload));
-            let _ended = receiver.handle(now, timestamp, payload);
-        }
+        let events: Vec<_> = EventPayload::parse_all(rest).collect();
+        let written: Vec<u8> = events.iter().flat_map(|payload| payload.to_bytes()).collect();
+        assert_eq!(written.len(), rest.len() / 4 * 4);
+        assert!(EventPayload::parse_all(&written).eq(events.iter().copied()));
+        let ended = receiver.handle(now, timestamp, order % 4 != 3, &events);
+        assert!(ended.len() <= 1 + events.len());
     }
 }
 
