@@ -28,6 +28,10 @@ pub(crate) fn sdp(bytes: &[u8]) {
         assert_eq!(SessionDescription::parse(written.as_bytes()), Ok(negotiated.description));
     }
     let _plan = accept_answer(&capabilities, &offer(&capabilities, &local), &description);
+    let mut resolved = description;
+    resolved.resolve(|name| Some(if name.is_ipv6 { [0; 16].into() } else { address }));
+    assert_eq!(resolved.host_names(), []);
+    assert_eq!(SessionDescription::parse(resolved.to_string().as_bytes()), Ok(resolved));
     let _filtered = filter_codecs(&text, &["pcma".to_owned()]);
 }
 
