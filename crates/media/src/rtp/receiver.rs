@@ -15,6 +15,8 @@ use super::sequence::{Jump, Sequence, SequenceTracker};
 
 /// Another source, or another numbering, is followed when the known one has been silent this long.
 const TAKEOVER_SILENCE: Duration = Duration::from_millis(60);
+/// Packets that are off by more than this are on another timeline, not late.
+const LONGEST_DELAY: f64 = 10.0;
 /// Clock of timestamps before any was known.
 const USUAL_CLOCK: u32 = 8000;
 /// Packets behind a loss that was believed until it is never taken back.
@@ -280,6 +282,9 @@ impl Receiver {
             let spacing = now.saturating_duration_since(arrived).as_secs_f64() * f64::from(clock);
             let ahead = timestamp.wrapping_sub(sent).cast_signed();
             let deviation = (spacing - f64::from(ahead)).abs();
+            if deviation > LONGEST_DELAY * f64::from(clock) {
+                return;
+            }
             stream.jitter += (deviation - stream.jitter) / 16.0;
             self.total.max_jitter_ms = self.total.max_jitter_ms.max(stream.jitter_ms());
         }
@@ -493,6 +498,22 @@ mod tests {
             let _arrival = receiver.handle(at, &packet, Some(clock));
         }
         assert!(receiver.stats().max_jitter_ms < 1e-9, "{:?}", receiver.stats());
+    }
+
+    #[test]
+    fn timestamps_that_jump_are_no_jitter() {
+        let (start, mut receiver) = (epoch(), Receiver::default());
+        for number in 0..100u16 {
+            let jumped = if number < 50 { 4_000_000_000 } else { 0 };
+            let packet = RtpPacket { timestamp: jumped + u32::from(number) * 160, ..packet(1, number) };
+            let _arrival =
+                receiver.handle(start + Duration::from_millis(20) * u32::from(number), &packet, Some(8000));
+        }
+        assert!(receiver.stats().max_jitter_ms < 1e-9, "{:?}", receiver.stats());
+        // Nine seconds late is late.
+        let late = start + Duration::from_secs(11);
+        let _arrival = receiver.handle(late, &packet(1, 100), Some(8000));
+        assert!(receiver.stats().max_jitter_ms > 500.0, "{:?}", receiver.stats());
     }
 
     #[test]
