@@ -1,7 +1,7 @@
 //! How many facts of a kind a session tells: what others send may cause any number, and each costs a line of a journal.
 //!
 //! A bound for each kind of thing that can begin, in windows of ten seconds; what a beginning told ends is told too. What
-//! comes of our doing, of time or once in a call has its bound elsewhere.
+//! comes of our doing, of time, once in a call or once in a description has its bound elsewhere.
 
 use std::time::{Duration, Instant};
 
@@ -40,7 +40,7 @@ enum Part {
 impl Part {
     const fn of(fact: &Fact) -> Self {
         match fact {
-            Fact::SourceChanged { .. } | Fact::SourceDiffers { .. } => Self::Begins(Kind::Source),
+            Fact::SourceChanged { .. } => Self::Begins(Kind::Source),
             Fact::ReceptionStopped { .. } => Self::Begins(Kind::Reception),
             Fact::ReceptionResumed => Self::Ends(Kind::Reception),
             Fact::RemoteBye { .. } => Self::Begins(Kind::Goodbye),
@@ -50,6 +50,7 @@ impl Part {
             Fact::ToneEnded { .. } => Self::Ends(Kind::Tone),
             Fact::Digit { .. } => Self::Begins(Kind::Digit),
             Fact::FirstPacket { .. }
+            | Fact::SourceDiffers { .. }
             | Fact::ForeignPackets { .. }
             | Fact::Withheld { .. }
             | Fact::DigitsSent { .. }
