@@ -12,6 +12,7 @@ use super::{
     CallMedia, CallMessage, Reply, Request, ToPhone, Told, codecs,
     farewell::Farewell,
     info::{InfoDigits, MOST_WAITING},
+    names::Held,
     patience::Patience,
     recording::{CallRecordings, RecordingPlace},
     sound,
@@ -119,6 +120,8 @@ pub(crate) struct Shell {
     pub(super) patience: Patience,
     /// What our last re-INVITE offered, to be offered again after glare.
     pub(super) wish: Option<Wish>,
+    /// What waits for names of hosts.
+    pub(super) held: Held,
 }
 
 /// What a re-INVITE of ours wants.
@@ -184,8 +187,11 @@ impl Actor for CallActor {
             sound_decided: 0,
             patience: Patience::default(),
             wish: None,
+            held: Held::default(),
         };
-        call.begin(auto_answer, &start.cause);
+        if let Some(begin) = call.admit(CallMessage::Begin { auto_answer, cause: start.cause }) {
+            call.take(begin);
+        }
         Ok(call)
     }
 
@@ -195,26 +201,13 @@ impl Actor for CallActor {
         message: CallMessage,
         call: &mut Shell,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            CallMessage::Command { told, cause, reply } => call.command(told, cause, reply),
-            CallMessage::Sip { event, cause } => call.session_event(*event, &cause),
-            CallMessage::Media { notice, permit } => {
-                call.noticed(notice);
-                drop(permit);
-                if call.facts.free() == FACTS {
-                    call.tell_refused_facts(&Cause::Media);
-                }
+        if let CallMessage::NamesFound { round, found } = message {
+            let held = call.names_found(round, found);
+            while held && let Some(message) = call.next_held() {
+                call.take(message);
             }
-            CallMessage::Recorded { recorded, cause } => call.recorded(recorded, &cause),
-            CallMessage::InfoDone { accepted, cause } => call.info_done(accepted, &cause),
-            CallMessage::ReinviteRefused { reason, cause } => call.modify_failed(None, reason, &cause),
-            CallMessage::DiskHasIt => call.disk_has_it(),
-            CallMessage::Heard => call.heard(&me),
-            CallMessage::PatienceOver => call.patience_over(&me),
-            CallMessage::PhoneDropped { cause } => call.dropped(&cause),
-            CallMessage::Settings { settings, cause } => call.set_settings(settings, &cause),
-            #[cfg(test)]
-            CallMessage::Fail => panic!("asked to"),
+        } else if let Some(message) = call.admit(message) {
+            call.take(message);
         }
         if call.state.phase == Phase::Ended && !call.is_leaving() {
             me.stop(None);
@@ -224,6 +217,35 @@ impl Actor for CallActor {
 }
 
 impl Shell {
+    /// Takes a message whose turn it is.
+    fn take(&mut self, message: CallMessage) {
+        let me = self.me.clone();
+        match message {
+            CallMessage::Begin { auto_answer, cause } => self.begin(auto_answer, &cause),
+            CallMessage::Command { told, cause, reply } => self.command(told, cause, reply),
+            CallMessage::Sip { event, cause } => self.session_event(*event, &cause),
+            CallMessage::Media { notice, permit } => {
+                self.noticed(notice);
+                drop(permit);
+                if self.facts.free() == FACTS {
+                    self.tell_refused_facts(&Cause::Media);
+                }
+            }
+            CallMessage::Recorded { recorded, cause } => self.recorded(recorded, &cause),
+            CallMessage::InfoDone { accepted, cause } => self.info_done(accepted, &cause),
+            CallMessage::ReinviteRefused { reason, cause } => self.modify_failed(None, reason, &cause),
+            CallMessage::DiskHasIt => self.disk_has_it(),
+            CallMessage::Heard => self.heard(&me),
+            CallMessage::PatienceOver => self.patience_over(&me),
+            CallMessage::PhoneDropped { cause } => self.dropped(&cause),
+            CallMessage::Settings { settings, cause } => self.set_settings(settings, &cause),
+            // What waits for them is let go by the actor.
+            CallMessage::NamesFound { .. } => {}
+            #[cfg(test)]
+            CallMessage::Fail => panic!("asked to"),
+        }
+    }
+
     /// Appends a fact and folds it.
     pub(super) fn append(&mut self, event: impl Into<Event>, cause: &Cause) {
         let event = event.into();
@@ -464,6 +486,15 @@ fn media_event(fact: Fact, epoch: u32) -> Option<MediaEvent> {
         Fact::SourceChanged { source, ssrc: _ } => {
             MediaEvent::SourceChanged { source: source.to_string(), epoch }
         }
+        Fact::SourceDiffers { negotiated, source } => MediaEvent::SourceDiffers {
+            negotiated: negotiated.to_string(),
+            source: source.to_string(),
+            epoch,
+        },
+        Fact::ForeignPackets { source, packets } => {
+            MediaEvent::ForeignPackets { source: source.to_string(), packets, epoch }
+        }
+        Fact::Withheld { facts } => MediaEvent::FactsRefused { count: facts, epoch },
         Fact::ReceptionStopped { silent_for } => {
             MediaEvent::ReceptionStopped { quiet_ms: millis(silent_for), epoch }
         }

@@ -1,11 +1,11 @@
 //! A call's media as signaling sees it: what was offered, what was agreed, and the leg that carries it.
 
-use std::{io, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
 
 use offhook_media::{
     codec::Codec,
     negotiate::{Capabilities, CodecSpec, MediaPlan, NegotiationError, Negotiator},
-    sdp::{Direction, SdpError, SessionDescription},
+    sdp::{Direction, HostName, SdpError, SessionDescription},
     session::{Detectors, MediaSession, SessionConfig},
 };
 
@@ -13,7 +13,7 @@ use crate::{
     event::{Agreement, Cause, MediaDirection, MediaEvent, Party},
     id::{PhoneId, Seq},
     media::{LegHandle, MediaHub},
-    net::Network,
+    net::{Names, Network},
 };
 
 /// How often a call's figures become an event: reads fold the journal, so this is how old a counter may be.
@@ -45,6 +45,9 @@ pub(crate) struct CallMedia {
     agreement: Option<Agreement>,
     /// The message that brought the offer which we have not answered yet.
     offered_in: Option<Seq>,
+    names: Names,
+    /// Names of hosts in the description that is to be used next, with the addresses of those that have one.
+    addresses: BTreeMap<HostName, Option<IpAddr>>,
 }
 
 /// What a new description changed.
@@ -92,7 +95,34 @@ impl CallMedia {
             epoch: 0,
             agreement: None,
             offered_in: None,
+            names: network.names().clone(),
+            addresses: BTreeMap::new(),
         })
+    }
+
+    /// Returns who knows names.
+    pub(super) const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Returns the names in a description that have not been looked up for it.
+    pub(super) fn unknown_names(&self, description: &[u8]) -> Vec<HostName> {
+        let Ok(description) = SessionDescription::parse(description) else { return Vec::new() };
+        let mut names = description.host_names();
+        names.retain(|name| !self.addresses.contains_key(name));
+        names
+    }
+
+    /// Learns what names stand for in the description that is to be used next.
+    pub(super) fn know(&mut self, found: impl IntoIterator<Item = (HostName, Option<IpAddr>)>) {
+        self.addresses = found.into_iter().collect();
+    }
+
+    /// Reads a description, with addresses in the place of names.
+    fn read(&self, description: &[u8]) -> Result<SessionDescription, SdpError> {
+        let mut description = SessionDescription::parse(description)?;
+        description.resolve(|name| self.addresses.get(name).copied().flatten());
+        Ok(description)
     }
 
     /// Makes the next offer.
@@ -129,7 +159,7 @@ impl CallMedia {
     /// # Errors
     /// Why not; the fitting response is 488.
     pub(crate) fn examine(&self, offer: &[u8]) -> Result<(), MediaError> {
-        self.negotiator.clone().answer(&SessionDescription::parse(offer)?)?;
+        self.negotiator.clone().answer(&self.read(offer)?)?;
         Ok(())
     }
 
@@ -138,7 +168,9 @@ impl CallMedia {
     /// # Errors
     /// Why it cannot be answered; nothing changed.
     pub(crate) fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Agreed), MediaError> {
-        let negotiated = self.negotiator.answer(&SessionDescription::parse(offer)?)?;
+        let offer = self.read(offer);
+        self.addresses.clear();
+        let negotiated = self.negotiator.answer(&offer?)?;
         let answer = negotiated.description.to_string().into_bytes();
         let remote_in = self.offered_in.take();
         Ok((answer, self.agree(negotiated.plan, Party::Remote, remote_in, false)))
@@ -157,6 +189,9 @@ impl CallMedia {
         early: bool,
         cause: &Cause,
     ) -> Result<Option<Agreed>, MediaError> {
+        let description = self.read(answer);
+        // A name of the next description is looked up anew.
+        self.addresses.clear();
         let before = match &self.before_early {
             Some((_, seen)) if seen == answer => {
                 if !early {
@@ -168,7 +203,7 @@ impl CallMedia {
             None => self.negotiator.clone(),
         };
         let mut next = before.clone();
-        let plan = next.accept_answer(&SessionDescription::parse(answer)?)?;
+        let plan = next.accept_answer(&description?)?;
         self.negotiator = next;
         let again = self.before_early.is_some();
         let agreed = self.agree(plan, Party::Local, message(cause), again);

@@ -1,17 +1,30 @@
-//! What a call is told, and what it asks of its phone.
+//! What a call is told.
 
-use offhook_sip::{session::SessionEvent, user_agent::IncomingId};
+use offhook_sip::session::SessionEvent;
 
-use super::{CallSettings, Reply, Told};
+use super::{CallSettings, Reply, Told, names::Found};
 use crate::{
     event::Cause,
-    id::CallId,
     media::{Notice, Recorded},
 };
 
 /// What a call's actor can be told.
 #[derive(Debug)]
 pub(crate) enum CallMessage {
+    /// The call begins.
+    Begin {
+        /// It is to be answered at once.
+        auto_answer: bool,
+        /// What began it.
+        cause: Cause,
+    },
+    /// The names of a description have been looked up.
+    NamesFound {
+        /// Which look-up it was.
+        round: u64,
+        /// The names, with the addresses of those that have one.
+        found: Vec<Found>,
+    },
     /// Somebody asks for something.
     Command {
         /// What.
@@ -77,53 +90,4 @@ pub(crate) enum CallMessage {
     /// Fails on purpose, for the tests of supervision.
     #[cfg(test)]
     Fail,
-}
-
-/// What a call may ask of its phone.
-#[derive(Debug)]
-pub(crate) struct ToPhone {
-    /// The asking call.
-    pub(crate) call: CallId,
-    /// Why, for the journal.
-    pub(crate) cause: Cause,
-    /// What.
-    pub(crate) request: Request,
-}
-
-/// A piece of signaling that a call wants done.
-#[derive(Debug)]
-pub(crate) enum Request {
-    /// Answer the pending INVITE or re-INVITE.
-    Respond {
-        /// Status of the response.
-        status: u16,
-        /// Session description to carry.
-        sdp: Option<Vec<u8>>,
-    },
-    /// End the session as its state asks.
-    HangUp,
-    /// Offer a changed session.
-    Reinvite {
-        /// The offer.
-        sdp: Vec<u8>,
-    },
-    /// Ask the other side to call someone else.
-    Refer {
-        /// Refer-To, as a name-addr or URI.
-        to: String,
-    },
-    /// Send one digit by INFO.
-    Info {
-        /// Media type of the body.
-        content_type: &'static str,
-        /// The body.
-        body: String,
-    },
-    /// Answer a request inside the dialog.
-    Reply {
-        /// Which one.
-        request: IncomingId,
-        /// Status of the response.
-        status: u16,
-    },
 }

@@ -231,6 +231,8 @@ impl CallState {
             | MediaEvent::FactsRefused { .. }
             | MediaEvent::FirstPacket { .. }
             | MediaEvent::SourceChanged { .. }
+            | MediaEvent::SourceDiffers { .. }
+            | MediaEvent::ForeignPackets { .. }
             | MediaEvent::ReceptionStopped { .. }
             | MediaEvent::ReceptionResumed { .. }
             | MediaEvent::Statistics { .. }

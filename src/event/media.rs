@@ -133,6 +133,22 @@ events! {
             /// The new address.
             source: String,
         },
+        /// The other side sends RTP from another address than its description gave, as it does behind address translation;
+        /// what we send goes to the address that it gave. Told once for each two addresses.
+        "media.source_differs" => SourceDiffers {
+            /// The address that was agreed.
+            negotiated: String,
+            /// The address that RTP comes from.
+            source: String,
+        },
+        /// RTP or RTCP came from elsewhere than the other side: it was counted, not heard. Told every ten seconds at most, ten
+        /// times in a call, and for the rest at its end.
+        "media.foreign_packets" => ForeignPackets {
+            /// Where the last of them came from.
+            source: String,
+            /// How many, since this was last said.
+            packets: u64,
+        },
         /// No RTP came for some time although it should.
         "media.reception_stopped" => ReceptionStopped {
             /// How long ago the last packet came, milliseconds.
@@ -147,7 +163,8 @@ events! {
             /// Why, in the words of the system.
             reason: String,
         },
-        /// The call was behind, and lost word of digits, tones or sources: others sent more than it could write down.
+        /// Word of digits, tones or sources was lost: others sent more than a call has to tell in ten seconds, or than it could
+        /// write down.
         "media.facts_refused" => FactsRefused {
             /// How many, since this was last said.
             count: u64,

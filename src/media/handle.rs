@@ -136,9 +136,9 @@ impl LegHandle {
             .get_or_insert_with(|| tokio::spawn(Arc::clone(leg).pass_all()).abort_handle());
     }
 
-    /// Says where packets for the peer of this leg go while it is a relay, until the peer sends from elsewhere.
+    /// Says where packets for the peer of this leg go while it is a relay, unless the peer is found to send from elsewhere.
     pub(crate) fn aim(&self, target: Target) {
-        guard(&self.owned.leg.inner).target = target;
+        guard(&self.owned.leg.inner).aim.follow(target);
     }
 
     /// Closes the session; returns its last figures and what it still had to say, which the listener no longer hears.

@@ -19,7 +19,7 @@ use super::{
     bridge::Bridge,
     hub::TICK,
     recorder::{Recorder, Taken},
-    relay::Target,
+    relay::Aim,
     writers::Writers,
 };
 use crate::{
@@ -75,7 +75,9 @@ impl Noticed {
                 | Fact::PlaybackFinished
                 | Fact::DigitsSent { .. }
                 | Fact::DigitsCut { .. }
-                | Fact::ReceptionStopped { .. },
+                | Fact::ReceptionStopped { .. }
+                | Fact::ForeignPackets { .. }
+                | Fact::Withheld { .. },
             )
             | Self::SocketFailed { .. }
             | Self::RecordingGap { .. }
@@ -83,6 +85,7 @@ impl Noticed {
             Self::Voice(
                 Fact::FirstPacket { .. }
                 | Fact::SourceChanged { .. }
+                | Fact::SourceDiffers { .. }
                 | Fact::ReceptionResumed
                 | Fact::Digit { .. }
                 | Fact::SilenceStarted
@@ -156,7 +159,7 @@ impl Drop for Leg {
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) role: Role,
-    pub(super) target: Target,
+    pub(super) aim: Aim,
     pub(super) recorder: Option<Recorder>,
     pub(super) listener: Option<Listener>,
     /// Whose other members the voice hears, if it is in one.

@@ -1,6 +1,7 @@
 //! A relay: what arrives at one leg leaves by another at once, without a timer.
 //!
-//! RFC 3550 packets are not changed, so SSRC, sequence and RTCP stay end to end.
+//! RFC 3550 packets are not changed, so SSRC, sequence and RTCP stay end to end. What passes is the peer's, by the rule of
+//! [`TrustedSource`]: nobody else is heard on the other side, and nobody else moves the aim.
 
 use std::{
     future::poll_fn,
@@ -8,6 +9,8 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
+
+use offhook_media::rtp::{Proof, RtpPacket, Trust, TrustedSource};
 
 use super::{
     hub::TICK,
@@ -22,12 +25,39 @@ pub(crate) struct Target {
     pub(crate) rtcp: Option<SocketAddr>,
 }
 
-impl Target {
-    const fn of(&mut self, kind: Kind) -> &mut Option<SocketAddr> {
-        match kind {
-            Kind::Rtp => &mut self.rtp,
-            Kind::Rtcp => &mut self.rtcp,
-        }
+/// Where the packets of a leg go, and whose it passes on.
+#[derive(Debug, Default)]
+pub(super) struct Aim {
+    target: Target,
+    rtp: TrustedSource,
+    rtcp: TrustedSource,
+}
+
+impl Aim {
+    /// Follows what the peer says of itself.
+    pub(super) fn follow(&mut self, target: Target) {
+        self.target = target;
+        self.rtp.negotiate(target.rtp);
+        self.rtcp.negotiate(target.rtcp);
+    }
+
+    /// Says whether a packet is the peer's.
+    fn takes(&mut self, kind: Kind, from: SocketAddr, bytes: &[u8]) -> bool {
+        let (trust, proof) = match kind {
+            Kind::Rtp => (&mut self.rtp, RtpPacket::parse(bytes).ok().as_ref().map(Proof::of_rtp)),
+            Kind::Rtcp => (&mut self.rtcp, Proof::of_rtcp(bytes)),
+        };
+        trust.judge(from, proof) == Trust::Peer
+    }
+
+    /// Returns where the peer is to be reached; nowhere while it wants nothing.
+    fn place(&self, kind: Kind) -> Option<SocketAddr> {
+        let (wanted, trust) = match kind {
+            Kind::Rtp => (self.target.rtp, &self.rtp),
+            Kind::Rtcp => (self.target.rtcp, &self.rtcp),
+        };
+        // A phone behind address translation is reached where it sends from.
+        wanted.map(|wanted| trust.source().unwrap_or(wanted))
     }
 }
 
@@ -65,13 +95,9 @@ impl Leg {
         let mut inner = guard(&self.inner);
         let Role::Relay(partner) = &inner.role else { return };
         let partner = partner.upgrade();
-        // A phone behind address translation is reached where it sends from.
-        let aim = inner.target.of(kind);
-        if aim.is_some() {
-            *aim = Some(from);
-        }
+        let taken = inner.aim.takes(kind, from, bytes);
         drop(inner);
-        let Some(partner) = partner else { return };
+        let Some(partner) = partner.filter(|_| taken) else { return };
         let Some(to) = partner.target_for(self, kind) else { return };
         if let Err(error) = partner.send(kind, bytes, to) {
             partner.failed(kind, &error);
@@ -80,8 +106,8 @@ impl Leg {
 
     /// Returns where packets from `sender` go, unless this leg has another partner by now.
     fn target_for(&self, sender: &Self, kind: Kind) -> Option<SocketAddr> {
-        let mut inner = guard(&self.inner);
+        let inner = guard(&self.inner);
         let ours = matches!(&inner.role, Role::Relay(partner) if std::ptr::eq(partner.as_ptr(), sender));
-        if ours { *inner.target.of(kind) } else { None }
+        if ours { inner.aim.place(kind) } else { None }
     }
 }

@@ -339,3 +339,55 @@ async fn a_relay_passes_a_packet_on_within_two_milliseconds() {
     // The machine may be busy with other tests; half of the packets show what the relay itself takes.
     assert!(delays[50] < Duration::from_millis(2), "{delays:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_neither_passes_a_relay_nor_moves_its_aim() {
+    let (hub, network) = (MediaHub::start(1), SystemNetwork::default());
+    let (one, two) = (hub.open(&network, LOCAL, None).unwrap(), hub.open(&network, LOCAL, None).unwrap());
+    let socket = async || tokio::net::UdpSocket::bind((LOCAL, 0)).await.unwrap();
+    let (from, to, stranger) = (socket().await, socket().await, socket().await);
+    let target = Target { rtp: from.local_addr().ok(), rtcp: None };
+    one.aim(target);
+    two.aim(Target { rtp: to.local_addr().ok(), rtcp: None });
+    one.relay(&two);
+    let packet =
+        |ssrc: u8, number: u8| [[0x80, 8, 0, number, 0, 0, 0, 0, 0, 0, 0, ssrc], [0xD5; 12]].concat();
+    let received = async |socket: &tokio::net::UdpSocket| {
+        let mut bytes = [0; 200];
+        let length = socket.recv(&mut bytes).await.unwrap();
+        bytes[..length].to_vec()
+    };
+    from.send_to(&packet(1, 0), one.local()).await.unwrap();
+    assert_eq!(received(&to).await, packet(1, 0));
+    for number in 0..100 {
+        stranger.send_to(&packet(9, number), one.local()).await.unwrap();
+    }
+    // The same description again changes nothing.
+    one.aim(target);
+    from.send_to(&packet(1, 1), one.local()).await.unwrap();
+    assert_eq!(received(&to).await, packet(1, 1), "a socket keeps the order");
+    to.send_to(&packet(2, 7), two.local()).await.unwrap();
+    assert_eq!(received(&from).await, packet(2, 7));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_finds_a_phone_behind_address_translation() {
+    let (hub, network) = (MediaHub::start(1), SystemNetwork::default());
+    let (one, two) = (hub.open(&network, LOCAL, None).unwrap(), hub.open(&network, LOCAL, None).unwrap());
+    let socket = async || tokio::net::UdpSocket::bind((LOCAL, 0)).await.unwrap();
+    let (said, from, to) = (socket().await, socket().await, socket().await);
+    one.aim(Target { rtp: said.local_addr().ok(), rtcp: None });
+    two.aim(Target { rtp: to.local_addr().ok(), rtcp: None });
+    one.relay(&two);
+    for number in 0..5 {
+        from.send_to(&[0x80, 8, 0, number, 0, 0, 0, 0, 0, 0, 0, 1, 0xD5], one.local()).await.unwrap();
+    }
+    let mut bytes = [0; 200];
+    for number in 3..5 {
+        let length = to.recv(&mut bytes).await.unwrap();
+        assert_eq!(bytes[..length], [0x80, 8, 0, number, 0, 0, 0, 0, 0, 0, 0, 1, 0xD5]);
+    }
+    to.send_to(b"\x80back, to where it sends from", two.local()).await.unwrap();
+    let length = from.recv(&mut bytes).await.unwrap();
+    assert_eq!(&bytes[..length], b"\x80back, to where it sends from");
+}

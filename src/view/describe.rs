@@ -124,6 +124,10 @@ fn media(event: &MediaEvent) -> String {
             format!("from {source}, payload type {payload_type}")
         }
         MediaEvent::SourceChanged { source, .. } => format!("now from {source}"),
+        MediaEvent::SourceDiffers { negotiated, source, .. } => format!("from {source}, not {negotiated}"),
+        MediaEvent::ForeignPackets { source, packets, .. } => {
+            format!("{packets} packet{}, the last from {source}", if *packets == 1 { "" } else { "s" })
+        }
         MediaEvent::Statistics { statistics: figures, .. }
         | MediaEvent::Stopped { statistics: figures, .. } => statistics(figures),
         MediaEvent::ReceptionStopped { quiet_ms, .. } => format!("quiet for {}", seconds(*quiet_ms)),

@@ -150,6 +150,50 @@ async fn a_flood_of_digits_waits_in_a_bounded_mailbox_and_what_is_lost_is_counte
 }
 
 #[tokio::test(start_paused = true)]
+async fn digits_of_a_stranger_are_told_as_foreign_packets_and_as_nothing_else() {
+    let mut world = World::new().await;
+    let (a, call, peer) = talking(&mut world, EVENTS).await;
+    let at = |port: u16| world.network.bind_datagram(([127, 0, 0, 1], port).into()).unwrap();
+    let (rtp, stranger) = (at(9000), at(9666));
+    let to = world.board.views().call(call).unwrap().media_local.as_deref().unwrap().parse().unwrap();
+    rtp.try_send(&digit_packet(0), to).unwrap();
+    let first = world.next(&a, "dtmf.received").await;
+    for number in 1..50 {
+        stranger.try_send(&digit_packet(number), to).unwrap();
+    }
+    let foreign = world.next(&a, "media.foreign_packets").await;
+    let source = "127.0.0.1:9666".to_owned();
+    assert_eq!(foreign.event, MediaEvent::ForeignPackets { source, packets: 49, epoch: 1 }.into());
+    hang_up(&mut world, &a, call, &peer).await;
+    let all = world.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();
+    let digits = all.iter().filter(|envelope| envelope.event.kind() == "dtmf.received");
+    assert_eq!(digits.map(|digit| digit.seq).collect::<Vec<_>>(), [first.seq]);
+    drop((peer, rtp, stranger));
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn media_from_another_port_than_announced_is_heard_and_the_difference_is_told() {
+    let mut world = World::new().await;
+    let (a, call, peer) = talking(&mut world, EVENTS).await;
+    let other = world.network.bind_datagram("127.0.0.1:9100".parse().unwrap()).unwrap();
+    let to = world.board.views().call(call).unwrap().media_local.as_deref().unwrap().parse().unwrap();
+    for number in 0..6 {
+        other.try_send(&digit_packet(number), to).unwrap();
+    }
+    let differs = world.next(&a, "media.source_differs").await;
+    let (negotiated, source) = ("127.0.0.1:9000".to_owned(), "127.0.0.1:9100".to_owned());
+    assert_eq!(differs.event, MediaEvent::SourceDiffers { negotiated, source, epoch: 1 }.into());
+    hang_up(&mut world, &a, call, &peer).await;
+    let all = world.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();
+    let count = |kind: &str| all.iter().filter(|envelope| envelope.event.kind() == kind).count();
+    let counts = ["dtmf.received", "media.source_differs", "media.foreign_packets"].map(count);
+    assert_eq!(counts, [3, 1, 0], "three packets are what it takes to know the source");
+    drop((peer, other));
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn early_media_that_the_answer_repeats_does_not_confuse_a_later_hold() {
     let mut world = World::new().await;
     let a = world.phone("a", 5061).await;

@@ -21,6 +21,7 @@ mod journal_lines;
 mod lab;
 mod ladders;
 mod mcp;
+mod media_names;
 mod misled;
 mod names;
 mod net;

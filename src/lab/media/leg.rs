@@ -86,7 +86,7 @@ impl MediaLeg {
         self.leg.local()
     }
 
-    /// Says where packets for the peer of this leg go, until it sends from elsewhere.
+    /// Says where packets for the peer of this leg go, unless it is found to send from elsewhere.
     pub(in crate::lab) fn aim(&self, target: Target) {
         self.leg.aim(target);
     }

@@ -318,6 +318,8 @@ impl CallView {
                 }
             }
             MediaEvent::SocketFailed { .. }
+            | MediaEvent::SourceDiffers { .. }
+            | MediaEvent::ForeignPackets { .. }
             | MediaEvent::FactsRefused { .. }
             | MediaEvent::RecordingGap { .. }
             | MediaEvent::RecordingFailed { .. } => {}

@@ -199,6 +199,17 @@ fn media_events() -> Vec<MediaEvent> {
     ]
 }
 
+fn source_events() -> Vec<MediaEvent> {
+    vec![
+        MediaEvent::SourceDiffers {
+            negotiated: s("192.0.2.9:4002"),
+            source: s("198.51.100.7:31000"),
+            epoch: 1,
+        },
+        MediaEvent::ForeignPackets { source: s("203.0.113.66:6000"), packets: 12, epoch: 1 },
+    ]
+}
+
 fn agreement() -> Option<Agreement> {
     Some(Agreement { offered_by: Party::Remote, local_version: 8, remote_in: Some(Seq(40)) })
 }
@@ -356,6 +367,9 @@ fn samples() -> Vec<Envelope> {
     add(&run, Cause::Run { run: RunId(1), hook: s("steps") }, finished.into());
     for event in link_events() {
         add(&Subject::system, Cause::Start, event.into());
+    }
+    for event in source_events() {
+        add(&call, Cause::Media, event.into());
     }
     let at = "2026-01-02T03:04:05.678901Z".parse().unwrap();
     let numbered = events.into_iter().zip(1..);

@@ -111,7 +111,7 @@ impl fmt::Display for EventSet {
     }
 }
 
-/// Payload of a telephone-event packet.
+/// One event in the payload of a telephone-event packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventPayload {
     /// Event code.
@@ -125,15 +125,13 @@ pub struct EventPayload {
 }
 
 impl EventPayload {
-    /// Reads a payload; bytes behind the first event are ignored.
-    #[must_use]
-    pub fn parse(payload: &[u8]) -> Option<Self> {
-        let [event, flags, high, low, ..] = *payload else { return None };
-        Some(Self {
-            event,
+    /// Reads the events of a payload, one behind the other; bytes that are too few for one more are ignored.
+    pub fn parse_all(payload: &[u8]) -> impl Iterator<Item = Self> {
+        payload.as_chunks::<4>().0.iter().map(|[event, flags, high, low]| Self {
+            event: *event,
             end: flags & 0x80 != 0,
             volume: flags & 0x3F,
-            duration: u16::from_be_bytes([high, low]),
+            duration: u16::from_be_bytes([*high, *low]),
         })
     }
 
@@ -177,7 +175,10 @@ mod tests {
     fn a_payload_is_four_bytes_with_end_volume_and_duration() {
         let payload = EventPayload { event: 5, end: true, volume: 10, duration: 1600 };
         assert_eq!(payload.to_bytes(), [5, 0x8A, 0x06, 0x40]);
-        assert_eq!(EventPayload::parse(&payload.to_bytes()), Some(payload));
-        assert_eq!(EventPayload::parse(&[1, 2, 3]), None);
+        let next = EventPayload { event: 6, end: false, volume: 0, duration: 1 };
+        let two = [payload.to_bytes(), next.to_bytes()].concat();
+        assert!(EventPayload::parse_all(&two).eq([payload, next]));
+        assert!(EventPayload::parse_all(&two[..7]).eq([payload]));
+        assert_eq!(EventPayload::parse_all(&[1, 2, 3]).next(), None);
     }
 }

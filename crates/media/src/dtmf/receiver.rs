@@ -1,7 +1,11 @@
 //! Telephone events on the way in: one report an event, whatever is lost.
 //!
 //! RFC 4733 section 2.5.2. Packets of one event share a timestamp; the end is seen by its bit, by the
-//! start of another event, or by silence. A segment that continues a long event adds to it.
+//! start of another event, or by silence. A segment that continues a long event adds to it. Events in one packet follow each
+//! other without a pause (section 2.5.1.5).
+//!
+//! What is older than the event before is a late copy. A sender that counts its timestamps anew looks the same, but goes on: some
+//! packets in order that are older, and of no event that is known, begin a timeline of their own.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +15,8 @@ use super::event::EventPayload;
 const TIMEOUT: Duration = Duration::from_millis(200);
 /// A segment this long is followed by another of the same event.
 const MAX_SEGMENT: u32 = 0xFFFF;
+/// Packets in a row that begin another timeline: as many as end an event.
+const NEW_TIMELINE: u8 = 3;
 
 /// A complete event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,24 +45,65 @@ struct Current {
 pub struct EventReceiver {
     clock_rate: u32,
     current: Option<Current>,
+    /// Event and timestamp of what came before the current one.
+    previous: Option<(u8, u32)>,
+    /// Timestamp of the last packet that was too old, and how many there were in a row.
+    older: Option<(u32, u8)>,
 }
 
 impl EventReceiver {
     /// Makes a receiver for the clock of the event stream.
     #[must_use]
     pub const fn new(clock_rate: u32) -> Self {
-        Self { clock_rate, current: None }
+        Self { clock_rate, current: None, previous: None, older: None }
     }
 
-    /// Takes a packet and returns the event that it ends, if any.
+    /// Takes the events of a packet and returns those that it ends; `in_order` when none that was sent later came before.
     ///
-    /// The packet may end the event before its own, whose end was lost.
+    /// A packet may end the event before its own, whose end was lost.
     pub fn handle(
         &mut self,
         now: Instant,
         timestamp: u32,
-        payload: EventPayload,
-    ) -> [Option<ReceivedEvent>; 2] {
+        in_order: bool,
+        events: &[EventPayload],
+    ) -> Vec<ReceivedEvent> {
+        let starts = events.iter().scan(timestamp, |next, payload| {
+            let start = *next;
+            *next = start.wrapping_add(u32::from(payload.duration));
+            Some((start, *payload))
+        });
+        let starts: Vec<_> = starts.collect();
+        let mut ended = Vec::new();
+        if starts.last().is_some_and(|(start, payload)| self.is_new_timeline(*start, payload.event, in_order))
+        {
+            ended.extend(self.conclude(false));
+            (self.current, self.previous) = (None, None);
+        }
+        for (start, payload) in starts {
+            ended.extend(self.take(now, start, payload).into_iter().flatten());
+        }
+        ended
+    }
+
+    /// Says whether a packet, whose last event is given, is one too many that is older than what came before.
+    fn is_new_timeline(&mut self, timestamp: u32, event: u8, in_order: bool) -> bool {
+        let is_older = self.current.as_ref().is_some_and(|current| is_newer(current.timestamp, timestamp));
+        if !is_older {
+            self.older = None;
+            return false;
+        }
+        if !in_order || self.previous == Some((event, timestamp)) {
+            return false;
+        }
+        let row = self.older.filter(|(last, _)| *last == timestamp || is_newer(timestamp, *last));
+        let packets = row.map_or(1, |(_, packets)| packets + 1);
+        self.older = (packets < NEW_TIMELINE).then_some((timestamp, packets));
+        packets >= NEW_TIMELINE
+    }
+
+    /// Takes one event of a packet, and returns that before it, whose end was lost, and itself, if they end.
+    fn take(&mut self, now: Instant, timestamp: u32, payload: EventPayload) -> [Option<ReceivedEvent>; 2] {
         let mut lost_end = None;
         match &mut self.current {
             Some(current) if current.timestamp == timestamp && current.event == payload.event => {
@@ -64,6 +111,7 @@ impl EventReceiver {
                 current.last_seen = now;
             }
             Some(current) if current.continues_at(timestamp, payload.event) => {
+                self.previous = Some((current.event, current.timestamp));
                 current.before += MAX_SEGMENT;
                 current.timestamp = timestamp;
                 current.longest = payload.duration;
@@ -72,6 +120,7 @@ impl EventReceiver {
             Some(current) if !is_newer(timestamp, current.timestamp) => return [None, None],
             Some(_) | None => {
                 lost_end = self.conclude(false);
+                self.previous = self.current.map(|current| (current.event, current.timestamp));
                 self.current = Some(Current {
                     event: payload.event,
                     timestamp,

@@ -25,7 +25,7 @@ fn received(packets: &[(u32, EventPacket)], lost: impl Fn(usize) -> bool) -> Vec
         now = start + MS(20) * *tick;
         events.extend(receiver.poll(now));
         if !lost(index) {
-            events.extend(receiver.handle(now, packet.timestamp, packet.payload).into_iter().flatten());
+            events.extend(receiver.handle(now, packet.timestamp, true, &[packet.payload]));
         }
     }
     events.extend(receiver.poll(now + MS(200)));
@@ -119,6 +119,62 @@ fn a_long_event_is_sent_in_segments_and_received_as_one() {
     }
     assert_eq!(received(&sent, |_| false), [(0, 20_000)]);
     assert_eq!(received(&sent, |index| index % 3 == 1), [(0, 20_000)]);
+}
+
+fn ends(event: u8, duration: u16) -> EventPayload {
+    EventPayload { event, end: true, volume: 10, duration }
+}
+
+/// Feeds whole packets 20 ms apart and returns the events that they end.
+fn heard(packets: &[(u32, bool, Vec<EventPayload>)]) -> Vec<u8> {
+    let (start, mut receiver) = (epoch(), EventReceiver::new(8000));
+    let mut heard = Vec::new();
+    for (tick, (timestamp, in_order, events)) in (0u32..).zip(packets) {
+        let ended = receiver.handle(start + MS(20) * tick, *timestamp, *in_order, events);
+        heard.extend(ended.iter().map(|event| event.event));
+    }
+    heard
+}
+
+#[test]
+fn events_in_one_packet_follow_each_other_and_are_heard_once_each() {
+    let three = vec![ends(1, 400), ends(2, 480), ends(3, 400)];
+    let packets: Vec<_> = (0..3).map(|_| (u32::MAX - 500, true, three.clone())).collect();
+    assert_eq!(heard(&packets), [1, 2, 3]);
+    // The last goes on in packets of its own, whose timestamp is where it began.
+    let begun = EventPayload { end: false, ..ends(3, 160) };
+    let packets = [
+        (1000, true, vec![ends(1, 400), ends(2, 480), begun]),
+        (1000, true, vec![ends(1, 400), ends(2, 480), EventPayload { duration: 320, ..begun }]),
+        (1880, true, vec![ends(3, 480)]),
+        (1880, true, vec![ends(3, 480)]),
+    ];
+    assert_eq!(heard(&packets), [1, 2, 3]);
+}
+
+#[test]
+fn digits_are_heard_after_timestamps_have_jumped_back() {
+    let digit = |event, timestamp| (0..3).map(move |_| (timestamp, true, vec![ends(event, 400)]));
+    let packets: Vec<_> = digit(1, 900_000).chain(digit(2, 5000)).chain(digit(3, 7000)).collect();
+    assert_eq!(heard(&packets), [1, 2, 3]);
+    // One packet for each digit: it takes three to be sure.
+    let single = |event: u8| (5000 + u32::from(event) * 1600, true, vec![ends(event, 400)]);
+    let packets: Vec<_> = digit(1, 900_000).chain((2..8).map(single)).collect();
+    assert_eq!(heard(&packets), [1, 4, 5, 6, 7]);
+}
+
+#[test]
+fn old_copies_begin_no_timeline() {
+    let digit = |event, timestamp| (0..3).map(move |_| (timestamp, true, vec![ends(event, 400)]));
+    // Late ones, whatever they are; those of the event before, though in order; and those among newer ones.
+    let late = (0..9).map(|_| (1000, false, vec![ends(1, 400)]));
+    let packets: Vec<_> = digit(1, 1000).chain(digit(2, 3000)).chain(digit(3, 5000)).chain(late).collect();
+    assert_eq!(heard(&packets), [1, 2, 3]);
+    let packets: Vec<_> = digit(1, 1000).chain(digit(2, 3000)).chain(digit(1, 1000)).collect();
+    assert_eq!(heard(&packets), [1, 2]);
+    let mixed = (0..9).flat_map(|_| [(1000, true, vec![ends(1, 400)]), (5000, true, vec![ends(3, 400)])]);
+    let packets: Vec<_> = digit(1, 1000).chain(digit(2, 3000)).chain(digit(3, 5000)).chain(mixed).collect();
+    assert_eq!(heard(&packets), [1, 2, 3]);
 }
 
 #[test]

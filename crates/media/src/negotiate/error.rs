@@ -28,8 +28,8 @@ pub enum NegotiationError {
     /// The audio section has no `c=` line and neither has the session.
     #[error("audio stream without connection address")]
     MissingConnection,
-    /// The `c=` line names a host instead of an address.
-    #[error("connection host {host} is not an address")]
+    /// The `c=` line names a host, and no address was put in its place ([`crate::sdp::SessionDescription::resolve`]).
+    #[error("connection host {host} has no address")]
     HostName {
         /// The name as written.
         host: String,

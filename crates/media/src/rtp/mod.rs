@@ -8,9 +8,11 @@ mod packet;
 mod receiver;
 mod sender;
 mod sequence;
+mod trust;
 
 pub use loss::{BurstHistogram, LossTracker};
 pub use packet::{RtpPacket, RtpParseError};
 pub use receiver::{Arrival, Receiver, ReceiverStats, ReportFigures};
 pub use sender::Sender;
-pub use sequence::{Sequence, SequenceTracker};
+pub use sequence::{Jump, Sequence, SequenceTracker};
+pub use trust::{Proof, Strangers, Trust, TrustedSource};

@@ -2,15 +2,25 @@
 //!
 //! RFC 3550 appendices A.1, A.3 and A.8. Telephone-event packets count for loss, but not for jitter:
 //! all packets of an event carry one timestamp.
+//!
+//! Numbers that jump are a loss if time has jumped with them: nothing came for as long as the missing packets last. Without
+//! that time the sender has begun to number anew. Neither is believed before some packets in a row say so while the old
+//! numbering is silent, and a loss is taken back should the old numbering go on after all.
 
 use std::time::{Duration, Instant};
 
 use super::loss::{BurstHistogram, LossTracker, Mark};
 use super::packet::RtpPacket;
-use super::sequence::{Sequence, SequenceTracker};
+use super::sequence::{Jump, Sequence, SequenceTracker};
 
-/// Another source is followed when the known one has been silent this long.
+/// Another source, or another numbering, is followed when the known one has been silent this long.
 const TAKEOVER_SILENCE: Duration = Duration::from_millis(60);
+/// Packets that are off by more than this are on another timeline, not late.
+const LONGEST_DELAY: f64 = 10.0;
+/// Clock of timestamps before any was known.
+const USUAL_CLOCK: u32 = 8000;
+/// Packets behind a loss that was believed until it is never taken back.
+const TAKEN_BACK: u64 = 500;
 
 /// What to do with an arrived packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +82,12 @@ struct Stream {
     received: u64,
     /// Expected and received at the last report (appendix A.3).
     prior: (u64, u64),
+    /// Timestamp of the newest packet.
+    timestamp: u32,
+    /// Packets in a row that jumped, and their bytes.
+    doubted: (u16, u64),
+    /// The stream before the last jump that was taken for a loss.
+    before: Option<Box<Self>>,
 }
 
 /// Counts one direction of RTP over all sources that follow each other.
@@ -95,9 +111,16 @@ impl Receiver {
         self.stream.as_ref().map(|stream| stream.last_arrival)
     }
 
+    /// Ends the stream that is followed, unless it is the one of `ssrc`: the peer is known to be elsewhere.
+    pub fn leave_for(&mut self, ssrc: u32) {
+        if self.ssrc().is_some_and(|known| known != ssrc) {
+            self.end();
+        }
+    }
+
     /// Counts a packet; `clock` is the rate of its timestamp, `None` if that is not the time of its sending.
     pub fn handle(&mut self, now: Instant, packet: &RtpPacket<'_>, clock: Option<u32>) -> Arrival {
-        let arrival = self.place(now, packet);
+        let arrival = self.place(now, packet, clock);
         match arrival {
             Arrival::Accepted { .. } | Arrival::Reordered => {
                 self.total.packets += 1;
@@ -144,9 +167,9 @@ impl Receiver {
         })
     }
 
-    fn place(&mut self, now: Instant, packet: &RtpPacket<'_>) -> Arrival {
+    fn place(&mut self, now: Instant, packet: &RtpPacket<'_>, clock: Option<u32>) -> Arrival {
         let Some(stream) = &mut self.stream else {
-            self.start(now, packet);
+            self.start(now, packet, 0);
             return Arrival::Accepted { restarted: true };
         };
         if stream.ssrc != packet.ssrc {
@@ -154,22 +177,30 @@ impl Receiver {
             if now.saturating_duration_since(stream.last_arrival) < TAKEOVER_SILENCE {
                 return Arrival::Foreign;
             }
-            self.restart(now, packet);
+            self.end();
+            self.start(now, packet, 0);
             return Arrival::Accepted { restarted: true };
         }
         let (number, in_order) = match stream.sequence.update(packet.sequence) {
             Sequence::Forward(number) => (number, true),
             Sequence::Behind(number) => (number, false),
-            Sequence::Doubtful => return Arrival::Foreign,
-            Sequence::Restarted => {
-                self.restart(now, packet);
-                return Arrival::Accepted { restarted: true };
+            Sequence::Doubtful(packets) => {
+                stream.doubt(packets, packet);
+                return Arrival::Foreign;
             }
+            Sequence::Jumped(jump) => return self.jump(now, packet, clock, jump),
         };
         stream.last_arrival = now;
         match stream.loss.mark(number) {
             Mark::Fresh => {
                 stream.received += 1;
+                if in_order {
+                    stream.timestamp = packet.timestamp;
+                }
+                if stream.before.as_ref().is_some_and(|before| stream.received > before.received + TAKEN_BACK)
+                {
+                    stream.before = None;
+                }
                 if in_order { Arrival::Accepted { restarted: false } } else { Arrival::Reordered }
             }
             Mark::Duplicate => Arrival::Duplicate,
@@ -177,19 +208,50 @@ impl Receiver {
         }
     }
 
-    fn restart(&mut self, now: Instant, packet: &RtpPacket<'_>) {
+    /// Takes the last of some packets in a row that do not fit to those before.
+    fn jump(&mut self, now: Instant, packet: &RtpPacket<'_>, clock: Option<u32>, jump: Jump) -> Arrival {
+        let Some(stream) = &mut self.stream else { return Arrival::Foreign };
+        if now.saturating_duration_since(stream.last_arrival) < TAKEOVER_SILENCE {
+            stream.doubt(jump.packets, packet);
+            return Arrival::Foreign;
+        }
+        // Those before this one are the peer's as well.
+        let earlier = u64::from(jump.packets) - 1;
+        self.total.foreign = self.total.foreign.saturating_sub(earlier);
+        self.total.packets += earlier;
+        self.total.bytes += stream.doubted.1;
+        let goes_on = |before: &Stream| before.sequence.goes_on(packet.sequence, jump.packets);
+        if let Some(before) = stream.before.take_if(|before| goes_on(before)) {
+            let mistaken = stream.received - before.received;
+            self.total.packets = self.total.packets.saturating_sub(mistaken);
+            self.total.foreign += mistaken;
+            *stream = *before;
+            stream.follow(now, packet, jump.packets);
+        } else if jump.missing.is_some_and(|missing| stream.was_silent_for(now, packet, clock, missing)) {
+            let before = Stream { before: None, ..stream.clone() };
+            stream.before = Some(Box::new(before));
+            stream.follow(now, packet, jump.packets);
+        } else {
+            self.end();
+            self.start(now, packet, earlier);
+            return Arrival::Accepted { restarted: true };
+        }
+        Arrival::Accepted { restarted: false }
+    }
+
+    fn end(&mut self) {
         if let Some(ended) = self.stream.take() {
             ended.add_to(&mut self.total);
             self.total.restarts += 1;
         }
-        self.start(now, packet);
     }
 
-    fn start(&mut self, now: Instant, packet: &RtpPacket<'_>) {
+    /// Starts a stream with a packet and `earlier` ones in a row before it.
+    fn start(&mut self, now: Instant, packet: &RtpPacket<'_>, earlier: u64) {
         let sequence = SequenceTracker::new(packet.sequence);
-        let base = sequence.highest();
+        let base = sequence.highest() - earlier;
         let mut loss = LossTracker::new(base);
-        let _fresh = loss.mark(base);
+        (base..=sequence.highest()).for_each(|number| _ = loss.mark(number));
         self.stream = Some(Stream {
             ssrc: packet.ssrc,
             base,
@@ -199,8 +261,11 @@ impl Receiver {
             transit: None,
             jitter: 0.0,
             clock: 0,
-            received: 1,
+            received: earlier + 1,
             prior: (0, 0),
+            timestamp: packet.timestamp,
+            doubted: (0, 0),
+            before: None,
         });
     }
 
@@ -217,6 +282,9 @@ impl Receiver {
             let spacing = now.saturating_duration_since(arrived).as_secs_f64() * f64::from(clock);
             let ahead = timestamp.wrapping_sub(sent).cast_signed();
             let deviation = (spacing - f64::from(ahead)).abs();
+            if deviation > LONGEST_DELAY * f64::from(clock) {
+                return;
+            }
             stream.jitter += (deviation - stream.jitter) / 16.0;
             self.total.max_jitter_ms = self.total.max_jitter_ms.max(stream.jitter_ms());
         }
@@ -239,6 +307,33 @@ pub struct ReportFigures {
 }
 
 impl Stream {
+    /// Notes a packet that does not fit, one of so many in a row.
+    fn doubt(&mut self, packets: u16, packet: &RtpPacket<'_>) {
+        let (known, bytes) = if packets == 1 { (0, 0) } else { self.doubted };
+        // A second copy is not one more.
+        if packets > known {
+            self.doubted = (packets, bytes + packet.payload.len() as u64);
+        }
+    }
+
+    /// Goes on behind a gap with a packet and those in a row before it.
+    fn follow(&mut self, now: Instant, packet: &RtpPacket<'_>, packets: u16) {
+        let number = self.sequence.follow(packet.sequence);
+        for number in number + 1 - u64::from(packets)..=number {
+            self.received += u64::from(self.loss.mark(number) == Mark::Fresh);
+        }
+        (self.last_arrival, self.timestamp) = (now, packet.timestamp);
+    }
+
+    /// Says whether nothing came for about as long as the `missing` packets last, by the timestamp behind them.
+    fn was_silent_for(&self, now: Instant, packet: &RtpPacket<'_>, clock: Option<u32>, missing: u16) -> bool {
+        let known = if self.clock == 0 { USUAL_CLOCK } else { self.clock };
+        let clock = f64::from(clock.unwrap_or(known));
+        let ahead = packet.timestamp.wrapping_sub(self.timestamp).cast_signed();
+        let silent = now.saturating_duration_since(self.last_arrival).as_secs_f64() * clock;
+        ahead > i32::from(missing) && f64::from(ahead) <= 2.0 * silent
+    }
+
     fn jitter_ms(&self) -> f64 {
         self.jitter * 1000.0 / f64::from(self.clock.max(1))
     }
@@ -269,23 +364,94 @@ mod tests {
         RtpPacket { marker: false, payload_type: 8, sequence, timestamp, ssrc, payload: &[0; 160] }
     }
 
+    /// Receives packets 20 ms apart from `start` on.
+    fn run(receiver: &mut Receiver, start: Instant, numbers: impl IntoIterator<Item = u16>) -> Vec<Arrival> {
+        let number = |(number, index)| {
+            receiver.handle(start + Duration::from_millis(20) * index, &packet(1, number), Some(8000))
+        };
+        numbers.into_iter().zip(0u32..).map(number).collect()
+    }
+
     #[test]
     fn a_restarted_sender_adds_to_the_figures_of_what_ended() {
         let (start, mut receiver) = (epoch(), Receiver::default());
-        let numbers = [10, 11, 13, 60_000, 60_001, 60_002, 60_004];
-        let arrivals: Vec<_> = numbers
-            .iter()
-            .zip(0u32..)
-            .map(|(number, index)| {
-                receiver.handle(start + Duration::from_millis(20) * index, &packet(1, *number), Some(8000))
-            })
-            .collect();
+        let numbers = [10, 11, 13, 60_000, 60_001, 60_002, 60_003, 60_005];
+        let arrivals = run(&mut receiver, start, numbers);
         let (began, went_on) =
             (Arrival::Accepted { restarted: true }, Arrival::Accepted { restarted: false });
-        assert_eq!(arrivals, [began, went_on, went_on, Arrival::Foreign, began, went_on, went_on]);
+        let doubted = Arrival::Foreign;
+        assert_eq!(arrivals, [began, went_on, went_on, doubted, doubted, doubted, began, went_on]);
         let stats = receiver.stats();
-        assert_eq!((stats.packets, stats.expected, stats.lost), (6, 4 + 4, 2));
-        assert_eq!((stats.restarts, stats.foreign), (1, 1));
+        assert_eq!((stats.packets, stats.bytes), (8, 8 * 160), "the doubted ones count in the end");
+        assert_eq!((stats.expected, stats.lost), (4 + 6, 2));
+        assert_eq!((stats.restarts, stats.foreign), (1, 0));
+    }
+
+    #[test]
+    fn forged_packets_that_jump_make_no_loss_while_the_stream_goes_on() {
+        let (start, mut receiver) = (epoch(), Receiver::default());
+        for number in 0..200u16 {
+            let now = start + Duration::from_millis(20) * u32::from(number);
+            let arrival = receiver.handle(now, &packet(1, number), Some(8000));
+            assert_eq!(arrival, Arrival::Accepted { restarted: number == 0 });
+            if number == 50 {
+                // Two, as appendix A.1 would believe, and a row of them before the next packet can come.
+                for forged in (2500..2502).chain(9000..9010) {
+                    let arrival = receiver.handle(now, &packet(1, forged), Some(8000));
+                    assert_eq!(arrival, Arrival::Foreign);
+                }
+            }
+            if number > 100 {
+                assert_eq!(receiver.handle(now, &packet(1, number + 2450), Some(8000)), Arrival::Foreign);
+            }
+        }
+        let stats = receiver.stats();
+        assert_eq!((stats.packets, stats.expected, stats.lost, stats.restarts), (200, 200, 0, 0));
+        assert_eq!(stats.foreign, 12 + 99);
+        assert_eq!(receiver.report().unwrap().cumulative_lost, 0);
+    }
+
+    #[test]
+    fn a_short_forged_jump_is_healed_by_the_packets_that_it_made_missing() {
+        let (start, mut receiver) = (epoch(), Receiver::default());
+        run(&mut receiver, start, (0..50).chain([99]).chain(50..99).chain(100..200));
+        let stats = receiver.stats();
+        assert_eq!((stats.packets, stats.expected, stats.lost), (200, 200, 0));
+    }
+
+    #[test]
+    fn an_outage_of_a_minute_is_a_loss_of_its_packets() {
+        let (start, mut receiver) = (epoch(), Receiver::default());
+        run(&mut receiver, start, 0..100);
+        run(&mut receiver, start + Duration::from_secs(62), 3100..3200);
+        let stats = receiver.stats();
+        assert_eq!((stats.packets, stats.expected, stats.lost), (200, 3200, 3000));
+        assert_eq!((stats.bursts.over_ten, stats.foreign, stats.restarts), (1, 0, 0));
+        assert_eq!(stats.bytes, 200 * 160);
+        assert!(stats.max_jitter_ms < 1e-9, "{stats:?}");
+    }
+
+    #[test]
+    fn numbers_that_jump_without_the_time_for_it_are_a_new_numbering() {
+        let (start, mut receiver) = (epoch(), Receiver::default());
+        run(&mut receiver, start, 0..100);
+        run(&mut receiver, start + Duration::from_secs(2), 2000..2100);
+        let stats = receiver.stats();
+        assert_eq!((stats.packets, stats.expected, stats.lost, stats.restarts), (200, 200, 0, 1));
+    }
+
+    #[test]
+    fn a_loss_is_taken_back_when_the_old_numbering_goes_on() {
+        let (start, mut receiver) = (epoch(), Receiver::default());
+        run(&mut receiver, start, 0..100);
+        // The peer pauses for a minute, and somebody numbers on as if it had not.
+        let later = start + Duration::from_secs(62);
+        run(&mut receiver, later, 3100..3120);
+        assert_eq!(receiver.stats().lost, 3000);
+        run(&mut receiver, later + Duration::from_secs(1), 100..200);
+        let stats = receiver.stats();
+        assert_eq!((stats.packets, stats.expected, stats.lost, stats.restarts), (200, 200, 0, 0));
+        assert_eq!(stats.foreign, 20);
     }
 
     #[test]
@@ -332,6 +498,22 @@ mod tests {
             let _arrival = receiver.handle(at, &packet, Some(clock));
         }
         assert!(receiver.stats().max_jitter_ms < 1e-9, "{:?}", receiver.stats());
+    }
+
+    #[test]
+    fn timestamps_that_jump_are_no_jitter() {
+        let (start, mut receiver) = (epoch(), Receiver::default());
+        for number in 0..100u16 {
+            let jumped = if number < 50 { 4_000_000_000 } else { 0 };
+            let packet = RtpPacket { timestamp: jumped + u32::from(number) * 160, ..packet(1, number) };
+            let _arrival =
+                receiver.handle(start + Duration::from_millis(20) * u32::from(number), &packet, Some(8000));
+        }
+        assert!(receiver.stats().max_jitter_ms < 1e-9, "{:?}", receiver.stats());
+        // Nine seconds late is late.
+        let late = start + Duration::from_secs(11);
+        let _arrival = receiver.handle(late, &packet(1, 100), Some(8000));
+        assert!(receiver.stats().max_jitter_ms > 500.0, "{:?}", receiver.stats());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod attribute;
 mod description;
+mod names;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,5 @@ pub use attribute::{Direction, Fmtp, RtcpAddress, RtpMap};
 pub use description::{
     Connection, ConnectionHost, Described, Line, MediaDescription, Origin, SessionDescription,
 };
+pub use names::HostName;
 pub use parse::SdpError;

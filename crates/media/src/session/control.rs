@@ -98,6 +98,7 @@ impl MediaSession {
             // Nothing was to be said before, so nothing of it is made up for.
             self.next_tick = self.next_tick.map(|tick| tick.max(now));
         }
+        self.peer.negotiate(&plan);
         self.plan = Some(plan);
     }
 
@@ -204,6 +205,10 @@ impl MediaSession {
             self.facts(cut);
         }
         self.send_bye(now);
+        let strangers = self.peer.tell_last_strangers();
+        self.facts(strangers);
+        let withheld = self.limits.tell();
+        self.facts(withheld);
         let stats = Box::new(self.stats());
         self.fact(Fact::Statistics(stats));
     }

@@ -6,9 +6,11 @@ use std::time::Instant;
 
 use super::config::SessionConfig;
 use super::control::DigitBatches;
+use super::limits::Limits;
 use super::listen::Listener;
 use super::output::{Fact, Output};
 use super::packetizer::Packetizer;
+use super::peer::Peer;
 use super::report::Reporting;
 use super::source::{Player, Source};
 use super::statistics::{QualityInputs, StreamStats};
@@ -70,6 +72,7 @@ pub struct MediaSession {
     pub(super) seed: Seed,
     pub(super) plan: Option<MediaPlan>,
     pub(super) outputs: VecDeque<Output>,
+    pub(super) limits: Limits,
     spare: Vec<Vec<u8>>,
     pub(super) next_tick: Option<Instant>,
     /// The tick whose frame was heard and not yet answered.
@@ -91,6 +94,7 @@ pub struct MediaSession {
     pub(super) payload: Vec<u8>,
     pub(super) said: Frame,
 
+    pub(super) peer: Peer,
     pub(super) receiver: Receiver,
     pub(super) playout: Playout,
     pub(super) events_in: EventReceiver,
@@ -118,6 +122,7 @@ impl MediaSession {
         Self {
             plan: None,
             outputs: VecDeque::new(),
+            limits: Limits::default(),
             spare: Vec::new(),
             next_tick: Some(now),
             turn: None,
@@ -134,6 +139,7 @@ impl MediaSession {
             packetizer: Packetizer::default(),
             payload: Vec::new(),
             said: Frame::silence(codec.rate),
+            peer: Peer::default(),
             receiver: Receiver::default(),
             playout: Playout::new(config.playout),
             events_in: EventReceiver::new(codec.rtp_clock),
@@ -229,7 +235,7 @@ impl MediaSession {
             reordered: received.reordered,
             discarded: self.playout.discarded(),
             concealed_frames: self.playout.concealed(),
-            foreign: received.foreign,
+            foreign: received.foreign + self.peer.strangers(),
             comfort_noise: self.comfort_noise,
             unknown_payload: self.unknown_payload,
             malformed: self.malformed,
@@ -249,11 +255,12 @@ impl MediaSession {
     }
 
     pub(super) fn fact(&mut self, fact: Fact) {
-        self.outputs.push_back(Output::Fact(fact));
+        self.facts([fact]);
     }
 
     pub(super) fn facts(&mut self, facts: impl IntoIterator<Item = Fact>) {
-        self.outputs.extend(facts.into_iter().map(Output::Fact));
+        let facts = facts.into_iter().filter(|fact| self.limits.admit(fact));
+        self.outputs.extend(facts.map(Output::Fact));
     }
 
     /// Takes an empty packet buffer, used before if possible.

@@ -9,10 +9,12 @@
 
 mod config;
 mod control;
+mod limits;
 mod listen;
 mod media_session;
 mod output;
 mod packetizer;
+mod peer;
 mod protect;
 mod receive;
 mod report;

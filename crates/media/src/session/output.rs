@@ -61,6 +61,25 @@ pub enum Fact {
         /// Their synchronization source now.
         ssrc: u32,
     },
+    /// The peer sends from another address than it gave; we go on sending to the one it gave.
+    SourceDiffers {
+        /// The address of its description.
+        negotiated: SocketAddr,
+        /// The one that its packets come from.
+        source: SocketAddr,
+    },
+    /// Packets came that were not the peer's; they were counted, and nothing else.
+    ForeignPackets {
+        /// Where the last of them came from.
+        source: SocketAddr,
+        /// How many, since this was last said.
+        packets: u64,
+    },
+    /// There were more facts of a kind than any peer has to tell; those beyond were not told.
+    Withheld {
+        /// How many, since this was last said.
+        facts: u64,
+    },
     /// No packet came for the time of the configuration, although the plan receives.
     ReceptionStopped {
         /// How long ago the last packet came.

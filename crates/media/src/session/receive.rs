@@ -7,7 +7,7 @@ use super::media_session::MediaSession;
 use super::output::Fact;
 use super::protect;
 use crate::dtmf::{EventPayload, EventReceiver};
-use crate::rtp::{Arrival, RtpPacket};
+use crate::rtp::{Arrival, Proof, RtpPacket, Trust};
 
 /// Static payload type of comfort noise.
 const COMFORT_NOISE: u8 = 13;
@@ -23,16 +23,24 @@ impl MediaSession {
             self.handle_rtcp(now, source, bytes);
             return;
         }
-        let Ok(packet) = RtpPacket::parse(protect::open(self.plan.as_ref(), bytes)) else {
+        let parsed = RtpPacket::parse(protect::open(self.plan.as_ref(), bytes)).ok();
+        if self.peer.judge_rtp(source, parsed.as_ref().map(Proof::of_rtp)) != Trust::Peer {
+            return;
+        }
+        let Some(packet) = parsed else {
             self.malformed += 1;
             return;
         };
+        if self.source.is_some_and(|(known, _)| known != source) {
+            // It is the peer's by more than its numbers: nobody has to fall silent first.
+            self.receiver.leave_for(packet.ssrc);
+        }
         let is_event = self.event_payload_type() == Some(packet.payload_type);
         let clock = self.codec_of(packet.payload_type).unwrap_or(self.codec).rtp_clock;
         let arrival = self.receiver.handle(now, &packet, (!is_event).then_some(clock));
-        let restarted = match arrival {
-            Arrival::Accepted { restarted } => restarted,
-            Arrival::Reordered => false,
+        let (restarted, in_order) = match arrival {
+            Arrival::Accepted { restarted } => (restarted, true),
+            Arrival::Reordered => (false, false),
             Arrival::Duplicate | Arrival::Foreign => return,
         };
         self.note_source(source, &packet);
@@ -42,7 +50,7 @@ impl MediaSession {
             self.events_in = EventReceiver::new(self.codec.rtp_clock);
         }
         if is_event {
-            self.take_event(now, &packet);
+            self.take_events(now, &packet, in_order);
         } else {
             self.take_audio(&packet);
         }
@@ -67,19 +75,21 @@ impl MediaSession {
             }
             Some(_) => {}
         }
+        let differs = self.peer.difference();
+        self.facts(differs);
         if std::mem::take(&mut self.reception_stopped) {
             self.fact(Fact::ReceptionResumed);
         }
     }
 
-    fn take_event(&mut self, now: Instant, packet: &RtpPacket<'_>) {
-        let Some(payload) = EventPayload::parse(packet.payload) else {
+    fn take_events(&mut self, now: Instant, packet: &RtpPacket<'_>, in_order: bool) {
+        let events: Vec<_> = EventPayload::parse_all(packet.payload).collect();
+        if events.is_empty() {
             self.malformed += 1;
             return;
-        };
-        let ended = self.events_in.handle(now, packet.timestamp, payload);
-        let facts = ended.into_iter().flatten().filter_map(|event| self.listener.event(event));
-        let facts: Vec<Fact> = facts.collect();
+        }
+        let ended = self.events_in.handle(now, packet.timestamp, in_order, &events);
+        let facts: Vec<Fact> = ended.into_iter().filter_map(|event| self.listener.event(event)).collect();
         self.facts(facts);
     }
 

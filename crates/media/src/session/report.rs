@@ -15,6 +15,7 @@ use crate::rtcp::{
     Bye, NtpTime, ReceiverReport, ReportBlock, RtcpPacket, Schedule, SenderReport, SourceDescription,
     parse_compound, round_trip, write_compound,
 };
+use crate::rtp::{Proof, Trust};
 use offhook_seed::Seed;
 
 /// Bytes a second of G.711 in 20 ms packets, with all headers.
@@ -90,11 +91,17 @@ impl Reporting {
 
 impl MediaSession {
     /// Takes a datagram from the RTCP socket.
-    pub fn handle_rtcp(&mut self, now: Instant, _source: SocketAddr, bytes: &[u8]) {
+    pub fn handle_rtcp(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
         if self.closed {
             return;
         }
-        let Ok(packets) = parse_compound(protect::open(self.plan.as_ref(), bytes)) else {
+        let datagram = protect::open(self.plan.as_ref(), bytes);
+        let parsed = parse_compound(datagram).ok();
+        let proof = parsed.as_ref().and_then(|_| Proof::of_rtcp(datagram));
+        if self.peer.judge_rtcp(source, proof, self.receiver.ssrc()) != Trust::Peer {
+            return;
+        }
+        let Some(packets) = parsed else {
             self.malformed += 1;
             return;
         };

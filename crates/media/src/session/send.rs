@@ -85,8 +85,12 @@ impl MediaSession {
             self.heard.fill(0);
             kind = FrameKind::Silent;
         }
-        let outputs = &mut self.outputs;
-        self.listener.frame(kind, &self.heard, &mut |fact| outputs.push_back(Output::Fact(fact)));
+        let Self { outputs, limits, listener, heard, .. } = self;
+        listener.frame(kind, heard, &mut |fact| {
+            if limits.admit(&fact) {
+                outputs.push_back(Output::Fact(fact));
+            }
+        });
     }
 
     /// Does what is due besides sound.
@@ -97,6 +101,10 @@ impl MediaSession {
         let ended = self.events_in.poll(now).and_then(|event| self.listener.event(event));
         self.facts(ended);
         self.watch_reception(now);
+        let withheld = self.limits.renew(now);
+        self.facts(withheld);
+        let strangers = self.peer.tell_strangers(now);
+        self.facts(strangers);
         self.send_due_report(now);
         if let (Some(due), Some(interval)) = (self.statistics_due, self.config.statistics_interval)
             && due <= now

@@ -45,7 +45,7 @@ pub struct StreamStats {
     pub discarded: u64,
     /// Frames made up for what was missing.
     pub concealed_frames: u64,
-    /// Packets of a second source, or numbered beyond belief.
+    /// Packets that were not the peer's, RTP and RTCP, and those of it that are of a second stream or numbered beyond belief.
     pub foreign: u64,
     /// Packets of comfort noise (RFC 3389), which are not played.
     pub comfort_noise: u64,

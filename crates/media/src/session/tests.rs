@@ -25,6 +25,11 @@ fn bob_at() -> SocketAddr {
     "192.0.2.2:5000".parse().unwrap()
 }
 
+/// Where the reports of a peer come from.
+fn reports_of(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip(), peer.port() + 1)
+}
+
 /// Two sessions, a line with constant delay between them, and what came out.
 struct Line {
     start: Instant,
@@ -131,7 +136,7 @@ impl Line {
             let (session, from) =
                 if to_bob { (&mut self.bob, alice_at()) } else { (&mut self.alice, bob_at()) };
             if is_rtcp {
-                session.handle_rtcp(at, from, &bytes);
+                session.handle_rtcp(at, reports_of(from), &bytes);
             } else {
                 session.handle_packet(at, from, &bytes);
             }
@@ -575,10 +580,9 @@ fn reception_that_stops_and_resumes_is_said_once() {
 }
 
 #[test]
-fn a_new_source_is_followed_when_the_old_one_is_silent() {
+fn another_stream_of_the_peer_is_followed_when_the_old_one_is_silent() {
     let mut line = Line::new(|_| {});
     line.run(20, |_| false);
-    let other: SocketAddr = "192.0.2.7:9000".parse().unwrap();
     let packet = |sequence: u16| {
         let mut bytes = Vec::new();
         let timestamp = u32::from(sequence) * 160;
@@ -587,12 +591,12 @@ fn a_new_source_is_followed_when_the_old_one_is_silent() {
         bytes
     };
     let now = line.now();
-    line.bob.handle_packet(now, other, &packet(1));
+    line.bob.handle_packet(now, alice_at(), &packet(1));
     assert_eq!(line.bob.stats().foreign, 1);
-    line.bob.handle_packet(now + Duration::from_millis(80), other, &packet(2));
-    assert_eq!(line.bob.remote_source(), Some((other, 99)));
+    line.bob.handle_packet(now + Duration::from_millis(80), alice_at(), &packet(2));
+    assert_eq!(line.bob.remote_source(), Some((alice_at(), 99)));
     let facts: Vec<_> = std::iter::from_fn(|| line.bob.poll_output()).collect();
-    assert!(facts.contains(&Output::Fact(Fact::SourceChanged { source: other, ssrc: 99 })));
+    assert!(facts.contains(&Output::Fact(Fact::SourceChanged { source: alice_at(), ssrc: 99 })));
 }
 
 #[test]
@@ -610,7 +614,7 @@ fn closing_says_goodbye_and_gives_the_last_figures() {
     assert_eq!(stats.packets_sent, 10);
     let packets = parse_compound(bytes).unwrap();
     assert!(matches!(packets.as_slice(), [RtcpPacket::SenderReport(_), _, RtcpPacket::Bye(_)]));
-    line.bob.handle_rtcp(now, alice_at(), bytes);
+    line.bob.handle_rtcp(now, reports_of(alice_at()), bytes);
     assert_eq!(line.bob.poll_output(), Some(Output::Fact(Fact::RemoteBye { reason: None })));
 }
 
@@ -641,7 +645,7 @@ fn garbage_is_counted_and_harms_nothing() {
     let now = line.now();
     for bytes in [&b""[..], b"\x80", b"hello, this is no rtp", &[0x80, 200, 0, 9]] {
         line.bob.handle_packet(now, alice_at(), bytes);
-        line.bob.handle_rtcp(now, alice_at(), bytes);
+        line.bob.handle_rtcp(now, reports_of(alice_at()), bytes);
     }
     assert_eq!(line.bob.stats().malformed, 8);
     assert_eq!(line.bob.stats().packets_received, 0);
@@ -686,4 +690,23 @@ fn comfort_noise_and_unknown_payloads_are_counted_and_not_heard() {
     assert_eq!((stats.comfort_noise, stats.unknown_payload, stats.packets_received), (2, 1, 3));
     assert_eq!((stats.received_dbfs, stats.audio_received), (None, Duration::ZERO));
     assert_eq!(stats.quality.reason(), Some(Unmeasured::UnknownCodec));
+}
+
+#[test]
+fn digits_that_share_a_packet_are_all_facts_and_so_are_those_of_a_new_timeline() {
+    let mut line = Line::new(|_| {});
+    let mut packet = |sequence: u16, timestamp: u32, payload: &[u8]| {
+        let mut bytes = Vec::new();
+        RtpPacket { marker: false, payload_type: 120, sequence, timestamp, ssrc: 9, payload }
+            .write(&mut bytes);
+        line.bob.handle_packet(line.start + TICK * u32::from(sequence), alice_at(), &bytes);
+    };
+    for sequence in 0..3 {
+        packet(sequence, 900_000, &[1, 0x8A, 1, 64, 2, 0x8A, 1, 64, 3, 0x8A, 1, 64]);
+    }
+    for sequence in 3..6 {
+        packet(sequence, 1000, &[4, 0x8A, 1, 64]);
+    }
+    line.run(1, |_| false);
+    assert_eq!(line.digits('b'), "1234");
 }

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use offhook_media::audio::read_wav;
+use offhook_media::codec::Codec;
 use offhook_media::dtmf::{EventPayload, EventReceiver};
-use offhook_media::negotiate::{Capabilities, LocalMedia, accept_answer, answer, filter_codecs, offer};
+use offhook_media::negotiate::{
+    Capabilities, LocalMedia, MediaPlan, accept_answer, answer, filter_codecs, offer,
+};
 use offhook_media::rtcp::{parse_compound, write_compound};
 use offhook_media::rtp::RtpPacket;
 use offhook_media::sdp::{Direction, SessionDescription};
@@ -25,6 +28,10 @@ pub(crate) fn sdp(bytes: &[u8]) {
         assert_eq!(SessionDescription::parse(written.as_bytes()), Ok(negotiated.description));
     }
     let _plan = accept_answer(&capabilities, &offer(&capabilities, &local), &description);
+    let mut resolved = description;
+    resolved.resolve(|name| Some(if name.is_ipv6 { [0; 16].into() } else { address }));
+    assert_eq!(resolved.host_names(), []);
+    assert_eq!(SessionDescription::parse(resolved.to_string().as_bytes()), Ok(resolved));
     let _filtered = filter_codecs(&text, &["pcma".to_owned()]);
 }
 
@@ -45,20 +52,22 @@ pub(crate) fn rtcp(bytes: &[u8]) {
     assert_eq!(again.len(), packets.len());
 }
 
-/// Event packets in any order end each event at most once a packet, and never panic.
+/// Event packets in any order end each event at most once a packet and that before them, and never panic.
 pub(crate) fn telephone_event(start: Instant, bytes: &[u8]) {
     let mut receiver = EventReceiver::new(8000);
     let mut now = start;
-    for part in bytes.chunks(8) {
-        let [t0, t1, wait, rest @ ..] = part else { return };
+    for part in bytes.chunks(16) {
+        let [t0, t1, wait, order, rest @ ..] = part else { return };
         now += Duration::from_millis(u64::from(*wait));
         let timestamp = u32::from_be_bytes([*t0 & 1, *t1, *t1, *t0]);
         let concluded = receiver.poll(now);
         assert_eq!(receiver.poll(now), None, "{concluded:?} twice");
-        if let Some(payload) = EventPayload::parse(rest) {
-            assert_eq!(EventPayload::parse(&payload.to_bytes()), Some(payload));
-            let _ended = receiver.handle(now, timestamp, payload);
-        }
+        let events: Vec<_> = EventPayload::parse_all(rest).collect();
+        let written: Vec<u8> = events.iter().flat_map(|payload| payload.to_bytes()).collect();
+        assert_eq!(written.len(), rest.len() / 4 * 4);
+        assert!(EventPayload::parse_all(&written).eq(events.iter().copied()));
+        let ended = receiver.handle(now, timestamp, order % 4 != 3, &events);
+        assert!(ended.len() <= 1 + events.len());
     }
 }
 
@@ -67,15 +76,18 @@ pub(crate) fn wav(bytes: &[u8]) {
     let _samples = read_wav(bytes);
 }
 
-/// Datagrams of any kind, in any order, at any pace, leave a session that goes on.
+/// Datagrams of any kind, in any order, at any pace, of the peer and of strangers, leave a session that goes on.
 pub(crate) fn session(start: Instant, bytes: &[u8]) {
     let detectors = Detectors { tone: true, inband_dtmf: true, silence: true };
     let mut session = MediaSession::new(SessionConfig { detectors, ..SessionConfig::default() }, start);
-    let source: SocketAddr = "192.0.2.1:4000".parse().expect("an address");
+    let peer: SocketAddr = "192.0.2.1:4000".parse().expect("an address");
+    let stranger: SocketAddr = "203.0.113.1:4000".parse().expect("an address");
+    session.set_plan(start, MediaPlan::direct(Codec::PCMA, peer));
     let (mut now, mut rest) = (start, bytes);
     while let [length, wait, tail @ ..] = rest {
         let (datagram, after) = tail.split_at(usize::from(*length).min(tail.len()));
         now += Duration::from_millis(u64::from(*wait));
+        let source = if wait % 4 == 3 { stranger } else { peer };
         session.handle_packet(now, source, datagram);
         session.handle_rtcp(now, source, datagram);
         session.handle_tick(now);

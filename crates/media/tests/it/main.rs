@@ -13,5 +13,6 @@ mod impairment;
 mod mutation;
 mod negotiated_call;
 mod rtcp_oracle;
+mod strangers;
 mod time;
 mod wideband;

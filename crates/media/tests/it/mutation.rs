@@ -79,7 +79,12 @@ fn rtp_packets() -> Vec<Vec<u8>> {
     };
     let extended =
         vec![0xB1, 0x08, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 9, 0xBE, 0xDE, 0, 1, 1, 2, 3, 4, 5, 0, 0, 3];
-    vec![packet(8, 0, &[0xD5; 160]), packet(0, 1, &[0xFF; 80]), packet(101, 2, &[5, 0x8A, 1, 64]), extended]
+    vec![
+        packet(8, 0, &[0xD5; 160]),
+        packet(0, 1, &[0xFF; 80]),
+        packet(120, 2, &[5, 0x8A, 1, 64, 6, 10, 0, 160]),
+        extended,
+    ]
 }
 
 fn compound() -> Vec<u8> {
@@ -100,7 +105,8 @@ fn compound() -> Vec<u8> {
 
 #[test]
 fn descriptions() {
-    replay(1, &[OFFER.to_vec()], 20_000, fuzz_checks::sdp);
+    let named = String::from_utf8_lossy(OFFER).replace("IP6 2001:db8::9", "IP4 media.example.com/127/2");
+    replay(1, &[OFFER.to_vec(), named.into_bytes()], 10_000, fuzz_checks::sdp);
 }
 
 #[test]
@@ -116,9 +122,12 @@ fn rtcp() {
 #[test]
 fn telephone_events() {
     let start = epoch();
-    let events: Vec<u8> =
-        (0..40u8).flat_map(|n| [0, n / 8, 20, 5, 0x0A | (n % 8 / 5) << 7, 0, n * 4, 0]).collect();
-    replay(4, &[events], 10_000, |bytes| fuzz_checks::telephone_event(start, bytes));
+    let event = |n: u8| [5, 0x0A | (n % 8 / 5) << 7, 0, n * 4];
+    let single: Vec<u8> =
+        (0..40).flat_map(|n| [vec![0, n / 8, 20, 0], event(n).to_vec(), vec![0; 8]].concat()).collect();
+    let packed: Vec<u8> =
+        (0..40).flat_map(|n| [vec![n / 30, n / 4, 20, 0], event(n).repeat(3)].concat()).collect();
+    replay(4, &[single, packed], 10_000, |bytes| fuzz_checks::telephone_event(start, bytes));
 }
 
 #[test]

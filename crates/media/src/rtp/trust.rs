@@ -1,0 +1,384 @@
+//! Whose packets they are, judged by where they come from.
+//!
+//! RFC 3264 section 5.1 says where a peer wants its packets, not where it sends from; nearly all send from there
+//! (symmetric RTP, RFC 4961), and a translator of addresses changes it. So the negotiated address is believed at once; as
+//! long as it has said nothing, one other is learnt, by packets in a row that agree as those of a new source must (RFC 3550
+//! appendix A.1). All else is a stranger's. Address and port count together. Whoever can forge a peer's address is believed:
+//! only RFC 3711 would help.
+
+use std::net::SocketAddr;
+
+use super::packet::RtpPacket;
+
+/// RTP packets in a row that make a source known.
+const PACKETS: u16 = 4;
+/// RTCP packets that do: one comes every few seconds, and has no number.
+const REPORTS: u16 = 2;
+/// The same for a source that was heard under the address negotiated before: what is under way from there is no proof.
+const PACKETS_OF_BEFORE: u16 = 50;
+/// Sources that are being learnt at once; of more, the one heard least lately is given up.
+const CANDIDATES: usize = 8;
+/// The synchronization source behind the header of an RTCP packet (RFC 3550 section 6.4).
+const RTCP_SSRC: std::ops::Range<usize> = 4..8;
+
+/// Whose a packet is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// The peer's.
+    Peer,
+    /// Not known yet: more like it would make its source the peer's.
+    Unproven,
+    /// Somebody else's.
+    Stranger,
+}
+
+/// What a packet says of its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    ssrc: u32,
+    /// `None` in RTCP.
+    sequence: Option<u16>,
+}
+
+impl Proof {
+    /// Reads what an RTP packet says.
+    #[must_use]
+    pub const fn of_rtp(packet: &RtpPacket<'_>) -> Self {
+        Self { ssrc: packet.ssrc, sequence: Some(packet.sequence) }
+    }
+
+    /// Reads what an RTCP compound says; `None` when it is too short or of another version.
+    #[must_use]
+    pub fn of_rtcp(datagram: &[u8]) -> Option<Self> {
+        let ssrc = datagram.get(RTCP_SSRC)?.try_into().ok().map(u32::from_be_bytes)?;
+        datagram.first().is_some_and(|first| first >> 6 == 2).then_some(Self { ssrc, sequence: None })
+    }
+
+    /// Returns the synchronization source.
+    #[must_use]
+    pub const fn ssrc(self) -> u32 {
+        self.ssrc
+    }
+}
+
+/// Packets that were not the peer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Strangers {
+    /// How many.
+    pub packets: u64,
+    /// Where the last of them came from.
+    pub last: Option<SocketAddr>,
+}
+
+impl Strangers {
+    fn add(&mut self, source: SocketAddr, packets: u64) {
+        self.packets += packets;
+        self.last = Some(source);
+    }
+}
+
+/// A source that may become the peer's.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    source: SocketAddr,
+    proof: Proof,
+    /// Packets in a row.
+    packets: u16,
+    /// The same with second copies.
+    came: u64,
+}
+
+impl Candidate {
+    const fn new(source: SocketAddr, proof: Proof) -> Self {
+        Self { source, proof, packets: 1, came: 1 }
+    }
+
+    /// Takes the next packet of this source; returns how many packets before it prove nothing.
+    fn take(&mut self, proof: Proof) -> u64 {
+        let expected = self.proof.sequence.map(|sequence| sequence.wrapping_add(1));
+        let follows = self.proof.ssrc == proof.ssrc && expected == proof.sequence;
+        if !follows && self.proof != proof {
+            return std::mem::replace(self, Self::new(self.source, proof)).came;
+        }
+        self.proof = proof;
+        self.packets += u16::from(follows);
+        self.came += 1;
+        0
+    }
+}
+
+/// The source of one direction of RTP, or of RTCP.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedSource {
+    negotiated: Option<SocketAddr>,
+    /// The address that is believed, once one has spoken.
+    source: Option<SocketAddr>,
+    /// The one that was believed before the negotiated address changed.
+    before: Option<SocketAddr>,
+    candidates: Vec<Candidate>,
+    strangers: Strangers,
+}
+
+impl TrustedSource {
+    /// Follows a description: where the peer is said to be.
+    ///
+    /// Another address than before begins anew. None (a hold of the old kind, or no description yet) changes nothing, nor
+    /// does the first address for what has been learnt before it was known: when it speaks, it wins.
+    pub fn negotiate(&mut self, address: Option<SocketAddr>) {
+        let Some(address) = address.map(canonical).filter(|address| self.negotiated != Some(*address)) else {
+            return;
+        };
+        if self.negotiated.replace(address).is_some() {
+            self.before = self.source.take();
+            self.give_up_candidates();
+        }
+    }
+
+    /// Judges a packet that came from `source`; without a proof it teaches nothing.
+    pub fn judge(&mut self, source: SocketAddr, proof: Option<Proof>) -> Trust {
+        let source = canonical(source);
+        if self.negotiated == Some(source) {
+            if self.source != Some(source) {
+                self.believe(source);
+            }
+            return Trust::Peer;
+        }
+        if self.source == Some(source) {
+            return Trust::Peer;
+        }
+        match proof {
+            Some(proof) if self.source.is_none() => self.learn(source, proof),
+            Some(_) | None => {
+                self.strangers.add(source, 1);
+                Trust::Stranger
+            }
+        }
+    }
+
+    /// Returns whether what comes from `source` is the peer's, as far as is known.
+    #[must_use]
+    pub fn knows(&self, source: SocketAddr) -> bool {
+        let source = Some(canonical(source));
+        self.negotiated == source || self.source == source
+    }
+
+    /// Returns the address that is believed, once one has spoken.
+    #[must_use]
+    pub const fn source(&self) -> Option<SocketAddr> {
+        self.source
+    }
+
+    /// Returns the negotiated address and the one that the peer sends from, if these are two.
+    #[must_use]
+    pub fn difference(&self) -> Option<(SocketAddr, SocketAddr)> {
+        self.negotiated.zip(self.source).filter(|(negotiated, source)| negotiated != source)
+    }
+
+    /// Returns the packets that were not the peer's; those that may still prove to be are not among them.
+    #[must_use]
+    pub const fn strangers(&self) -> Strangers {
+        self.strangers
+    }
+
+    /// Counts what has proved nothing so far as strangers': no more will come.
+    pub fn give_up_candidates(&mut self) {
+        for candidate in self.candidates.drain(..) {
+            self.strangers.add(candidate.source, candidate.came);
+        }
+    }
+
+    fn believe(&mut self, source: SocketAddr) {
+        self.source = Some(source);
+        self.candidates.retain(|candidate| candidate.source != source);
+        self.give_up_candidates();
+    }
+
+    fn learn(&mut self, source: SocketAddr, proof: Proof) -> Trust {
+        let known = self.candidates.iter().position(|candidate| candidate.source == source);
+        let candidate = match known.map(|place| self.candidates.remove(place)) {
+            Some(mut candidate) => {
+                let unproven = candidate.take(proof);
+                if unproven > 0 {
+                    self.strangers.add(source, unproven);
+                }
+                candidate
+            }
+            None => Candidate::new(source, proof),
+        };
+        let needed = match proof.sequence {
+            Some(_) if self.before == Some(source) => PACKETS_OF_BEFORE,
+            Some(_) => PACKETS,
+            None => REPORTS,
+        };
+        if candidate.packets >= needed {
+            self.believe(source);
+            return Trust::Peer;
+        }
+        if self.candidates.len() >= CANDIDATES {
+            let given_up = self.candidates.remove(0);
+            self.strangers.add(given_up.source, given_up.came);
+        }
+        // The last is the one heard latest.
+        self.candidates.push(candidate);
+        Trust::Unproven
+    }
+}
+
+/// Writes an address in one way: a socket for both versions of IP sees IPv4 inside IPv6, and a scope is not negotiated.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    fn peer() -> SocketAddr {
+        at("192.0.2.1:4000")
+    }
+
+    fn translated() -> SocketAddr {
+        at("198.51.100.7:31000")
+    }
+
+    fn negotiated() -> TrustedSource {
+        let mut trust = TrustedSource::default();
+        trust.negotiate(Some(peer()));
+        trust
+    }
+
+    const fn rtp(ssrc: u32, sequence: u16) -> Option<Proof> {
+        Some(Proof { ssrc, sequence: Some(sequence) })
+    }
+
+    /// Judges packets in a row from one source.
+    fn flow(
+        trust: &mut TrustedSource,
+        source: SocketAddr,
+        sequence: impl IntoIterator<Item = u16>,
+    ) -> Vec<Trust> {
+        sequence.into_iter().map(|sequence| trust.judge(source, rtp(7, sequence))).collect()
+    }
+
+    #[test]
+    fn the_negotiated_address_is_believed_at_once_and_stays() {
+        let mut trust = negotiated();
+        assert_eq!(flow(&mut trust, peer(), [1]), [Trust::Peer]);
+        assert_eq!(flow(&mut trust, translated(), 0..100), [Trust::Stranger; 100]);
+        let port = at("192.0.2.1:4002");
+        assert_eq!(flow(&mut trust, port, 0..4), [Trust::Stranger; 4], "its port counts too");
+        assert_eq!(trust.strangers(), Strangers { packets: 104, last: Some(port) });
+        assert_eq!((trust.source(), trust.difference()), (Some(peer()), None));
+    }
+
+    #[test]
+    fn another_source_is_learnt_once_by_packets_in_a_row() {
+        use Trust::{Peer, Stranger, Unproven};
+        let mut trust = negotiated();
+        let learnt = flow(&mut trust, translated(), [65_534, 65_535, 0, 1, 2, 900]);
+        assert_eq!(learnt, [Unproven, Unproven, Unproven, Peer, Peer, Peer]);
+        assert_eq!(trust.difference(), Some((peer(), translated())));
+        assert_eq!(trust.judge(translated(), rtp(99, 4)), Peer, "it may change its stream");
+        assert_eq!(flow(&mut trust, at("203.0.113.1:9"), 0..8), [Stranger; 8]);
+        // The negotiated address wins when it speaks, and the learnt one does not come back.
+        assert_eq!(flow(&mut trust, peer(), [5]), [Peer]);
+        assert_eq!(flow(&mut trust, translated(), 3..12), [Stranger; 9]);
+        assert_eq!(trust.strangers().packets, 17);
+    }
+
+    #[test]
+    fn packets_that_do_not_agree_prove_nothing_and_are_counted() {
+        let mut trust = negotiated();
+        assert_eq!(flow(&mut trust, translated(), [1, 2, 3, 5, 6, 7, 9]), [Trust::Unproven; 7]);
+        for sequence in 10..20 {
+            assert_eq!(trust.judge(translated(), rtp(u32::from(sequence), sequence)), Trust::Unproven);
+        }
+        assert_eq!(trust.strangers().packets, 16, "but for the last, which may be the first of a row");
+        assert_eq!(trust.judge(translated(), None), Trust::Stranger);
+        trust.give_up_candidates();
+        assert_eq!(trust.strangers(), Strangers { packets: 18, last: Some(translated()) });
+    }
+
+    #[test]
+    fn a_copy_of_a_packet_neither_proves_nor_spoils() {
+        let mut trust = negotiated();
+        let judged = flow(&mut trust, translated(), [1, 1, 2, 2, 3, 3, 4]);
+        assert_eq!((judged.last(), trust.strangers().packets), (Some(&Trust::Peer), 0));
+    }
+
+    #[test]
+    fn strangers_in_between_do_not_keep_a_source_from_being_learnt() {
+        let mut trust = TrustedSource::default();
+        for sequence in 0..4 {
+            for stranger in 0..7 {
+                let judged = trust.judge(at(&format!("203.0.113.{stranger}:9")), rtp(stranger, 2 * sequence));
+                assert_eq!(judged, Trust::Unproven);
+            }
+            trust.judge(translated(), rtp(7, sequence));
+        }
+        assert_eq!(trust.source(), Some(translated()));
+        assert_eq!(trust.strangers().packets, 28);
+    }
+
+    #[test]
+    fn a_flood_from_everywhere_is_held_in_bounded_room() {
+        let mut trust = TrustedSource::default();
+        for port in 1..=20_000 {
+            trust.judge(SocketAddr::new(peer().ip(), port), rtp(7, port));
+        }
+        assert_eq!(trust.candidates.len(), CANDIDATES);
+        assert_eq!(trust.strangers().packets, 20_000 - CANDIDATES as u64);
+    }
+
+    #[test]
+    fn another_negotiated_address_begins_anew_and_the_same_or_none_does_not() {
+        let mut trust = negotiated();
+        flow(&mut trust, translated(), 0..4);
+        trust.negotiate(None);
+        trust.negotiate(Some(peer()));
+        assert_eq!(flow(&mut trust, translated(), [4]), [Trust::Peer]);
+        trust.negotiate(Some(at("192.0.2.9:4000")));
+        assert_eq!(trust.source(), None);
+        // What is still under way from before is nobody's yet; a peer that stays there is learnt after a second.
+        let judged = flow(&mut trust, translated(), 5..55);
+        assert_eq!(judged.iter().filter(|trust| **trust == Trust::Unproven).count(), 49);
+        assert_eq!(judged.last(), Some(&Trust::Peer));
+    }
+
+    #[test]
+    fn what_was_learnt_before_the_first_description_stays_until_the_peer_speaks() {
+        let mut trust = TrustedSource::default();
+        flow(&mut trust, translated(), 0..4);
+        assert_eq!(trust.difference(), None);
+        trust.negotiate(Some(peer()));
+        assert_eq!(flow(&mut trust, translated(), [4]), [Trust::Peer]);
+        assert_eq!(trust.difference(), Some((peer(), translated())));
+        assert_eq!(flow(&mut trust, peer(), [1]), [Trust::Peer]);
+        assert_eq!(trust.difference(), None);
+    }
+
+    #[test]
+    fn two_reports_of_one_source_make_it_known() {
+        let mut trust = negotiated();
+        let mut bytes = [0x80, 201, 0, 1, 0, 0, 0, 9];
+        assert_eq!(trust.judge(translated(), Proof::of_rtcp(&bytes)), Trust::Unproven);
+        bytes[7] = 10;
+        assert_eq!(trust.judge(translated(), Proof::of_rtcp(&bytes)), Trust::Unproven);
+        assert_eq!(trust.judge(translated(), Proof::of_rtcp(&bytes)), Trust::Peer);
+        assert_eq!((Proof::of_rtcp(&bytes[..7]), Proof::of_rtcp(&[0; 8])), (None, None));
+    }
+
+    #[test]
+    fn addresses_are_compared_as_what_they_mean() {
+        let mut trust = negotiated();
+        assert_eq!(flow(&mut trust, at("[::ffff:192.0.2.1]:4000"), [1]), [Trust::Peer]);
+        let mut trust = TrustedSource::default();
+        trust.negotiate(Some(at("[fe80::1]:4000")));
+        assert_eq!(flow(&mut trust, at("[fe80::1%3]:4000"), [1]), [Trust::Peer]);
+        assert_eq!(flow(&mut trust, at("[fe80::2%3]:4000"), [1]), [Trust::Stranger]);
+    }
+}

@@ -1,0 +1,132 @@
+//! Descriptions that name hosts (RFC 8866 §5.7): the names are looked up before the call goes on.
+//!
+//! A message that brings such a description waits, and all signaling and commands behind it, so that their order stays. Media
+//! and timers go on. Who does not answer in time has no address, and the description is refused as it would be without DNS.
+
+use std::{collections::VecDeque, net::IpAddr, time::Duration};
+
+use offhook_media::sdp::HostName;
+use offhook_sip::{message::Uri, session::SessionEvent};
+use tokio::time::timeout;
+
+use super::{CallMessage, actor::Shell};
+use crate::net::{Names, Transport};
+
+/// How long a call waits for the names of a description.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Messages that wait meanwhile; with one more the names are given up.
+const MOST_HELD: usize = 64;
+
+/// A name, and its address if it has one.
+pub(crate) type Found = (HostName, Option<IpAddr>);
+
+/// What waits for names.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    messages: VecDeque<CallMessage>,
+    /// How many descriptions had names; only the answer to the last counts.
+    round: u64,
+}
+
+impl Shell {
+    /// Returns the message unless it must wait for names, its own or those of one before it.
+    pub(super) fn admit(&mut self, message: CallMessage) -> Option<CallMessage> {
+        let keeps_order = matches!(
+            message,
+            CallMessage::Begin { .. }
+                | CallMessage::Command { .. }
+                | CallMessage::Sip { .. }
+                | CallMessage::PatienceOver
+        );
+        if !keeps_order {
+            return Some(message);
+        }
+        self.held.messages.push_back(message);
+        match self.held.messages.len() {
+            1 => self.next_held(),
+            MOST_HELD.. => {
+                tracing::warn!(call = %self.id, "too much waits for the names of a description");
+                let names = self.held.messages.front().map(|first| self.names_of(first)).unwrap_or_default();
+                self.found(self.held.round, names.into_iter().map(|name| (name, None)).collect());
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the addresses of names; what waits for them is to be taken by [`Self::next_held`] then.
+    pub(super) fn names_found(&mut self, round: u64, found: Vec<Found>) -> bool {
+        let awaited = round == self.held.round && !self.held.messages.is_empty();
+        if awaited {
+            self.media.know(found);
+        }
+        awaited
+    }
+
+    /// Takes the first of what waits, unless it has names that are not known; these are looked up.
+    pub(super) fn next_held(&mut self) -> Option<CallMessage> {
+        let names = self.names_of(self.held.messages.front()?);
+        if names.is_empty() {
+            return self.held.messages.pop_front();
+        }
+        self.held.round += 1;
+        self.look_up(names);
+        None
+    }
+
+    /// Returns the names that a message brings and whose addresses are not known.
+    fn names_of(&self, message: &CallMessage) -> Vec<HostName> {
+        let sdp = if let CallMessage::Sip { event, .. } = message {
+            description(event)
+        } else if matches!(message, CallMessage::Begin { .. }) {
+            self.offer.as_deref()
+        } else {
+            None
+        };
+        sdp.map(|sdp| self.media.unknown_names(sdp)).unwrap_or_default()
+    }
+
+    fn look_up(&self, wanted: Vec<HostName>) {
+        let (me, names, round) = (self.me.clone(), self.media.names().clone(), self.held.round);
+        tokio::spawn(async move {
+            let mut found = Vec::new();
+            let all = async {
+                for name in &wanted {
+                    found.push((name.clone(), address(&names, name).await));
+                }
+            };
+            let _in_time = timeout(PATIENCE, all).await;
+            let late = wanted.iter().skip(found.len()).map(|name| (name.clone(), None)).collect::<Vec<_>>();
+            found.extend(late);
+            // A call that is over needs no addresses.
+            drop(me.cast(CallMessage::NamesFound { round, found }));
+        });
+    }
+
+    fn found(&self, round: u64, found: Vec<Found>) {
+        // To ourselves: we are there.
+        drop(self.me.cast(CallMessage::NamesFound { round, found }));
+    }
+}
+
+/// Returns the description of the other side that an event brings.
+fn description(event: &SessionEvent) -> Option<&[u8]> {
+    if let SessionEvent::Provisional { sdp, .. }
+    | SessionEvent::Answered { sdp, .. }
+    | SessionEvent::Acknowledged { sdp }
+    | SessionEvent::Reoffered { offer: sdp, .. }
+    | SessionEvent::Modified { answer: sdp, .. } = event
+    {
+        return sdp.as_deref();
+    }
+    None
+}
+
+/// Returns the first address of a name, of the family that the description gave with it.
+async fn address(names: &Names, name: &HostName) -> Option<IpAddr> {
+    // With a port only the addresses of the name are asked for (RFC 3263 §4.2); which port means nothing here.
+    let uri: Uri = format!("sip:{}:9", name.name).parse().ok()?;
+    let found = names.find(&uri, &[Transport::Udp], 0).await;
+    let mut addresses = found.places().iter().map(|(_, place)| place.ip());
+    addresses.find(|address| address.is_ipv6() == name.is_ipv6)
+}
