@@ -107,7 +107,11 @@ pub(crate) struct Shell {
     pub(super) awaiting_answer_in_ack: bool,
     /// To tag of the provisional response whose early answer is in use; forks have different ones.
     pub(super) early_answer_of: Option<String>,
+    /// When the answer was decided, or came.
+    pub(super) answered: Option<Instant>,
     pub(super) established: Option<Instant>,
+    /// When the end was decided.
+    pub(super) ending: Option<Instant>,
     /// Status of the refusal that we sent or got.
     pub(super) last_status: Option<(u16, String)>,
     pub(super) info: InfoDigits,
@@ -179,7 +183,9 @@ impl Actor for CallActor {
             answer: None,
             awaiting_answer_in_ack: false,
             early_answer_of: None,
+            answered: None,
             established: None,
+            ending: None,
             last_status: None,
             info: InfoDigits::default(),
             soundings: Soundings::default(),
@@ -233,6 +239,7 @@ impl Shell {
             }
             CallMessage::Recorded { recorded, cause } => self.recorded(recorded, &cause),
             CallMessage::InfoDone { accepted, cause } => self.info_done(accepted, &cause),
+            CallMessage::ReferDone { status, reason, cause } => self.refer_done(status, reason, &cause),
             CallMessage::ReinviteRefused { reason, cause } => self.modify_failed(None, reason, &cause),
             CallMessage::DiskHasIt => self.disk_has_it(),
             CallMessage::Heard => self.heard(&me),
@@ -250,6 +257,16 @@ impl Shell {
     pub(super) fn append(&mut self, event: impl Into<Event>, cause: &Cause) {
         let event = event.into();
         self.state.apply(&event);
+        match &event {
+            Event::Call(CallEvent::Answered { .. }) => drop(self.answered.get_or_insert_with(Instant::now)),
+            Event::Call(CallEvent::Ending {}) => drop(self.ending.get_or_insert_with(Instant::now)),
+            Event::Call(_)
+            | Event::Media(_)
+            | Event::Phone(_)
+            | Event::Sip(_)
+            | Event::Run(_)
+            | Event::System(_) => {}
+        }
         let subject = Subject::call(self.phone.clone(), self.id).during(self.occupant.run());
         self.journal.append(subject, cause.clone(), event);
     }
@@ -269,6 +286,8 @@ impl Shell {
             if let Ok(facts) = self.state.decide(&answer.command) {
                 self.carry_out(answer, facts, cause);
             }
+        } else if self.state.direction == Direction::Inbound {
+            self.rings_here();
         }
     }
 

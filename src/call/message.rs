@@ -62,6 +62,15 @@ pub(crate) enum CallMessage {
         /// The message or timer that caused it.
         cause: Cause,
     },
+    /// The REFER has its final response, or could not be sent.
+    ReferDone {
+        /// Status of the response; absent when none came.
+        status: Option<u16>,
+        /// Reason phrase, or why there is none.
+        reason: String,
+        /// The message or timer that caused it.
+        cause: Cause,
+    },
     /// A re-INVITE could not even be sent.
     ReinviteRefused {
         /// Why.

@@ -17,6 +17,7 @@ mod sound;
 mod sounding;
 mod state;
 mod told;
+mod transfer;
 
 #[cfg(test)]
 mod tests;

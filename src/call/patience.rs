@@ -1,4 +1,5 @@
-//! How long an outbound call may ring: three minutes after the last provisional response it is canceled.
+//! How long a call may ring: three minutes after the last provisional response of the other side it is canceled, and one that
+//! nobody here takes is refused with 480 after the same time, so that callers who never give up do not fill a phone.
 //!
 //! RFC 3261 §13.3.1.1: a callee that needs longer repeats its provisional response every minute, and §16.6 gives proxies
 //! the same three minutes. Without any response Timer B ends the call; that is the engine's affair.
@@ -16,8 +17,10 @@ const LIMIT: Duration = Duration::from_secs(180);
 
 /// What a call that ran out of patience says.
 pub(super) const NO_ANSWER: &str = "nobody answered within 180 s of the last provisional response";
+/// What one says that nobody here took.
+const NOT_TAKEN: &str = "nobody answered within 180 s";
 
-/// The clock of an outbound call that waits for its answer.
+/// The clock of a call that waits for its answer.
 #[derive(Debug, Default)]
 pub(super) struct Patience {
     heard: Option<Instant>,
@@ -35,6 +38,15 @@ impl Drop for Patience {
 }
 
 impl Shell {
+    /// A call has come in: somebody here has this long to take it.
+    pub(super) fn rings_here(&mut self) {
+        if self.waits_for_answer() {
+            let me = self.me.clone();
+            self.patience.heard = Some(Instant::now());
+            self.wait_for_answer(&me, LIMIT);
+        }
+    }
+
     /// Takes note of a provisional response.
     pub(super) fn heard(&mut self, me: &ActorRef<CallMessage>) {
         if self.waits_for_answer() {
@@ -56,9 +68,17 @@ impl Shell {
             Some(rest) => self.wait_for_answer(me, rest),
             None => {
                 let cause = Cause::Timer { reason: TimerReason::NoAnswer };
-                self.patience.over = true;
                 self.append(CallEvent::Ending {}, &cause);
-                self.ask(Request::HangUp, &cause);
+                match self.state.direction {
+                    Direction::Outbound => {
+                        self.patience.over = true;
+                        self.ask(Request::HangUp, &cause);
+                    }
+                    Direction::Inbound => {
+                        self.last_status = Some((480, NOT_TAKEN.to_owned()));
+                        self.ask(Request::Respond { status: 480, sdp: None }, &cause);
+                    }
+                }
             }
         }
     }
@@ -76,9 +96,6 @@ impl Shell {
     }
 
     fn waits_for_answer(&self) -> bool {
-        matches!(
-            (self.state.direction, self.state.phase),
-            (Direction::Outbound, Phase::Calling | Phase::Early)
-        )
+        matches!(self.state.phase, Phase::Calling | Phase::Incoming | Phase::Early)
     }
 }

@@ -21,6 +21,9 @@ const OVERTAKEN: &str = "the caller canceled before our answer had left";
 impl Shell {
     /// Sends an answer of ours, provisional or final.
     pub(super) fn answer(&mut self, status: u16, cause: &Cause) {
+        if status >= 200 {
+            self.stop_waiting();
+        }
         let wants_media = status >= 200 || status == 183;
         let sdp = match (wants_media, self.answer.clone(), self.offer.take()) {
             (false, _, offer) => {
@@ -98,6 +101,10 @@ impl Shell {
             SessionEvent::Info { request, message } => self.info_received(request, &message, cause),
             SessionEvent::Message { request, .. } => self.ask(Request::Reply { request, status: 200 }, cause),
             SessionEvent::RequestDone { .. } => {}
+            SessionEvent::Ending { .. } if self.state.phase < Phase::Ending => {
+                self.append(CallEvent::Ending {}, cause);
+            }
+            SessionEvent::Ending { .. } => {}
             SessionEvent::Ended { by, cause: end, status, reason_header } => {
                 self.ended(by, end, status.map(|status| status.code()), reason_header, cause);
             }
@@ -260,20 +267,6 @@ impl Shell {
         self.append(CallEvent::ModifyFailed { status, reason }, cause);
     }
 
-    fn notified(&mut self, request: offhook_sip::user_agent::IncomingId, message: &Message, cause: &Cause) {
-        self.ask(Request::Reply { request, status: 200 }, cause);
-        // The engine lets pass only what is about a REFER of this call, as a sipfrag. RFC 3515 §2.4.5: the body begins with a
-        // status line.
-        let text = String::from_utf8_lossy(message.body()).into_owned();
-        let line = text.lines().next().unwrap_or_default().strip_prefix("SIP/2.0 ").unwrap_or_default();
-        let mut words = line.splitn(2, ' ');
-        let status = words.next().and_then(|code| code.parse().ok());
-        if let Some(status) = status {
-            let reason = words.next().unwrap_or_default().trim().to_owned();
-            self.append(CallEvent::TransferProgress { status, reason }, cause);
-        }
-    }
-
     fn info_received(
         &mut self,
         request: offhook_sip::user_agent::IncomingId,
@@ -330,9 +323,11 @@ impl Shell {
         self.leave(ended, cause);
     }
 
-    /// Returns the milliseconds since the call was established.
+    /// Returns the milliseconds from the beginning of the conversation to the decision to end it.
     fn duration_ms(&self) -> u64 {
-        self.established.map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX))
+        let until = self.ending.unwrap_or_else(tokio::time::Instant::now);
+        let lasted = self.established.or(self.answered).map(|since| until.saturating_duration_since(since));
+        lasted.map_or(0, |lasted| u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX))
     }
 }
 

@@ -133,9 +133,10 @@ impl CallState {
             Change::Codecs => false,
         };
         match self.changing {
-            _ if done => Ok(vec![]),
-            None => Ok(vec![CallEvent::Modifying { change }.into()]),
+            // First this: what holds now is not what will hold once the open change is through.
             Some(_) => Err(Refused::ChangePending.into()),
+            None if done => Ok(vec![]),
+            None => Ok(vec![CallEvent::Modifying { change }.into()]),
         }
     }
 
@@ -209,6 +210,8 @@ impl CallState {
             | CallEvent::Trying {}
             | CallEvent::Dialog { .. }
             | CallEvent::TransferRequested { .. }
+            | CallEvent::TransferAccepted { .. }
+            | CallEvent::TransferRefused { .. }
             | CallEvent::TransferProgress { .. } => {}
         }
     }
@@ -324,7 +327,9 @@ mod tests {
         let facts = call.decide(&CallCommand::Hold).unwrap();
         assert_eq!(facts, vec![CallEvent::Modifying { change: Change::Hold }.into()]);
         facts.iter().for_each(|fact| call.apply(fact));
-        assert_eq!(call.decide(&CallCommand::Hold).unwrap_err().code, Code::WrongState);
+        for other in [CallCommand::Hold, CallCommand::Resume] {
+            assert_eq!(call.decide(&other).unwrap_err().what, Refused::ChangePending, "{other:?}");
+        }
         let modified = CallEvent::Modified {
             by: Party::Local,
             codec: None,

@@ -73,6 +73,13 @@ const RINGING_CALL: Parameter = argument("call", Sort::Call, Need::Optional).too
     Some("call_id"),
 );
 
+/// How long a tool waits for what the other side says to it; scenarios expect the fact.
+const WAIT: Parameter = argument("wait", Sort::Time, Need::Optional).tool(
+    "wait_ms",
+    "How long to wait for the outcome: done, refused or pending.",
+    None,
+);
+
 static PLACE_CALL: Verb = Verb {
     tool: Some(tool(
         "make_call",
@@ -172,7 +179,7 @@ static HOLD: Verb = Verb {
     cannot: "be held",
     tool: Some(tool("hold", "Hold", "Put a call on hold (re-INVITE, sendonly).", Effect::Settles)),
     action: Some(action("hold", Some("call"), "Puts the other side on hold.")),
-    parameters: &[NAMED_CALL],
+    parameters: &[NAMED_CALL, WAIT],
     make: Some(|_| Ok(Made::Call(CallCommand::Hold))),
     ..verb(CommandKind::Hold, Addressee::Call)
 };
@@ -181,7 +188,7 @@ static RESUME: Verb = Verb {
     cannot: "be resumed",
     tool: Some(tool("unhold", "Resume", "Take a held call back (re-INVITE, sendrecv).", Effect::Settles)),
     action: Some(action("unhold", Some("call"), "Takes the other side back.").also(&["resume"])),
-    parameters: &[NAMED_CALL],
+    parameters: &[NAMED_CALL, WAIT],
     make: Some(|_| Ok(Made::Call(CallCommand::Resume))),
     ..verb(CommandKind::Resume, Addressee::Call)
 };
@@ -228,6 +235,7 @@ static TRANSFER: Verb = Verb {
             .tool("dest_uri", "SIP URI or extension to transfer to.", Some("transfer_to"))
             .action(&["to", "dest_uri", "value"], "to whom", Some("to")),
         ANY_CALL,
+        WAIT,
     ],
     make: Some(|given| Ok(Made::Call(CallCommand::Transfer { to: given.text("to")? }))),
     ..verb(CommandKind::Transfer, Addressee::Call)
@@ -259,6 +267,7 @@ static ATTENDED_TRANSFER: Verb = Verb {
                 "the call that takes over; the phone's newest other call",
                 Some("dest_call_id"),
             ),
+        WAIT,
     ],
     make: Some(|given| Ok(Made::Call(CallCommand::AttendedTransfer { target: given.call("target") }))),
     ..verb(CommandKind::AttendedTransfer, Addressee::Call)
@@ -366,6 +375,7 @@ static SEND_MESSAGE: Verb = Verb {
             "text/plain",
             Some("content_type"),
         ),
+        WAIT,
     ],
     make: Some(|given| {
         Ok(Made::Phone(PhoneCommand::SendMessage {
@@ -412,6 +422,7 @@ static UNREGISTER: Verb = Verb {
         Effect::Settles,
     )),
     action: Some(action("unregister", Some("phone"), "Removes the phone's binding.")),
+    parameters: &[WAIT],
     make: Some(|_| Ok(Made::Phone(PhoneCommand::Unregister))),
     ..verb(CommandKind::Unregister, Addressee::Phone)
 };

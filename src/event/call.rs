@@ -245,7 +245,19 @@ events! {
             /// Refer-To URI.
             to: String,
         },
-        /// A NOTIFY told how the transfer goes.
+        /// The other side took our REFER; how the transfer goes, its notifications tell.
+        "call.transfer_accepted" => TransferAccepted {
+            /// Status of the response, 202 as a rule.
+            status: u16,
+        },
+        /// The other side did not take our REFER; the call goes on.
+        "call.transfer_refused" => TransferRefused {
+            /// Status of the response; absent when none came.
+            status: Option<u16>,
+            /// Reason phrase, or what went wrong on our side.
+            reason: String,
+        },
+        /// A NOTIFY told how the transfer goes; a final status is its outcome.
         "call.transfer_progress" => TransferProgress {
             /// Status line inside the notification.
             status: u16,
@@ -264,7 +276,8 @@ events! {
             status: Option<u16>,
             /// Reason phrase or sentence.
             reason: String,
-            /// Milliseconds from establishment to the end; 0 when never established.
+            /// Milliseconds from establishment, or from the answer where no ACK ever came, until a side decided to end it; 0
+            /// when never answered.
             duration_ms: u64,
         },
         /// The call's actor failed.

@@ -70,7 +70,7 @@ pub struct Timing {
     pub digit_wait: Duration,
     /// How long 603 waits before it hangs up.
     pub goodbye: Duration,
-    /// How long a phone that transferred its call has to hang up by itself.
+    /// How long a phone that transferred its call has to hang up, which is its part (RFC 5589 §6.1), before the lab does.
     pub transfer_linger: Duration,
     /// Shortest registration; shorter ones are refused with 423.
     pub shortest_registration: Duration,
@@ -90,7 +90,7 @@ impl Default for Timing {
             slow_answer: seconds(3),
             digit_wait: seconds(3),
             goodbye: seconds(1),
-            transfer_linger: seconds(2),
+            transfer_linger: seconds(32),
             shortest_registration: seconds(60),
             usual_registration: seconds(3600),
             longest_registration: seconds(7200),

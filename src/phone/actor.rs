@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use super::{
-    Dangling, Outbox, Registrar,
+    Dangling, Left, Outbox, Registrar,
     alarm::{Alarm, Due, timer_reason},
     call_table::CallTable,
     names::Asker,
@@ -35,7 +35,7 @@ use crate::{
     call::{Beginning, CallActor, CallArguments, CallMedia, Reply, ToPhone},
     command::{CallCommand, CallSelector, Outcome, PhoneCommand},
     config::{Limits, Occupant, Pool},
-    event::{Cause, EndCause, Event, PhoneEvent, PhoneSpec, SipEvent, SipSummary, Subject},
+    event::{Cause, Event, PhoneEvent, PhoneSpec, SipEvent, SipSummary, Subject},
     id::{CallId, PhoneId},
     journal::Journal,
     media::MediaHub,
@@ -196,7 +196,7 @@ pub(super) enum Purpose {
     /// A MESSAGE to this address.
     Message { to: String },
     /// The end of a call that was left dangling.
-    Recovery { call: CallId, why: EndCause },
+    Recovery(Left),
 }
 
 /// The actor's state.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use offhook_sip::user_agent::{RequestId, SessionId};
 use ractor::{ActorId, ActorRef};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{call::CallMessage, event::DialogIdentity, id::CallId};
 
@@ -24,6 +24,10 @@ pub(super) struct CallEntry {
     pub(super) sip_call_id: String,
     /// The digit that is under way by INFO.
     pub(super) info: Option<RequestId>,
+    /// When the conversation began.
+    began: Option<Instant>,
+    /// The REFER that is under way.
+    pub(super) refer: Option<RequestId>,
     /// Its place among the calls of the process.
     _permit: OwnedSemaphorePermit,
 }
@@ -44,6 +48,8 @@ impl CallEntry {
             dialog: None,
             sip_call_id,
             info: None,
+            refer: None,
+            began: None,
             _permit: permit,
         }
     }
@@ -75,6 +81,19 @@ impl CallTable {
     /// Returns how many calls are not over.
     pub(super) const fn count_live(&self) -> usize {
         self.live
+    }
+
+    /// Notes when the conversation began; it does so once.
+    pub(super) fn began(&mut self, call: CallId, now: Instant) {
+        if let Some(entry) = self.calls.get_mut(&call) {
+            entry.began.get_or_insert(now);
+        }
+    }
+
+    /// Returns how long the conversation has lasted, in milliseconds.
+    pub(super) fn lasted_ms(&self, call: CallId) -> u64 {
+        let began = self.calls.get(&call).and_then(|entry| entry.began);
+        began.map_or(0, |began| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
     pub(super) fn get(&self, call: CallId) -> Option<&CallEntry> {

@@ -46,6 +46,9 @@ impl Shell {
         let Some(call) = self.calls.of_session(session) else { return };
         self.journal_dialog(call, session, cause);
         let ended = matches!(event, SessionEvent::Ended { .. });
+        if matches!(event, SessionEvent::Answered { .. } | SessionEvent::Acknowledged { .. }) {
+            self.calls.began(call, Instant::now());
+        }
         if let SessionEvent::Message { message, .. } = &event {
             self.message_received(message, cause);
         }
@@ -69,7 +72,7 @@ impl Shell {
         }
     }
 
-    /// Returns what a call's actor is told; it knows its digits but not the requests that carry them.
+    /// Returns what a call's actor is told; it knows its digits and its transfer but not the requests that carry them.
     fn for_actor(&mut self, call: CallId, event: SessionEvent, cause: &Cause) -> CallMessage {
         let cause = cause.clone();
         let entry = self.calls.get_mut(call);
@@ -78,6 +81,19 @@ impl Shell {
                 entry.info = None;
                 let status = outcome.as_ref().ok().and_then(Message::status);
                 CallMessage::InfoDone { accepted: status.is_some_and(StatusCode::is_success), cause }
+            }
+            (SessionEvent::RequestDone { request, outcome }, Some(entry))
+                if entry.refer == Some(*request) =>
+            {
+                entry.refer = None;
+                let (status, reason) = match outcome {
+                    Ok(response) => (
+                        response.status().map(|status| status.code()),
+                        response.reason().unwrap_or_default().into_owned(),
+                    ),
+                    Err(failure) => (None, failure.to_string()),
+                };
+                CallMessage::ReferDone { status, reason, cause }
             }
             _ => CallMessage::Sip { event: Box::new(event), cause },
         }
@@ -112,7 +128,7 @@ impl Shell {
             cause: EndCause::Crashed,
             status,
             reason: "the call's actor failed".to_owned(),
-            duration_ms: 0,
+            duration_ms: self.calls.lasted_ms(call),
         };
         self.append_call(call, ended, cause);
     }
@@ -223,6 +239,7 @@ impl Shell {
     pub(super) fn perform(&mut self, asked: ToPhone) -> Cause {
         let ToPhone { call, cause, request } = asked;
         let now = Instant::now().into_std();
+        let referred_by = self.from().map(|from| vec![(HeaderName::ReferredBy, from.to_string())]);
         let Some(entry) = self.calls.get_mut(call) else { return cause };
         let session = entry.session;
         let done = match request {
@@ -245,8 +262,14 @@ impl Shell {
                 sent
             }
             Request::Refer { to } => {
-                let from = self.from().map(|from| vec![(HeaderName::ReferredBy, from.to_string())]);
-                self.agent.refer(now, session, &to, from.unwrap_or_default()).map(|_| ())
+                let sent = self.agent.refer(now, session, &to, referred_by.unwrap_or_default());
+                entry.refer = sent.as_ref().ok().copied();
+                if let (Err(error), Some(actor)) = (&sent, entry.actor()) {
+                    let reason = format!("the REFER cannot be sent now: {error}");
+                    // A call that is over needs no answer.
+                    drop(actor.cast(CallMessage::ReferDone { status: None, reason, cause: cause.clone() }));
+                }
+                sent.map(|_: RequestId| ())
             }
             Request::Info { content_type, body } => {
                 let body = Body { content_type: content_type.to_owned(), bytes: body.into_bytes() };

@@ -190,7 +190,7 @@ impl Shell {
                 };
                 self.append(event, cause);
             }
-            Some(Purpose::Recovery { call, why }) => self.append_recovered(call, why, status, &reason, cause),
+            Some(Purpose::Recovery(left)) => self.append_recovered(left, status, &reason, cause),
             None => {}
         }
     }

@@ -15,5 +15,5 @@ mod wire;
 pub(crate) use actor::{PhoneActor, PhoneArguments, PhoneMessage, Shared};
 pub(crate) use commands::CLOSING;
 pub(crate) use outbox::Outbox;
-pub(crate) use recovery::Dangling;
+pub(crate) use recovery::{Dangling, Left};
 pub use target::Registrar;

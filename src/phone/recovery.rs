@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use jiff::Timestamp;
 use offhook_sip::{
     dialog::DialogRecord,
     message::{Message, StatusCode},
@@ -18,7 +19,7 @@ use crate::{
 /// A call that the journal says is up although nobody holds it.
 #[derive(Clone, Debug)]
 pub(crate) struct Dangling {
-    pub(crate) call: CallId,
+    pub(crate) left: Left,
     pub(crate) direction: Direction,
     /// The dialog, if it got that far.
     pub(crate) dialog: Option<DialogIdentity>,
@@ -26,8 +27,16 @@ pub(crate) struct Dangling {
     pub(crate) established: bool,
     /// The INVITE as it was sent or received last.
     pub(crate) invite: Option<SipEvent>,
+}
+
+/// Which call was left, and what its end has to say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left {
+    pub(crate) call: CallId,
     /// What ended the earlier life.
     pub(crate) why: EndCause,
+    /// When the conversation began, if it did; it lasts until its end on the wire.
+    pub(crate) since: Option<Timestamp>,
 }
 
 impl Shell {
@@ -51,10 +60,10 @@ impl Shell {
             };
             match request {
                 Some(id) => {
-                    drop(self.requests.insert(id, Purpose::Recovery { call: left.call, why: left.why }));
+                    drop(self.requests.insert(id, Purpose::Recovery(left.left)));
                 }
                 None => {
-                    self.append_recovered(left.call, left.why, None, "ended after a restart", cause);
+                    self.append_recovered(left.left, None, "ended after a restart", cause);
                 }
             }
         }
@@ -111,8 +120,8 @@ impl Shell {
     pub(super) fn stop_recovery(&mut self, cause: &Cause) {
         for purpose in std::mem::take(&mut self.requests).into_values() {
             match purpose {
-                Purpose::Recovery { call, why } => {
-                    self.append_recovered(call, why, None, "nobody answered in time", cause);
+                Purpose::Recovery(left) => {
+                    self.append_recovered(left, None, "nobody answered in time", cause);
                 }
                 Purpose::Message { to } => {
                     let reason = "the phone was dropped".to_owned();
@@ -123,17 +132,17 @@ impl Shell {
     }
 
     /// Appends the end of a call that an earlier life left.
-    pub(super) fn append_recovered(
-        &self,
-        call: CallId,
-        why: EndCause,
-        status: Option<u16>,
-        reason: &str,
-        cause: &Cause,
-    ) {
-        let reason = reason.to_owned();
-        let ended = CallEvent::Ended { by: Party::Local, cause: why, status, reason, duration_ms: 0 };
-        self.append_call(call, ended, cause);
+    pub(super) fn append_recovered(&self, left: Left, status: Option<u16>, reason: &str, cause: &Cause) {
+        let now = self.shared.journal.wall().now();
+        let lasted = left.since.map_or(0, |since| now.as_millisecond() - since.as_millisecond());
+        let ended = CallEvent::Ended {
+            by: Party::Local,
+            cause: left.why,
+            status,
+            reason: reason.to_owned(),
+            duration_ms: u64::try_from(lasted).unwrap_or_default(),
+        };
+        self.append_call(left.call, ended, cause);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     event::{Cause, DialogIdentity, EndCause, Event, PhoneEvent, PhoneSpec, SipEvent, Subject},
     id::{PhoneId, Seq},
     journal::Journal,
-    phone::Dangling,
+    phone::{Dangling, Left},
     secret::Secret,
     view::{CallView, PhoneView, Views},
 };
@@ -33,12 +33,11 @@ pub(super) async fn dangling(
             None => message(journal, left.invite_received).await,
         };
         found.push(Dangling {
-            call: left.call.id,
+            left: Left { call: left.call.id, why, since: left.call.established_at.or(left.call.answered_at) },
             direction: left.call.direction,
             dialog: complete(&left.call),
             established: left.call.established_at.is_some(),
             invite,
-            why,
         });
     }
     found

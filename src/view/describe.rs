@@ -101,6 +101,8 @@ fn call(event: &CallEvent) -> String {
         }
         CallEvent::ModifyFailed { status: code, reason } => status(*code, reason),
         CallEvent::TransferRequested { by, to } => format!("to {to}, by {}", party(*by)),
+        CallEvent::TransferAccepted { status } => status.to_string(),
+        CallEvent::TransferRefused { status: code, reason } => status(*code, reason),
         CallEvent::TransferProgress { status, reason } => format!("{status} {reason}"),
         CallEvent::Ended { by, cause, status: code, reason, duration_ms } => {
             let cause = end_cause(*cause);

@@ -249,7 +249,8 @@ impl Engine {
             SessionEvent::Trying
             | SessionEvent::SurplusAnswer { .. }
             | SessionEvent::Glare { .. }
-            | SessionEvent::Canceled { .. } => {}
+            | SessionEvent::Canceled { .. }
+            | SessionEvent::Ending { .. } => {}
         }
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! a ── PBX ── b        a: REFER c     PBX ── 202, NOTIFY 100 ──► a
 //!                                     PBX ── INVITE ──► c … 180 ─► NOTIFY 180 ──► a
-//! c answers:           b ◄─ re-INVITE ─ PBX        NOTIFY 200 ──► a, then BYE if a does not hang up itself
+//! c answers:           b ◄─ re-INVITE ─ PBX        NOTIFY 200 ──► a, which sends BYE
 //! c refuses:           a and b go on               NOTIFY 486 ──► a
 //! ```
 

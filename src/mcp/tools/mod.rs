@@ -5,6 +5,7 @@ mod events;
 mod inspection;
 mod media;
 mod messaging;
+mod outcome;
 mod profile;
 mod registration;
 mod roster;

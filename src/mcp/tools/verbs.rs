@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::select::{call_of, done, execute, existing, merge, refuse};
+use super::{
+    outcome::{Settled, settle},
+    select::{call_of, done, execute, existing, merge, refuse},
+};
 use crate::{
     command::{
         Addressee, Argument, Arguments, CallSelector, Command, CommandKind, Made, Outcome, Parameter, Verb,
@@ -62,7 +65,13 @@ async fn carry_out(
         return super::registration::register(services, phone, command, context).await;
     }
     let outcome = execute(services, phone, command, context).await?;
-    Ok(done(phone, &answer(services, verb, &given, &outcome), &outcome))
+    let settled = settle(services, phone, verb.kind, &given, &outcome, context).await;
+    let mut more = answer(services, verb, &given, &outcome);
+    if verb.kind == CommandKind::AttendedTransfer {
+        more.push(("transferred", (settled == Some(Settled::Done)).into()));
+    }
+    more.extend(settled.iter().flat_map(Settled::keys));
+    Ok(done(phone, &more, &outcome))
 }
 
 /// Returns what a verb answers besides `status`, the phone and the journal's position.
@@ -77,7 +86,7 @@ fn answer(
         return call.map_or_else(Vec::new, |call| with_state(services, call));
     }
     if verb.kind == CommandKind::AttendedTransfer {
-        return vec![("transferred", true.into())];
+        return Vec::new();
     }
     let mut more = echoes(verb, given);
     if verb.kind == CommandKind::Conference {

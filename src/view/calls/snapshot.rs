@@ -59,10 +59,13 @@ pub struct Transfer {
     pub by: Party,
     /// Refer-To URI.
     pub to: String,
-    /// Last status that a notification told.
+    /// Last status that a notification told, or that refused the REFER.
     pub status: Option<u16>,
     /// Its reason phrase.
     pub reason: Option<String>,
+    /// The REFER itself was not taken.
+    #[serde(default)]
+    pub refused: bool,
 }
 
 /// One call.
@@ -183,6 +186,8 @@ impl CallView {
             | CallEvent::Modified { .. }
             | CallEvent::ModifyFailed { .. }
             | CallEvent::TransferRequested { .. }
+            | CallEvent::TransferAccepted { .. }
+            | CallEvent::TransferRefused { .. }
             | CallEvent::TransferProgress { .. }
             | CallEvent::Ended { .. }
             | CallEvent::Crashed { .. } => return None,
@@ -259,13 +264,13 @@ impl CallView {
                 self.media_direction = Some(*direction);
             }
             CallEvent::TransferRequested { by, to } => {
-                self.transfer = Some(Transfer { by: *by, to: to.clone(), status: None, reason: None });
+                self.transfer =
+                    Some(Transfer { by: *by, to: to.clone(), status: None, reason: None, refused: false });
             }
+            CallEvent::TransferAccepted { .. } => {}
+            CallEvent::TransferRefused { status, reason } => self.transfer_goes(*status, reason, true),
             CallEvent::TransferProgress { status, reason } => {
-                if let Some(transfer) = &mut self.transfer {
-                    transfer.status = Some(*status);
-                    transfer.reason = Some(reason.clone());
-                }
+                self.transfer_goes(Some(*status), reason, false);
             }
             CallEvent::Ended { by, cause, status, reason, duration_ms } => {
                 let end = CallEnd {
@@ -279,6 +284,14 @@ impl CallView {
                 self.ended(end);
             }
             CallEvent::Placed { .. } | CallEvent::Incoming { .. } | CallEvent::Crashed { .. } => {}
+        }
+    }
+
+    fn transfer_goes(&mut self, status: Option<u16>, reason: &str, refused: bool) {
+        if let Some(transfer) = &mut self.transfer {
+            transfer.status = status;
+            transfer.reason = Some(reason.to_owned());
+            transfer.refused = refused;
         }
     }
 

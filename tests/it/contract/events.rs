@@ -120,6 +120,8 @@ fn call_events() -> Vec<CallEvent> {
         },
         CallEvent::ModifyFailed { status: Some(491), reason: s("Request Pending") },
         CallEvent::TransferRequested { by, to: s("sip:602@pbx.example") },
+        CallEvent::TransferAccepted { status: 202 },
+        CallEvent::TransferRefused { status: Some(603), reason: s("Decline") },
         CallEvent::TransferProgress { status: 200, reason: s("OK") },
         CallEvent::Crashed { reason: s("a text") },
         CallEvent::Ending {},

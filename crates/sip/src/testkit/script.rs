@@ -148,6 +148,7 @@ impl Script for UasScript {
                 | SessionEvent::RequestDone { .. }
                 | SessionEvent::Rejected { .. }
                 | SessionEvent::Canceled { .. }
+                | SessionEvent::Ending { .. }
                 | SessionEvent::Ended { .. } => {}
             },
             Event::Registration { .. }

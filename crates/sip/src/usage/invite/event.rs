@@ -133,6 +133,11 @@ pub enum SessionEvent {
         /// The CANCEL, which may carry a Reason header.
         message: Message,
     },
+    /// The engine ends the session by itself, for this reason; BYE leaves now and `Ended` follows.
+    Ending {
+        /// Why.
+        cause: EndCause,
+    },
     /// The session is over.
     Ended {
         /// Who ended it.

@@ -129,6 +129,10 @@ impl UserAgent {
         session.glare = false;
         session.answer = None;
         let pending = session.server.take();
+        // A hang-up or a CANCEL was asked for.
+        if !matches!(end.1, EndCause::Bye | EndCause::Cancel) {
+            self.session_event(id, SessionEvent::Ending { cause: end.1 });
+        }
         let Some(dialogs) = self.dialogs_of_mut(id) else { return };
         let (cseq, credentials) = (dialogs.next_cseq(), dialogs.credentials.clone());
         let to_tag = Some(dialogs.local_tag.clone());
