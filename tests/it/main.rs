@@ -26,6 +26,7 @@ mod misled;
 mod names;
 mod net;
 mod offers;
+mod outcomes;
 mod phones;
 mod prose;
 mod recordings;
