@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// What others can make our media notice, digits and tones for example, waits in the mailbox up to this number.
-const FACTS: usize = 64;
+const FACTS: usize = 128;
 
 /// What a phone's settings mean for its calls.
 #[derive(Clone, Debug, PartialEq)]
@@ -518,6 +518,9 @@ fn media_event(fact: Fact, epoch: u32) -> Option<MediaEvent> {
             MediaEvent::ReceptionStopped { quiet_ms: millis(silent_for), epoch }
         }
         Fact::ReceptionResumed => MediaEvent::ReceptionResumed { epoch },
+        Fact::DigitStarted { digit, method: how } => {
+            MediaEvent::DigitStarted { digit: digit.as_char(), method: method(how), epoch }
+        }
         Fact::Digit { digit, duration_ms, method: how } => {
             MediaEvent::DigitReceived { digit: digit.as_char(), duration_ms, method: method(how), epoch }
         }

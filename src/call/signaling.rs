@@ -276,7 +276,9 @@ impl Shell {
         self.ask(Request::Reply { request, status: 200 }, cause);
         if let Some(InfoDigit { digit, duration_ms }) = InfoDigit::of(message) {
             let (duration_ms, epoch) = (duration_ms.unwrap_or(0), self.state.epoch);
-            let received = MediaEvent::DigitReceived { digit, duration_ms, method: DigitMethod::Info, epoch };
+            let method = DigitMethod::Info;
+            self.append(MediaEvent::DigitStarted { digit, method, epoch }, cause);
+            let received = MediaEvent::DigitReceived { digit, duration_ms, method, epoch };
             self.append(received, cause);
         }
     }

@@ -243,6 +243,7 @@ impl CallState {
             | MediaEvent::SilenceEnded { .. }
             | MediaEvent::ToneStarted { .. }
             | MediaEvent::ToneEnded { .. }
+            | MediaEvent::DigitStarted { .. }
             | MediaEvent::DigitReceived { .. }
             | MediaEvent::DigitsSent { .. }
             | MediaEvent::DigitsCut { .. }

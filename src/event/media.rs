@@ -238,6 +238,13 @@ events! {
             /// Why, in words.
             reason: String,
         },
+        /// A digit began: its first packet came, which is when the other side expects a reaction.
+        "dtmf.started" => DigitStarted {
+            /// 0-9, *, #, A-D.
+            digit: char,
+            /// How it travels.
+            method: DigitMethod,
+        },
         /// A digit arrived.
         "dtmf.received" => DigitReceived {
             /// One of `0-9 * # A-D`.

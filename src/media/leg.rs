@@ -87,6 +87,7 @@ impl Noticed {
                 | Fact::SourceChanged { .. }
                 | Fact::SourceDiffers { .. }
                 | Fact::ReceptionResumed
+                | Fact::DigitStarted { .. }
                 | Fact::Digit { .. }
                 | Fact::SilenceStarted
                 | Fact::SilenceEnded { .. }

@@ -152,6 +152,7 @@ fn media(event: &MediaEvent) -> String {
         MediaEvent::FactsRefused { count, .. } => count.to_string(),
         MediaEvent::RecordingGap { path, lost_ms, .. } => format!("{path}, {} missing", seconds(*lost_ms)),
         MediaEvent::RecordingFailed { path, reason, .. } => format!("{path}: {reason}"),
+        MediaEvent::DigitStarted { digit, method, .. } => format!("{digit}, {}", digit_method(*method)),
         MediaEvent::DigitReceived { digit, duration_ms, method, .. } => {
             format!("{digit}, {duration_ms} ms, {}", digit_method(*method))
         }

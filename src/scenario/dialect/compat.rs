@@ -23,7 +23,7 @@ pub(super) const PAIRS: &[(&str, &str)] = &[
     ("call.answered", "call.state.connecting"),
     ("call.established", "call.state.confirmed"),
     ("call.ended", "call.state.disconnected"),
-    ("dtmf.received", "dtmf.in"),
+    ("dtmf.started", "dtmf.in"),
     ("dtmf.sent", "dtmf.out"),
     ("message.received", "im.received"),
     ("run.started", "scenario.started"),
@@ -157,7 +157,8 @@ fn phone(event: &PhoneEvent) -> Option<Value> {
 }
 
 fn digits(event: &MediaEvent) -> Option<Value> {
-    if let MediaEvent::DigitReceived { digit, method, .. } = event {
+    // Users of the older name are told of a digit at its first packet.
+    if let MediaEvent::DigitStarted { digit, method, .. } = event {
         return Some(json!({ "digit": digit, "method": way(*method) }));
     }
     if let MediaEvent::DigitsSent { digits, method, .. } = event {
@@ -293,7 +294,7 @@ mod tests {
         for (method, named) in
             [(DigitMethod::Rfc4733, "rfc2833"), (DigitMethod::Info, "info"), (DigitMethod::Inband, "inband")]
         {
-            let received = MediaEvent::DigitReceived { digit: '5', duration_ms: 100, method, epoch: 1 };
+            let received = MediaEvent::DigitStarted { digit: '5', method, epoch: 1 };
             assert_eq!(digits(&received), Some(json!({ "digit": "5", "method": named })));
             let sent = MediaEvent::DigitsSent { digits: "12".into(), method, epoch: 1 };
             assert_eq!(digits(&sent), Some(json!({ "digits": "12", "method": named })));

@@ -347,7 +347,8 @@ impl CallView {
             MediaEvent::DigitsSent { digits, .. } => add_digits(&mut self.digits_sent, digits),
             MediaEvent::ReceptionStopped { .. } => self.reception_stopped = true,
             MediaEvent::ReceptionResumed { .. } => self.reception_stopped = false,
-            MediaEvent::DigitsFinished { .. }
+            MediaEvent::DigitStarted { .. }
+            | MediaEvent::DigitsFinished { .. }
             | MediaEvent::DigitsCut { .. }
             | MediaEvent::SilenceStarted { .. }
             | MediaEvent::SilenceEnded { .. }

@@ -183,6 +183,7 @@ fn media_events() -> Vec<MediaEvent> {
             epoch: 1,
         },
         MediaEvent::RecordingFailed { path: s("/full/a.wav"), reason: s("no space left"), epoch: 1 },
+        MediaEvent::DigitStarted { digit: '#', method, epoch: 1 },
         MediaEvent::DigitReceived { digit: '#', duration_ms: 160, method, epoch: 1 },
         MediaEvent::DigitsSent { digits: s("12#"), method, epoch: 1 },
         MediaEvent::DigitsCut { digits: s("#"), epoch: 1 },

@@ -270,6 +270,7 @@ impl Exchange {
                 for peer in self.both(call).into_iter().skip(1) {
                     for digit in digits.chars() {
                         let method = DigitMethod::Rfc4733;
+                        self.on_call(peer, MediaEvent::DigitStarted { digit, method, epoch: 1 });
                         self.on_call(
                             peer,
                             MediaEvent::DigitReceived { digit, duration_ms: 200, method, epoch: 1 },

@@ -12,7 +12,7 @@ mod tones;
 
 pub use event::{Digit, EventPayload, EventSet};
 pub use inband::InbandSender;
-pub use receiver::{EventReceiver, ReceivedEvent};
+pub use receiver::{EventChange, EventReceiver, ReceivedEvent};
 pub use sender::{EventPacket, EventSender};
 pub use tones::{DigitDetector, HeardDigit};
 

@@ -1,4 +1,6 @@
-//! Telephone events on the way in: one report an event, whatever is lost.
+//! Telephone events on the way in: one beginning and one end an event, whatever is lost.
+//!
+//! A beginning is told at the first packet, for those who react; the end with the duration.
 //!
 //! RFC 4733 section 2.5.2. Packets of one event share a timestamp; the end is seen by its bit, by the
 //! start of another event, or by silence. A segment that continues a long event adds to it. Events in one packet follow each
@@ -27,6 +29,15 @@ pub struct ReceivedEvent {
     pub duration: Duration,
     /// Whether the end was seen, not only concluded.
     pub ended: bool,
+}
+
+/// What packets tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventChange {
+    /// An event of this code has begun.
+    Started(u8),
+    /// One is complete.
+    Ended(ReceivedEvent),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +69,7 @@ impl EventReceiver {
         Self { clock_rate, current: None, previous: None, older: None }
     }
 
-    /// Takes the events of a packet and returns those that it ends; `in_order` when none that was sent later came before.
+    /// Takes the events of a packet and returns what they change; `in_order` when none that was sent later came before.
     ///
     /// A packet may end the event before its own, whose end was lost.
     pub fn handle(
@@ -67,23 +78,23 @@ impl EventReceiver {
         timestamp: u32,
         in_order: bool,
         events: &[EventPayload],
-    ) -> Vec<ReceivedEvent> {
+    ) -> Vec<EventChange> {
         let starts = events.iter().scan(timestamp, |next, payload| {
             let start = *next;
             *next = start.wrapping_add(u32::from(payload.duration));
             Some((start, *payload))
         });
         let starts: Vec<_> = starts.collect();
-        let mut ended = Vec::new();
+        let mut changes = Vec::new();
         if starts.last().is_some_and(|(start, payload)| self.is_new_timeline(*start, payload.event, in_order))
         {
-            ended.extend(self.conclude(false));
+            changes.extend(self.conclude(false).map(EventChange::Ended));
             (self.current, self.previous) = (None, None);
         }
         for (start, payload) in starts {
-            ended.extend(self.take(now, start, payload).into_iter().flatten());
+            self.take(now, start, payload, &mut changes);
         }
-        ended
+        changes
     }
 
     /// Says whether a packet, whose last event is given, is one too many that is older than what came before.
@@ -102,9 +113,8 @@ impl EventReceiver {
         packets >= NEW_TIMELINE
     }
 
-    /// Takes one event of a packet, and returns that before it, whose end was lost, and itself, if they end.
-    fn take(&mut self, now: Instant, timestamp: u32, payload: EventPayload) -> [Option<ReceivedEvent>; 2] {
-        let mut lost_end = None;
+    /// Takes one event of a packet. The one before it may have lost its end.
+    fn take(&mut self, now: Instant, timestamp: u32, payload: EventPayload, changes: &mut Vec<EventChange>) {
         match &mut self.current {
             Some(current) if current.timestamp == timestamp && current.event == payload.event => {
                 current.longest = current.longest.max(payload.duration);
@@ -117,9 +127,10 @@ impl EventReceiver {
                 current.longest = payload.duration;
                 current.last_seen = now;
             }
-            Some(current) if !is_newer(timestamp, current.timestamp) => return [None, None],
+            Some(current) if !is_newer(timestamp, current.timestamp) => return,
             Some(_) | None => {
-                lost_end = self.conclude(false);
+                changes.extend(self.conclude(false).map(EventChange::Ended));
+                changes.push(EventChange::Started(payload.event));
                 self.previous = self.current.map(|current| (current.event, current.timestamp));
                 self.current = Some(Current {
                     event: payload.event,
@@ -131,7 +142,9 @@ impl EventReceiver {
                 });
             }
         }
-        [lost_end, if payload.end { self.conclude(true) } else { None }]
+        if payload.end {
+            changes.extend(self.conclude(true).map(EventChange::Ended));
+        }
     }
 
     /// Ends the event whose packets stopped coming.

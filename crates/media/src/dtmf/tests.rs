@@ -16,6 +16,27 @@ fn packets(sender: &mut EventSender, ticks: u32) -> Vec<(u32, EventPacket)> {
     (0..ticks).filter_map(|tick| Some((tick, sender.tick(1000 + tick * 160, 160)?))).collect()
 }
 
+fn ended(changes: &[EventChange]) -> Vec<ReceivedEvent> {
+    let ended =
+        |change: &EventChange| if let EventChange::Ended(event) = change { Some(*event) } else { None };
+    changes.iter().filter_map(ended).collect()
+}
+
+#[test]
+fn a_beginning_is_told_once_at_the_first_packet_and_before_the_end() {
+    let (start, mut receiver) = (epoch(), EventReceiver::new(8000));
+    let payload = |end, duration| EventPayload { event: 4, end, volume: 10, duration };
+    let mut told = Vec::new();
+    for (tick, (end, duration)) in
+        (0u32..).zip([(false, 160), (false, 320), (true, 480), (true, 480), (true, 480)])
+    {
+        let changes = receiver.handle(start + MS(20) * tick, 1000, true, &[payload(end, duration)]);
+        told.extend(changes.into_iter().map(|change| (tick, change)));
+    }
+    let whole = ReceivedEvent { event: 4, duration: MS(60), ended: true };
+    assert_eq!(told, [(0, EventChange::Started(4)), (2, EventChange::Ended(whole))]);
+}
+
 /// Feeds packets 20 ms apart, but for those `lost`, and lets the receiver time out behind them.
 fn received(packets: &[(u32, EventPacket)], lost: impl Fn(usize) -> bool) -> Vec<(u8, u64)> {
     let (start, mut receiver) = (epoch(), EventReceiver::new(8000));
@@ -25,7 +46,7 @@ fn received(packets: &[(u32, EventPacket)], lost: impl Fn(usize) -> bool) -> Vec
         now = start + MS(20) * *tick;
         events.extend(receiver.poll(now));
         if !lost(index) {
-            events.extend(receiver.handle(now, packet.timestamp, true, &[packet.payload]));
+            events.extend(ended(&receiver.handle(now, packet.timestamp, true, &[packet.payload])));
         }
     }
     events.extend(receiver.poll(now + MS(200)));
@@ -130,8 +151,8 @@ fn heard(packets: &[(u32, bool, Vec<EventPayload>)]) -> Vec<u8> {
     let (start, mut receiver) = (epoch(), EventReceiver::new(8000));
     let mut heard = Vec::new();
     for (tick, (timestamp, in_order, events)) in (0u32..).zip(packets) {
-        let ended = receiver.handle(start + MS(20) * tick, *timestamp, *in_order, events);
-        heard.extend(ended.iter().map(|event| event.event));
+        let changes = receiver.handle(start + MS(20) * tick, *timestamp, *in_order, events);
+        heard.extend(ended(&changes).iter().map(|event| event.event));
     }
     heard
 }

@@ -48,7 +48,8 @@ impl Part {
             Fact::SilenceEnded { .. } => Self::Ends(Kind::Silence),
             Fact::ToneStarted { .. } => Self::Begins(Kind::Tone),
             Fact::ToneEnded { .. } => Self::Ends(Kind::Tone),
-            Fact::Digit { .. } => Self::Begins(Kind::Digit),
+            Fact::DigitStarted { .. } => Self::Begins(Kind::Digit),
+            Fact::Digit { .. } => Self::Ends(Kind::Digit),
             Fact::FirstPacket { .. }
             | Fact::SourceDiffers { .. }
             | Fact::ForeignPackets { .. }

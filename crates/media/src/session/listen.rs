@@ -12,7 +12,7 @@ use crate::audio::{
     ToneDetector, squares,
 };
 use crate::codec::Codec;
-use crate::dtmf::{Digit, DigitDetector, DigitMethod, HeardDigit, ReceivedEvent};
+use crate::dtmf::{Digit, DigitDetector, DigitMethod, EventChange, HeardDigit};
 use crate::jitter::FrameKind;
 
 /// Level, detectors and the digits heard.
@@ -82,9 +82,12 @@ impl Listener {
     }
 
     /// Takes a telephone event; events that are no digit are ignored.
-    pub(super) fn event(&mut self, event: ReceivedEvent) -> Option<Fact> {
-        let digit = Digit::from_event(event.event)?;
-        Some(self.digit(digit, event.duration, DigitMethod::Rfc4733))
+    pub(super) fn event(&mut self, change: EventChange) -> Option<Fact> {
+        let method = DigitMethod::Rfc4733;
+        Some(match change {
+            EventChange::Started(event) => Fact::DigitStarted { digit: Digit::from_event(event)?, method },
+            EventChange::Ended(event) => self.digit(Digit::from_event(event.event)?, event.duration, method),
+        })
     }
 
     /// Takes the next frame.
@@ -115,6 +118,8 @@ impl Listener {
             let mut heard = std::mem::take(&mut self.heard);
             inband.push(frame, &mut heard);
             for HeardDigit { digit, duration } in heard.drain(..) {
+                // It is known for a digit when it has been heard for a while.
+                tell(Fact::DigitStarted { digit, method: DigitMethod::InBand });
                 tell(self.digit(digit, duration, DigitMethod::InBand));
             }
             self.heard = heard;

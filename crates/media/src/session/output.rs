@@ -87,6 +87,13 @@ pub enum Fact {
     },
     /// Packets come again.
     ReceptionResumed,
+    /// A digit began to be received.
+    DigitStarted {
+        /// The digit.
+        digit: Digit,
+        /// How it comes.
+        method: DigitMethod,
+    },
     /// A digit was received.
     Digit {
         /// The digit.

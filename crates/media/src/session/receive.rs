@@ -88,8 +88,8 @@ impl MediaSession {
             self.malformed += 1;
             return;
         }
-        let ended = self.events_in.handle(now, packet.timestamp, in_order, &events);
-        let facts: Vec<Fact> = ended.into_iter().filter_map(|event| self.listener.event(event)).collect();
+        let changes = self.events_in.handle(now, packet.timestamp, in_order, &events);
+        let facts: Vec<Fact> = changes.into_iter().filter_map(|change| self.listener.event(change)).collect();
         self.facts(facts);
     }
 

@@ -6,7 +6,7 @@ use super::media_session::MediaSession;
 use super::output::{Fact, Output, RecordFrame};
 use super::protect;
 use crate::audio::{FRAME, Frame, mix};
-use crate::dtmf::DigitMethod;
+use crate::dtmf::{DigitMethod, EventChange};
 use crate::jitter::FrameKind;
 use crate::negotiate::MediaPlan;
 
@@ -98,7 +98,7 @@ impl MediaSession {
         if self.closed {
             return;
         }
-        let ended = self.events_in.poll(now).and_then(|event| self.listener.event(event));
+        let ended = self.events_in.poll(now).map(EventChange::Ended).and_then(|end| self.listener.event(end));
         self.facts(ended);
         self.watch_reception(now);
         let withheld = self.limits.renew(now);

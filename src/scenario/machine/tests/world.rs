@@ -162,9 +162,9 @@ impl World {
 
     pub(super) fn digits(&mut self, phone: &str, call: u64, digits: &str) -> &mut Self {
         for digit in digits.chars() {
-            let event =
-                MediaEvent::DigitReceived { digit, duration_ms: 200, method: DigitMethod::Rfc4733, epoch: 1 };
-            self.media(phone, call, event);
+            let method = DigitMethod::Rfc4733;
+            self.media(phone, call, MediaEvent::DigitStarted { digit, method, epoch: 1 });
+            self.media(phone, call, MediaEvent::DigitReceived { digit, duration_ms: 200, method, epoch: 1 });
         }
         self
     }
