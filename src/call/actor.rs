@@ -518,6 +518,9 @@ fn media_event(fact: Fact, epoch: u32) -> Option<MediaEvent> {
             MediaEvent::ReceptionStopped { quiet_ms: millis(silent_for), epoch }
         }
         Fact::ReceptionResumed => MediaEvent::ReceptionResumed { epoch },
+        Fact::PayloadChanged { payload_type, codec } => {
+            MediaEvent::PayloadChanged { payload_type, codec: codec.name.to_owned(), epoch }
+        }
         Fact::DigitStarted { digit, method: how } => {
             MediaEvent::DigitStarted { digit: digit.as_char(), method: method(how), epoch }
         }

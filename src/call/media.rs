@@ -39,6 +39,8 @@ pub(crate) struct CallMedia {
     before_early: Option<(Negotiator, Vec<u8>)>,
     /// What we could do before the codecs that are being offered, in case that they are refused.
     before_codecs: Option<Capabilities>,
+    /// Codecs that the other side refused: the call goes on with those that it has, but no other answer of ours leaves them.
+    wanted_codecs: Option<Capabilities>,
     pub(crate) plan: Option<MediaPlan>,
     /// How many offers and answers have been agreed, and the last of them.
     epoch: u32,
@@ -91,6 +93,7 @@ impl CallMedia {
             negotiator,
             before_early: None,
             before_codecs: None,
+            wanted_codecs: None,
             plan: None,
             epoch: 0,
             agreement: None,
@@ -138,6 +141,7 @@ impl CallMedia {
 
     /// Makes the next offer with other codecs.
     pub(crate) fn offer_codecs(&mut self, codecs: &[String]) -> Vec<u8> {
+        self.wanted_codecs = None;
         let before = self.negotiator.capabilities().clone();
         let telephone_event = before.telephone_event;
         self.before_codecs = Some(before);
@@ -145,8 +149,16 @@ impl CallMedia {
         self.offer()
     }
 
-    /// Takes the refusal of our offer: direction and codecs go back to what is in use.
+    /// Takes the refusal of our offer: the call goes on with what is in use, and what we wanted binds our next answer.
     pub(crate) fn offer_refused(&mut self, held: bool) {
+        if self.before_codecs.is_some() {
+            self.wanted_codecs = Some(self.negotiator.capabilities().clone());
+        }
+        self.offer_withdrawn(held);
+    }
+
+    /// Forgets our offer, which may be made again: direction and codecs go back to what is in use.
+    pub(crate) fn offer_withdrawn(&mut self, held: bool) {
         self.negotiator.abandon_offer();
         if let Some(before) = self.before_codecs.take() {
             self.negotiator.set_capabilities(before);
@@ -170,7 +182,13 @@ impl CallMedia {
     pub(crate) fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Agreed), MediaError> {
         let offer = self.read(offer);
         self.addresses.clear();
-        let negotiated = self.negotiator.answer(&offer?)?;
+        let mut negotiator = self.negotiator.clone();
+        if let Some(wanted) = &self.wanted_codecs {
+            negotiator.set_capabilities(wanted.clone());
+        }
+        let negotiated = negotiator.answer(&offer?)?;
+        self.negotiator = negotiator;
+        self.wanted_codecs = None;
         let answer = negotiated.description.to_string().into_bytes();
         let remote_in = self.offered_in.take();
         Ok((answer, self.agree(negotiated.plan, Party::Remote, remote_in, false)))

@@ -79,7 +79,7 @@ impl Shell {
                 self.modify_failed(Some(status.code()), reason, cause);
             }
             // Until the pause is over the session is what it was, also for an offer of the other side.
-            SessionEvent::Glare { .. } => self.media.offer_refused(self.state.held_locally),
+            SessionEvent::Glare { .. } => self.media.offer_withdrawn(self.state.held_locally),
             SessionEvent::GlareOver => {
                 if let Some(wish) = self.wish.clone().filter(|_| self.state.phase == Phase::Established) {
                     self.reoffer(wish, cause);

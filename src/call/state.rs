@@ -55,9 +55,9 @@ impl CallState {
                     vec![CallEvent::Ending {}.into()]
                 }
             }),
-            CallCommand::Hold => self.decide_change(Change::Hold),
-            CallCommand::Resume => self.decide_change(Change::Resume),
-            CallCommand::SetCodecs { .. } => self.decide_change(Change::Codecs),
+            CallCommand::Hold => self.decide_change(Change::Hold, None),
+            CallCommand::Resume => self.decide_change(Change::Resume, None),
+            CallCommand::SetCodecs { codecs } => self.decide_change(Change::Codecs, Some(codecs.clone())),
             CallCommand::SendDigits { digits, .. } => self.decide_digits(digits),
             CallCommand::Transfer { to } => self.decide_transfer(to.clone()),
             CallCommand::AttendedTransfer { target } => {
@@ -121,7 +121,7 @@ impl CallState {
         Ok(vec![CallEvent::TransferRequested { by: Party::Local, to }.into()])
     }
 
-    fn decide_change(&self, change: Change) -> Result<Vec<Event>, Rejection> {
+    fn decide_change(&self, change: Change, codecs: Option<Vec<String>>) -> Result<Vec<Event>, Rejection> {
         self.established(match change {
             Change::Hold => CommandKind::Hold,
             Change::Resume => CommandKind::Resume,
@@ -136,7 +136,7 @@ impl CallState {
             // First this: what holds now is not what will hold once the open change is through.
             Some(_) => Err(Refused::ChangePending.into()),
             None if done => Ok(vec![]),
-            None => Ok(vec![CallEvent::Modifying { change }.into()]),
+            None => Ok(vec![CallEvent::Modifying { change, codecs }.into()]),
         }
     }
 
@@ -197,7 +197,7 @@ impl CallState {
             CallEvent::Held { by: Party::Remote } => self.held_remotely = true,
             CallEvent::Resumed { by: Party::Local } => self.held_locally = false,
             CallEvent::Resumed { by: Party::Remote } => self.held_remotely = false,
-            CallEvent::Modifying { change } => self.changing = Some(*change),
+            CallEvent::Modifying { change, .. } => self.changing = Some(*change),
             CallEvent::Modified { by, epoch, .. } => {
                 self.epoch = *epoch;
                 if *by == Party::Local {
@@ -243,6 +243,7 @@ impl CallState {
             | MediaEvent::SilenceEnded { .. }
             | MediaEvent::ToneStarted { .. }
             | MediaEvent::ToneEnded { .. }
+            | MediaEvent::PayloadChanged { .. }
             | MediaEvent::DigitStarted { .. }
             | MediaEvent::DigitReceived { .. }
             | MediaEvent::DigitsSent { .. }
@@ -326,7 +327,7 @@ mod tests {
         let mut call = given(Direction::Outbound, &established());
         assert_eq!(call.decide(&CallCommand::Resume).unwrap(), vec![]);
         let facts = call.decide(&CallCommand::Hold).unwrap();
-        assert_eq!(facts, vec![CallEvent::Modifying { change: Change::Hold }.into()]);
+        assert_eq!(facts, vec![CallEvent::Modifying { change: Change::Hold, codecs: None }.into()]);
         facts.iter().for_each(|fact| call.apply(fact));
         for other in [CallCommand::Hold, CallCommand::Resume] {
             assert_eq!(call.decide(&other).unwrap_err().what, Refused::ChangePending, "{other:?}");
@@ -343,7 +344,7 @@ mod tests {
         assert_eq!(call.decide(&CallCommand::Hold).unwrap(), vec![]);
         assert_eq!(
             call.decide(&CallCommand::Resume).unwrap(),
-            vec![CallEvent::Modifying { change: Change::Resume }.into()]
+            vec![CallEvent::Modifying { change: Change::Resume, codecs: None }.into()]
         );
     }
 

@@ -155,6 +155,25 @@ pub enum Refused {
         /// What the resolver says.
         why: String,
     },
+    /// A header that the phone writes itself.
+    #[error("the header '{0}' is written by the phone itself and cannot be given")]
+    HeaderIsOurs(String),
+    /// Something that is no header.
+    #[error("'{}' is no header: {why}", name.escape_debug())]
+    NotAHeader {
+        /// Its name.
+        name: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// More headers than a message has room for.
+    #[error("the headers have {size} bytes, and there is room for {most}")]
+    HeadersTooLong {
+        /// All of them.
+        size: usize,
+        /// The bound.
+        most: usize,
+    },
     /// Capturing packets is not built.
     #[error("packet capture is not built yet: leave capture_enabled out or give false")]
     CaptureNotBuilt,
@@ -253,9 +272,12 @@ impl Refused {
             Self::NoCodec { .. } | Self::UnknownCodec { .. } => Code::InvalidArgument,
             Self::FileNotPlayed { .. } | Self::BadTarget { .. } => Code::InvalidArgument,
             Self::BadTransport { .. } | Self::BadDomain { .. } => Code::InvalidArgument,
-            Self::NoAddressOfRecord { .. } | Self::SrtpNotBuilt | Self::CaptureNotBuilt => {
-                Code::InvalidArgument
-            }
+            Self::NoAddressOfRecord { .. }
+            | Self::SrtpNotBuilt
+            | Self::CaptureNotBuilt
+            | Self::HeaderIsOurs(_)
+            | Self::NotAHeader { .. }
+            | Self::HeadersTooLong { .. } => Code::InvalidArgument,
             Self::CallsOfPhone { .. } | Self::Calls(_) | Self::Phones(_) => Code::LimitReached,
             Self::DigitsWaiting(_) | Self::Runs(_) => Code::LimitReached,
             Self::NoAnswer(_) => Code::TimedOut,

@@ -205,6 +205,9 @@ events! {
         "call.modifying" => Modifying {
             /// What is to change.
             change: Change,
+            /// The codecs that are asked for, in order, where these change.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            codecs: Option<Vec<String>>,
         },
         /// A side put the call on hold.
         "call.held" => Held {

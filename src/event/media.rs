@@ -238,6 +238,13 @@ events! {
             /// Why, in words.
             reason: String,
         },
+        /// Audio comes with another payload type than before: what the other side really sends.
+        "media.payload_changed" => PayloadChanged {
+            /// The number in the packets.
+            payload_type: u8,
+            /// The codec that it stands for.
+            codec: String,
+        },
         /// A digit began: its first packet came, which is when the other side expects a reaction.
         "dtmf.started" => DigitStarted {
             /// 0-9, *, #, A-D.

@@ -87,6 +87,7 @@ impl Noticed {
                 | Fact::SourceChanged { .. }
                 | Fact::SourceDiffers { .. }
                 | Fact::ReceptionResumed
+                | Fact::PayloadChanged { .. }
                 | Fact::DigitStarted { .. }
                 | Fact::Digit { .. }
                 | Fact::SilenceStarted

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     actor::{Binding, Purpose, Shell},
+    extra_headers::extra_headers,
     names::Asker,
     target::{immediate, target_uri},
 };
@@ -67,8 +68,13 @@ impl Shell {
         }
         let done = match command {
             PhoneCommand::PlaceCall { target, headers } => {
-                let headers =
-                    headers.into_iter().map(|(name, value)| (name.as_str().into(), value)).collect();
+                let headers = match extra_headers(headers) {
+                    Ok(headers) => headers,
+                    Err(rejection) => {
+                        answer(reply, Err(rejection));
+                        return cause;
+                    }
+                };
                 return self.towards(&target, What::Call { headers }, cause, reply).await;
             }
             PhoneCommand::SendMessage { to, body, content_type } => {

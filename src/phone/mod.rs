@@ -6,6 +6,7 @@ mod call_table;
 mod calls;
 mod commands;
 mod drain;
+mod extra_headers;
 mod names;
 mod outbox;
 mod recovery;

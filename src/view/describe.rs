@@ -83,9 +83,11 @@ fn call(event: &CallEvent) -> String {
         CallEvent::Placed { target, .. } => format!("to {target}"),
         CallEvent::Incoming { remote, .. } => format!("from {remote}"),
         CallEvent::Trying {} | CallEvent::Ending {} => String::new(),
-        CallEvent::Modifying { change: Change::Hold } => "to hold".to_owned(),
-        CallEvent::Modifying { change: Change::Resume } => "to resume".to_owned(),
-        CallEvent::Modifying { change: Change::Codecs } => "to other codecs".to_owned(),
+        CallEvent::Modifying { change: Change::Hold, .. } => "to hold".to_owned(),
+        CallEvent::Modifying { change: Change::Resume, .. } => "to resume".to_owned(),
+        CallEvent::Modifying { change: Change::Codecs, codecs } => {
+            format!("to {}", codecs.as_deref().unwrap_or_default().join(", "))
+        }
         CallEvent::Ringing { status, reason, early_media } => {
             format!("{status} {reason}{}", if *early_media { ", early media" } else { "" })
         }
@@ -152,6 +154,9 @@ fn media(event: &MediaEvent) -> String {
         MediaEvent::FactsRefused { count, .. } => count.to_string(),
         MediaEvent::RecordingGap { path, lost_ms, .. } => format!("{path}, {} missing", seconds(*lost_ms)),
         MediaEvent::RecordingFailed { path, reason, .. } => format!("{path}: {reason}"),
+        MediaEvent::PayloadChanged { payload_type, codec, .. } => {
+            format!("{codec}, payload type {payload_type}")
+        }
         MediaEvent::DigitStarted { digit, method, .. } => format!("{digit}, {}", digit_method(*method)),
         MediaEvent::DigitReceived { digit, duration_ms, method, .. } => {
             format!("{digit}, {duration_ms} ms, {}", digit_method(*method))

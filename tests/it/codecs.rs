@@ -1,15 +1,15 @@
 //! Codec lists with names that nobody has: some are left out and reported, none at all is refused.
 
 use offhook::{
-    command::{Code, Command, PhoneChanges, PhoneCommand, Rejection},
+    command::{CallCommand, Code, Command, PhoneChanges, PhoneCommand, Rejection},
     event::PhoneSpec,
     id::PhoneId,
     secret::Secret,
 };
 
 use crate::support::{
-    World,
-    peer::{EVENTS, Peer},
+    World, on,
+    peer::{EVENTS, Peer, header, tag},
     spec,
 };
 
@@ -85,6 +85,42 @@ async fn a_codec_that_does_not_exist_is_left_out_of_a_list() {
     assert!(again.contains("RTP/AVP 0 120\r\n"), "{again}");
     peer.answer(&again, "200 OK", "", EVENTS);
     peer.next("ACK").await;
+    hang_up(&mut world, &a, peer).await;
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn codecs_that_the_other_side_refused_still_bind_our_answers() {
+    let mut world = World::new().await;
+    let a = add(&world, &["PCMU", "PCMA"]).await.unwrap();
+    let peer = Peer::new(&world.network, 5070, 5061);
+    let (_, to) = world.called_by(&peer, &a).await;
+    let only = PhoneChanges { codecs: names(&["PCMA"]), ..PhoneChanges::default() };
+    world.run(Command::Phone(a.clone(), PhoneCommand::Update(only))).await.unwrap();
+    let reinvite = peer.next("INVITE").await;
+    assert!(reinvite.contains("PCMA/8000") && !reinvite.contains("PCMU/8000"), "{reinvite}");
+    peer.answer(&reinvite, "488 Not Acceptable Here", "", "");
+    let asked = world.next(&a, "call.modifying").await;
+    assert_eq!(asked.event.data()["codecs"], serde_json::json!(["PCMA"]));
+    world.next(&a, "call.modify_failed").await;
+    // Held all the same, with what the call has.
+    let call = world.board.views().active_calls(&a)[0].id;
+    world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap();
+    let hold = peer.next("INVITE").await;
+    assert!(hold.contains("PCMU/8000"), "{hold}");
+    peer.answer(&hold, "200 OK", "", EVENTS);
+    world.next(&a, "call.held").await;
+    // But nothing of theirs leads back to what we do not want.
+    peer.request("INVITE", 2, &to, EVENTS);
+    let refusal = peer.next("SIP/2.0 488").await;
+    peer.request("ACK", 2, &tag(&header(&refusal, "To")), "");
+    let alaw = EVENTS
+        .replace("RTP/AVP 0", "RTP/AVP 8 0")
+        .replace("\r\na=rtpmap", "\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap");
+    peer.request("INVITE", 3, &to, &alaw);
+    let taken = peer.next("SIP/2.0 200").await;
+    assert!(taken.contains("PCMA/8000") && !taken.contains("PCMU/8000"), "{taken}");
+    peer.request("ACK", 3, &to, "");
     hang_up(&mut world, &a, peer).await;
     world.end().await;
 }

@@ -46,6 +46,9 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
         | Refused::NotResolved { .. }
         | Refused::SrtpNotBuilt
         | Refused::CaptureNotBuilt
+        | Refused::HeaderIsOurs(_)
+        | Refused::NotAHeader { .. }
+        | Refused::HeadersTooLong { .. }
         | Refused::CallsOfPhone { .. }
         | Refused::Calls(_)
         | Refused::Phones(_)

@@ -253,7 +253,7 @@ impl CallView {
             CallEvent::Dialog { dialog } => self.dialog = Some(dialog.clone()),
             CallEvent::Held { by } => self.hold(*by, true),
             CallEvent::Resumed { by } => self.hold(*by, false),
-            CallEvent::Modifying { change } => self.modifying = Some(*change),
+            CallEvent::Modifying { change, .. } => self.modifying = Some(*change),
             CallEvent::Ending {} => self.ending = true,
             CallEvent::ModifyFailed { .. } => self.modifying = None,
             CallEvent::Modified { by, codec, direction, .. } => {
@@ -347,7 +347,8 @@ impl CallView {
             MediaEvent::DigitsSent { digits, .. } => add_digits(&mut self.digits_sent, digits),
             MediaEvent::ReceptionStopped { .. } => self.reception_stopped = true,
             MediaEvent::ReceptionResumed { .. } => self.reception_stopped = false,
-            MediaEvent::DigitStarted { .. }
+            MediaEvent::PayloadChanged { .. }
+            | MediaEvent::DigitStarted { .. }
             | MediaEvent::DigitsFinished { .. }
             | MediaEvent::DigitsCut { .. }
             | MediaEvent::SilenceStarted { .. }

@@ -151,7 +151,7 @@ fn hold_transfer_media_and_digits_are_followed() {
     given.call(a(), 0, first);
     assert_eq!(call().media_remote.as_deref(), Some("127.0.0.1:4002"));
 
-    given.call(a(), 0, CallEvent::Modifying { change: Change::Hold });
+    given.call(a(), 0, CallEvent::Modifying { change: Change::Hold, codecs: None });
     given.call(
         a(),
         0,

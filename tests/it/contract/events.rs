@@ -108,7 +108,7 @@ fn call_events() -> Vec<CallEvent> {
         CallEvent::Answered { by: Party::Remote, status: 200, reason: s("OK") },
         CallEvent::Established { contact: Some(s("<sip:600@192.0.2.9:5060>")) },
         CallEvent::Dialog { dialog: dialog() },
-        CallEvent::Modifying { change: Change::Hold },
+        CallEvent::Modifying { change: Change::Codecs, codecs: Some(vec![s("PCMA")]) },
         CallEvent::Held { by },
         CallEvent::Resumed { by },
         CallEvent::Modified {
@@ -183,6 +183,7 @@ fn media_events() -> Vec<MediaEvent> {
             epoch: 1,
         },
         MediaEvent::RecordingFailed { path: s("/full/a.wav"), reason: s("no space left"), epoch: 1 },
+        MediaEvent::PayloadChanged { payload_type: 8, codec: s("PCMA"), epoch: 2 },
         MediaEvent::DigitStarted { digit: '#', method, epoch: 1 },
         MediaEvent::DigitReceived { digit: '#', duration_ms: 160, method, epoch: 1 },
         MediaEvent::DigitsSent { digits: s("12#"), method, epoch: 1 },

@@ -20,6 +20,7 @@ const DIGITS: u32 = 250;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Source,
+    Payload,
     Reception,
     Goodbye,
     Silence,
@@ -41,6 +42,7 @@ impl Part {
     const fn of(fact: &Fact) -> Self {
         match fact {
             Fact::SourceChanged { .. } => Self::Begins(Kind::Source),
+            Fact::PayloadChanged { .. } => Self::Begins(Kind::Payload),
             Fact::ReceptionStopped { .. } => Self::Begins(Kind::Reception),
             Fact::ReceptionResumed => Self::Ends(Kind::Reception),
             Fact::RemoteBye { .. } => Self::Begins(Kind::Goodbye),
@@ -67,6 +69,7 @@ impl Part {
 pub(super) struct Limits {
     window_ends: Option<Instant>,
     source: Told,
+    payload: Told,
     reception: Told,
     goodbye: Told,
     silence: Told,
@@ -107,7 +110,15 @@ impl Limits {
             return None;
         }
         self.window_ends = Some(now + WINDOW);
-        for kind in [Kind::Source, Kind::Reception, Kind::Goodbye, Kind::Silence, Kind::Tone, Kind::Digit] {
+        for kind in [
+            Kind::Source,
+            Kind::Payload,
+            Kind::Reception,
+            Kind::Goodbye,
+            Kind::Silence,
+            Kind::Tone,
+            Kind::Digit,
+        ] {
             self.of(kind).0.count = 0;
         }
         self.tell()
@@ -122,6 +133,7 @@ impl Limits {
     const fn of(&mut self, kind: Kind) -> (&mut Told, u32) {
         match kind {
             Kind::Source => (&mut self.source, RARE),
+            Kind::Payload => (&mut self.payload, RARE),
             Kind::Reception => (&mut self.reception, RARE),
             Kind::Goodbye => (&mut self.goodbye, RARE),
             Kind::Silence => (&mut self.silence, SOUNDS),

@@ -101,6 +101,8 @@ pub struct MediaSession {
     pub(super) listener: Listener,
     pub(super) heard: Frame,
     pub(super) source: Option<(SocketAddr, u32)>,
+    /// Of the audio that came last.
+    pub(super) payload_type: Option<u8>,
     pub(super) reception_stopped: bool,
 
     pub(super) reporting: Reporting,
@@ -146,6 +148,7 @@ impl MediaSession {
             listener: Listener::new(&config),
             heard: Frame::silence(codec.rate),
             source: None,
+            payload_type: None,
             reception_stopped: false,
             reporting: Reporting::new(config.wall_clock, now),
             recording: false,

@@ -87,6 +87,13 @@ pub enum Fact {
     },
     /// Packets come again.
     ReceptionResumed,
+    /// Audio comes with another payload type than before.
+    PayloadChanged {
+        /// The number in the packets.
+        payload_type: u8,
+        /// What it stands for.
+        codec: Codec,
+    },
     /// A digit began to be received.
     DigitStarted {
         /// The digit.

@@ -102,6 +102,10 @@ impl MediaSession {
             }
             return;
         };
+        let payload_type = packet.payload_type;
+        if self.payload_type.replace(payload_type).is_some_and(|before| before != payload_type) {
+            self.fact(Fact::PayloadChanged { payload_type, codec });
+        }
         self.listener.set_codec(codec);
         self.playout.insert(packet.timestamp, codec, packet.payload);
     }

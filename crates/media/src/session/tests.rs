@@ -180,6 +180,18 @@ fn a_tone_is_heard_at_its_level_and_everything_is_counted() {
 }
 
 #[test]
+fn another_payload_type_on_the_wire_is_told_when_it_comes() {
+    let mut line = Line::new(|_| {});
+    line.run(10, |_| false);
+    let now = line.now();
+    line.alice.set_plan(now, MediaPlan::direct(Codec::PCMU, bob_at()));
+    line.run(10, |_| false);
+    let changed: Vec<_> =
+        line.facts_of('b').filter(|fact| matches!(fact, Fact::PayloadChanged { .. })).collect();
+    assert_eq!(changed, [&Fact::PayloadChanged { payload_type: 0, codec: Codec::PCMU }]);
+}
+
+#[test]
 fn losses_are_counted_in_bursts_and_lower_the_score() {
     let mut line = Line::new(|_| {});
     line.alice.play(Source::Tone(Tone::steady(&[500.0], -20.0)));
