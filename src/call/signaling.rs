@@ -85,6 +85,10 @@ impl Shell {
                     self.reoffer(wish, cause);
                 }
             }
+            SessionEvent::Rejected { status, reason, .. } if status.code() < 400 => {
+                let reason = format!("{reason} (redirections are not followed yet)");
+                self.last_status = Some((status.code(), reason));
+            }
             SessionEvent::Rejected { status, reason, .. } => self.last_status = Some((status.code(), reason)),
             // The CANCEL of a re-INVITE ends only that.
             SessionEvent::Canceled { .. } if self.established.is_some() => {}

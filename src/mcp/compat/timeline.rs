@@ -14,6 +14,9 @@ use crate::{
     view::{Failure, RunEnd},
 };
 
+/// Entries of a timeline that are shown, the newest ones: an agent pays for each of them.
+const SHOWN: usize = 200;
+
 /// Shows the events of a run as its timeline.
 struct Timeline {
     /// What the older form of events repeats about each call.
@@ -151,7 +154,10 @@ pub(in crate::mcp) async fn result(completed: &Completed, services: &Services) -
         artifacts.insert(name, recording);
     }
     let RunEnd { verdict, reason, ending, elapsed, .. } = run.outcome();
-    json!({
+    let total = timeline.entries.len();
+    let left_out = total.saturating_sub(SHOWN);
+    timeline.entries.drain(..left_out);
+    let mut result = json!({
         "status": status(verdict, ending),
         "reason": stop_reason(ending, &reason),
         "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
@@ -161,7 +167,14 @@ pub(in crate::mcp) async fn result(completed: &Completed, services: &Services) -
         "verdict": verdict,
         "verdict_reason": reason,
         "run_id": run.id,
-    })
+    });
+    if let (Value::Object(result), true) = (&mut result, left_out > 0) {
+        result.insert("timeline_total".into(), total.into());
+        let more =
+            format!("{left_out} older entries are left out; query_events shows the events of a run_id");
+        result.insert("more".into(), more.into());
+    }
+    result
 }
 
 fn error(failure: &Failure) -> Value {

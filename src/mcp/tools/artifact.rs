@@ -10,7 +10,7 @@ use crate::{
     mcp::{
         arguments::arguments,
         catalog::{Hints, Label, ToolDefinition, compat},
-        compat::capture,
+        compat::{capture, rows},
         context::CallContext,
         result::Reply,
         services::Services,
@@ -39,6 +39,9 @@ pub(super) fn tools() -> Vec<ToolDefinition> {
     ]
 }
 
+/// Recordings that are listed where nothing narrows the list.
+const SHOWN: usize = 50;
+
 arguments! {
     /// Arguments of `list_recordings`.
     ListRecordings {
@@ -61,8 +64,15 @@ async fn list_recordings(services: Arc<Services>, given: ListRecordings, _: Call
         given.phone_id.as_ref().is_none_or(|phone| file.phone.as_ref() == Some(phone))
             && given.call_id.is_none_or(|call| file.call == Some(call.0))
     };
-    let rows: Vec<Value> = files.iter().filter(wanted).map(|file| row(&services, file)).collect();
-    Reply::compat(json!({ "total_count": rows.len(), "recordings": rows }))
+    let narrowed = given.phone_id.is_some() || given.call_id.is_some();
+    let wanted: Vec<&RecordedFile> = files.iter().filter(wanted).collect();
+    let shown = if narrowed { wanted.len() } else { SHOWN };
+    let listed: Vec<Value> = wanted.iter().take(shown).map(|file| row(&services, file)).collect();
+    let mut object = rows::object([("total_count", wanted.len().into()), ("recordings", listed.into())]);
+    if let Some(hidden) = wanted.len().checked_sub(shown).filter(|hidden| *hidden > 0) {
+        object.insert("more".into(), format!("{hidden} more; give phone_id or call_id").into());
+    }
+    Reply::compat(Value::Object(object))
 }
 
 fn row(services: &Services, file: &RecordedFile) -> Value {

@@ -134,8 +134,14 @@ fn told(call: &CallView, services: &Services) -> String {
     }
     if let Some(figures) = &call.statistics {
         let mos = figures.mos.map_or_else(|| "unknown".to_owned(), |mos| format!("{mos:.2}"));
+        // A perfect network may carry nothing at all.
+        let heard = match figures.level_dbfs {
+            None => "no audio".to_owned(),
+            Some(level) if level < -60.0 => format!("silence ({level:.0} dBFS)"),
+            Some(level) => format!("sound at {level:.1} dBFS"),
+        };
         lines.push(format!(
-            "rtp sent {} received {} lost {} jitter {:.1} ms mos {mos}",
+            "rtp sent {} received {} lost {} jitter {:.1} ms mos {mos}, heard {heard}",
             figures.sent_packets, figures.received_packets, figures.lost, figures.jitter_ms
         ));
     }

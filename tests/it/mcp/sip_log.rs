@@ -154,6 +154,17 @@ async fn recordings_are_listed_newest_name_first() {
     assert_eq!((&rows[2]["meta_path"], &rows[2]["file_size"]), (&Value::Null, &json!(4)));
     let one = client.call("list_recordings", json!({ "phone_id": "a", "call_id": 3 })).await;
     assert_eq!(one["total_count"], 1);
+    for call in 10..70 {
+        std::fs::write(root.join(format!("a/call_{call}_20260102_030407_000001.wav")), b"RIFF").unwrap();
+    }
+    for (filter, shown, more) in [
+        (json!({}), 50, json!("13 more; give phone_id or call_id")),
+        (json!({ "phone_id": "a" }), 62, Value::Null),
+    ] {
+        let list = client.call("list_recordings", filter).await;
+        assert_eq!((list["recordings"].as_array().unwrap().len(), &list["more"]), (shown, &more));
+        assert_eq!(list["total_count"], if shown == 50 { 63 } else { 62 });
+    }
 }
 
 #[tokio::test(start_paused = true)]
