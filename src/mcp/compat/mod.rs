@@ -1,5 +1,6 @@
 //! Shapes, words and quirks of the compatible tool surface; nothing outside `mcp` may use them.
 
+pub(super) mod bounds;
 pub(super) mod capture;
 pub(super) mod log_text;
 pub(super) mod rows;

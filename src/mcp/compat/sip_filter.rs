@@ -37,17 +37,6 @@ impl SipFilter {
 /// The newest entries that are shown where nothing narrows the search: an agent pays for each of them.
 pub(in crate::mcp) const SHOWN: usize = 20;
 
-/// Keeps the newest [`SHOWN`] of a list; returns how many there were, and what to say where some are left out.
-pub(in crate::mcp) fn keep_shown<T>(list: Vec<T>, narrowed: bool) -> (Vec<T>, usize, Option<String>) {
-    let count = list.len();
-    let hidden = count.saturating_sub(SHOWN);
-    if narrowed || hidden == 0 {
-        return (list, count, None);
-    }
-    let more = format!("{hidden} older ones are left out; give phone_id, call_id or last_n (0 for all)");
-    (list.into_iter().skip(hidden).collect(), count, Some(more))
-}
-
 /// Refuses a value of `direction` that no message has.
 ///
 /// # Errors
@@ -73,16 +62,6 @@ pub(in crate::mcp) fn keep_last<T>(mut list: Vec<T>, count: Option<i64>) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_nothing_narrows_is_bounded_and_counted() {
-        let list: Vec<_> = (0..25).collect();
-        let (shown, count, more) = keep_shown(list.clone(), false);
-        assert_eq!((shown, count), ((5..25).collect(), 25));
-        assert!(more.unwrap().starts_with("5 older ones"));
-        assert_eq!(keep_shown(list.clone(), true), (list.clone(), 25, None));
-        assert_eq!(keep_shown(list[..20].to_vec(), false), (list[..20].to_vec(), 20, None));
-    }
 
     #[test]
     fn a_direction_that_no_message_has_is_refused() {

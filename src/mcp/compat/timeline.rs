@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::rows;
+use super::{
+    bounds::{Shown, keep_newest},
+    rows,
+};
 use crate::{
     event::{Envelope, Event, MediaEvent, RunEvent, Verdict},
     id::{PhoneId, RunId},
@@ -154,14 +157,12 @@ pub(in crate::mcp) async fn result(completed: &Completed, services: &Services) -
         artifacts.insert(name, recording);
     }
     let RunEnd { verdict, reason, ending, elapsed, .. } = run.outcome();
-    let total = timeline.entries.len();
-    let left_out = total.saturating_sub(SHOWN);
-    timeline.entries.drain(..left_out);
+    let Shown { list, total, left_out } = keep_newest(timeline.entries, SHOWN, false);
     let mut result = json!({
         "status": status(verdict, ending),
         "reason": stop_reason(ending, &reason),
         "elapsed_ms": u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        "timeline": timeline.entries,
+        "timeline": list,
         "errors": run.failures.iter().map(error).collect::<Vec<_>>(),
         "artifacts": artifacts,
         "verdict": verdict,

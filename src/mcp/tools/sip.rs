@@ -12,9 +12,10 @@ use crate::{
         arguments::arguments,
         catalog::{Hints, Label, ToolDefinition, compat},
         compat::{
+            bounds::keep_newest,
             log_text::Logged,
             rows,
-            sip_filter::{SipFilter, check_direction, keep_last, keep_shown},
+            sip_filter::{SHOWN, SipFilter, check_direction, keep_last},
             structured, words,
         },
         context::CallContext,
@@ -100,9 +101,9 @@ async fn get_sip_log(services: Arc<Services>, given: GetSipLog, _: CallContext) 
             })
         })
         .collect();
-    let (entries, count, more) = keep_shown(keep_last(entries, given.last_n), narrowed);
-    let mut object = rows::object([("total_count", count.into()), ("entries", entries.into())]);
-    object.extend(more.map(|more| ("more".to_owned(), more.into())));
+    let shown = keep_newest(keep_last(entries, given.last_n), SHOWN, narrowed);
+    let mut object = rows::object([("total_count", shown.total.into()), ("entries", shown.list.into())]);
+    object.extend(more(shown.left_out));
     object.extend(unknown_phone(&services, given.phone_id.as_deref()));
     Reply::compat(Value::Object(object))
 }
@@ -155,12 +156,17 @@ async fn get_call_messages(services: Arc<Services>, given: GetCallMessages, _: C
         Logged::of(envelope).map(|logged| structured::structure(&logged, &services.zone))
     };
     let messages = keep_last(messages.iter().filter_map(structure).collect(), given.last_n);
-    let (messages, count, more) = keep_shown(messages, narrowed);
-    object.insert("total_count".into(), count.into());
-    object.insert("messages".into(), messages.into());
-    object.extend(more.map(|more| ("more".to_owned(), more.into())));
+    let shown = keep_newest(messages, SHOWN, narrowed);
+    object.insert("total_count".into(), shown.total.into());
+    object.insert("messages".into(), shown.list.into());
+    object.extend(more(shown.left_out));
     object.extend(unknown_phone(&services, given.phone_id.as_deref()));
     Reply::compat(Value::Object(object))
+}
+
+fn more(left_out: usize) -> Option<(String, Value)> {
+    let more = || format!("{left_out} older ones are left out; give phone_id, call_id or last_n (0 for all)");
+    (left_out > 0).then(|| ("more".to_owned(), more().into()))
 }
 
 /// Warns where a filter names a phone that never was: nothing is found, and nothing ever will be.
