@@ -1,7 +1,7 @@
 //! What the session's events mean for a call: facts, negotiation, answers.
 
 use offhook_sip::{
-    message::Message,
+    message::{Message, Reason},
     session::{EndCause as SessionEnd, InfoDigit, Party as Side, SessionEvent},
 };
 
@@ -299,7 +299,7 @@ impl Shell {
         let refused_media = matches!(self.last_status, Some((488, _))) && by == Side::Local;
         let (status, reason) = match self.last_status.take() {
             Some((status, reason)) => (Some(status), reason),
-            None => (status, reason_header.unwrap_or_else(|| fallback.to_owned())),
+            None => (status, reason_header.map_or_else(|| fallback.to_owned(), |header| readable(&header))),
         };
         let duration_ms = self.duration_ms();
         let by = match by {
@@ -337,6 +337,16 @@ impl Shell {
     }
 }
 
+/// Says a Reason header (RFC 3326) in words: its text, else protocol and cause. What does not parse is repeated as it is.
+fn readable(header: &str) -> String {
+    let Ok(reason) = header.parse::<Reason>() else { return header.to_owned() };
+    match (reason.text(), reason.cause()) {
+        (Some(text), _) if !text.is_empty() => text.into_owned(),
+        (_, Some(cause)) => format!("{} cause {cause}", reason.protocol),
+        (_, None) => header.to_owned(),
+    }
+}
+
 fn to_tag(message: &Message) -> Option<String> {
     message.to().ok()?.tag().map(str::to_owned)
 }
@@ -357,5 +367,23 @@ const fn describe(end: SessionEnd) -> (EndCause, &'static str) {
         SessionEnd::Expired => (EndCause::TimedOut, "nobody answered before the INVITE expired"),
         SessionEnd::DialogGone(_) => (EndCause::DialogLost, "the other side no longer knows the call"),
         SessionEnd::Unsent(_) => (EndCause::TransportFailed, "the call could not be sent"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_header_is_said_in_words() {
+        for (header, words) in [
+            ("Q.850;cause=16;text=\"Normal call clearing\"", "Normal call clearing"),
+            ("Q.850;cause=16", "Q.850 cause 16"),
+            ("SIP;cause=200;text=\"Call completed elsewhere\"", "Call completed elsewhere"),
+            ("SIP", "SIP"),
+            ("\u{1}", "\u{1}"),
+        ] {
+            assert_eq!(readable(header), words, "{header}");
+        }
     }
 }

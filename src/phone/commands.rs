@@ -433,6 +433,8 @@ impl Shell {
     /// The time is over: what is still up ends without the wire; the calls write their ends first.
     pub(super) fn close_now(&mut self) -> Cause {
         let cause = Cause::Timer { reason: TimerReason::ClosingLimit };
+        let (calls, bound) = (self.calls.count_live(), self.binding.is_some());
+        tracing::warn!(phone = %self.id, calls, bound, "the other side has not answered in time; what was asked of it may not be done");
         self.out_of_time = true;
         self.binding = None;
         self.stop_recovery(&cause);
