@@ -211,3 +211,35 @@ fn damaged_documents_never_crash_the_checker() {
         }
     }
 }
+
+#[test]
+fn a_number_without_a_unit_is_no_duration_but_in_the_older_form_and_where_the_key_says_the_unit() {
+    let native = r##"phones: {a: {}}
+timeout: 60
+steps:
+  - make_call: {phone: a, to: "600", as: out}
+  - expect: {event: call.established, within: 5}
+  - hold_for: "2"
+  - wait: 1.5
+  - never: {event: call.ended, during: 1}
+  - send_dtmf: {call: $out, digits: "1", duration: 200}
+  - wait_until: {event: call.ended, timeout_ms: 500}
+  - wait: {ms: 500}
+"##;
+    let found = lines(native);
+    let refused = |at: &str, number: &str| {
+        let wanted =
+            format!("s.yaml:{at}: error[bad-duration]: {number} what? write {number}s or {number}ms\n");
+        assert!(found.contains(&wanted), "{wanted} in {found}");
+    };
+    for (at, number) in
+        [("2:10", "60"), ("5:47", "5"), ("6:15", "2"), ("7:11", "1.5"), ("8:40", "1"), ("9:52", "200")]
+    {
+        refused(at, number);
+    }
+    assert_eq!(found.matches("error[").count(), 6, "{found}");
+    let older = "hooks:\n  - {when: call.state.confirmed, then: [{wait: 500}, hangup]}\ntimeout_ms: 5000\n";
+    assert!(!lines(older).contains("bad-duration"), "{}", lines(older));
+    let pattern = "phones: {a: {}}\npatterns: [{use: hangup-after-duration, phone_id: a, duration_ms: 500}]\nsteps:\n  - make_call: '600'\n  - expect: call.ended\n";
+    assert!(!lines(pattern).contains("bad-duration"), "{}", lines(pattern));
+}

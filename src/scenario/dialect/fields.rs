@@ -65,6 +65,11 @@ impl Lower {
         result
     }
 
+    /// Tells whether the key of what is being read says that it counts milliseconds.
+    pub(super) fn counts_milliseconds(&self) -> bool {
+        matches!(self.path.last(), Some(Segment::Key(key)) if key == "ms" || key.ends_with("_ms"))
+    }
+
     /// Reads every item of a list, or the single value in its place.
     pub(super) fn each<R>(
         &mut self,

@@ -15,7 +15,7 @@ mod shapes;
 
 pub use compat::{CallMemory, CompatEvent, WHICH_PHONE, older_name, status, stop_reason};
 pub use lens::Lens;
-pub use scalar::parse_duration;
+pub use scalar::{has_no_unit, parse_duration};
 pub use shapes::{ACTIONS, ActionShape, ArgShape};
 
 use serde_json::Value;

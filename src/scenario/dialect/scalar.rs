@@ -52,14 +52,32 @@ pub(super) fn number(lower: &mut Lower, node: &Node) -> Option<f64> {
     number
 }
 
-/// Reads a duration: milliseconds as a number, or `500ms`, `2s`, `1.5s`, `1m`.
+/// Reads a duration: `500ms`, `2s`, `1.5s`, `1m`. A number without a unit counts milliseconds in the older form and under a
+/// key that says so; elsewhere whoever writes `within: 5` may mean something else, and would never notice.
 pub(super) fn duration(lower: &mut Lower, node: &Node) -> Option<Duration> {
-    let duration = node.scalar().as_deref().and_then(parse_duration);
-    if duration.is_none() {
+    let written = node.scalar();
+    let duration = written.as_deref().and_then(parse_duration);
+    if let (Some(written), Some(_)) = (&written, duration)
+        && has_no_unit(written)
+        && !lower.lenient
+        && !lower.counts_milliseconds()
+    {
+        let written = written.trim();
+        let text = format!("{written} what? write {written}s or {written}ms");
+        lower.error(Rule::BadDuration, node.at, text);
+        // Taken as what was most likely meant, so that no other finding comes of this one.
+        return parse_duration(&format!("{written}s"));
+    } else if duration.is_none() {
         let text = format!("{} is not a duration; write 500ms, 2s or 1m", node.describe());
         lower.error(Rule::BadDuration, node.at, text);
     }
     duration
+}
+
+/// Tells whether a duration is a number alone.
+#[must_use]
+pub fn has_no_unit(text: &str) -> bool {
+    text.trim().chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
 /// Reads a duration from text; a bare number counts milliseconds.
