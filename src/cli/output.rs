@@ -55,7 +55,7 @@ impl From<Exit> for ExitCode {
 pub(super) fn reasons(error: &(dyn Error + 'static)) -> String {
     std::iter::successors(error.source(), |&error| error.source()).fold(error.to_string(), |said, cause| {
         let cause = cause.to_string();
-        if said.ends_with(&cause) { said } else { format!("{said}: {cause}") }
+        if said.contains(&cause) { said } else { format!("{said}: {cause}") }
     })
 }
 

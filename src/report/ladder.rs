@@ -15,6 +15,8 @@ use crate::{
 
 /// Distance between two columns.
 const STEP: usize = 24;
+/// Where cleaning up begins.
+const CLEANING: &str = "cleaning up";
 /// Where the first column stands.
 const FIRST: usize = 12;
 
@@ -92,6 +94,10 @@ impl Ladder {
                     text: format!("{offset:>8.3}  {drawn}").trim_end().to_owned(),
                 });
             }
+        }
+        // The end of cleaning up is not worth a line when nothing passed the wire.
+        if rows.last().is_some_and(|row| row.text.ends_with(CLEANING)) {
+            rows.pop();
         }
         Self { head: canvas.head(&columns), rows }
     }
@@ -251,6 +257,9 @@ fn remark(envelope: &Envelope, phone: Option<PhoneId>) -> Option<String> {
     }
     if let Event::Run(RunEvent::ActionFailed { action, error, .. }) = &envelope.event {
         return Some(format!("✗ {action}: {error}"));
+    }
+    if let Event::Run(RunEvent::CleaningUp {}) = &envelope.event {
+        return Some(CLEANING.to_owned());
     }
     if let Event::Media(MediaEvent::DigitsSent { digits, .. }) = &envelope.event {
         return Some(format!("{phone} sends digits {digits}").trim_start().to_owned());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{FailureReport, Ladder, RunReport, Selection};
 use crate::{
-    event::{CallEvent, Envelope, Event, MediaEvent, OnWire},
+    event::{CallEvent, Envelope, Event, MediaEvent, OnWire, RunEvent},
     id::PhoneId,
     view::{RunEnd, RunView},
 };
@@ -20,9 +20,16 @@ impl RunReport {
         let ladder = Ladder::draw(events, &run.phones, Selection::WithoutRegistrations);
         let near = run.failures.first().and_then(|failure| failure.by);
         let source = run.source.clone().unwrap_or_default();
-        let planes = planes(run, events);
+        // What ends the run's calls afterwards says nothing about why it failed.
+        let cleaning = |envelope: &Arc<Envelope>| {
+            envelope.subject.run == Some(run.id)
+                && matches!(envelope.event, Event::Run(RunEvent::CleaningUp {}))
+        };
+        let until = events.iter().position(cleaning).unwrap_or(events.len());
+        let planes = planes(run, events.get(..until).unwrap_or_default());
         let failures = run.failures.iter().map(|failure| FailureReport {
             place: place(run.source.as_deref(), failure.at.as_deref()),
+            step: failure.step.clone(),
             list: failure.list.clone(),
             expected: failure.expected.clone(),
             instead: failure.instead.clone(),

@@ -73,6 +73,7 @@ fn report(verdict: Verdict) -> RunReport {
     let ladder = Ladder::draw(&call(), &phones(), Selection::WithoutRegistrations);
     let failed = verdict == Verdict::Failed;
     let failure = FailureReport {
+        step: Some("steps[3]".into()),
         place: "s.yaml:7:5".into(),
         list: "steps".into(),
         expected: "call.established on <b>".into(),

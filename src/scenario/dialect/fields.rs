@@ -22,6 +22,8 @@ pub(super) struct Lower {
     pub(super) vars: Vec<String>,
     /// Names of the PBX's numbers.
     pub(super) numbers: Vec<String>,
+    /// Whether it may have others.
+    pub(super) open: bool,
     /// Labels of the checkpoints.
     pub(super) checkpoints: Vec<String>,
 }

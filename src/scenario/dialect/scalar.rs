@@ -153,6 +153,10 @@ pub(super) fn call(lower: &mut Lower, node: &Node) -> Option<CallRef> {
         return Some(CallRef::Captured(name.to_owned()));
     }
     if let Ok(id) = written.parse::<CallId>() {
+        if !lower.lenient {
+            let text = format!("which call {id} is depends on all that went before; keep the call with `as`");
+            lower.find(Level::Warning, Rule::OutsideState, node.at, text, None);
+        }
         return Some(CallRef::Id(id));
     }
     let known = lower.captures.contains(&written);
@@ -195,6 +199,13 @@ fn check_names(lower: &mut Lower, node: &Node, template: &Template) {
         }
         let all = lower.phones.iter().chain(&lower.vars).chain(&lower.captures).chain(&lower.numbers);
         let suggestion = nearest(name, all.clone().map(String::as_str));
+        if lower.open && suggestion.is_none() && !name.contains('.') {
+            let text = format!(
+                "'${{{name}}}' must be a number of the PBX profile; `check --against PROFILE` looks there"
+            );
+            lower.find(Level::Warning, Rule::UndefinedName, node.at, text, None);
+            continue;
+        }
         let names = all.cloned().collect::<Vec<_>>().join(", ");
         let text = format!("nothing is known as '${{{name}}}'; known are {names}");
         lower.find(Level::Error, Rule::UndefinedName, node.at, text, suggestion.map(|s| format!("${{{s}}}")));
@@ -209,6 +220,11 @@ pub(super) fn target(lower: &mut Lower, node: &Node) -> Option<Template> {
     {
         let text = format!("'{}' is neither a SIP URI nor an extension: {problem}", template.as_str());
         lower.error(Rule::BadUri, node.at, text);
+    }
+    let bare = template.as_str().trim_start_matches('$');
+    if template.is_literal() && lower.phones.iter().any(|phone| phone == bare) {
+        let text = format!("'{}' is dialed as it stands, not the phone of this name", template.as_str());
+        lower.find(Level::Warning, Rule::BadUri, node.at, text, Some(format!("${{{bare}}}")));
     }
     Some(template)
 }

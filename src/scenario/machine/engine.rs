@@ -62,7 +62,7 @@ pub enum Output {
         /// Why.
         cause: Cause,
         /// The fact.
-        event: RunEvent,
+        event: Box<RunEvent>,
     },
     /// The run is over; nothing follows.
     Finished,
@@ -111,7 +111,7 @@ pub struct Machine {
     /// How the document looks at events, where it uses the older form.
     lens: Option<Lens>,
     pub(super) book: Book,
-    hooks: Vec<HookState>,
+    pub(super) hooks: Vec<HookState>,
     reactions: u64,
     pub(super) lists: BTreeMap<ListId, List>,
     pub(super) in_flight: BTreeMap<StepId, Purpose>,
@@ -125,6 +125,8 @@ pub struct Machine {
     outputs: VecDeque<Output>,
     pub(super) counter: u64,
     pub(super) main_done: bool,
+    /// Whether the steps were begun: of hooks that nobody armed nothing is said.
+    ran: bool,
     /// Whether making phones was begun, so that there is something to drop.
     made_phones: bool,
     ending: Option<(Ending, String, Duration)>,
@@ -165,6 +167,7 @@ impl Machine {
             outputs: VecDeque::new(),
             counter: 0,
             main_done: false,
+            ran: false,
             made_phones: false,
             ending: None,
         }
@@ -375,6 +378,7 @@ impl Machine {
     /// Arms hooks and starts the lists.
     pub(super) fn run(&mut self, now: Instant) {
         self.phase = Phase::Running;
+        self.ran = true;
         let scenario = Arc::clone(&self.scenario);
         for (index, clause) in scenario.never.iter().enumerate() {
             match Watch::new(clause, &self.names, &Default::default()) {
@@ -458,7 +462,8 @@ impl Machine {
         let broken = self.never.iter().find(|(_, watch)| matches!(watch.progress(), Progress::Met(_)));
         let Some(index) = broken.map(|(index, _)| *index) else { return };
         let Some(clause) = self.scenario.never.get(index).cloned() else { return };
-        self.fail("never", clause.at, format!("never {}", clause.words), seen.words(), Some(seen.seq()));
+        let place = (clause.at, None);
+        self.fail("never", place, format!("never {}", clause.words), seen.words(), Some(seen.seq()));
         self.finish(now, Ending::Forbidden, String::new());
     }
 
@@ -537,7 +542,7 @@ impl Machine {
             reason,
             elapsed_ms,
             ending: Some(ending),
-            idle_hooks: idle.map(|(hook, _)| hook.name.clone()).collect(),
+            idle_hooks: idle.filter(|_| self.ran).map(|(hook, _)| hook.name.clone()).collect(),
             left_over: self.book.left_over(),
         };
         self.append(None, cause, finished);
@@ -550,7 +555,7 @@ impl Machine {
         let subject = subject.unwrap_or_default();
         let phone = subject.phone.map(|phone| self.names.outside(phone));
         let subject = Subject { run, phone, ..subject };
-        self.outputs.push_back(Output::Append { subject, cause, event });
+        self.outputs.push_back(Output::Append { subject, cause, event: Box::new(event) });
     }
 
     pub(super) fn started_phones(&self) -> bool {

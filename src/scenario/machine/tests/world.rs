@@ -195,7 +195,7 @@ impl World {
             match self.machine.poll_output() {
                 None => return,
                 Some(Output::Append { subject, cause, event }) => {
-                    let seq = self.append_because(subject, cause, event);
+                    let seq = self.append_because(subject, cause, *event);
                     self.machine.appended(seq);
                 }
                 Some(Output::Lease(wish)) => {
