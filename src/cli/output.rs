@@ -101,6 +101,13 @@ impl Output {
         self.terminal
     }
 
+    /// Returns how many columns the terminal has that results go to, if they go to one.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        let size = self.terminal.then(|| rustix::termios::tcgetwinsize(io::stdout()))?.ok()?;
+        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    }
+
     /// Writes one line of result; what a terminal would obey is written in words.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod json;
 mod junit;
+mod label;
 mod ladder;
 mod run;
 mod text;

@@ -13,11 +13,12 @@ use crate::{
 const EXCERPT: usize = 15;
 
 impl RunReport {
-    /// Makes the report of a run out of its events; `look` says where to look further.
+    /// Makes the report of a run out of its events; `look` says where to look further, `width` how long the lines of a ladder
+    /// may be, where that is bounded.
     #[must_use]
-    pub fn of(run: &RunView, events: &[Arc<Envelope>], look: Vec<String>) -> Self {
+    pub fn of(run: &RunView, events: &[Arc<Envelope>], look: Vec<String>, width: Option<usize>) -> Self {
         let RunEnd { verdict, reason, elapsed, idle_hooks, left_over, .. } = run.outcome();
-        let ladder = Ladder::draw(events, &run.phones, Selection::WithoutRegistrations);
+        let ladder = Ladder::draw(events, &run.phones, Selection::WithoutRegistrations).within(width);
         let near = run.failures.first().and_then(|failure| failure.by);
         let source = run.source.clone().unwrap_or_default();
         // What ends the run's calls afterwards says nothing about why it failed.

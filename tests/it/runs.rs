@@ -209,7 +209,7 @@ async fn two_schedules_of_one_plan_at_the_same_moment_tell_of_their_own_runs_onl
         assert_eq!(outcome.verdict, Verdict::Passed, "{}", outcome.reason);
         assert_eq!(completed.run.calls.len(), 2);
         assert_eq!(completed.events.last().unwrap().event.kind(), "run.finished");
-        let report = RunReport::of(&completed.run, &completed.events, Vec::new());
+        let report = RunReport::of(&completed.run, &completed.events, Vec::new(), None);
         assert!(
             report.ladder.lines().next().unwrap().split_whitespace().eq(["a", "pbx", "b"]),
             "{}",
@@ -325,7 +325,7 @@ steps:
     let mut seen = Seen::default();
     let plan = Plan { scenarios: vec![scenario_of(text)] };
     Schedule::new(world.host(), world.terms(), CancellationToken::new()).run(plan, &mut seen).await.unwrap();
-    let report = RunReport::of(&seen.0[0].run, &seen.0[0].events, Vec::new());
+    let report = RunReport::of(&seen.0[0].run, &seen.0[0].events, Vec::new(), None);
     let told = result_line(&report);
 
     let mut client = client(&world);
@@ -460,7 +460,7 @@ steps:
     let mut seen = Seen::default();
     let plan = Plan { scenarios: vec![scenario_of(text)] };
     Schedule::new(world.host(), world.terms(), CancellationToken::new()).run(plan, &mut seen).await.unwrap();
-    let report = RunReport::of(&seen.0[0].run, &seen.0[0].events, Vec::new());
+    let report = RunReport::of(&seen.0[0].run, &seen.0[0].events, Vec::new(), None);
     let failure = &report.failures[0];
     assert!(failure.planes[0].contains("sip sent ACK last; call up"), "{failure:?}");
     assert!(failure.instead.contains("call-0 on a is established"), "{failure:?}");

@@ -93,7 +93,7 @@ impl Watch for Screen<'_> {
 
     fn completed(&mut self, completed: Completed) -> io::Result<()> {
         let look = self.look(&completed)?;
-        let report = RunReport::of(&completed.run, &completed.events, look);
+        let report = RunReport::of(&completed.run, &completed.events, look, self.output.width());
         if self.json {
             self.output.json(&report::result_line(&report))?;
         } else {

@@ -35,6 +35,9 @@ use crate::{
 /// Most reactions of hooks in one run; more means that hooks feed each other.
 const REACTIONS: u64 = 10_000;
 
+/// Says of a message or its way that something is wrong with it.
+const ANOMALY: &str = "sip.anomaly";
+
 /// Names a command until its outcome comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(u64);
@@ -220,6 +223,7 @@ impl Machine {
         }
         self.newest = envelope.seq;
         self.newest_at = envelope.at;
+        self.provisioning_troubled(envelope);
         if matches!(self.phase, Phase::Idle | Phase::Finished) || !self.is_about_us(envelope) {
             return;
         }
@@ -348,7 +352,10 @@ impl Machine {
 
     /// Returns which events the run has to see; [`is_about_us`](Self::is_about_us) chooses among them.
     pub fn interest(&self) -> Interest {
-        let kinds = if self.wants_sip { Kinds::all() } else { Kinds::of(&["sip.*"]).except() };
+        // Messages that nobody asks for need not be shown, but what is wrong with the way to the registrar is.
+        let messages = Event::kinds().into_iter().filter(|kind| kind.starts_with("sip.") && *kind != ANOMALY);
+        let unseen = Kinds::of(&messages.collect::<Vec<_>>()).except();
+        let kinds = if self.wants_sip { Kinds::all() } else { unseen };
         let subjects = if self.names.made().next().is_some() {
             vec![About::Run(self.setup.run), About::Process]
         } else {

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     command::Code,
-    event::{CallEvent, EndCause, MediaDirection, MediaEvent, MediaStatistics, Party, PhoneEvent, Verdict},
+    event::{
+        CallEvent, EndCause, MediaDirection, MediaEvent, MediaStatistics, Party, PhoneEvent, SipEvent,
+        Verdict,
+    },
 };
 
 fn placed_and(text: &str) -> String {
@@ -135,4 +138,22 @@ fn cleaning_up_begins_after_what_was_to_be_found_out() {
     let at = |what: &str| told.iter().position(|told| told.starts_with(what)).unwrap();
     assert!(at("not call.established") < at("run.cleaning_up"), "{told:?}");
     assert_eq!(at("run.cleaning_up") + 1, at("run.finished"));
+}
+
+#[test]
+fn what_went_wrong_on_the_way_to_the_registrar_is_the_reason_of_a_blocked_run() {
+    let mut world = World::given("phones: {a: {}}\nsteps: [{expect: phone.registered}]\n", setup());
+    world.obliging = false;
+    world.start();
+    let what = "sending failed: Connection refused".to_owned();
+    world.sip("a", SipEvent::Anomaly { what, remote: None });
+    let retry_in_ms = Some(30_000);
+    world.phone(
+        "a",
+        PhoneEvent::RegistrationFailed { status: None, reason: "the transport failed".into(), retry_in_ms },
+    );
+    let why = "blocked: phone 'a' could not register at pbx: the transport failed (sending failed: Connection refused)";
+    world.waiting.clear();
+    world.seconds(10);
+    assert_eq!(world.verdict(), why);
 }

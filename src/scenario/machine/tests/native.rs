@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::world::{World, ended, established, incoming, setup, tone};
 use crate::{
-    command::Code,
+    command::{Code, Outcome},
     event::{EndCause, Event, MediaEvent, MediaStatistics, Party, PhoneEvent, RunEvent, Verdict},
     id::Seq,
     scenario::machine::Ending,
@@ -318,7 +318,7 @@ fn a_phone_that_cannot_register_blocks_the_run() {
     let refused =
         PhoneEvent::RegistrationFailed { status: Some(403), reason: "Forbidden".into(), retry_in_ms: None };
     world.phone("b", refused).seconds(10);
-    assert_eq!(world.verdict(), "blocked: phone 'b' could not register: 403 Forbidden");
+    assert_eq!(world.verdict(), "blocked: phone 'b' could not register at pbx: 403 Forbidden");
     assert!(world.commands.contains(&"drop a".to_owned()), "{:?}", world.commands);
     assert!(!world.commands.iter().any(|command| command.contains("calls")));
 }
@@ -355,6 +355,15 @@ fn silence_from_the_registrar_blocks_the_run_in_bounded_time() {
     world.start();
     world.seconds(40);
     assert_eq!(world.verdict(), "blocked: not ready in time: phone a, b");
+    let text = "phones: {a: {}}\nsteps: [{expect: phone.registered}]\n";
+    let mut world = World::given(text, setup());
+    world.obliging = false;
+    world.start();
+    let (step, _) = world.waiting.pop_front().unwrap();
+    let outcome = Outcome { seq: Seq(1), call: None, calls: Vec::new() };
+    world.machine.on_outcome(world.now, step, Ok(outcome));
+    world.seconds(40);
+    assert_eq!(world.verdict(), "blocked: not ready in time: phone a; no answer from pbx");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::{
     config::{Account, PbxProfile},
     event::{
         CallEvent, Cause, DigitMethod, EndCause, Envelope, Event, MediaEvent, Party, PhoneEvent, RunEvent,
-        Subject, Surface,
+        SipEvent, Subject, Surface,
     },
     id::{CallId, PhoneId, RunId, Seq},
     journal::Fold,
@@ -155,6 +155,12 @@ impl World {
     }
 
     pub(super) fn phone(&mut self, phone: &str, event: PhoneEvent) -> &mut Self {
+        self.append(self.of_phone(phone), event);
+        self.drain();
+        self
+    }
+
+    pub(super) fn sip(&mut self, phone: &str, event: SipEvent) -> &mut Self {
         self.append(self.of_phone(phone), event);
         self.drain();
         self
