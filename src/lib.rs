@@ -3,6 +3,7 @@
 //! Modules in reading order; each may use only those before it (ARCHITECTURE.md, enforced by a test).
 
 pub mod id;
+mod nearest;
 mod private;
 pub mod secret;
 pub mod telemetry;

@@ -1,6 +1,6 @@
 //! The phone system that scenarios run against: the embedded lab, an address, or a profile file.
 
-use std::{convert::Infallible, path::PathBuf, str::FromStr};
+use std::{path::PathBuf, str::FromStr};
 
 use crate::{
     config::{Account, PbxProfile, PbxProfileError},
@@ -19,13 +19,34 @@ pub(super) enum Against {
 }
 
 impl FromStr for Against {
-    type Err = Infallible;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Infallible> {
+    fn from_str(text: &str) -> Result<Self, String> {
         if text == "lab" {
             return Ok(Self::Lab);
         }
-        let Some(rest) = text.strip_prefix("sip:") else { return Ok(Self::Profile(text.into())) };
+        let scheme = |name: &str| {
+            let (head, rest) = text.split_at_checked(name.len())?;
+            head.eq_ignore_ascii_case(name).then_some(rest)
+        };
+        if scheme("sips:").is_some() {
+            return Err(format!("{text}: sips: is not built, it would go in clear; write sip:HOST:PORT"));
+        }
+        let Some(rest) = scheme("sip:") else {
+            let path = PathBuf::from(text);
+            let named_as_file = path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml");
+            if named_as_file || text.contains('/') || path.is_file() {
+                return Ok(Self::Profile(path));
+            }
+            let like_a_host = text.contains('.') || text.contains(':') || text == "localhost";
+            let meant = if like_a_host { format!(" (did you mean 'sip:{text}'?)") } else { String::new() };
+            return Err(format!(
+                "there is no file '{text}'; write lab, sip:HOST:PORT or a profile file{meant}"
+            ));
+        };
+        if rest.is_empty() {
+            return Err("no host follows 'sip:'; write sip:HOST:PORT".to_owned());
+        }
         Ok(match rest.rsplit_once('@') {
             None => Self::Address { domain: rest.to_owned(), account: None },
             Some((user, domain)) => {
@@ -79,5 +100,19 @@ mod tests {
         let one: Against = "sip:bob:pw@pbx".parse().unwrap();
         let profile = one.profile().unwrap().unwrap();
         assert_eq!((profile.domain.as_str(), profile.accounts[0].username.as_str()), ("pbx", "bob"));
+    }
+    #[test]
+    fn what_is_none_of_them_is_told_what_is_wanted() {
+        for (text, told) in [
+            ("127.0.0.1:5070", "did you mean 'sip:127.0.0.1:5070'?"),
+            ("foo", "there is no file 'foo'; write lab, sip:HOST:PORT or a profile file"),
+            ("sips:127.0.0.1", "sips: is not built"),
+            ("SIPS:bob@pbx", "sips: is not built"),
+            ("sip:", "no host"),
+        ] {
+            let error = text.parse::<Against>().unwrap_err();
+            assert!(error.contains(told), "{text}: {error}");
+        }
+        assert!(!"foo".parse::<Against>().unwrap_err().contains("did you mean"));
     }
 }

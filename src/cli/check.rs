@@ -1,37 +1,44 @@
-//! `offhook check`: finds the mistakes of scenarios without dialing.
+//! `offhook check`: finds the mistakes of scenarios and profiles without dialing.
 
 use std::{io, path::PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Output, against::Against, scenarios};
-use crate::scenario::{Known, Level};
+use super::{Exit, Output, against::Against, profiles, reasons, scenarios};
+use crate::scenario::{Diagnostic, Known, Level};
 
 /// Arguments of `offhook check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Scenario files, or folders of them.
+    /// Scenarios, PBX profiles and phones files, or folders of them.
     #[arg(required = true, value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
     /// One JSON object per finding, and a last one with the counts.
     #[arg(long)]
     json: bool,
-    /// Checks names of numbers against this phone system: lab, sip:HOST:PORT or a profile file.
-    #[arg(long, value_name = "lab|URI|PROFILE", default_value = "lab")]
-    against: Against,
+    /// Phone system whose numbers scenarios may use: lab, sip:HOST:PORT or a profile file; without it, any profile may come.
+    #[arg(long, value_name = "lab|URI|PROFILE")]
+    against: Option<Against>,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    errors: usize,
+    warnings: usize,
 }
 
 /// Executes the verb.
 #[expect(clippy::unused_async, reason = "every verb has the same shape")]
 pub(crate) async fn run(args: CheckArgs, output: &mut Output) -> io::Result<Exit> {
-    let profile = match args.against.profile() {
-        Ok(profile) => profile,
+    let profile = match args.against.as_ref().map(Against::profile).transpose() {
+        Ok(profile) => profile.flatten(),
         Err(error) => {
-            output.remark(format_args!("offhook check: {error}"))?;
+            output.remark(format_args!("offhook check: {}", reasons(&error)))?;
             return Ok(Exit::Invalid);
         }
     };
-    let mut known = Known::default();
+    let mut known = Known { open: args.against.is_none(), ..Known::default() };
     known.add_numbers(profile.iter().flat_map(|profile| profile.numbers.keys()));
     let files = match scenarios::collect(&args.paths) {
         Ok(files) => files,
@@ -44,28 +51,21 @@ pub(crate) async fn run(args: CheckArgs, output: &mut Output) -> io::Result<Exit
         output.remark("offhook check: there is no scenario file")?;
         return Ok(Exit::NothingSelected);
     }
-    let (mut errors, mut warnings) = (0_usize, 0_usize);
+    let mut found = Found::default();
     for file in &files {
-        let checked = match scenarios::check(file, &known) {
-            Ok(checked) => checked,
+        let findings = match profiles::check(file) {
+            Some(findings) => Ok(findings),
+            None => scenarios::check(file, &known).map(|checked| checked.findings),
+        };
+        match findings {
+            Ok(findings) => found.show(&findings, &file.display().to_string(), args.json, output)?,
             Err(error) => {
                 output.remark(format_args!("offhook check: {error}"))?;
-                errors += 1;
-                continue;
-            }
-        };
-        for finding in &checked.findings {
-            match finding.level {
-                Level::Error => errors += 1,
-                Level::Warning => warnings += 1,
-            }
-            if args.json {
-                output.json(&finding.to_json(&checked.path))?;
-            } else {
-                output.line(finding.line(&checked.path))?;
+                found.errors += 1;
             }
         }
     }
+    let Found { errors, warnings } = found;
     if args.json {
         output.json(&serde_json::json!({ "files": files.len(), "errors": errors, "warnings": warnings }))?;
     } else {
@@ -76,4 +76,27 @@ pub(crate) async fn run(args: CheckArgs, output: &mut Output) -> io::Result<Exit
         output.line(format_args!("{files}: {errors}, {warnings}"))?;
     }
     Ok(if errors == 0 { Exit::Passed } else { Exit::Invalid })
+}
+
+impl Found {
+    fn show(
+        &mut self,
+        findings: &[Diagnostic],
+        file: &str,
+        json: bool,
+        output: &mut Output,
+    ) -> io::Result<()> {
+        for finding in findings {
+            match finding.level {
+                Level::Error => self.errors += 1,
+                Level::Warning => self.warnings += 1,
+            }
+            if json {
+                output.json(&finding.to_json(file))?;
+            } else {
+                output.line(finding.line(file))?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,15 +1,27 @@
 //! `offhook lab`: runs the embedded lab PBX until Ctrl-C.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{
+    fs::File,
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
 
-use super::{Exit, Output, reasons};
+use super::{Exit, Output, output::harmless, reasons};
 use crate::{
     config::PbxProfile,
-    lab::{DigestChoice, LabOptions, Passwords, Users},
+    lab::{DigestChoice, LabOptions, Passwords, Told, Users},
     node::{Node, NodeOptions, asked_to_end},
+    private,
+    wall::Wall,
 };
+
+/// Lines that may wait to be shown; more are left out.
+const TOLD: usize = 1_000;
 
 /// Arguments of `offhook lab`.
 #[derive(Debug, Args)]
@@ -35,6 +47,9 @@ pub(crate) struct LabArgs {
     /// Lets anybody call; registration needs a password all the same.
     #[arg(long)]
     open_calls: bool,
+    /// Folder whose file lab.log keeps what is told, for its owner alone.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -81,7 +96,16 @@ impl LabArgs {
 pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> {
     // Listened for from now on: nobody who has seen the card may find the program deaf.
     let asked = asked_to_end()?;
-    let options = NodeOptions { lab: Some(args.options()), media_workers: 1, ..NodeOptions::system() };
+    let mut log = match args.data.as_deref().map(open_log).transpose() {
+        Ok(log) => log,
+        Err(error) => {
+            output.remark(format_args!("offhook lab: {error}"))?;
+            return Ok(Exit::NotReady);
+        }
+    };
+    let (told, mut heard) = mpsc::channel(TOLD);
+    let lab = LabOptions { told: Some(told), ..args.options() };
+    let options = NodeOptions { lab: Some(lab), media_workers: 1, ..NodeOptions::system() };
     let node = match Node::start(options).await {
         Ok(node) => node,
         Err(error) => {
@@ -92,12 +116,36 @@ pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> 
     if let Some(profile) = node.profile() {
         output.text(card(profile))?;
     }
-    asked.cancelled().await;
+    loop {
+        tokio::select! {
+            () = asked.cancelled() => break,
+            Some(told) = heard.recv() => show(&told, log.as_mut(), output)?,
+        }
+    }
     output.remark("stopping")?;
     if let Err(error) = node.stop().await {
         output.remark(format_args!("offhook lab: {}", reasons(&error)))?;
     }
     Ok(Exit::Passed)
+}
+
+fn open_log(folder: &Path) -> io::Result<File> {
+    private::create_folder(folder)?;
+    let path = folder.join("lab.log");
+    let opened = private::open_to_append(&path);
+    opened.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// Writes a line about something that happened, where a person sees it and where it stays.
+fn show(told: &Told, log: Option<&mut File>, output: &mut Output) -> io::Result<()> {
+    let at = Wall::system().now().to_zoned(TimeZone::system());
+    let line = format!("{} {}", at.strftime("%Y-%m-%d %H:%M:%S%.3f"), harmless(&told.to_string()));
+    output.line(&line)?;
+    output.flush()?;
+    match log {
+        Some(log) => writeln!(log, "{line}"),
+        None => Ok(()),
+    }
 }
 
 /// Returns what a person needs to know to use the lab: the one place where passwords are shown.

@@ -6,6 +6,7 @@ mod lab;
 mod log;
 mod mcp;
 mod output;
+mod profiles;
 mod prune;
 mod run;
 mod scenarios;
@@ -31,7 +32,7 @@ pub struct Cli {
 enum Verb {
     /// Run scenarios against the embedded lab PBX or a real phone system.
     Run(run::RunArgs),
-    /// Check scenarios without dialing: every mistake with line, column and a suggestion.
+    /// Check scenarios and profiles without dialing: every mistake with line, column and a suggestion.
     Check(check::CheckArgs),
     /// Start the embedded lab PBX and keep it running.
     Lab(lab::LabArgs),

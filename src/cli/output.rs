@@ -55,7 +55,7 @@ impl From<Exit> for ExitCode {
 pub(super) fn reasons(error: &(dyn Error + 'static)) -> String {
     std::iter::successors(error.source(), |&error| error.source()).fold(error.to_string(), |said, cause| {
         let cause = cause.to_string();
-        if said.ends_with(&cause) { said } else { format!("{said}: {cause}") }
+        if said.contains(&cause) { said } else { format!("{said}: {cause}") }
     })
 }
 
@@ -99,6 +99,13 @@ impl Output {
     #[must_use]
     pub const fn is_terminal(&self) -> bool {
         self.terminal
+    }
+
+    /// Returns how many columns the terminal has that results go to, if they go to one.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        let size = self.terminal.then(|| rustix::termios::tcgetwinsize(io::stdout()))?.ok()?;
+        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
     }
 
     /// Writes one line of result; what a terminal would obey is written in words.

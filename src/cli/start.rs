@@ -8,7 +8,7 @@ use crate::{
     artifact::Recordings,
     net::{Network, SystemNetwork, SystemOptions, name_server},
     node::{Data, NodeOptions},
-    scenario::parse_duration,
+    scenario::{has_no_unit, parse_duration},
 };
 
 /// Environment variable that names the folder of the recordings as a container's host sees it; the name is the one that
@@ -64,5 +64,8 @@ fn host_recordings() -> Option<PathBuf> {
 
 /// Reads a duration as scenarios write it: `500ms`, `30s`, `2m`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    if parse_duration(text).is_some() && has_no_unit(text) {
+        return Err(format!("{text} what? write {text}s or {text}ms"));
+    }
     parse_duration(text).ok_or_else(|| format!("'{text}' is not a time such as 500ms, 30s or 2m"))
 }

@@ -7,9 +7,10 @@ use std::{
 };
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::{read_given_text, yaml};
-use crate::{event::Transport, secret::Secret};
+use super::{meant, read_given_text, yaml};
+use crate::{event::Transport, nearest::nearest, secret::Secret};
 
 /// One account on a PBX.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,12 +48,14 @@ pub enum PbxProfileError {
         source: io::Error,
     },
     /// It is not the YAML that is expected.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}{}", path.display(), meant(suggestion.as_deref()))]
     Malformed {
         /// The file.
         path: PathBuf,
         /// Where and why.
         source: Box<serde_yaml::Error>,
+        /// The key that was probably meant, where one is unknown.
+        suggestion: Option<String>,
     },
     /// There is no domain.
     #[error("{}: 'domain' is empty", path.display())]
@@ -91,6 +94,10 @@ pub enum PbxProfileError {
         source: io::Error,
     },
 }
+
+/// Keys of a profile, and of an account in it.
+const KEYS: &[&str] = &["domain", "transport", "realm", "accounts", "numbers"];
+const ACCOUNT_KEYS: &[&str] = &["username", "password", "password_file"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -139,6 +146,7 @@ impl PbxProfile {
         let written: Written = yaml(text).map_err(|source| PbxProfileError::Malformed {
             path: path.to_owned(),
             source: Box::new(source),
+            suggestion: yaml(text).ok().and_then(|whole: Value| slip(&whole)),
         })?;
         if written.domain.is_empty() {
             return Err(PbxProfileError::NoDomain { path: path.to_owned() });
@@ -167,6 +175,16 @@ impl PbxProfile {
     pub fn number(&self, name: &str) -> Option<&str> {
         self.numbers.get(name).map(String::as_str)
     }
+}
+
+/// Finds the first unknown key of a profile that is like a known one, and returns that.
+fn slip(whole: &Value) -> Option<String> {
+    let of = |mapping: &Value, keys: &[&str]| {
+        let mut unknown = mapping.as_object()?.keys().filter(|key| !keys.contains(&key.as_str()));
+        unknown.find_map(|key| nearest(key, keys.iter().copied()))
+    };
+    let accounts = whole.get("accounts").and_then(Value::as_array);
+    of(whole, KEYS).or_else(|| accounts?.iter().find_map(|account| of(account, ACCOUNT_KEYS)))
 }
 
 fn expand(

@@ -18,6 +18,7 @@ use crate::{
     command::AddPhone,
     event::{PhoneSpec, Transport},
     id::PhoneId,
+    nearest::nearest,
     secret::Secret,
 };
 
@@ -126,7 +127,7 @@ pub enum Fault {
         line: u64,
     },
     /// A key is not known.
-    #[error("phones[{index}] has unknown key '{key}' (line {line}); allowed: {}", ALLOWED.join(", "))]
+    #[error("phones[{index}] has unknown key '{key}' (line {line}); allowed: {}{}", ALLOWED.join(", "), super::meant(nearest(key, ALLOWED.iter().copied()).as_deref()))]
     UnknownKey {
         /// Which entry, from 0.
         index: usize,

@@ -109,6 +109,9 @@ events! {
             at: Option<String>,
             /// Why, in a sentence.
             error: String,
+            /// Which step it was, as `steps[3]`, counted from 0; absent in journals of before.
+            #[serde(default)]
+            step: Option<String>,
         },
         /// An action is over. Each that was started has one such fact, unless the run ended before.
         "run.action_finished" => ActionFinished {
@@ -158,7 +161,12 @@ events! {
             instead: String,
             /// The nearest event, for looking it up.
             by: Option<Seq>,
+            /// Which step it was, as `steps[3]`, counted from 0; absent for what must never happen, and in journals of before.
+            #[serde(default)]
+            step: Option<String>,
         },
+        /// Nothing more is found out: what the run started is ended from here on.
+        "run.cleaning_up" => CleaningUp {},
         /// The run is over.
         "run.finished" => Finished {
             /// The verdict.

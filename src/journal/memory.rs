@@ -122,7 +122,7 @@ fn of_run(event: &RunEvent) -> usize {
             expectation.len().saturating_add(instead.len())
         }
         RunEvent::Started { .. } | RunEvent::HookFired { .. } => 0,
-        RunEvent::ActionFinished { .. } | RunEvent::Checkpoint { .. } => 0,
+        RunEvent::ActionFinished { .. } | RunEvent::Checkpoint { .. } | RunEvent::CleaningUp {} => 0,
     }
 }
 

@@ -15,10 +15,12 @@ mod media;
 mod options;
 mod running;
 mod shell;
+mod told;
 mod users;
 
 pub use connector::LabConnector;
 pub use engine::LiveCounts;
 pub use options::{DigestChoice, LabOptions, Timing};
 pub use running::{Lab, LabError};
+pub use told::Told;
 pub use users::{Passwords, User, Users, UsersError};

@@ -5,7 +5,12 @@ use std::{
     time::Duration,
 };
 
-use super::users::{Passwords, Users};
+use tokio::sync::mpsc;
+
+use super::{
+    told::Told,
+    users::{Passwords, Users},
+};
 
 /// Settings of a lab PBX.
 #[derive(Clone, Debug)]
@@ -26,6 +31,8 @@ pub struct LabOptions {
     pub most_calls: usize,
     /// Delays and limits.
     pub timing: Timing,
+    /// Who is told what happens, if anybody; one who does not keep up misses some.
+    pub told: Option<mpsc::Sender<Told>>,
 }
 
 impl Default for LabOptions {
@@ -39,6 +46,7 @@ impl Default for LabOptions {
             seed: None,
             most_calls: 5000,
             timing: Timing::default(),
+            told: None,
         }
     }
 }

@@ -13,7 +13,7 @@ pub fn result_line(report: &RunReport) -> Value {
         .map(|failure| {
             json!({
                 "at": failure.place, "list": failure.list, "expected": failure.expected,
-                "instead": failure.instead, "by": failure.by,
+                "instead": failure.instead, "by": failure.by, "step": failure.step,
             })
         })
         .collect();
@@ -29,6 +29,7 @@ pub fn result_line(report: &RunReport) -> Value {
         "held": report.held,
         "failures": failures,
         "notes": report.notes,
+        "look": report.look,
     })
 }
 

@@ -8,27 +8,41 @@
 
 use std::sync::Arc;
 
+use super::label::label;
 use crate::{
-    event::{Envelope, Event, MediaEvent, OnWire, RunEvent, SipSummary},
+    event::{Envelope, Event, MediaEvent, OnWire, RunEvent, SipEvent, SipSummary, Transport},
     id::{PhoneId, RunId, Seq},
 };
 
-/// Distance between two columns.
+/// Distance between two columns, and the least at which an arrow still says something.
 const STEP: usize = 24;
+const NARROWEST: usize = 15;
+/// Where cleaning up begins.
+const CLEANING: &str = "cleaning up";
 /// Where the first column stands.
 const FIRST: usize = 12;
 
-/// A drawn ladder.
+/// A ladder, ready to be drawn.
 #[derive(Clone, Debug, Default)]
 pub struct Ladder {
-    head: String,
+    /// Phones in the order of their columns, and what stands above each.
+    columns: Vec<(PhoneId, String)>,
     rows: Vec<Row>,
+    /// Columns of the terminal; none where lines may be as long as they are.
+    width: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
 struct Row {
     seq: Seq,
-    text: String,
+    offset: f64,
+    drawn: Drawn,
+}
+
+#[derive(Clone, Debug)]
+enum Drawn {
+    Arrow { column: usize, sent: bool, label: String },
+    Remark(String),
 }
 
 /// Which messages are drawn.
@@ -73,27 +87,38 @@ impl Ladder {
                 columns.push(phone);
             }
         }
-        let canvas = Canvas { phones: columns.len() };
         let mut rows = Vec::new();
         for envelope in events {
             let offset = envelope.at.duration_since(start).as_secs_f64();
             let drawn = match message(envelope) {
                 Some(OnWire { summary, .. }) if skip && registers(summary) => None,
-                Some(OnWire { summary, sent, retransmission: again, .. }) => {
+                Some(passed) => {
                     let phone = phone_of(envelope);
                     let column = columns.iter().position(|column| Some(column) == phone.as_ref());
-                    column.map(|column| canvas.arrow(column, sent, &label(summary, again)))
+                    column.map(|column| Drawn::Arrow { column, sent: passed.sent, label: label(passed) })
                 }
-                None => remark(envelope, phone_of(envelope)).map(|text| canvas.remark(&text)),
+                None => remark(envelope, phone_of(envelope)).map(Drawn::Remark),
             };
             if let Some(drawn) = drawn.filter(|_| offset >= 0.0) {
-                rows.push(Row {
-                    seq: envelope.seq,
-                    text: format!("{offset:>8.3}  {drawn}").trim_end().to_owned(),
-                });
+                rows.push(Row { seq: envelope.seq, offset, drawn });
             }
         }
-        Self { head: canvas.head(&columns), rows }
+        // The beginning of cleaning up is not worth a line when nothing passed the wire after it.
+        if matches!(rows.last(), Some(Row { drawn: Drawn::Remark(text), .. }) if text == CLEANING) {
+            rows.pop();
+        }
+        let named = columns.into_iter().map(|phone| {
+            let of_phone = shown.iter().filter(|envelope| phone_of(envelope).as_ref() == Some(&phone));
+            let head = format!("{phone}{}", transports(of_phone.map(|envelope| &envelope.event)));
+            (phone, head)
+        });
+        Self { columns: named.collect(), rows, width: None }
+    }
+
+    /// Returns the ladder for a terminal with this many columns.
+    #[must_use]
+    pub fn within(self, width: Option<usize>) -> Self {
+        Self { width, ..self }
     }
 
     /// Tells whether there is nothing to show.
@@ -125,13 +150,49 @@ impl Ladder {
         if rows.is_empty() {
             return String::new();
         }
-        let mut text = self.head.clone();
-        for row in rows {
-            text.push('\n');
-            text.push_str(&row.text);
-        }
-        text
+        let gaps = self.columns.len().max(1);
+        let room = self.width.map_or(STEP, |width| (width.saturating_sub(FIRST + 2) / gaps).min(STEP));
+        let canvas = Canvas { phones: self.columns.len(), step: room };
+        // Where arrows would say nothing any more, each message has a line of its own.
+        let listed = room < NARROWEST;
+        let mut lines = if listed { Vec::new() } else { vec![canvas.head(&self.columns)] };
+        lines.extend(rows.iter().map(|row| {
+            let drawn = match &row.drawn {
+                Drawn::Arrow { column, sent, label } if listed => {
+                    let head = self.columns.get(*column).map_or("?", |(_, head)| head.as_str());
+                    format!("{head} {} {label}", if *sent { "──►" } else { "◄──" })
+                }
+                Drawn::Arrow { column, sent, label } => canvas.arrow(*column, *sent, label),
+                Drawn::Remark(text) => format!("  · {text}"),
+            };
+            format!("{:>8.3}  {drawn}", row.offset)
+        }));
+        let fits = |line: String| match self.width {
+            Some(width) if line.chars().count() > width => {
+                line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+            }
+            Some(_) | None => line.trim_end().to_owned(),
+        };
+        lines.into_iter().map(fits).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Says over which transports messages went, where they are not all over UDP.
+fn transports<'a>(events: impl Iterator<Item = &'a Event>) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for event in events {
+        let Event::Sip(SipEvent::Sent { transport, .. } | SipEvent::Received { transport, .. }) = event
+        else {
+            continue;
+        };
+        if !names.contains(&transport.name()) {
+            names.push(transport.name());
+        }
+    }
+    if names == [Transport::Udp.name()] || names.is_empty() {
+        return String::new();
+    }
+    format!(" ({})", names.join(", "))
 }
 
 /// Returns the run that made phones of these events, when it is only one: its phones need no longer name then.
@@ -144,6 +205,8 @@ fn only_run(events: &[Arc<Envelope>]) -> Option<RunId> {
 /// Where the columns are.
 struct Canvas {
     phones: usize,
+    /// Distance between two columns.
+    step: usize,
 }
 
 impl Canvas {
@@ -154,15 +217,15 @@ impl Canvas {
             End::Phone(0) => 0,
             End::Phone(index) => index + 1,
         };
-        FIRST + index * STEP
+        FIRST + index * self.step
     }
 
-    fn head(&self, columns: &[PhoneId]) -> String {
+    fn head(&self, columns: &[(PhoneId, String)]) -> String {
         let mut line = String::new();
         let mut names: Vec<(usize, &str)> = columns
             .iter()
             .enumerate()
-            .map(|(index, phone)| (self.place(End::Phone(index)), phone.as_str()))
+            .map(|(index, (_, head))| (self.place(End::Phone(index)), head.as_str()))
             .collect();
         names.push((self.place(End::Pbx), "pbx"));
         names.sort_unstable();
@@ -205,10 +268,6 @@ impl Canvas {
         }
         line.into_iter().skip(10).collect()
     }
-
-    fn remark(&self, text: &str) -> String {
-        format!("  · {text}")
-    }
 }
 
 fn message(envelope: &Envelope) -> Option<OnWire<'_>> {
@@ -218,26 +277,6 @@ fn message(envelope: &Envelope) -> Option<OnWire<'_>> {
 
 fn registers(summary: &SipSummary) -> bool {
     summary.method.as_deref() == Some("REGISTER")
-}
-
-fn label(summary: &SipSummary, again: bool) -> String {
-    let method = summary.method.as_deref().unwrap_or("?");
-    let mut label = match (summary.status, summary.reason.as_deref()) {
-        // A response to anything but an INVITE says to what, since it stands far from its request.
-        (Some(status), _) if method != "INVITE" => format!("{status} {method}"),
-        (Some(status), reason) => {
-            let reason = reason.unwrap_or_default();
-            if reason.chars().count() <= 8 { format!("{status} {reason}") } else { status.to_string() }
-        }
-        (None, _) => method.to_owned(),
-    };
-    if summary.sdp {
-        label.push_str(" sdp");
-    }
-    if again {
-        label.push_str(" (again)");
-    }
-    label.trim().to_owned()
 }
 
 /// Returns what else is worth a line between the messages.
@@ -251,6 +290,9 @@ fn remark(envelope: &Envelope, phone: Option<PhoneId>) -> Option<String> {
     }
     if let Event::Run(RunEvent::ActionFailed { action, error, .. }) = &envelope.event {
         return Some(format!("✗ {action}: {error}"));
+    }
+    if let Event::Run(RunEvent::CleaningUp {}) = &envelope.event {
+        return Some(CLEANING.to_owned());
     }
     if let Event::Media(MediaEvent::DigitsSent { digits, .. }) = &envelope.event {
         return Some(format!("{phone} sends digits {digits}").trim_start().to_owned());

@@ -2,6 +2,7 @@
 
 mod json;
 mod junit;
+mod label;
 mod ladder;
 mod run;
 mod text;
@@ -54,6 +55,8 @@ pub struct RunReport {
 pub struct FailureReport {
     /// `file:line:column`, or as much of it as is known.
     pub place: String,
+    /// Which step it was, as `steps[3]`; none for what must never happen.
+    pub step: Option<String>,
     /// The hook or list.
     pub list: String,
     /// What was expected.

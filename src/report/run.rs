@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{FailureReport, Ladder, RunReport, Selection};
 use crate::{
-    event::{CallEvent, Envelope, Event, MediaEvent, OnWire},
+    event::{CallEvent, Envelope, Event, MediaEvent, OnWire, RunEvent},
     id::PhoneId,
     view::{RunEnd, RunView},
 };
@@ -13,16 +13,24 @@ use crate::{
 const EXCERPT: usize = 15;
 
 impl RunReport {
-    /// Makes the report of a run out of its events; `look` says where to look further.
+    /// Makes the report of a run out of its events; `look` says where to look further, `width` how long the lines of a ladder
+    /// may be, where that is bounded.
     #[must_use]
-    pub fn of(run: &RunView, events: &[Arc<Envelope>], look: Vec<String>) -> Self {
+    pub fn of(run: &RunView, events: &[Arc<Envelope>], look: Vec<String>, width: Option<usize>) -> Self {
         let RunEnd { verdict, reason, elapsed, idle_hooks, left_over, .. } = run.outcome();
-        let ladder = Ladder::draw(events, &run.phones, Selection::WithoutRegistrations);
+        let ladder = Ladder::draw(events, &run.phones, Selection::WithoutRegistrations).within(width);
         let near = run.failures.first().and_then(|failure| failure.by);
         let source = run.source.clone().unwrap_or_default();
-        let planes = planes(run, events);
+        // What ends the run's calls afterwards says nothing about why it failed.
+        let cleaning = |envelope: &Arc<Envelope>| {
+            envelope.subject.run == Some(run.id)
+                && matches!(envelope.event, Event::Run(RunEvent::CleaningUp {}))
+        };
+        let until = events.iter().position(cleaning).unwrap_or(events.len());
+        let planes = planes(run, events.get(..until).unwrap_or_default());
         let failures = run.failures.iter().map(|failure| FailureReport {
             place: place(run.source.as_deref(), failure.at.as_deref()),
+            step: failure.step.clone(),
             list: failure.list.clone(),
             expected: failure.expected.clone(),
             instead: failure.instead.clone(),

@@ -73,6 +73,7 @@ fn report(verdict: Verdict) -> RunReport {
     let ladder = Ladder::draw(&call(), &phones(), Selection::WithoutRegistrations);
     let failed = verdict == Verdict::Failed;
     let failure = FailureReport {
+        step: Some("steps[3]".into()),
         place: "s.yaml:7:5".into(),
         list: "steps".into(),
         expected: "call.established on <b>".into(),
@@ -123,4 +124,17 @@ fn the_last_lines_count_every_verdict() {
     let suite = suite_line(&all, 1);
     assert_eq!(suite["verdicts"], serde_json::json!({"passed": 2, "failed": 1}));
     assert_eq!(result_line(&all[2])["failures"][0]["at"], "s.yaml:7:5");
+}
+
+#[test]
+fn a_ladder_fits_its_terminal_or_becomes_a_list() {
+    let ladder = Ladder::draw(&call(), &phones(), Selection::WithoutRegistrations);
+    for width in [200, 80, 60, 50, 40, 20] {
+        let text = ladder.clone().within(Some(width)).text();
+        let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= width, "{longest} of {width}\n{text}");
+        assert!(text.contains("INV"), "{text}");
+        assert_eq!(text.contains('│'), width >= 60, "{text}");
+    }
+    assert_eq!(ladder.clone().within(Some(200)).text(), ladder.text());
 }

@@ -58,8 +58,12 @@ pub fn verdict_block(report: &RunReport, with_ladder: bool) -> String {
     }
     if report.verdict == Verdict::Failed {
         for failure in &report.failures {
-            put(&mut text, format_args!("  expected  {} — {}", failure.expected, failure.place));
-            put(&mut text, format_args!("  instead   {}", failure.instead));
+            let step = failure.step.as_ref().map(|step| format!(", {step}")).unwrap_or_default();
+            put(&mut text, format_args!("  expected  {} — {}{step}", failure.expected, failure.place));
+            for (index, part) in failure.instead.split("; ").enumerate() {
+                let key = if index == 0 { "instead" } else { "" };
+                put(&mut text, format_args!("  {key:<9} {part}"));
+            }
             for plane in &failure.planes {
                 put(&mut text, format_args!("  planes    {plane}"));
             }

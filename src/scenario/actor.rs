@@ -397,7 +397,7 @@ impl Shell {
     fn act(&mut self, me: &ActorRef<RunMessage>, output: Output) {
         match output {
             Output::Append { subject, cause, event } => {
-                let seq = self.journal.append(subject, cause, event);
+                let seq = self.journal.append(subject, cause, *event);
                 self.machine.appended(seq);
             }
             Output::Execute { step, command, cause } => {

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::Serialize;
-use strsim::osa_distance;
+
+pub use crate::nearest::nearest;
 
 /// A place in a file, counted from 1; unknown in documents that came as JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +110,12 @@ rules! {
     Unreachable => "unreachable",
     /// The waits together are longer than the run may take.
     TimeoutTooShort => "timeout-too-short",
+    /// A PBX profile or a phones file that cannot be used.
+    BadProfile => "bad-profile",
+    /// A file that is named is not there.
+    MissingFile => "missing-file",
+    /// What comes of it depends on something that the document does not say.
+    OutsideState => "outside-state",
     /// A pause that waits for nothing.
     BareWait => "bare-wait",
 }
@@ -180,41 +187,9 @@ impl Diagnostic {
     }
 }
 
-/// Returns the candidate nearest to `given`, when it is near enough to be a slip, else the first of which it is a word.
-#[must_use]
-pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let lower = given.to_lowercase();
-    let length = given.chars().count();
-    let allowed = if length < 3 { 0 } else { (length / 3).clamp(1, 4) };
-    let candidates: Vec<&str> = candidates.into_iter().collect();
-    let slip = candidates
-        .iter()
-        .map(|candidate| (osa_distance(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate);
-    let has_word =
-        |candidate: &&&str| length >= 3 && candidate.split(['_', '-', '.']).any(|word| word == lower);
-    slip.or_else(|| candidates.iter().find(has_word)).map(|candidate| (*candidate).to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slip_is_recognized_and_nonsense_is_not() {
-        for (given, expected) in [
-            ("make_cal", Some("make_call")),
-            ("mkae_call", Some("make_call")),
-            ("hangpu", Some("hangup")),
-            ("elephant", None),
-            ("call", Some("make_call")),
-            ("all", None),
-        ] {
-            assert_eq!(nearest(given, ["make_call", "hangup", "hold"]).as_deref(), expected, "{given}");
-        }
-    }
 
     #[test]
     fn a_finding_prints_like_a_compiler() {

@@ -27,7 +27,7 @@ pub fn schema() -> Value {
             "vars": { "type": "object", "description": "values for ${name}" },
             "phones": phones(),
             "timeout": duration("longest duration of the run; 60s"),
-            "timeout_ms": duration("the same under its older name"),
+            "timeout_ms": milliseconds("the same under its older name, where a number counts milliseconds"),
             "hooks": { "type": "array", "items": { "$ref": "#/$defs/hook" } },
             "patterns": { "type": "array", "items": { "type": "object", "required": ["use"] } },
             "initial_actions": steps,
@@ -48,7 +48,11 @@ pub fn schema() -> Value {
 }
 
 fn duration(doc: &str) -> Value {
-    json!({ "type": ["string", "number"], "description": doc, "examples": ["500ms", "2s"] })
+    json!({ "type": "string", "description": doc, "examples": ["500ms", "2s"] })
+}
+
+fn milliseconds(doc: &str) -> Value {
+    json!({ "type": ["string", "number"], "description": doc, "examples": [500, "2s"] })
 }
 
 fn phones() -> Value {

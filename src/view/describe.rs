@@ -224,6 +224,7 @@ fn run(event: &RunEvent) -> String {
             let by = outcome.map(|seq| format!(" by {seq}")).unwrap_or_default();
             format!("{action} of {started} {how}{by}")
         }
+        RunEvent::CleaningUp {} => String::new(),
         RunEvent::Checkpoint { label } => label.clone(),
         RunEvent::Log { message } => message.clone(),
         RunEvent::Signal { name, data } => format!("{name} {data}"),

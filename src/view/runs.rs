@@ -90,6 +90,9 @@ pub struct Failure {
     pub instead: String,
     /// The nearest event.
     pub by: Option<Seq>,
+    /// Which step it was, as `steps[3]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
 }
 
 impl RunView {
@@ -133,24 +136,26 @@ impl RunView {
                 self.tags.clone_from(tags);
             }
             RunEvent::HookFired { .. } => self.hooks_fired = self.hooks_fired.saturating_add(1),
-            RunEvent::ActionFailed { action, hook, at, error, .. } => self.failed(Failure {
+            RunEvent::ActionFailed { action, hook, at, error, step, .. } => self.failed(Failure {
                 at: at.clone(),
                 list: hook.clone(),
                 action: Some(action.clone()),
                 expected: format!("'{action}' to work"),
                 instead: error.clone(),
                 by: None,
+                step: step.clone(),
             }),
             RunEvent::ExpectationMet { expectation, at, by } if self.held.len() < ENTRIES => {
                 self.held.push(Held { at: at.clone(), expected: expectation.clone(), by: *by });
             }
-            RunEvent::ExpectationFailed { expectation, at, instead, by } => self.failed(Failure {
+            RunEvent::ExpectationFailed { expectation, at, instead, by, step } => self.failed(Failure {
                 at: at.clone(),
                 list: list(),
                 action: None,
                 expected: expectation.clone(),
                 instead: instead.clone(),
                 by: *by,
+                step: step.clone(),
             }),
             RunEvent::Finished { verdict, reason, elapsed_ms, ending, idle_hooks, left_over } => {
                 self.end = Some(RunEnd {
@@ -165,6 +170,7 @@ impl RunView {
             RunEvent::ExpectationMet { .. }
             | RunEvent::ActionStarted { .. }
             | RunEvent::ActionFinished { .. }
+            | RunEvent::CleaningUp {}
             | RunEvent::Checkpoint { .. }
             | RunEvent::Log { .. }
             | RunEvent::Signal { .. } => {}

@@ -209,7 +209,7 @@ async fn two_schedules_of_one_plan_at_the_same_moment_tell_of_their_own_runs_onl
         assert_eq!(outcome.verdict, Verdict::Passed, "{}", outcome.reason);
         assert_eq!(completed.run.calls.len(), 2);
         assert_eq!(completed.events.last().unwrap().event.kind(), "run.finished");
-        let report = RunReport::of(&completed.run, &completed.events, Vec::new());
+        let report = RunReport::of(&completed.run, &completed.events, Vec::new(), None);
         assert!(
             report.ladder.lines().next().unwrap().split_whitespace().eq(["a", "pbx", "b"]),
             "{}",
@@ -325,14 +325,14 @@ steps:
     let mut seen = Seen::default();
     let plan = Plan { scenarios: vec![scenario_of(text)] };
     Schedule::new(world.host(), world.terms(), CancellationToken::new()).run(plan, &mut seen).await.unwrap();
-    let report = RunReport::of(&seen.0[0].run, &seen.0[0].events, Vec::new());
+    let report = RunReport::of(&seen.0[0].run, &seen.0[0].events, Vec::new(), None);
     let told = result_line(&report);
 
     let mut client = client(&world);
     client.initialize("2025-06-18", "tester").await;
     let document: Value = serde_yaml::from_str(text).unwrap();
     let result = client.call("run_scenario", json!({ "scenario": document })).await;
-    let places = regex::Regex::new(r"( at \d+:\d+)|(call-\d+)|(event \d+)").unwrap();
+    let places = regex::Regex::new(r"((, | at )\d+:\d+)|(call-\d+)|(event \d+)").unwrap();
     let plain = |text: &Value| places.replace_all(text.as_str().unwrap(), "").into_owned();
     assert_eq!(result["verdict"], told["verdict"]);
     assert_eq!(plain(&result["verdict_reason"]), plain(&told["reason"]));
@@ -445,4 +445,27 @@ async fn a_run_canceled_while_it_waits_for_accounts_leaves_its_place_to_the_next
         assert_eq!(run.wait().await.verdict, Verdict::Passed);
     }
     world.nothing_left();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_tells_how_far_the_phones_were_before_their_calls_were_ended() {
+    let world = World::new().await;
+    let text = "
+phones: {a: {}}
+steps:
+  - make_call: {phone: a, to: '${echo}', as: out}
+  - expect: {event: call.established, phone: a}
+  - expect: {ended: $out, within: 1s}
+";
+    let mut seen = Seen::default();
+    let plan = Plan { scenarios: vec![scenario_of(text)] };
+    Schedule::new(world.host(), world.terms(), CancellationToken::new()).run(plan, &mut seen).await.unwrap();
+    let report = RunReport::of(&seen.0[0].run, &seen.0[0].events, Vec::new(), None);
+    let failure = &report.failures[0];
+    assert!(failure.planes[0].contains("sip sent ACK last; call up"), "{failure:?}");
+    assert!(failure.instead.contains("call-0 on a is established"), "{failure:?}");
+    assert_eq!(failure.step.as_deref(), Some("steps[2]"));
+    let marked = report.ladder.lines().position(|line| line.ends_with("· cleaning up")).unwrap();
+    let bye = report.ladder.lines().position(|line| line.contains("BYE")).unwrap();
+    assert!(marked < bye, "{}", report.ladder);
 }

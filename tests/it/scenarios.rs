@@ -234,7 +234,10 @@ fn the_reference_and_the_schema_are_up_to_date() {
 }
 
 fn offhook(arguments: &[&str]) -> Output {
-    Process::new(env!("CARGO_BIN_EXE_offhook")).args(arguments).current_dir(root()).output().unwrap()
+    // What failed runs leave does not belong in the home of whoever runs the tests.
+    let state = tempfile::tempdir().unwrap();
+    let mut process = Process::new(env!("CARGO_BIN_EXE_offhook"));
+    process.args(arguments).current_dir(root()).env("XDG_STATE_HOME", state.path()).output().unwrap()
 }
 
 #[test]

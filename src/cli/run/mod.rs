@@ -1,5 +1,6 @@
 //! `offhook run`: executes scenarios.
 
+mod kept;
 mod screen;
 mod session;
 mod verb;

@@ -1,14 +1,19 @@
 //! What `offhook run` shows while runs go on: their progress or their events, and each result.
 
-use std::{io, path::PathBuf, time::Instant};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use super::{
     super::{Output, output::harmless},
+    kept::Kept,
     session::Session,
     verb::RunArgs,
 };
 use crate::{
-    event::{Envelope, Event, RunEvent},
+    event::{Envelope, Event, RunEvent, Verdict},
     id::RunId,
     report::{self, RunReport},
     suite::{Completed, Plan, Watch},
@@ -22,6 +27,8 @@ pub(super) struct Screen<'a> {
     alone: bool,
     /// Where journal and recordings stay, when they do.
     kept: Option<PathBuf>,
+    /// Where the journals of runs that did not pass are kept otherwise.
+    failed: Kept,
     /// Name and start of the run that is shown.
     current: (String, Instant),
     pub(super) reports: Vec<RunReport>,
@@ -34,17 +41,32 @@ impl<'a> Screen<'a> {
             json: args.json,
             alone: plan.scenarios.len() == 1,
             kept: session.kept().map(ToOwned::to_owned),
+            failed: Kept::new(),
             current: (String::new(), Instant::now()),
             reports: Vec::new(),
         }
     }
 
-    fn look(&self, completed: &Completed) -> String {
-        let source = completed.run.source.as_deref().unwrap_or_default();
-        match &self.kept {
-            Some(folder) => format!("offhook log --data {} --run {}", folder.display(), completed.run.id),
-            None => format!("offhook run --keep {source} keeps journal and recordings"),
+    /// Says where to look further; the events of a run that did not pass are kept for that.
+    fn look(&mut self, completed: &Completed) -> io::Result<Vec<String>> {
+        let log = |data: &Path| format!("offhook log --data {} --run {}", data.display(), completed.run.id);
+        if let Some(folder) = &self.kept {
+            return Ok(vec![log(folder)]);
         }
+        if !matches!(completed.run.outcome().verdict, Verdict::Failed | Verdict::Blocked | Verdict::Error) {
+            return Ok(Vec::new());
+        }
+        let mut look = Vec::new();
+        match self.failed.keep(&completed.events) {
+            Ok(file) => look.push(log(&file)),
+            Err(error) => {
+                self.output
+                    .remark(format_args!("offhook run: the journal of the run is not kept: {error}"))?;
+            }
+        }
+        let source = completed.run.source.as_deref().unwrap_or_default();
+        look.push(format!("offhook run --keep {source} keeps recordings, too"));
+        Ok(look)
     }
 }
 
@@ -70,7 +92,8 @@ impl Watch for Screen<'_> {
     }
 
     fn completed(&mut self, completed: Completed) -> io::Result<()> {
-        let report = RunReport::of(&completed.run, &completed.events, vec![self.look(&completed)]);
+        let look = self.look(&completed)?;
+        let report = RunReport::of(&completed.run, &completed.events, look, self.output.width());
         if self.json {
             self.output.json(&report::result_line(&report))?;
         } else {

@@ -58,7 +58,8 @@ fn an_event_weighs_no_less_than_its_line() {
         RunEvent::Log { message: text() }.into(),
         RunEvent::Signal { name: "x".into(), data: serde_json::json!({ "a": [text(), text()], "b": 1 }) }
             .into(),
-        RunEvent::ExpectationFailed { expectation: text(), at: None, instead: text(), by: None }.into(),
+        RunEvent::ExpectationFailed { expectation: text(), at: None, instead: text(), by: None, step: None }
+            .into(),
         PhoneEvent::MessageSent { to: "sip:a@b".into(), body: text(), content_type: "text/plain".into() }
             .into(),
     ];

@@ -17,6 +17,7 @@ use super::{
     hunt::Purpose,
     leg::{Leg, Role},
 };
+use crate::lab::told::Told;
 
 /// What is said to a request that may not pass.
 struct Stop {
@@ -41,8 +42,10 @@ impl Engine {
         offer: Option<&[u8]>,
         replaces: Option<&ReplacedDialog>,
     ) {
-        if let Err(stop) = self.admit_call(now, id, invite, flow, offer, replaces) {
-            self.respond(now, id, stop.status, None, stop.headers);
+        self.teller.incoming(id, invite);
+        match self.admit_call(now, id, invite, flow, offer, replaces) {
+            Ok(()) => self.teller.admitted(id),
+            Err(stop) => self.respond(now, id, stop.status, None, stop.headers),
         }
     }
 
@@ -149,6 +152,7 @@ impl Engine {
             | Method::Extension(_) => Err(StatusCode::NOT_IMPLEMENTED.into()),
         };
         if let Err(stop) = taken {
+            self.teller.refused(request, stop.status);
             self.reply_with(now, id, request, stop.status, stop.headers);
         }
     }
@@ -169,6 +173,13 @@ impl Engine {
             done.map_err(refusal)?;
         }
         let headers = self.bindings.headers(&aor, now);
+        if !query {
+            let has_contact = headers.iter().any(|(name, _)| *name == HeaderName::Contact);
+            self.teller.tell(match has_contact {
+                true => Told::Registered(aor, flow.remote.to_string()),
+                false => Told::Unregistered(aor),
+            });
+        }
         self.reply_with(now, id, request, StatusCode::OK, headers);
         Ok(())
     }

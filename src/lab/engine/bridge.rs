@@ -90,6 +90,7 @@ impl Engine {
 
     /// Forgets a leg that is over, and ends what hangs on it.
     pub(super) fn ended(&mut self, now: Instant, id: SessionId, reason: Option<String>) {
+        self.teller.ended(id);
         let purpose = self.abandon(now, id);
         let Some(leg) = self.legs.remove(&id) else { return };
         self.alarms.clear(id);

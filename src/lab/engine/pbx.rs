@@ -28,6 +28,7 @@ use crate::{
     lab::{
         media::{Media, MediaFact, MediaLeg},
         options::LabOptions,
+        told::Teller,
         users::UserTable,
     },
     net::{Network, carries},
@@ -80,6 +81,7 @@ pub(in crate::lab) struct Engine {
     /// Requests passed on to several contacts: answers that may still come.
     pub(super) copies: HashMap<IncomingId, usize>,
     pub(super) alarms: Alarms,
+    pub(super) teller: Teller,
     pub(super) address: SocketAddr,
     network: Arc<dyn Network>,
     outbox: VecDeque<Transmit>,
@@ -104,6 +106,7 @@ impl Engine {
         Self {
             agent: UserAgent::new(config),
             guard: Guard::new(&lab.realm, lab.digest, seed),
+            teller: Teller::new(lab.told.clone()),
             options: lab,
             users,
             bindings: Bindings::default(),
@@ -287,6 +290,7 @@ impl Engine {
         body: Option<Body>,
         headers: NamedHeaders,
     ) {
+        self.teller.responded(id, status);
         if let Err(error) = self.agent.respond(now, id, status, reason, body, headers) {
             tracing::debug!(%error, "the lab's answer came too late");
         }

@@ -221,6 +221,7 @@ impl Engine {
     /// Takes what the voice noticed.
     pub(super) fn robot_heard(&mut self, now: Instant, id: SessionId, fact: &Fact) {
         if let Fact::Digit { digit, .. } = fact {
+            self.teller.digit(id, digit.as_char());
             return self.robot_digit(now, id, digit.as_char());
         }
         let Some(robot) = self.legs.get_mut(&id).and_then(robot) else { return };

@@ -121,8 +121,8 @@ fn run_entries(event: &RunEvent) -> Vec<Entry> {
             let data = json!({ "name": action, "args": args, "error": error });
             vec![Entry::mark("action.failed", data).of_hook(hook)]
         }
-        // The older form has no word for it.
-        RunEvent::ActionFinished { .. } => Vec::new(),
+        // The older form has no word for them.
+        RunEvent::ActionFinished { .. } | RunEvent::CleaningUp {} => Vec::new(),
         RunEvent::Checkpoint { label } => vec![Entry::mark("checkpoint", json!({ "label": label }))],
         RunEvent::Log { message } => vec![Entry::mark("log", json!({ "message": message }))],
         RunEvent::Signal { name, data } => vec![Entry::event(format!("user.{name}"), data.clone())],
@@ -130,7 +130,7 @@ fn run_entries(event: &RunEvent) -> Vec<Entry> {
             let data = json!({ "expectation": expectation, "at": at, "by": by });
             vec![Entry::mark("expectation.met", data)]
         }
-        RunEvent::ExpectationFailed { expectation, at, instead, by } => {
+        RunEvent::ExpectationFailed { expectation, at, instead, by, .. } => {
             let data = json!({ "expectation": expectation, "at": at, "instead": instead, "by": by });
             vec![Entry::mark("expectation.failed", data)]
         }

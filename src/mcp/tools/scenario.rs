@@ -133,7 +133,7 @@ fn worth_telling(envelope: &Envelope, run: RunId) -> Option<String> {
             RunEvent::Checkpoint { label } => format!("checkpoint {label}"),
             RunEvent::Log { message } => message.clone(),
             RunEvent::Finished { reason, .. } => reason.clone(),
-            RunEvent::Started { .. } | RunEvent::HookFired { .. } => return None,
+            RunEvent::Started { .. } | RunEvent::HookFired { .. } | RunEvent::CleaningUp {} => return None,
             RunEvent::ActionFinished { .. } | RunEvent::Signal { .. } => return None,
         });
     }

@@ -211,3 +211,80 @@ fn damaged_documents_never_crash_the_checker() {
         }
     }
 }
+
+#[test]
+fn a_number_without_a_unit_is_no_duration_but_in_the_older_form_and_where_the_key_says_the_unit() {
+    let native = r##"phones: {a: {}}
+timeout: 60
+steps:
+  - make_call: {phone: a, to: "600", as: out}
+  - expect: {event: call.established, within: 5}
+  - hold_for: "2"
+  - wait: 1.5
+  - never: {event: call.ended, during: 1}
+  - send_dtmf: {call: $out, digits: "1", duration: 200}
+  - wait_until: {event: call.ended, timeout_ms: 500}
+  - wait: {ms: 500}
+"##;
+    let found = lines(native);
+    let refused = |at: &str, number: &str| {
+        let wanted =
+            format!("s.yaml:{at}: error[bad-duration]: {number} what? write {number}s or {number}ms\n");
+        assert!(found.contains(&wanted), "{wanted} in {found}");
+    };
+    for (at, number) in
+        [("2:10", "60"), ("5:47", "5"), ("6:15", "2"), ("7:11", "1.5"), ("8:40", "1"), ("9:52", "200")]
+    {
+        refused(at, number);
+    }
+    assert_eq!(found.matches("error[").count(), 6, "{found}");
+    let older = "hooks:\n  - {when: call.state.confirmed, then: [{wait: 500}, hangup]}\ntimeout_ms: 5000\n";
+    assert!(!lines(older).contains("bad-duration"), "{}", lines(older));
+    let pattern = "phones: {a: {}}\npatterns: [{use: hangup-after-duration, phone_id: a, duration_ms: 500}]\nsteps:\n  - make_call: '600'\n  - expect: call.ended\n";
+    assert!(!lines(pattern).contains("bad-duration"), "{}", lines(pattern));
+}
+
+#[test]
+fn a_name_that_a_profile_may_have_is_a_warning_until_the_profile_is_known() {
+    let text = |name: &str| {
+        format!(
+            "phones: {{a: {{}}}}\nsteps:\n  - make_call: {{phone: a, to: '${{{name}}}'}}\n  - expect: call.ended\n"
+        )
+    };
+    let found = |name: &str, known: &Known| {
+        let reading = check_yaml(&text(name), None, known);
+        let lines: String = reading.findings.iter().map(|finding| finding.line("s.yaml")).collect();
+        (reading.is_runnable(), lines)
+    };
+    let open = Known { open: true, ..Known::default() };
+    let (runnable, lines) = found("conf", &open);
+    assert!(runnable && lines.contains("warning[undefined-name]: '${conf}' must be a number"), "{lines}");
+    let (runnable, lines) = found("eco", &open);
+    assert!(!runnable && lines.contains("error[undefined-name]") && lines.contains("'${echo}'"), "{lines}");
+    assert!(!found("conf", &Known::default()).0, "the numbers are all known");
+    let mut closed = Known::default();
+    closed.add_numbers([&"conf".to_owned()]);
+    assert_eq!(found("conf", &closed), (true, String::new()));
+}
+
+#[test]
+fn what_rests_on_state_outside_the_document_is_said() {
+    let found = lines(
+        "phones: [a]\nsteps: [{make_call: {phone: a, to: '600'}}, {hangup: call-3}, {expect: call.ended}]\n",
+    );
+    assert!(found.contains("s.yaml:1:10: warning[outside-state]: phone 'a' must exist already"), "{found}");
+    assert!(found.contains("warning[outside-state]: which call call-3 is"), "{found}");
+    let older = lines("phones: [a]\nhooks: [{when: call.incoming, then: [{hangup: {call: 3}}]}]\n");
+    assert!(!older.contains("outside-state"), "{older}");
+}
+
+#[test]
+fn the_name_of_a_phone_as_a_target_is_probably_meant_as_the_phone() {
+    for target in ["b", "$b"] {
+        let text = format!(
+            "phones: {{a: {{}}, b: {{}}}}\nsteps: [{{make_call: {{phone: a, to: {target}}}}}, {{expect: call.ended}}]\n"
+        );
+        let found = lines(&text);
+        assert!(found.contains("warning[bad-uri]") && found.contains("(did you mean '${b}'?)"), "{found}");
+    }
+}

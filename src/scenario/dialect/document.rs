@@ -104,6 +104,7 @@ const VERDICTS: &[(Verdict, &str)] = &[
 /// Collects, before anything is read, every name that a place anywhere may refer to.
 fn collect_names(lower: &mut Lower, root: &Node, known: &Known) {
     lower.numbers.clone_from(&known.numbers);
+    lower.open = known.open;
     let Content::Map(entries) = &root.content else { return };
     for Entry { key, value, .. } in entries {
         match (key.as_str(), &value.content) {
@@ -157,6 +158,13 @@ fn phones(lower: &mut Lower, node: &Node) -> Option<Vec<PhoneDeclaration>> {
         Content::Null | Content::Bool(_) | Content::Number { .. } | Content::Text(_) | Content::List(_) => {
             lower.each(node, |lower, item| {
                 let id = scalar::phone_name(lower, item)?;
+                // In the older form this is the only way to name phones.
+                if !lower.lenient {
+                    let text = format!(
+                        "phone '{id}' must exist already, but for `offhook run`; a mapping makes it everywhere"
+                    );
+                    lower.find(Level::Warning, Rule::OutsideState, item.at, text, None);
+                }
                 Some(PhoneDeclaration { id, at: item.at, provision: Provision::Existing })
             })
         }

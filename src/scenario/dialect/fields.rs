@@ -22,6 +22,8 @@ pub(super) struct Lower {
     pub(super) vars: Vec<String>,
     /// Names of the PBX's numbers.
     pub(super) numbers: Vec<String>,
+    /// Whether it may have others.
+    pub(super) open: bool,
     /// Labels of the checkpoints.
     pub(super) checkpoints: Vec<String>,
 }
@@ -63,6 +65,11 @@ impl Lower {
         let result = read(self);
         self.path.pop();
         result
+    }
+
+    /// Tells whether the key of what is being read says that it counts milliseconds.
+    pub(super) fn counts_milliseconds(&self) -> bool {
+        matches!(self.path.last(), Some(Segment::Key(key)) if key == "ms" || key.ends_with("_ms"))
     }
 
     /// Reads every item of a list, or the single value in its place.

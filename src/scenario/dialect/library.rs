@@ -71,7 +71,8 @@ const LIBRARY: &[Entry] = &[
             with("status_code", Kind::Status(&[200, 202]), "200"),
         ],
         expand: |p| {
-            let then = json!([{ "wait": p["delay_ms"] }, { "answer": { "code": p["status_code"] } }]);
+            let then =
+                json!([{ "wait": { "ms": p["delay_ms"] } }, { "answer": { "code": p["status_code"] } }]);
             hook(p, "call.state.incoming", json!({}), false, &then)
         },
     },
@@ -94,7 +95,9 @@ const LIBRARY: &[Entry] = &[
             needed("digits", Kind::Digits),
             with("initial_delay_ms", Kind::Milliseconds(0, 10_000), "100"),
         ],
-        expand: |p| confirmed(p, &json!([{ "wait": p["initial_delay_ms"] }, { "send_dtmf": p["digits"] }])),
+        expand: |p| {
+            confirmed(p, &json!([{ "wait": { "ms": p["initial_delay_ms"] } }, { "send_dtmf": p["digits"] }]))
+        },
     },
     Entry {
         name: "hangup-after-duration",
@@ -102,7 +105,7 @@ const LIBRARY: &[Entry] = &[
             needed("phone_id", Kind::Phone),
             needed("duration_ms", Kind::Milliseconds(100, 300_000)),
         ],
-        expand: |p| confirmed(p, &json!([{ "wait": p["duration_ms"] }, "hangup"])),
+        expand: |p| confirmed(p, &json!([{ "wait": { "ms": p["duration_ms"] } }, "hangup"])),
     },
     Entry {
         name: "reject-on-incoming",
@@ -122,7 +125,12 @@ const LIBRARY: &[Entry] = &[
             needed("transfer_to", Kind::Uri),
             with("after_ms", Kind::Milliseconds(0, 60_000), "2000"),
         ],
-        expand: |p| confirmed(p, &json!([{ "wait": p["after_ms"] }, { "blind_transfer": p["transfer_to"] }])),
+        expand: |p| {
+            confirmed(
+                p,
+                &json!([{ "wait": { "ms": p["after_ms"] } }, { "blind_transfer": p["transfer_to"] }]),
+            )
+        },
     },
     Entry {
         name: "hold-and-resume",
@@ -133,7 +141,10 @@ const LIBRARY: &[Entry] = &[
         ],
         expand: |p| {
             let (delay, duration) = (&p["hold_start_delay_ms"], &p["hold_duration_ms"]);
-            confirmed(p, &json!([{ "wait": delay }, "hold", { "wait": duration }, "unhold"]))
+            confirmed(
+                p,
+                &json!([{ "wait": { "ms": delay } }, "hold", { "wait": { "ms": duration } }, "unhold"]),
+            )
         },
     },
     Entry {
@@ -170,7 +181,7 @@ const LIBRARY: &[Entry] = &[
         ],
         expand: |p| {
             let change = json!({ "set_codecs": { "codecs": [p["new_codec"]] } });
-            confirmed(p, &json!([{ "wait": p["trigger_at_ms"] }, change]))
+            confirmed(p, &json!([{ "wait": { "ms": p["trigger_at_ms"] } }, change]))
         },
     },
     Entry {

@@ -15,7 +15,7 @@ mod shapes;
 
 pub use compat::{CallMemory, CompatEvent, WHICH_PHONE, older_name, status, stop_reason};
 pub use lens::Lens;
-pub use scalar::parse_duration;
+pub use scalar::{has_no_unit, parse_duration};
 pub use shapes::{ACTIONS, ActionShape, ArgShape};
 
 use serde_json::Value;
@@ -46,6 +46,8 @@ pub const DEFAULT_NUMBERS: &[(&str, &str)] = &[
 pub struct Known {
     /// Names of the PBX profile's numbers.
     pub numbers: Vec<String>,
+    /// Whether the profile is not known yet, so that it may have other numbers.
+    pub open: bool,
 }
 
 impl Known {
@@ -62,7 +64,7 @@ impl Known {
 impl Default for Known {
     fn default() -> Self {
         let numbers = DEFAULT_NUMBERS.iter().map(|(name, _)| (*name).to_owned()).collect();
-        Self { numbers }
+        Self { numbers, open: false }
     }
 }
 

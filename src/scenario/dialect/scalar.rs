@@ -52,14 +52,32 @@ pub(super) fn number(lower: &mut Lower, node: &Node) -> Option<f64> {
     number
 }
 
-/// Reads a duration: milliseconds as a number, or `500ms`, `2s`, `1.5s`, `1m`.
+/// Reads a duration: `500ms`, `2s`, `1.5s`, `1m`. A number without a unit counts milliseconds in the older form and under a
+/// key that says so; elsewhere whoever writes `within: 5` may mean something else, and would never notice.
 pub(super) fn duration(lower: &mut Lower, node: &Node) -> Option<Duration> {
-    let duration = node.scalar().as_deref().and_then(parse_duration);
-    if duration.is_none() {
+    let written = node.scalar();
+    let duration = written.as_deref().and_then(parse_duration);
+    if let (Some(written), Some(_)) = (&written, duration)
+        && has_no_unit(written)
+        && !lower.lenient
+        && !lower.counts_milliseconds()
+    {
+        let written = written.trim();
+        let text = format!("{written} what? write {written}s or {written}ms");
+        lower.error(Rule::BadDuration, node.at, text);
+        // Taken as what was most likely meant, so that no other finding comes of this one.
+        return parse_duration(&format!("{written}s"));
+    } else if duration.is_none() {
         let text = format!("{} is not a duration; write 500ms, 2s or 1m", node.describe());
         lower.error(Rule::BadDuration, node.at, text);
     }
     duration
+}
+
+/// Tells whether a duration is a number alone.
+#[must_use]
+pub fn has_no_unit(text: &str) -> bool {
+    text.trim().chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
 /// Reads a duration from text; a bare number counts milliseconds.
@@ -135,6 +153,10 @@ pub(super) fn call(lower: &mut Lower, node: &Node) -> Option<CallRef> {
         return Some(CallRef::Captured(name.to_owned()));
     }
     if let Ok(id) = written.parse::<CallId>() {
+        if !lower.lenient {
+            let text = format!("which call {id} is depends on all that went before; keep the call with `as`");
+            lower.find(Level::Warning, Rule::OutsideState, node.at, text, None);
+        }
         return Some(CallRef::Id(id));
     }
     let known = lower.captures.contains(&written);
@@ -177,6 +199,13 @@ fn check_names(lower: &mut Lower, node: &Node, template: &Template) {
         }
         let all = lower.phones.iter().chain(&lower.vars).chain(&lower.captures).chain(&lower.numbers);
         let suggestion = nearest(name, all.clone().map(String::as_str));
+        if lower.open && suggestion.is_none() && !name.contains('.') {
+            let text = format!(
+                "'${{{name}}}' must be a number of the PBX profile; `check --against PROFILE` looks there"
+            );
+            lower.find(Level::Warning, Rule::UndefinedName, node.at, text, None);
+            continue;
+        }
         let names = all.cloned().collect::<Vec<_>>().join(", ");
         let text = format!("nothing is known as '${{{name}}}'; known are {names}");
         lower.find(Level::Error, Rule::UndefinedName, node.at, text, suggestion.map(|s| format!("${{{s}}}")));
@@ -191,6 +220,11 @@ pub(super) fn target(lower: &mut Lower, node: &Node) -> Option<Template> {
     {
         let text = format!("'{}' is neither a SIP URI nor an extension: {problem}", template.as_str());
         lower.error(Rule::BadUri, node.at, text);
+    }
+    let bare = template.as_str().trim_start_matches('$');
+    if template.is_literal() && lower.phones.iter().any(|phone| phone == bare) {
+        let text = format!("'{}' is dialed as it stands, not the phone of this name", template.as_str());
+        lower.find(Level::Warning, Rule::BadUri, node.at, text, Some(format!("${{{bare}}}")));
     }
     Some(template)
 }

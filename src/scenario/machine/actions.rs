@@ -55,10 +55,10 @@ impl Actions {
     pub(super) fn leaves(&mut self, output: &mut Output) -> bool {
         self.last_begins = false;
         let Output::Append { event, .. } = output else { return true };
-        if let RunEvent::ActionStarted { .. } = event {
+        if let RunEvent::ActionStarted { .. } = **event {
             self.told += 1;
             self.last_begins = true;
-        } else if let RunEvent::ActionFinished { started, .. } = event {
+        } else if let RunEvent::ActionFinished { started, .. } = &mut **event {
             let place = self.over.pop_front().and_then(|number| self.places.remove(&number));
             let Some(place) = place else { return false };
             *started = place;

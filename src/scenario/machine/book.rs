@@ -3,75 +3,139 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    event::{CallEvent, Envelope, Event},
-    id::{CallId, PhoneId},
+    event::{CallEvent, CallPhase, Envelope, Event, MediaEvent, PhoneEvent},
+    id::{CallId, PhoneId, Seq},
 };
-
-/// How far a call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    Begun,
-    Up,
-    Ended,
-}
 
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) phone: Option<PhoneId>,
-    pub(super) phase: Phase,
+    pub(super) phase: CallPhase,
     /// Whether the run placed it, answered it or owns its phone.
     pub(super) ours: bool,
+    /// Whether it was ever complete.
+    was_up: bool,
+    /// Whether its media goes on.
+    media: bool,
+    end: Option<Seq>,
 }
 
 /// Every call that the run saw.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Book {
     calls: BTreeMap<CallId, Call>,
+    /// Phones that the run made and that are gone, and the events that say so.
+    dropped: BTreeMap<PhoneId, Seq>,
     /// How many calls began.
     pub(super) begun: u64,
+}
+
+impl Call {
+    fn new(ours: bool) -> Self {
+        let phase = CallPhase::Calling;
+        Self { phone: None, phase, ours, was_up: false, media: false, end: None }
+    }
+
+    fn apply(&mut self, event: &CallEvent, seq: Seq) {
+        let phase = match event {
+            CallEvent::Placed { .. } => CallPhase::Calling,
+            CallEvent::Incoming { .. } => CallPhase::Incoming,
+            CallEvent::Ringing { .. } => CallPhase::Early,
+            CallEvent::Answered { .. } => CallPhase::Answered,
+            CallEvent::Established { .. } => {
+                self.was_up = true;
+                CallPhase::Established
+            }
+            CallEvent::Ended { .. } => {
+                self.end = Some(seq);
+                CallPhase::Ended
+            }
+            CallEvent::Trying {}
+            | CallEvent::Dialog { .. }
+            | CallEvent::Modifying { .. }
+            | CallEvent::Held { .. }
+            | CallEvent::Resumed { .. }
+            | CallEvent::Modified { .. }
+            | CallEvent::ModifyFailed { .. }
+            | CallEvent::TransferRequested { .. }
+            | CallEvent::TransferAccepted { .. }
+            | CallEvent::TransferRefused { .. }
+            | CallEvent::TransferProgress { .. }
+            | CallEvent::Ending {}
+            | CallEvent::Crashed { .. } => return,
+        };
+        self.phase.advance(phase);
+    }
 }
 
 impl Book {
     /// Takes note of an event; `phone` is its phone as the run calls it, and `ours` says that the run made it.
     pub(super) fn observe(&mut self, envelope: &Envelope, phone: Option<&PhoneId>, ours: bool) {
-        let (Event::Call(event), Some(id)) = (&envelope.event, envelope.subject.call) else { return };
-        let begins = matches!(event, CallEvent::Placed { .. } | CallEvent::Incoming { .. });
-        if begins {
+        if let (Event::Phone(PhoneEvent::Dropped {}), Some(phone), true) = (&envelope.event, phone, ours) {
+            self.dropped.insert(phone.clone(), envelope.seq);
+        }
+        let Some(id) = envelope.subject.call else { return };
+        if let (Event::Media(event), Some(call)) = (&envelope.event, self.calls.get_mut(&id)) {
+            call.media |= matches!(event, MediaEvent::Started { .. });
+            call.media &= !matches!(event, MediaEvent::Stopped { .. });
+        }
+        let Event::Call(event) = &envelope.event else { return };
+        if matches!(event, CallEvent::Placed { .. } | CallEvent::Incoming { .. }) {
             self.begun += 1;
         }
-        let call = self.calls.entry(id).or_insert(Call { phone: None, phase: Phase::Begun, ours: false });
+        let call = self.calls.entry(id).or_insert_with(|| Call::new(false));
         call.ours |= ours;
         if call.phone.is_none() {
             call.phone = phone.cloned();
         }
-        if matches!(event, CallEvent::Established { .. }) && call.phase == Phase::Begun {
-            call.phase = Phase::Up;
-        }
-        if matches!(event, CallEvent::Ended { .. }) {
-            call.phase = Phase::Ended;
-        }
+        call.apply(event, envelope.seq);
     }
 
     /// Notes that the run is answerable for a call.
     pub(super) fn adopt(&mut self, id: CallId) {
-        let call = self.calls.entry(id).or_insert(Call { phone: None, phase: Phase::Begun, ours: true });
-        call.ours = true;
+        self.calls.entry(id).or_insert_with(|| Call::new(true)).ours = true;
     }
 
-    pub(super) fn phase(&self, id: CallId) -> Option<Phase> {
+    pub(super) fn phase(&self, id: CallId) -> Option<CallPhase> {
         self.calls.get(&id).map(|call| call.phase)
+    }
+
+    /// Tells whether a call was ever complete.
+    pub(super) fn was_up(&self, id: CallId) -> bool {
+        self.calls.get(&id).is_some_and(|call| call.was_up)
+    }
+
+    /// Tells whether media of a call goes on.
+    pub(super) fn has_media(&self, id: CallId) -> bool {
+        self.calls.get(&id).is_some_and(|call| call.media)
+    }
+
+    /// Returns the end of a call that is over.
+    pub(super) fn end(&self, id: CallId) -> Option<Seq> {
+        self.calls.get(&id)?.end
+    }
+
+    /// Returns the end of a phone that the run made.
+    pub(super) fn dropped(&self, phone: &PhoneId) -> Option<Seq> {
+        self.dropped.get(phone).copied()
+    }
+
+    /// Tells whether any call goes on.
+    pub(super) fn any_goes_on(&self) -> bool {
+        self.calls.values().any(|call| call.phase != CallPhase::Ended)
     }
 
     /// Returns the run's calls that are not over.
     pub(super) fn left_over(&self) -> Vec<CallId> {
-        let open = self.calls.iter().filter(|(_, call)| call.ours && call.phase != Phase::Ended);
+        let open = self.calls.iter().filter(|(_, call)| call.ours && call.phase != CallPhase::Ended);
         open.map(|(id, _)| *id).collect()
     }
 
     /// Returns the calls that are up, of one phone or of all.
     pub(super) fn up(&self, phone: Option<&PhoneId>) -> Vec<CallId> {
         let up = self.calls.iter().filter(|(_, call)| {
-            call.phase == Phase::Up && phone.is_none_or(|phone| call.phone.as_ref() == Some(phone))
+            call.phase == CallPhase::Established
+                && phone.is_none_or(|phone| call.phone.as_ref() == Some(phone))
         });
         up.map(|(id, _)| *id).collect()
     }

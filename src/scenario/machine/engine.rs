@@ -35,6 +35,9 @@ use crate::{
 /// Most reactions of hooks in one run; more means that hooks feed each other.
 const REACTIONS: u64 = 10_000;
 
+/// Says of a message or its way that something is wrong with it.
+const ANOMALY: &str = "sip.anomaly";
+
 /// Names a command until its outcome comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(u64);
@@ -62,7 +65,7 @@ pub enum Output {
         /// Why.
         cause: Cause,
         /// The fact.
-        event: RunEvent,
+        event: Box<RunEvent>,
     },
     /// The run is over; nothing follows.
     Finished,
@@ -111,7 +114,7 @@ pub struct Machine {
     /// How the document looks at events, where it uses the older form.
     lens: Option<Lens>,
     pub(super) book: Book,
-    hooks: Vec<HookState>,
+    pub(super) hooks: Vec<HookState>,
     reactions: u64,
     pub(super) lists: BTreeMap<ListId, List>,
     pub(super) in_flight: BTreeMap<StepId, Purpose>,
@@ -125,6 +128,8 @@ pub struct Machine {
     outputs: VecDeque<Output>,
     pub(super) counter: u64,
     pub(super) main_done: bool,
+    /// Whether the steps were begun: of hooks that nobody armed nothing is said.
+    ran: bool,
     /// Whether making phones was begun, so that there is something to drop.
     made_phones: bool,
     ending: Option<(Ending, String, Duration)>,
@@ -165,6 +170,7 @@ impl Machine {
             outputs: VecDeque::new(),
             counter: 0,
             main_done: false,
+            ran: false,
             made_phones: false,
             ending: None,
         }
@@ -217,6 +223,7 @@ impl Machine {
         }
         self.newest = envelope.seq;
         self.newest_at = envelope.at;
+        self.provisioning_troubled(envelope);
         if matches!(self.phase, Phase::Idle | Phase::Finished) || !self.is_about_us(envelope) {
             return;
         }
@@ -345,7 +352,10 @@ impl Machine {
 
     /// Returns which events the run has to see; [`is_about_us`](Self::is_about_us) chooses among them.
     pub fn interest(&self) -> Interest {
-        let kinds = if self.wants_sip { Kinds::all() } else { Kinds::of(&["sip.*"]).except() };
+        // Messages that nobody asks for need not be shown, but what is wrong with the way to the registrar is.
+        let messages = Event::kinds().into_iter().filter(|kind| kind.starts_with("sip.") && *kind != ANOMALY);
+        let unseen = Kinds::of(&messages.collect::<Vec<_>>()).except();
+        let kinds = if self.wants_sip { Kinds::all() } else { unseen };
         let subjects = if self.names.made().next().is_some() {
             vec![About::Run(self.setup.run), About::Process]
         } else {
@@ -375,6 +385,7 @@ impl Machine {
     /// Arms hooks and starts the lists.
     pub(super) fn run(&mut self, now: Instant) {
         self.phase = Phase::Running;
+        self.ran = true;
         let scenario = Arc::clone(&self.scenario);
         for (index, clause) in scenario.never.iter().enumerate() {
             match Watch::new(clause, &self.names, &Default::default()) {
@@ -458,7 +469,8 @@ impl Machine {
         let broken = self.never.iter().find(|(_, watch)| matches!(watch.progress(), Progress::Met(_)));
         let Some(index) = broken.map(|(index, _)| *index) else { return };
         let Some(clause) = self.scenario.never.get(index).cloned() else { return };
-        self.fail("never", clause.at, format!("never {}", clause.words), seen.words(), Some(seen.seq()));
+        let place = (clause.at, None);
+        self.fail("never", place, format!("never {}", clause.words), seen.words(), Some(seen.seq()));
         self.finish(now, Ending::Forbidden, String::new());
     }
 
@@ -537,7 +549,7 @@ impl Machine {
             reason,
             elapsed_ms,
             ending: Some(ending),
-            idle_hooks: idle.map(|(hook, _)| hook.name.clone()).collect(),
+            idle_hooks: idle.filter(|_| self.ran).map(|(hook, _)| hook.name.clone()).collect(),
             left_over: self.book.left_over(),
         };
         self.append(None, cause, finished);
@@ -550,7 +562,7 @@ impl Machine {
         let subject = subject.unwrap_or_default();
         let phone = subject.phone.map(|phone| self.names.outside(phone));
         let subject = Subject { run, phone, ..subject };
-        self.outputs.push_back(Output::Append { subject, cause, event });
+        self.outputs.push_back(Output::Append { subject, cause, event: Box::new(event) });
     }
 
     pub(super) fn started_phones(&self) -> bool {

@@ -17,16 +17,16 @@ use super::{
         },
     },
     actions::Begun,
-    book::Phase as CallPhase,
     commands::{Context, Prepared, Whom},
     engine::{Machine, Phase, Purpose},
+    instead::and,
     seen::Seen,
     verdict::Failure,
     watch::{Look, Progress, Watch},
 };
 use crate::{
     command::{CommandKind, Outcome, Rejection},
-    event::{Comparison, Condition, Ending, EventPattern, Expected, RunEvent, Subject},
+    event::{CallPhase, Comparison, Condition, Ending, EventPattern, Expected, RunEvent, Subject},
     id::{CallId, PhoneId, Seq},
 };
 
@@ -44,15 +44,17 @@ pub(super) enum Which {
 /// A list being executed.
 #[derive(Debug)]
 pub(super) struct List {
-    which: Which,
+    pub(super) which: Which,
     pub(super) name: String,
     pub(super) context: Context,
     /// Where its newest command was issued: from here on events count.
     since: Seq,
-    next: usize,
+    pub(super) next: usize,
     waiting: Option<Waiting>,
     /// Events that met an expectation, with its words, since the newest command.
     used: Vec<(String, Seq)>,
+    /// The call that its newest command placed.
+    pub(super) placed: Option<CallId>,
     /// The action that was started and is not over.
     pub(super) begun: Option<Begun>,
 }
@@ -96,6 +98,11 @@ impl List {
     /// Returns the step that is executed or is next; none when the list is done.
     fn step<'a>(&self, scenario: &'a Scenario) -> Option<&'a Step> {
         self.which.steps(scenario).get(self.next)
+    }
+
+    /// Returns the steps that it has not done, the one that it is at included.
+    pub(super) fn rest<'a>(&self, scenario: &'a Scenario) -> &'a [Step] {
+        self.which.steps(scenario).get(self.next..).unwrap_or_default()
     }
 
     /// Tells whether what the list watches has come to something before its time is over.
@@ -142,6 +149,7 @@ impl Machine {
             next: 0,
             waiting: None,
             used: Vec::new(),
+            placed: None,
             begun: None,
         };
         self.add_list(now, list);
@@ -162,6 +170,7 @@ impl Machine {
             next: 0,
             waiting: None,
             used: Vec::new(),
+            placed: None,
             begun: None,
         };
         self.add_list(now, list);
@@ -208,8 +217,7 @@ impl Machine {
 
     /// Tells whether a list has something left to find out; ending the run before would hide a failure.
     fn still_expects(&self, list: &List) -> bool {
-        let rest = list.which.steps(&self.scenario).get(list.next..).unwrap_or_default();
-        rest.iter().any(|step| step.action.finds_out())
+        list.rest(&self.scenario).iter().any(|step| step.action.finds_out())
     }
 
     fn begin_step(&mut self, now: Instant, id: ListId, list: &mut List, step: &Step) -> Flow {
@@ -263,6 +271,7 @@ impl Machine {
         self.note_action(list, step, &args, Some(subject));
         list.since = self.newest;
         list.used.clear();
+        list.placed = None;
         let places_call = matches!(step.action.command(), Some(CommandKind::PlaceCall | CommandKind::Answer));
         let name = list.name.clone();
         self.execute(command, &name, Purpose::List { list: id, places_call });
@@ -338,7 +347,7 @@ impl Machine {
                 self.book.up(phone)
             }
         };
-        let up = |call: &CallId| self.book.phase(*call) == Some(CallPhase::Up);
+        let up = |call: &CallId| self.book.phase(*call) == Some(CallPhase::Established);
         if calls.is_empty() || !calls.iter().all(up) {
             return self.step_failed(list, step, &json!({}), None, "no call is up that could be held");
         }
@@ -386,7 +395,16 @@ impl Machine {
         watch.past_is_over();
         let key = clause.words.clone();
         list.waiting = Some(Waiting::Watching { watch, until: now + within, goal, expected, key, used });
+        self.give_up_waiting(list);
         self.conclude_watch(list, step, false)
+    }
+
+    /// Lets a list that waits for something see whether that can still come.
+    fn give_up_waiting(&self, list: &mut List) {
+        let Some(reach) = self.reach(list) else { return };
+        if let Some(Waiting::Watching { watch, goal: Goal::Presence { .. }, .. }) = &mut list.waiting {
+            watch.give_up(&reach);
+        }
     }
 
     /// Says what a watch has come to; `over` means that its time has passed.
@@ -409,6 +427,7 @@ impl Machine {
                 self.expectation_held(list, step, expected, Some(by))
             }
             (Goal::Presence { .. }, Progress::Lost(by, words)) => {
+                let words = and(words, self.calls_now());
                 self.expectation_failed(list, step, &expected, words, Some(by))
             }
             (Goal::Presence { .. }, Progress::Open) => {
@@ -422,23 +441,6 @@ impl Machine {
             (Goal::Absence, Progress::Open | Progress::Lost(..)) => {
                 self.expectation_held(list, step, expected, None)
             }
-        }
-    }
-
-    fn words_of(&self, seq: Seq) -> String {
-        self.history.at(seq).map_or_else(|| format!("event {seq}"), |seen| seen.words())
-    }
-
-    /// Finds the event after `since` that comes nearest to what is watched for.
-    fn what_came_instead(&self, watch: &Watch, since: Seq) -> (Option<Seq>, String) {
-        if let Some((seq, words)) = watch.instead() {
-            return (Some(seq), words);
-        }
-        let mut recent = self.history.iter().rev().take_while(|seen| seen.seq() > since);
-        let last = recent.find(|seen| seen.is_telling() && watch.concerns(seen, &self.names.calls));
-        match last {
-            Some(seen) => (Some(seen.seq()), format!("nothing like it; the last was {}", seen.words())),
-            None => (None, "nothing happened there".to_owned()),
         }
     }
 
@@ -460,7 +462,8 @@ impl Machine {
         instead: String,
         by: Option<Seq>,
     ) -> Flow {
-        self.fail(&list.name, step.at, expected.to_owned(), instead, by);
+        let place = (step.at, Some(list.place(&self.scenario)));
+        self.fail(&list.name, place, expected.to_owned(), instead, by);
         self.action_over(list, false);
         Flow::Abort
     }
@@ -468,7 +471,7 @@ impl Machine {
     pub(super) fn fail(
         &mut self,
         list: &str,
-        at: Position,
+        (at, step): (Position, Option<String>),
         expected: String,
         instead: String,
         by: Option<Seq>,
@@ -479,9 +482,10 @@ impl Machine {
             at: at.text(),
             instead: instead.clone(),
             by,
+            step: step.clone(),
         };
         self.append(None, cause, event);
-        self.failures.push(Failure { at, expected, instead });
+        self.failures.push(Failure { at, step, expected, instead });
     }
 
     fn emit(&mut self, list: &List, step: &Step, name: &str, data: &Value) -> Flow {
@@ -510,17 +514,19 @@ impl Machine {
         subject: Option<Subject>,
         error: &str,
     ) -> Flow {
+        let place = Some(list.place(&self.scenario));
         let event = RunEvent::ActionFailed {
             action: step.name.clone(),
             args: args.clone(),
             hook: list.name.clone(),
             at: step.at.text(),
             error: error.to_owned(),
+            step: place.clone(),
         };
         let cause = self.cause(&list.name);
         self.append(subject, cause, event);
         let expected = format!("'{}' to work", step.name);
-        self.failures.push(Failure { at: step.at, expected, instead: error.to_owned() });
+        self.failures.push(Failure { at: step.at, step: place, expected, instead: error.to_owned() });
         self.action_over(list, false);
         Flow::Abort
     }
@@ -535,10 +541,12 @@ impl Machine {
             let Some(Waiting::Watching { watch, used, .. }) = &mut list.waiting else { continue };
             let counts = seen.seq() > list.since;
             watch.see(seen, Look { captures: &self.names.calls, counts, used });
-            if list.is_decided()
-                && let Some(list) = self.lists.remove(&last)
-            {
+            let Some(mut list) = self.lists.remove(&last) else { continue };
+            self.give_up_waiting(&mut list);
+            if list.is_decided() {
                 self.resume(now, last, list, false);
+            } else {
+                self.lists.insert(last, list);
             }
         }
     }
@@ -594,6 +602,9 @@ impl Machine {
                 if let (Action::Do { capture: Some(name), .. }, Some(call)) = (&step.action, outcome.call) {
                     self.names.calls.insert(name.clone(), call);
                 }
+                if step.action.command() == Some(CommandKind::PlaceCall) {
+                    list.placed = outcome.call;
+                }
                 self.action_over(&mut list, true);
                 Flow::Next
             }
@@ -643,19 +654,20 @@ impl Machine {
         let lists = std::mem::take(&mut self.lists);
         for list in lists.values() {
             let Some(step) = list.step(&scenario) else { continue };
+            let place = (step.at, Some(list.place(&scenario)));
             match &list.waiting {
                 Some(Waiting::Watching { watch, expected, goal, .. }) => {
                     let (by, instead) = match goal {
                         Goal::Presence { .. } => self.what_came_instead(watch, list.since),
                         Goal::Absence => (None, "it was not watched to the end".to_owned()),
                     };
-                    self.fail(&list.name, step.at, expected.clone(), format!("{instead} ({why})"), by);
+                    self.fail(&list.name, place, expected.clone(), format!("{instead} ({why})"), by);
                 }
                 Some(Waiting::Command { .. } | Waiting::Pause { .. }) | None
                     if list.which == Which::Main || self.still_expects(list) =>
                 {
                     let expected = format!("'{}' and what follows it", step.name);
-                    self.fail(&list.name, step.at, expected, why.clone(), None);
+                    self.fail(&list.name, place, expected, why.clone(), None);
                 }
                 Some(Waiting::Command { .. } | Waiting::Pause { .. }) | None => {}
             }

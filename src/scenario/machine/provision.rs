@@ -14,7 +14,7 @@ use super::{
 use crate::{
     command::{AddPhone, Command, NodeCommand, Outcome, Rejection},
     config::{Holding, Wish},
-    event::{Ending, Envelope, Event, PhoneEvent, PhoneSpec},
+    event::{Ending, Envelope, Event, PhoneEvent, PhoneSpec, SipEvent},
     id::PhoneId,
     secret::Secret,
 };
@@ -29,6 +29,8 @@ pub(super) struct Provisioning {
     registering: BTreeSet<PhoneId>,
     /// Why registering failed last, for those that try again.
     refused: BTreeMap<PhoneId, String>,
+    /// What was wrong last on the way to the registrar.
+    trouble: BTreeMap<PhoneId, String>,
     pub(super) deadline: Instant,
 }
 
@@ -104,6 +106,7 @@ impl Machine {
             adding: BTreeSet::new(),
             registering: BTreeSet::new(),
             refused: BTreeMap::new(),
+            trouble: BTreeMap::new(),
             deadline: now + PATIENCE,
         };
         if let Some(end) = self.run_deadline() {
@@ -188,14 +191,45 @@ impl Machine {
         }
     }
 
+    /// Takes note of what goes wrong on the way to the registrar while phones are being made.
+    pub(super) fn provisioning_troubled(&mut self, envelope: &Envelope) {
+        let ours = envelope.subject.phone.as_ref().is_some_and(|phone| phone.run() == Some(self.setup.run));
+        let phone = self.phone_of(envelope);
+        if let (
+            Phase::Provisioning(provisioning),
+            Event::Sip(SipEvent::Anomaly { what, .. }),
+            Some(phone),
+            true,
+        ) = (&mut self.phase, &envelope.event, phone, ours)
+        {
+            provisioning.trouble.insert(phone, what.clone());
+        }
+    }
+
+    /// Says why a phone is not registered: what the registrar said, or what was wrong on the way to it.
+    fn why_not_registered(&self, phone: &PhoneId, status: Option<u16>, reason: &str) -> String {
+        let status_text = status.map(|status| format!("{status} ")).unwrap_or_default();
+        let domain = self.names.phones.get(phone).map(|address| address.domain.as_str());
+        let at = domain.filter(|domain| !reason.contains(domain));
+        let at = at.map(|domain| format!(" at {domain}")).unwrap_or_default();
+        let trouble = if let (Phase::Provisioning(provisioning), None) = (&self.phase, status) {
+            provisioning.trouble.get(phone)
+        } else {
+            None
+        };
+        let trouble = trouble.map(|what| format!(" ({what})")).unwrap_or_default();
+        format!("phone '{phone}' could not register{at}: {status_text}{reason}{trouble}")
+    }
+
     /// Looks at an event while phones are being made.
     pub(super) fn provisioning_saw(&mut self, now: Instant, envelope: &Envelope) {
-        let phone = self.phone_of(envelope);
-        let (Phase::Provisioning(provisioning), Event::Phone(event), Some(phone)) =
-            (&mut self.phase, &envelope.event, phone)
-        else {
-            return;
+        let (Event::Phone(event), Some(phone)) = (&envelope.event, self.phone_of(envelope)) else { return };
+        let failed = if let PhoneEvent::RegistrationFailed { status, reason, .. } = event {
+            self.why_not_registered(&phone, *status, reason)
+        } else {
+            String::new()
         };
+        let Phase::Provisioning(provisioning) = &mut self.phase else { return };
         if !provisioning.registering.contains(&phone) {
             return;
         }
@@ -203,9 +237,8 @@ impl Machine {
             provisioning.registering.remove(&phone);
             provisioning.refused.remove(&phone);
             self.provisioning_done(now);
-        } else if let PhoneEvent::RegistrationFailed { status, reason, retry_in_ms } = event {
-            let status_text = status.map(|status| format!("{status} ")).unwrap_or_default();
-            let reason = format!("phone '{phone}' could not register: {status_text}{reason}");
+        } else if let PhoneEvent::RegistrationFailed { status, retry_in_ms, .. } = event {
+            let reason = failed;
             let retried = retry_in_ms.map(|wait| now + Duration::from_millis(wait));
             // RFC 3261 §10.2.7: only server failures and silence are worth another try, and only one that comes in time.
             let hopeless = retried.is_none_or(|at| at >= provisioning.deadline)
@@ -227,7 +260,13 @@ impl Machine {
         let late = provisioning.adding.union(&provisioning.registering);
         let names: Vec<_> = late.map(ToString::to_string).collect();
         let refused = provisioning.refused.values().map(|why| format!("; {why}"));
-        let reason = format!("not ready in time: phone {}{}", names.join(", "), refused.collect::<String>());
+        let silent = provisioning.registering.difference(&provisioning.adding);
+        let silent = silent.filter(|phone| !provisioning.refused.contains_key(*phone));
+        let domains: BTreeSet<&str> =
+            silent.filter_map(|phone| Some(self.names.phones.get(phone)?.domain.as_str())).collect();
+        let silence = domains.iter().map(|domain| format!("; no answer from {domain}"));
+        let why: String = refused.chain(silence).collect();
+        let reason = format!("not ready in time: phone {}{why}", names.join(", "));
         self.finish(now, Ending::NotReady, reason);
     }
 

@@ -14,6 +14,7 @@ use super::super::{
 use crate::{
     event::{CallEvent, Envelope, Event, EventPattern, MediaEvent, PhoneEvent, RunEvent, look_up},
     id::{CallId, PhoneId, Seq},
+    view::describe,
 };
 
 /// Names under which steps keep calls.
@@ -126,10 +127,20 @@ impl Seen {
     /// Tells whether the event is worth naming when something else was expected.
     pub(super) fn is_telling(&self) -> bool {
         match &self.envelope.event {
-            Event::Phone(_) | Event::Call(_) => true,
+            Event::Phone(_) => true,
+            Event::Call(event) => {
+                !matches!(event, CallEvent::Trying {} | CallEvent::Dialog { .. } | CallEvent::Ending {})
+            }
             Event::Media(event) => !matches!(event, MediaEvent::Statistics { .. }),
             Event::Sip(_) | Event::Run(_) | Event::System(_) => false,
         }
+    }
+
+    /// Says what happened without whom it is about.
+    pub(super) fn fact(&self) -> String {
+        let kind = self.envelope.event.kind();
+        let detail = detail(&self.envelope.event).map(|detail| format!(" ({detail})")).unwrap_or_default();
+        format!("{kind}{detail}, event {}", self.seq())
     }
 
     /// Says in words what happened, for "what came instead".
@@ -162,6 +173,10 @@ fn detail(event: &Event) -> Option<String> {
         Event::Call(
             CallEvent::Ringing { status, reason, .. } | CallEvent::Answered { status, reason, .. },
         ) => Some(format!("{status} {reason}")),
+        // The tag of the header tells a reader nothing.
+        Event::Call(CallEvent::Incoming { remote, .. }) => {
+            Some(format!("from {}", remote.split(";tag=").next().unwrap_or_default()))
+        }
         Event::Phone(PhoneEvent::RegistrationFailed { status, reason, .. }) => {
             Some(status.map_or_else(|| reason.clone(), |status| format!("{status} {reason}")))
         }
@@ -174,7 +189,7 @@ fn detail(event: &Event) -> Option<String> {
         | Event::Media(_)
         | Event::Sip(_)
         | Event::Run(_)
-        | Event::System(_) => None,
+        | Event::System(_) => Some(describe(event)).filter(|words| !words.is_empty()),
     }
 }
 

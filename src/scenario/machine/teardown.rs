@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::engine::{Machine, Phase, Purpose};
 use crate::{
     command::{CallCommand, CallSelector, Command, NodeCommand},
+    event::RunEvent,
     id::CallId,
 };
 
@@ -33,6 +34,11 @@ impl Machine {
         let teardown =
             Teardown { hung_up: Vec::new(), dropping: false, calls_until: now + CALLS, until: now + WHOLE };
         self.phase = Phase::TearingDown(teardown);
+        // A run that has begun nothing has nothing to end.
+        if self.leased.is_some() {
+            let cause = self.cause("teardown");
+            self.append(None, cause, RunEvent::CleaningUp {});
+        }
         self.tear_down(now);
     }
 

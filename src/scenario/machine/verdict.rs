@@ -7,6 +7,8 @@ use crate::event::{Ending, Verdict};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) at: Position,
+    /// Which step, as `steps[3]`; none for what must never happen.
+    pub(super) step: Option<String>,
     pub(super) expected: String,
     pub(super) instead: String,
 }
@@ -70,7 +72,8 @@ fn plain_verdict(evidence: &Evidence<'_>) -> (Verdict, String) {
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };
-        let place = first.at.text().map(|at| format!(" at {at}")).unwrap_or_default();
+        let place: Vec<String> = first.step.clone().into_iter().chain(first.at.text()).collect();
+        let place = if place.is_empty() { String::new() } else { format!(" at {}", place.join(", ")) };
         let reason = format!("expected {}{place}; instead: {}{more}", first.expected, first.instead);
         return (Verdict::Failed, reason);
     }

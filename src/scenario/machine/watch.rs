@@ -2,6 +2,7 @@
 
 use super::{
     super::model::{Clause, ClauseKind, EventMatcher, Metric, Scope},
+    reach::{Need, Reach},
     seen::{Captures, Fit, Seen},
     world::Names,
 };
@@ -308,6 +309,30 @@ impl Watch {
             | Kind::Digits { .. }
             | Kind::Media { .. }
             | Kind::Ended { .. } => {}
+        }
+        self.join();
+    }
+
+    /// Concludes what cannot come any more.
+    pub(super) fn give_up(&mut self, reach: &Reach<'_>) {
+        if self.progress != Progress::Open {
+            return;
+        }
+        let lost = match &mut self.kind {
+            Kind::All(parts) | Kind::Any(parts) | Kind::InOrder(parts) => {
+                parts.iter_mut().for_each(|part| part.give_up(reach));
+                None
+            }
+            // How often it came is judged at the end of the time.
+            Kind::Event { count, seen, .. } if count.holds(f64::from(*seen)) => None,
+            Kind::Event { matcher, .. } => Need::of(matcher).and_then(|need| {
+                reach.lost(need, &Scope { phone: matcher.phone.clone(), call: matcher.call.clone() })
+            }),
+            Kind::Digits { scope, .. } | Kind::Tone { scope, .. } => reach.lost(Need::Media, scope),
+            Kind::Media { scope, .. } | Kind::Ended { scope, .. } => reach.lost(Need::Phone, scope),
+        };
+        if let Some((seq, words)) = lost {
+            self.progress = Progress::Lost(seq, words);
         }
         self.join();
     }

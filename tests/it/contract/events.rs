@@ -297,7 +297,14 @@ fn run_events() -> Vec<RunEvent> {
             at: at.clone(),
         },
         RunEvent::HookFired { hook: s("answer"), by: Seq(41) },
-        RunEvent::ActionFailed { action, args, hook, at: None, error: s("phone 'a' is not registered") },
+        RunEvent::ActionFailed {
+            action,
+            args,
+            hook,
+            at: None,
+            error: s("phone 'a' is not registered"),
+            step: Some(s("steps[3]")),
+        },
         RunEvent::Checkpoint { label: s("connected") },
         RunEvent::Log { message: s("a text") },
         RunEvent::Signal { name: s("ready"), data: json!({ "round": 1 }) },
@@ -307,6 +314,7 @@ fn run_events() -> Vec<RunEvent> {
             at,
             instead: s("silence"),
             by: None,
+            step: Some(s("steps[4]")),
         },
         RunEvent::Finished {
             verdict: Verdict::Failed,
@@ -375,6 +383,7 @@ fn samples() -> Vec<Envelope> {
     for event in source_events() {
         add(&call, Cause::Media, event.into());
     }
+    add(&run, Cause::Run { run: RunId(1), hook: s("teardown") }, RunEvent::CleaningUp {}.into());
     let at = "2026-01-02T03:04:05.678901Z".parse().unwrap();
     let numbered = events.into_iter().zip(1..);
     numbered.map(|((subject, cause, event), n)| Envelope { seq: Seq(n), at, subject, cause, event }).collect()

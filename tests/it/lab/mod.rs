@@ -8,5 +8,6 @@ mod phone;
 mod process;
 mod registrar;
 mod sockets;
+mod told;
 mod transfers;
 mod world;

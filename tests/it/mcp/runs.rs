@@ -77,6 +77,7 @@ impl Runs for Script {
                     hook,
                     at,
                     error: "no call".into(),
+                    step: None,
                 });
                 of_run(RunEvent::Finished {
                     verdict,

@@ -3,7 +3,7 @@
 use offhook::{
     command::{Addressee, CommandKind, Need, Parameter, Sort, Verb},
     mcp::PhoneTools,
-    scenario::{Known, check_yaml, reference},
+    scenario::{Known, Rule, check_yaml, reference},
 };
 use serde_json::{Map, Value, json};
 
@@ -138,7 +138,9 @@ fn found(step: &str) -> Vec<String> {
         "name: n\nphones: {{a: , b: }}\nsteps:\n  - make_call: {{phone: a, to: '600'}}\n  - {step}\n  - expect: {{event: call.ended}}\n"
     );
     let reading = check_yaml(&text, None, &Known::default());
-    reading.findings.iter().map(|finding| format!("{}: {step}", finding.text)).collect()
+    // A call that is named by its number is not known to the document, and that is said.
+    let findings = reading.findings.iter().filter(|finding| finding.rule != Rule::OutsideState);
+    findings.map(|finding| format!("{}: {step}", finding.text)).collect()
 }
 
 #[test]

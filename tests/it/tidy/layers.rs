@@ -7,7 +7,7 @@ const RULE: &str = "layers";
 
 /// Lowest layer first. Modules of one row do not know each other.
 const LAYERS: [&[&str]; 13] = [
-    &["id", "private", "secret", "wall", "telemetry"],
+    &["id", "nearest", "private", "secret", "wall", "telemetry"],
     &["event"],
     &["command"],
     &["journal", "config", "artifact"],

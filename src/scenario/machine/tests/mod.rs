@@ -1,5 +1,6 @@
 //! The runner as sentences: given a scenario and events, these commands and this verdict follow.
 
+mod failures;
 mod native;
 mod older;
 mod world;

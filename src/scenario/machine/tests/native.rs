@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::world::{World, ended, established, incoming, setup, tone};
 use crate::{
-    command::Code,
+    command::{Code, Outcome},
     event::{EndCause, Event, MediaEvent, MediaStatistics, Party, PhoneEvent, RunEvent, Verdict},
     id::Seq,
     scenario::machine::Ending,
 };
 
-const BASIC: &str = r##"
+pub(super) const BASIC: &str = r##"
 phones: {a: {}, b: {}}
 timeout: 30s
 hooks: [{when: call.incoming, on_phone: b, then: [{answer: 180}, {wait: 500ms}, answer]}]
@@ -64,7 +64,11 @@ fn an_expectation_that_does_not_come_true_says_where_and_what_came_instead() {
         failure.instead.contains("the last was call.ended of call-9 on b (canceled by the remote side, 487"),
         "{failure:?}"
     );
-    assert!(world.verdict().starts_with("failed: expected call.established on b within 5s at 7:5; instead:"));
+    assert!(
+        world
+            .verdict()
+            .starts_with("failed: expected call.established on b within 5s at steps[1], 7:5; instead:")
+    );
     assert!(world.commands.contains(&"hang up call-1".to_owned()));
 }
 
@@ -158,7 +162,7 @@ fn a_wrong_digit_fails_at_once() {
     let text = "phones: {a: {}}\nsteps: [{make_call: {phone: a, to: '603'}}, {expect: {digits: '1234#', phone: a}}]\n";
     let mut world = World::run(text);
     world.digits("a", 1, "125");
-    assert!(world.verdict().ends_with("instead: the digits 125 came"), "{}", world.verdict());
+    assert!(world.verdict().contains("instead: the digits 125 came; call-1 on a is"), "{}", world.verdict());
 }
 
 #[test]
@@ -208,7 +212,11 @@ steps:
     assert_eq!(world.verdict(), "passed: the expectation held");
     let mut world = World::run(text);
     world.media("a", 1, figures(None)).seconds(7);
-    assert!(world.verdict().ends_with("instead: mos was not measured (too short)"), "{}", world.verdict());
+    assert!(
+        world.verdict().contains("instead: mos was not measured (too short); call-1 on a is"),
+        "{}",
+        world.verdict()
+    );
 }
 
 #[test]
@@ -274,7 +282,7 @@ steps:
     world.call("a", 1, established()).seconds(1);
     world.call("a", 1, ended(Party::Remote, EndCause::Normal, None));
     assert!(
-        world.verdict().starts_with("failed: expected never call.ended on a during 2s at 6:5"),
+        world.verdict().starts_with("failed: expected never call.ended on a during 2s at steps[2], 6:5"),
         "{}",
         world.verdict()
     );
@@ -310,7 +318,7 @@ fn a_phone_that_cannot_register_blocks_the_run() {
     let refused =
         PhoneEvent::RegistrationFailed { status: Some(403), reason: "Forbidden".into(), retry_in_ms: None };
     world.phone("b", refused).seconds(10);
-    assert_eq!(world.verdict(), "blocked: phone 'b' could not register: 403 Forbidden");
+    assert_eq!(world.verdict(), "blocked: phone 'b' could not register at pbx: 403 Forbidden");
     assert!(world.commands.contains(&"drop a".to_owned()), "{:?}", world.commands);
     assert!(!world.commands.iter().any(|command| command.contains("calls")));
 }
@@ -347,6 +355,15 @@ fn silence_from_the_registrar_blocks_the_run_in_bounded_time() {
     world.start();
     world.seconds(40);
     assert_eq!(world.verdict(), "blocked: not ready in time: phone a, b");
+    let text = "phones: {a: {}}\nsteps: [{expect: phone.registered}]\n";
+    let mut world = World::given(text, setup());
+    world.obliging = false;
+    world.start();
+    let (step, _) = world.waiting.pop_front().unwrap();
+    let outcome = Outcome { seq: Seq(1), call: None, calls: Vec::new() };
+    world.machine.on_outcome(world.now, step, Ok(outcome));
+    world.seconds(40);
+    assert_eq!(world.verdict(), "blocked: not ready in time: phone a; no answer from pbx");
 }
 
 #[test]
@@ -474,7 +491,11 @@ steps:
     world.call("b", 9, incoming());
     assert_eq!(world.verdict(), "still running");
     world.seconds(4);
-    assert!(world.verdict().starts_with("failed: expected digits 7 within 3s at 3:"), "{}", world.verdict());
+    assert!(
+        world.verdict().starts_with("failed: expected digits 7 within 3s at hooks[0].then[1], 3:"),
+        "{}",
+        world.verdict()
+    );
     let mut world = World::run(text);
     world.call("b", 9, incoming()).digits("b", 9, "7");
     assert_eq!(world.verdict(), "passed: all 2 expectations held");

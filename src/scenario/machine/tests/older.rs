@@ -48,11 +48,9 @@ fn a_failed_action_fails_the_run_even_when_the_stop_comes() {
     world.call("a", 1, ended(Party::Remote, EndCause::Normal, None));
     let run = world.run_view();
     assert_eq!((run.outcome().ending, run.failures.len()), (Some(Ending::StopMatched), 1));
-    assert!(
-        world
-            .verdict()
-            .starts_with("failed: expected 'send_dtmf' to work; instead: that cannot be done (wrong_state)")
-    );
+    assert!(world.verdict().starts_with(
+        "failed: expected 'send_dtmf' to work at hooks[0].then[0]; instead: that cannot be done (wrong_state)"
+    ));
     assert!(!world.told().iter().any(|told| told.contains("not reached")));
 }
 

@@ -17,7 +17,7 @@ use crate::{
     config::{Account, PbxProfile},
     event::{
         CallEvent, Cause, DigitMethod, EndCause, Envelope, Event, MediaEvent, Party, PhoneEvent, RunEvent,
-        Subject, Surface,
+        SipEvent, Subject, Surface,
     },
     id::{CallId, PhoneId, RunId, Seq},
     journal::Fold,
@@ -160,6 +160,12 @@ impl World {
         self
     }
 
+    pub(super) fn sip(&mut self, phone: &str, event: SipEvent) -> &mut Self {
+        self.append(self.of_phone(phone), event);
+        self.drain();
+        self
+    }
+
     pub(super) fn digits(&mut self, phone: &str, call: u64, digits: &str) -> &mut Self {
         for digit in digits.chars() {
             let method = DigitMethod::Rfc4733;
@@ -195,7 +201,7 @@ impl World {
             match self.machine.poll_output() {
                 None => return,
                 Some(Output::Append { subject, cause, event }) => {
-                    let seq = self.append_because(subject, cause, event);
+                    let seq = self.append_because(subject, cause, *event);
                     self.machine.appended(seq);
                 }
                 Some(Output::Lease(wish)) => {
