@@ -233,7 +233,7 @@ impl Shell {
         headers: Vec<(HeaderName, String)>,
         cause: &Cause,
     ) -> Result<CallId, Rejection> {
-        if self.calls.count_live() >= self.shared.limits.calls_per_phone {
+        if self.calls.count_placed() >= self.shared.limits.calls_per_phone {
             let limit = self.shared.limits.calls_per_phone;
             return Err(Refused::CallsOfPhone { phone: self.id.clone(), limit }.into());
         }

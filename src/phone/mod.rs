@@ -2,10 +2,13 @@
 
 mod actor;
 mod alarm;
+mod arrivals;
 mod call_table;
 mod calls;
 mod commands;
 mod drain;
+mod evidence;
+mod gate;
 mod names;
 mod outbox;
 mod recovery;

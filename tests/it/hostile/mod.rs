@@ -3,6 +3,7 @@
 //! Most of it is in virtual time on the network in memory; floods that compete for the processor are on real loopback and last a
 //! few seconds.
 
+mod floods;
 mod streams;
 
 /// Tells what was tried and what became of it.
