@@ -274,6 +274,15 @@ impl Actor for PhoneActor {
         Ok(())
     }
 
+    async fn post_stop(
+        &self,
+        _me: ActorRef<PhoneMessage>,
+        phone: &mut Shell,
+    ) -> Result<(), ActorProcessingErr> {
+        phone.tell_left_out();
+        Ok(())
+    }
+
     async fn handle_supervisor_evt(
         &self,
         _me: ActorRef<PhoneMessage>,

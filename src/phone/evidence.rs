@@ -15,6 +15,8 @@ const BYTES: (u32, u32) = (128 << 10, 1 << 20);
 /// What belongs to calls may come so many times a second for each call that a phone may have: a call that is made, changed and
 /// ended every second takes a half. A peer that repeats itself without end is bounded all the same.
 const OWN: u32 = 20;
+/// So many at least, for phones that may have few calls.
+const OWN_LEAST: u32 = 1_000;
 /// How long messages are counted before the count is told.
 pub(super) const TELL: Duration = Duration::from_secs(1);
 
@@ -56,7 +58,7 @@ impl Evidence {
     /// Begins for a phone that may have so many calls.
     pub(super) fn new(calls: usize) -> Self {
         let calls = u32::try_from(calls).unwrap_or(u32::MAX).max(1);
-        let (own, taken) = (calls.saturating_mul(OWN), calls.saturating_mul(2).max(OTHERS.0));
+        let (own, taken) = (calls.saturating_mul(OWN).max(OWN_LEAST), calls.saturating_mul(2).max(OTHERS.0));
         Self {
             own: Rate::new(own, own.saturating_mul(2)),
             taken: Rate::new(taken, taken.max(OTHERS.1)),

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::PhoneMessage;
-use crate::{id::Seq, journal::Journal, net::Signaling};
+use crate::{id::Seq, journal::Journal, net::Signaling, telemetry::Seldom};
 
 /// Drains that may wait at a time. A disk that falls this far behind costs messages, which SIP repeats, not memory.
 const MOST_WAITING: usize = 65_536;
@@ -90,6 +90,8 @@ struct State {
     /// Bytes of all steps.
     bytes: usize,
     closed: bool,
+    /// Lines of the log about what found no room.
+    lost: Seldom,
 }
 
 /// The owned end of a queue: the task at the other one ends once this is gone.
@@ -114,7 +116,10 @@ impl Outbox {
             None => parcel.send(),
             Some(door) => {
                 if !door.0.push(Step::Send(parcel), MOST_WAITING) {
-                    tracing::warn!("messages dropped: too many wait for the disk");
+                    let turn = door.0.lock().lost.turn();
+                    if let Some(more) = turn {
+                        tracing::warn!(more, "messages dropped: too many wait for the disk");
+                    }
                 }
             }
         }
