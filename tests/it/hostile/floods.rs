@@ -226,6 +226,64 @@ async fn strangers_take_neither_the_places_of_own_calls_nor_memory_without_end()
     world.board.shutdown().await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn every_message_that_is_taken_is_recorded_and_the_others_are_told_to_come_later() {
+    let world = World::new().await;
+    world.run(Command::add("a".parse().unwrap(), own_port(), Secret::new("x".into()))).await.unwrap();
+    let mut stranger = Stranger::new(&world.network, PHONE);
+    for _ in 0..50 {
+        for _ in 0..20 {
+            stranger.request("MESSAGE", "Content-Type: text/plain\r\n");
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let answers = stranger.heard().await;
+    let count = |start: &str| answers.iter().filter(|line| line.starts_with(start)).count();
+    let (taken, later) = (count("SIP/2.0 200"), count("SIP/2.0 503"));
+    let kinds = |kind: &str| world.board.journal().query_blocking(&Query::of_kinds(&[kind])).unwrap().len();
+    assert_eq!((kinds("message.received"), kinds("sip.received"), kinds("sip.sent")), (taken, taken, taken));
+    // 200 at once and 100 in the half second.
+    assert!((280..=310).contains(&taken) && later > 0, "{taken} taken, {later} later");
+    let refusal = answers.iter().find(|line| line.starts_with("SIP/2.0 503")).unwrap();
+    assert_eq!(header(refusal, "Retry-After"), "10");
+    tell(&format!("{} MESSAGEs, {taken} taken and recorded, {later} told to come later", stranger.sent));
+    drop(stranger);
+    world.end().await;
+}
+
+fn own_port() -> PhoneSpec {
+    PhoneSpec { local_port: PHONE, register: false, ..spec("127.0.0.1:5060", "a") }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_repeats_itself_without_end_is_bounded_and_its_call_goes_on() {
+    let mut world = World::new().await;
+    let a = world.phone("a", PHONE).await;
+    let peer = Peer::new(&world.network, 5070, PHONE);
+    let (call, _) = world.called_by(&peer, &a).await;
+    let before = kept(&world);
+    for _ in 0..500 {
+        for _ in 0..20 {
+            peer.request("INVITE", 1, "", EVENTS);
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let after = kept(&world);
+    let received = after.received - before.received;
+    // 4,000 at once and 2,000 in the second.
+    assert!((5_000..=6_100).contains(&received) && after.told > 0, "{after:?}");
+    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
+    let bye = peer.next("BYE").await;
+    peer.answer(&bye, "200 OK", "", "");
+    tell(&format!(
+        "10000 repeats in a call, {received} recorded, {} told as not recorded",
+        after.not_recorded
+    ));
+    drop(peer);
+    world.end().await;
+}
+
 /// Returns the resident memory of this process in bytes.
 fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
