@@ -4,6 +4,7 @@
 
 use std::io::{self, IsTerminal};
 
+use tokio::time::{Duration, Instant};
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// Installs the process-wide subscriber; the level is `warn` unless `OFFHOOK_LOG` says otherwise.
@@ -16,4 +17,39 @@ pub fn init() {
     let colors = io::stderr().is_terminal();
     // A second call (tests) finds a subscriber in place; keeping the first is right.
     drop(fmt().with_env_filter(filter).with_ansi(colors).with_writer(io::stderr).try_init());
+}
+
+/// Least time between two lines of one kind that others can cause.
+const SELDOM: Duration = Duration::from_secs(1);
+
+/// Says which of many equal lines is worth printing, so that nobody outside can fill a log.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom {
+    last: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Seldom {
+    /// Returns how many were left out since the last line, when it is time for another.
+    pub(crate) fn turn(&mut self) -> Option<u64> {
+        if self.last.is_some_and(|last| last.elapsed() < SELDOM) {
+            self.unsaid = self.unsaid.saturating_add(1);
+            return None;
+        }
+        self.last = Some(Instant::now());
+        Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn of_many_lines_one_a_second_is_printed_and_the_rest_counted() {
+        let mut seldom = Seldom::default();
+        assert_eq!([seldom.turn(), seldom.turn(), seldom.turn()], [Some(0), None, None]);
+        tokio::time::advance(SELDOM).await;
+        assert_eq!([seldom.turn(), seldom.turn()], [Some(2), None]);
+    }
 }

@@ -200,6 +200,12 @@ pub enum Refused {
     /// The process has as many runs as it may.
     #[error("{0} runs go on, and the limit of runs is {0}: wait until one ends")]
     Runs(usize),
+    /// The journal cannot be written, and a call whose facts are not on disk could not be ended after a crash.
+    #[error("no call is placed while the journal cannot be written: {why}")]
+    FactsNotKept {
+        /// What the disk says.
+        why: String,
+    },
     /// No port for media is free.
     #[error("no media port is free: {why}")]
     NoMediaPort {
@@ -282,7 +288,9 @@ impl Refused {
             Self::DigitsWaiting(_) | Self::Runs(_) => Code::LimitReached,
             Self::NoAnswer(_) => Code::TimedOut,
             Self::ConferenceNotBuilt(_) | Self::NotResolved { .. } => Code::Unavailable,
-            Self::NoMediaPort { .. } | Self::PasswordNotKept { .. } => Code::Unavailable,
+            Self::NoMediaPort { .. } | Self::PasswordNotKept { .. } | Self::FactsNotKept { .. } => {
+                Code::Unavailable
+            }
             Self::PhoneNotStarted { .. } | Self::ConnectorNotStarted { .. } => Code::Unavailable,
             Self::PhoneLeaves(_) | Self::JustEnded | Self::ShuttingDown => Code::Unavailable,
             Self::RunNotStarted { .. } | Self::Broke { .. } => Code::Unavailable,

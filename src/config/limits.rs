@@ -7,7 +7,7 @@ pub struct Limits {
     pub phones: usize,
     /// Calls at a time in the whole process. Each costs a media socket and a task of its own.
     pub calls: usize,
-    /// Calls at a time on one phone; further ones are answered with 486.
+    /// Calls at a time that one phone places, and as many that it takes; further ones of others are answered with 486.
     pub calls_per_phone: usize,
     /// Scenario runs at a time.
     pub runs: usize,

@@ -122,6 +122,12 @@ events! {
             what: String,
             /// Where it came from.
             remote: Option<SocketAddr>,
+            /// How many messages were not recorded, where it is about that: what belongs to nothing is recorded up to a rate.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            count: Option<u64>,
+            /// In how long a time, in milliseconds.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            over_ms: Option<u64>,
         },
         /// A URI was followed to the addresses behind its name (RFC 3263), or could not be.
         "sip.resolved" => Resolved {
@@ -174,6 +180,12 @@ pub struct OnWire<'a> {
 }
 
 impl SipEvent {
+    /// Returns the fact that something is wrong with what came from somewhere.
+    #[must_use]
+    pub const fn anomaly(what: String, remote: SocketAddr) -> Self {
+        Self::Anomaly { what, remote: Some(remote), count: None, over_ms: None }
+    }
+
     /// Returns the message that a fact is about, if it is about one.
     #[must_use]
     pub const fn on_wire(&self) -> Option<OnWire<'_>> {

@@ -218,6 +218,14 @@ impl Journal {
         self.inner.shared.lock().health().clone()
     }
 
+    /// Returns why facts cannot be kept on disk now; nothing when they can, or when there is no disk.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.inner.disk.as_ref()?;
+        let state = self.inner.shared.lock();
+        let Health { failure, writing, .. } = state.health();
+        failure.clone().or_else(|| (!writing).then(|| "the journal is closed".to_owned()))
+    }
+
     /// Returns the clock that dates the events.
     #[must_use]
     pub fn wall(&self) -> Wall {

@@ -21,8 +21,8 @@ use tokio::time::Instant;
 
 use super::{Kind, LegHandle, MediaHub, Notice, Noticed, Target};
 use crate::net::{
-    Batch, BoxFuture, BoxedStream, DatagramSocket, MediaPair, MediaSocket, Names, Network, StreamListener,
-    SystemNetwork, Taps,
+    Admission, Batch, BoxFuture, BoxedStream, DatagramSocket, MediaPair, MediaSocket, Names, Network,
+    StreamListener, SystemNetwork, Taps,
 };
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -98,12 +98,18 @@ impl MediaSocket for Noting {
 struct MediaOnly {
     make: Box<dyn Fn() -> MediaPair + Send + Sync>,
     names: Names,
+    accepted: Admission,
     taps: Taps,
 }
 
 impl MediaOnly {
     fn new(make: impl Fn() -> MediaPair + Send + Sync + 'static) -> Self {
-        Self { make: Box::new(make), names: Names::default(), taps: Taps::default() }
+        Self {
+            make: Box::new(make),
+            names: Names::default(),
+            accepted: Admission::new(0),
+            taps: Taps::default(),
+        }
     }
 }
 
@@ -154,6 +160,10 @@ impl Network for MediaOnly {
 
     fn local_ip_towards(&self, _remote: SocketAddr) -> io::Result<IpAddr> {
         Ok(LOCAL)
+    }
+
+    fn accepted(&self) -> &Admission {
+        &self.accepted
     }
 
     fn taps(&self) -> &Taps {

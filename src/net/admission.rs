@@ -14,10 +14,15 @@ pub struct Permit {
     _place: OwnedSemaphorePermit,
 }
 
+/// Bytes that one place has room for; what is larger takes several.
+const PLACE: usize = 4096;
+
 /// A number of places, shared by its clones.
 #[derive(Clone, Debug)]
 pub struct Admission {
     places: Arc<Semaphore>,
+    /// How many there are, taken ones included.
+    all: u32,
     refused: Arc<AtomicU64>,
 }
 
@@ -25,22 +30,36 @@ impl Admission {
     /// Returns an admission with `places` free places.
     #[must_use]
     pub fn new(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), refused: Arc::new(AtomicU64::new(0)) }
+        let all = u32::try_from(places).unwrap_or(u32::MAX);
+        Self { places: Arc::new(Semaphore::new(places)), all, refused: Arc::new(AtomicU64::new(0)) }
     }
 
     /// Takes a place, or counts a refusal.
     #[must_use]
     pub fn admit(&self) -> Option<Permit> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        self.admit_bytes(0)
+    }
+
+    /// Takes the places of so many bytes, or counts a refusal.
+    #[must_use]
+    pub fn admit_bytes(&self, bytes: usize) -> Option<Permit> {
+        let place = Arc::clone(&self.places).try_acquire_many_owned(self.places_of(bytes)).ok();
         if place.is_none() {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
         place.map(|place| Permit { _place: place })
     }
 
-    /// Waits for a place; for senders that can be slowed down. `None` is never seen while a clone is alive.
-    pub async fn wait(&self) -> Option<Permit> {
-        Arc::clone(&self.places).acquire_owned().await.ok().map(|place| Permit { _place: place })
+    /// Waits for the places of so many bytes; for senders that can be slowed down. `None` is never seen while a clone is
+    /// alive.
+    pub async fn wait(&self, bytes: usize) -> Option<Permit> {
+        let places = Arc::clone(&self.places).acquire_many_owned(self.places_of(bytes));
+        places.await.ok().map(|place| Permit { _place: place })
+    }
+
+    /// Returns how many places so many bytes take: not more than there are, so that what is large waits and comes in.
+    fn places_of(&self, bytes: usize) -> u32 {
+        u32::try_from(1 + bytes / PLACE).unwrap_or(u32::MAX).min(self.all).max(1)
     }
 
     /// Returns how many were refused so far.
@@ -69,5 +88,16 @@ mod tests {
         assert_eq!(admission.refused(), 1);
         drop(first);
         assert!(admission.admit().is_some());
+    }
+
+    #[test]
+    fn what_is_large_takes_several_places_but_not_more_than_there_are() {
+        let admission = Admission::new(4);
+        let large = admission.admit_bytes(2 * PLACE);
+        assert_eq!((large.is_some(), admission.free()), (true, 1));
+        assert!(admission.admit_bytes(PLACE).is_none());
+        drop(large);
+        let huge = admission.admit_bytes(100 * PLACE);
+        assert_eq!((huge.is_some(), admission.free()), (true, 0));
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Batch, Names, Taps};
+use super::{Admission, Batch, Names, Taps};
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -60,6 +60,10 @@ pub trait Network: Send + Sync + 'static {
     /// # Errors
     /// There is no route.
     fn local_ip_towards(&self, remote: SocketAddr) -> io::Result<IpAddr>;
+
+    /// Returns the places of streams that others open, for all who listen: fewer than the machine has, so that calls of our own
+    /// find theirs.
+    fn accepted(&self) -> &Admission;
 
     /// Returns the taps to which everything is shown that passes the sockets of this network.
     fn taps(&self) -> &Taps;

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Names, SystemResolver, Taps,
+    Admission, Names, SystemResolver, Taps,
     media_ports::MediaPorts,
     media_socket::SystemMedia,
     network::{BoxFuture, BoxedStream, DatagramSocket, MediaPair, Network, StreamListener},
@@ -23,6 +23,8 @@ use super::{
 
 /// Kernel buffers of a signaling socket: bursts of a few thousand messages must fit.
 const SIGNALING_BUFFER: usize = 2 << 20;
+/// Streams that others may hold open at a time, however many descriptors there are.
+const MOST_ACCEPTED: usize = 4096;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 256;
 
@@ -33,11 +35,13 @@ pub struct SystemOptions {
     pub media_ports: RangeInclusive<u16>,
     /// Name servers to ask; none means those of the machine.
     pub name_servers: Vec<SocketAddr>,
+    /// Files and sockets that this process may have open; others may hold a quarter of them.
+    pub descriptors: usize,
 }
 
 impl Default for SystemOptions {
     fn default() -> Self {
-        Self { media_ports: 21_000..=32_767, name_servers: Vec::new() }
+        Self { media_ports: 21_000..=32_767, name_servers: Vec::new(), descriptors: descriptors() }
     }
 }
 
@@ -46,6 +50,7 @@ impl Default for SystemOptions {
 pub struct SystemNetwork {
     ports: MediaPorts,
     names: Names,
+    accepted: Admission,
     taps: Taps,
 }
 
@@ -56,7 +61,8 @@ impl SystemNetwork {
         // Two programs on one machine should not begin at the same port.
         let ports = MediaPorts::new(options.media_ports, u64::from(std::process::id()));
         let names = Names::new(SystemResolver::new(options.name_servers));
-        Self { ports, names, taps: Taps::default() }
+        let accepted = Admission::new(most_accepted(options.descriptors));
+        Self { ports, names, accepted, taps: Taps::default() }
     }
 
     /// Returns how many RTP/RTCP port pairs are free.
@@ -64,6 +70,17 @@ impl SystemNetwork {
     pub fn free_media_pairs(&self) -> usize {
         self.ports.free()
     }
+}
+
+/// Returns how many files and sockets this process may have open.
+fn descriptors() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+}
+
+/// Returns how many streams others may hold open: a quarter of what there is, because a call takes two sockets for its media.
+fn most_accepted(descriptors: usize) -> usize {
+    (descriptors / 4).clamp(1, MOST_ACCEPTED)
 }
 
 impl Default for SystemNetwork {
@@ -153,6 +170,10 @@ impl Network for SystemNetwork {
         Ok(probe.local_addr()?.ip())
     }
 
+    fn accepted(&self) -> &Admission {
+        &self.accepted
+    }
+
     fn taps(&self) -> &Taps {
         &self.taps
     }
@@ -193,5 +214,16 @@ impl StreamListener for SystemListener {
         let (stream, remote) = ready!(self.listener.poll_accept(cx))?;
         stream.set_nodelay(true)?;
         Poll::Ready(Ok((Box::new(stream), remote)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_get_a_part_of_the_descriptors_only() {
+        assert_eq!([64, 1024, 1 << 20].map(most_accepted), [16, 256, MOST_ACCEPTED]);
+        assert!(descriptors() > 0);
     }
 }

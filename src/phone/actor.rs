@@ -28,19 +28,21 @@ use super::{
     Dangling, Left, Outbox, Registrar,
     alarm::{Alarm, Due, timer_reason},
     call_table::CallTable,
+    evidence::Evidence,
+    gate::Away,
     names::Asker,
-    wire::{self, summarize},
 };
 use crate::{
     call::{Beginning, CallActor, CallArguments, CallMedia, Reply, ToPhone},
     command::{CallCommand, CallSelector, Outcome, PhoneCommand},
     config::{Limits, Occupant, Pool},
-    event::{Cause, Event, PhoneEvent, PhoneSpec, SipEvent, SipSummary, Subject},
+    event::{Cause, Event, PhoneEvent, PhoneSpec, Subject},
     id::{CallId, PhoneId},
     journal::Journal,
     media::MediaHub,
     net::{Arrival, Network, Resolution, Signaling, SignalingOptions},
     secret::Secret,
+    telemetry::Seldom,
 };
 
 /// What all phones of a process share.
@@ -220,6 +222,11 @@ pub(crate) struct Shell {
     pub(super) lingering: VecDeque<(Instant, String, CallId)>,
     pub(super) requests: BTreeMap<RequestId, Purpose>,
     pub(super) refused: u64,
+    pub(super) evidence: Evidence,
+    /// Why the call that is being offered is not taken.
+    pub(super) turned_away: Option<Away>,
+    /// Lines of the log about calls that were not taken.
+    pub(super) refusals: Seldom,
     /// URIs that were followed in this life; each draws its own luck among equal servers.
     pub(super) followed: u64,
     /// Why the name that the engine just waited for leads nowhere.
@@ -264,6 +271,15 @@ impl Actor for PhoneActor {
     ) -> Result<(), ActorProcessingErr> {
         // On the heap, and gone between messages: the loop of every idle phone would hold room for it otherwise.
         Box::pin(phone.take(message)).await;
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _me: ActorRef<PhoneMessage>,
+        phone: &mut Shell,
+    ) -> Result<(), ActorProcessingErr> {
+        phone.tell_left_out();
         Ok(())
     }
 
@@ -336,6 +352,9 @@ impl Shell {
             lingering: VecDeque::new(),
             requests: BTreeMap::new(),
             refused: 0,
+            evidence: Evidence::new(start.shared.limits.calls_per_phone),
+            turned_away: None,
+            refusals: Seldom::default(),
             followed: 0,
             unresolved: None,
             closing: false,
@@ -350,7 +369,14 @@ impl Shell {
         let cause = match message {
             PhoneMessage::Arrival(arrival) => self.arrival(arrival),
             PhoneMessage::Deadline => return self.deadline_passed().await,
-            PhoneMessage::Command { command, cause, reply } => self.command(command, cause, reply).await,
+            PhoneMessage::Command { command, cause, reply } => match self.cannot_begin(&command) {
+                Some(refused) => {
+                    // Whoever asked may be gone.
+                    drop(reply.send(Err(refused)));
+                    cause
+                }
+                None => self.command(command, cause, reply).await,
+            },
             PhoneMessage::CallCommand { selector, command, cause, reply } => {
                 self.call_command(&selector, command, cause, reply)
             }
@@ -367,6 +393,7 @@ impl Shell {
             }
         };
         self.drain(&cause).await;
+        self.handled();
         self.unresolved = None;
         self.close_when_quiet().await;
     }
@@ -432,61 +459,6 @@ impl Shell {
         }
     }
 
-    fn arrival(&mut self, arrival: Arrival) -> Cause {
-        let now = Instant::now().into_std();
-        self.report_refusals();
-        match arrival {
-            Arrival::Message { flow, message, permit } => {
-                let summary = summarize(&message);
-                // Anybody can write a Call-ID; what belongs to a call is in a dialog or a transaction of it.
-                let call = summary.sip_call_id.as_ref().and_then(|id| self.sip_call_ids.get(id)).copied();
-                let call = call.filter(|_| self.agent.expects(&message));
-                let provisional = summary.status.is_some_and(|status| status < 200);
-                let received = wire::received(flow, summary, message.bytes());
-                let seq = self.shared.journal.append(self.subject(call), Cause::Network, received);
-                self.agent.handle_input(now, Input::Message { flow, message: &message });
-                if provisional && let Some(call) = call {
-                    self.heard(call);
-                }
-                drop(permit);
-                Cause::Sip { seq }
-            }
-            Arrival::Unparsable { flow, bytes, permit } => {
-                let received = wire::received(flow, SipSummary::default(), &bytes);
-                let seq = self.append(received, &Cause::Network);
-                // Once more, to hear what is wrong with it.
-                self.agent.handle_input(now, Input::Received { flow, bytes: &bytes });
-                drop(permit);
-                Cause::Sip { seq }
-            }
-            Arrival::Failed { flow, error, .. } => {
-                let what = format!("sending failed: {error}");
-                let anomaly = SipEvent::Anomaly { what, remote: Some(flow.remote) };
-                let seq = self.append(anomaly, &Cause::Network);
-                self.agent.handle_input(now, Input::TransportFailed { flow });
-                Cause::Event { seq }
-            }
-            Arrival::Closed { flow, .. } => {
-                self.agent.handle_input(now, Input::TransportFailed { flow });
-                Cause::Network
-            }
-            Arrival::Unframeable { flow, error, .. } => {
-                let what = format!("the stream cannot be framed: {error}");
-                let anomaly = SipEvent::Anomaly { what, remote: Some(flow.remote) };
-                Cause::Event { seq: self.append(anomaly, &Cause::Network) }
-            }
-        }
-    }
-
-    fn report_refusals(&mut self) {
-        let refused = self.signaling.as_ref().map_or(0, |signaling| signaling.refused());
-        if refused > self.refused {
-            let count = refused - self.refused;
-            self.refused = refused;
-            self.append(SipEvent::Refused { count }, &Cause::Network);
-        }
-    }
-
     /// Does what every deadline that has passed asks for, each for its own reason.
     async fn deadline_passed(&mut self) {
         self.alarm.rang();
@@ -498,8 +470,10 @@ impl Shell {
                 }
                 Due::RegistrarSilent => self.registrar_silent(),
                 Due::ClosingLimit => self.close_now(),
+                Due::LeftOut => self.tell_left_out(),
             };
             self.drain(&cause).await;
+            self.handled();
             self.close_when_quiet().await;
         }
     }

@@ -27,6 +27,8 @@ pub(super) enum Due {
     RegistrarSilent,
     /// The time that a closing phone is given is over.
     ClosingLimit,
+    /// What was not written down is to be told.
+    LeftOut,
 }
 
 /// The deadlines of a phone and the clock that wakes it.
@@ -35,6 +37,7 @@ pub(super) struct Alarm {
     engine: Option<(Instant, Reason)>,
     registrar: Option<Instant>,
     closing: Option<Instant>,
+    left_out: Option<Instant>,
     /// What the clock sleeps to.
     armed: Option<Instant>,
     clock: watch::Sender<Option<Instant>>,
@@ -45,7 +48,7 @@ impl Alarm {
     pub(super) fn start(phone: ActorRef<PhoneMessage>) -> Self {
         let (clock, wanted) = watch::channel(None);
         tokio::spawn(sleep(wanted, phone));
-        Self { engine: None, registrar: None, closing: None, armed: None, clock }
+        Self { engine: None, registrar: None, closing: None, left_out: None, armed: None, clock }
     }
 
     /// Takes the engine's next deadline.
@@ -66,6 +69,14 @@ impl Alarm {
         self.arm();
     }
 
+    /// Sets when what was not written down is told.
+    pub(super) fn follow_evidence(&mut self, due: Option<Instant>) {
+        if self.left_out != due {
+            self.left_out = due;
+            self.arm();
+        }
+    }
+
     /// Is told that the clock has rung; what is due follows from [`Self::take_due`].
     pub(super) const fn rang(&mut self) {
         self.armed = None;
@@ -78,6 +89,7 @@ impl Alarm {
             Some(Due::Engine(_)) => self.engine = None,
             Some(Due::RegistrarSilent) => self.registrar = None,
             Some(Due::ClosingLimit) => self.closing = None,
+            Some(Due::LeftOut) => self.left_out = None,
             None => self.arm(),
         }
         due
@@ -87,7 +99,8 @@ impl Alarm {
         let engine = self.engine.map(|(at, reason)| (at, Due::Engine(reason)));
         let registrar = self.registrar.map(|at| (at, Due::RegistrarSilent));
         let closing = self.closing.map(|at| (at, Due::ClosingLimit));
-        engine.into_iter().chain(registrar).chain(closing).min_by_key(|(at, _)| *at)
+        let left_out = self.left_out.map(|at| (at, Due::LeftOut));
+        engine.into_iter().chain(registrar).chain(closing).chain(left_out).min_by_key(|(at, _)| *at)
     }
 
     fn arm(&mut self) {

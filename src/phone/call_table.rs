@@ -69,8 +69,10 @@ pub(super) struct CallTable {
     calls: BTreeMap<CallId, CallEntry>,
     sessions: BTreeMap<SessionId, CallId>,
     actors: BTreeMap<ActorId, CallId>,
-    /// How many are not over.
-    live: usize,
+    /// How many are not over that we have placed.
+    placed: usize,
+    /// How many are not over that others have placed.
+    taken: usize,
 }
 
 impl CallTable {
@@ -78,9 +80,18 @@ impl CallTable {
         self.calls.is_empty()
     }
 
-    /// Returns how many calls are not over.
-    pub(super) const fn count_live(&self) -> usize {
-        self.live
+    /// Returns how many calls are not over that this phone has placed.
+    pub(super) const fn count_placed(&self) -> usize {
+        self.placed
+    }
+
+    /// Returns how many calls are not over that others have placed.
+    pub(super) const fn count_taken(&self) -> usize {
+        self.taken
+    }
+
+    const fn count_of(&mut self, inbound: bool) -> &mut usize {
+        if inbound { &mut self.taken } else { &mut self.placed }
     }
 
     /// Notes when the conversation began; it does so once.
@@ -132,9 +143,10 @@ impl CallTable {
 
     /// Adds a call that begins.
     pub(super) fn enter(&mut self, call: CallId, entry: CallEntry) {
+        let count = self.count_of(entry.inbound);
+        *count = count.saturating_add(1);
         self.sessions.insert(entry.session, call);
         self.calls.insert(call, entry);
-        self.live = self.live.saturating_add(1);
     }
 
     /// Notes the actor of a call.
@@ -156,7 +168,9 @@ impl CallTable {
     pub(super) fn set_over(&mut self, call: CallId) {
         if let Some(entry) = self.calls.get_mut(&call).filter(|entry| !entry.over) {
             entry.over = true;
-            self.live = self.live.saturating_sub(1);
+            let inbound = entry.inbound;
+            let count = self.count_of(inbound);
+            *count = count.saturating_sub(1);
         }
     }
 
@@ -193,17 +207,17 @@ mod tests {
             let invite = Invite::new(from.uri.clone(), from.clone(), to.clone());
             let session = agent.invite(Instant::now().into_std(), invite);
             let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-            table.enter(CallId(call), CallEntry::new(session, call.to_string(), false, permit));
+            table.enter(CallId(call), CallEntry::new(session, call.to_string(), call == 9, permit));
             session
         });
         table.set_over(CallId(8));
         table.set_over(CallId(8));
-        assert_eq!(table.count_live(), 2);
+        assert_eq!((table.count_placed(), table.count_taken()), (1, 1));
         assert_eq!(table.live().map(|(call, _)| call.0).collect::<Vec<_>>(), [7, 9]);
         assert_eq!(table.of_session(sessions[1]), Some(CallId(8)), "its last messages still come");
         assert!(table.remove(CallId(8)).is_some() && table.remove(CallId(7)).is_some());
-        assert_eq!((table.count_live(), table.of_session(sessions[1])), (1, None));
+        assert_eq!((table.count_placed(), table.of_session(sessions[1])), (0, None));
         assert!(table.remove(CallId(7)).is_none());
-        assert_eq!(table.count_live(), 1);
+        assert_eq!((table.count_placed(), table.count_taken()), (0, 1));
     }
 }

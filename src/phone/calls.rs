@@ -155,16 +155,16 @@ impl Shell {
         cause: &Cause,
     ) {
         let now = Instant::now().into_std();
-        let busy = self.closing || self.calls.count_live() >= self.shared.limits.calls_per_phone;
-        let permit = if busy { None } else { self.shared.call_permit() };
-        let opened = match permit {
+        let opened = match self.shared.call_permit() {
             None => Err(std::io::Error::other("no further call is taken")),
             Some(permit) => self.open_media().map(|media| (media, permit)),
         };
         let (media, permit) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                tracing::warn!(phone = %self.id, %error, "incoming call refused");
+                if let Some(more) = self.refusals.turn() {
+                    tracing::warn!(phone = %self.id, %error, more, "incoming call refused");
+                }
                 let refused = self.agent.respond(now, session, StatusCode::BUSY_HERE, None, None, Vec::new());
                 return self.note_refusal(refused);
             }

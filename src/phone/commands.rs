@@ -239,7 +239,7 @@ impl Shell {
         headers: Vec<(HeaderName, String)>,
         cause: &Cause,
     ) -> Result<CallId, Rejection> {
-        if self.calls.count_live() >= self.shared.limits.calls_per_phone {
+        if self.calls.count_placed() >= self.shared.limits.calls_per_phone {
             let limit = self.shared.limits.calls_per_phone;
             return Err(Refused::CallsOfPhone { phone: self.id.clone(), limit }.into());
         }
@@ -433,7 +433,7 @@ impl Shell {
     /// The time is over: what is still up ends without the wire; the calls write their ends first.
     pub(super) fn close_now(&mut self) -> Cause {
         let cause = Cause::Timer { reason: TimerReason::ClosingLimit };
-        let (calls, bound) = (self.calls.count_live(), self.binding.is_some());
+        let (calls, bound) = (self.calls.live().count(), self.binding.is_some());
         tracing::warn!(phone = %self.id, calls, bound, "the other side has not answered in time; what was asked of it may not be done");
         self.out_of_time = true;
         self.binding = None;

@@ -5,13 +5,16 @@ use std::borrow::Cow;
 use offhook_sip::{
     message::{HeaderName, Message, Method, StatusCode},
     registration::RegistrationEvent,
-    user_agent::{Event, IncomingId, Output, RequestFailure, RequestId, Transmit},
+    session::SessionEvent,
+    user_agent::{Event, IncomingId, Output, ReplyError, RequestFailure, RequestId, Transmit},
 };
 use tokio::time::Instant;
 
 use super::{
     actor::{Purpose, Shell},
     alarm::timer_reason,
+    evidence::Belonging,
+    gate::RETRY_AFTER,
     names::Asker,
     outbox::Parcel,
     target::failed_over,
@@ -52,16 +55,35 @@ impl Shell {
         }
     }
 
-    fn append_sent(&self, message: &Message, transmit: &Transmit, cause: &Cause) {
-        let summary = summarize(message);
-        let call = summary.sip_call_id.as_ref().and_then(|id| self.sip_call_ids.get(id)).copied();
-        let sent = wire::sent(transmit, summary);
+    fn append_sent(&mut self, message: &Message, transmit: &Transmit, cause: &Cause) {
+        let call = message.call_id().ok().and_then(|id| self.sip_call_ids.get(&id)).copied();
+        if !self.records(message, transmit, call.is_some()) {
+            return;
+        }
+        let sent = wire::sent(transmit, summarize(message));
         self.shared.journal.append(self.subject(call), cause.clone(), sent);
+    }
+
+    /// Tells whether a message that leaves is written down: all that the phone decides to send is; an answer as its request was,
+    /// and repeats of one that belongs to no call as messages that belong to nothing.
+    fn records(&mut self, message: &Message, transmit: &Transmit, of_call: bool) -> bool {
+        let again = transmit.is_retransmission();
+        if !again && !message.is_response() {
+            return true;
+        }
+        let length = message.bytes().len();
+        if self.evidence.silent {
+            self.evidence.leave_out(length);
+            return false;
+        }
+        !again || of_call || !message.is_response() || self.evidence.admits(Belonging::Nothing, length)
     }
 
     async fn engine_event(&mut self, event: Event, cause: &Cause) {
         match event {
             Event::Registration { event, .. } => self.registration_event(event, cause),
+            Event::Session { id, event: SessionEvent::Incoming { flow, .. } }
+                if self.turned_away(id, flow) => {}
             Event::Session { id, event } => self.session_event(id, event, cause).await,
             Event::Request { id, message, .. } => self.request(id, &message, cause),
             Event::Response { id, provisional: false, outcome } => self.response(id, outcome, cause),
@@ -75,8 +97,11 @@ impl Shell {
                 self.shared.journal.append(self.subject(call), cause.clone(), event);
             }
             Event::Anomaly { what, flow, .. } => {
-                let anomaly = SipEvent::Anomaly { what: what.to_string(), remote: Some(flow.remote) };
-                self.append(anomaly, cause);
+                // One about a message that is written down is bounded with it.
+                let of_message = matches!(cause, Cause::Sip { .. });
+                if of_message || self.evidence.admits_anomaly() {
+                    self.append(SipEvent::anomaly(what.to_string(), flow.remote), cause);
+                }
             }
         }
     }
@@ -130,6 +155,13 @@ impl Shell {
     /// Answers a request that belongs to no call.
     fn request(&mut self, id: IncomingId, message: &Message, cause: &Cause) {
         let status = match message.method() {
+            Method::Message if self.evidence.silent => {
+                // What is taken is written down; what cannot be, is not taken (§21.5.4).
+                let later = message.response_to(StatusCode::SERVICE_UNAVAILABLE, None);
+                let later = later.header(HeaderName::RetryAfter, RETRY_AFTER);
+                let replied = self.agent.reply(Instant::now().into_std(), id, later);
+                return self.note_reply(replied);
+            }
             Method::Message => {
                 self.message_received(message, cause);
                 StatusCode::OK
@@ -154,7 +186,12 @@ impl Shell {
     }
 
     pub(super) fn reply(&mut self, id: IncomingId, status: StatusCode) {
-        if let Err(error) = self.agent.reply_status(Instant::now().into_std(), id, status) {
+        let replied = self.agent.reply_status(Instant::now().into_std(), id, status);
+        self.note_reply(replied);
+    }
+
+    fn note_reply(&self, replied: Result<(), ReplyError>) {
+        if let Err(error) = replied {
             tracing::debug!(phone = %self.id, %error, "request can no longer be answered");
         }
     }

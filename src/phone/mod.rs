@@ -2,11 +2,14 @@
 
 mod actor;
 mod alarm;
+mod arrivals;
 mod call_table;
 mod calls;
 mod commands;
 mod drain;
+mod evidence;
 mod extra_headers;
+mod gate;
 mod names;
 mod outbox;
 mod recovery;

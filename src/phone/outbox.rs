@@ -19,10 +19,12 @@ use tokio::{
 };
 
 use super::PhoneMessage;
-use crate::{id::Seq, journal::Journal, net::Signaling};
+use crate::{id::Seq, journal::Journal, net::Signaling, telemetry::Seldom};
 
 /// Drains that may wait at a time. A disk that falls this far behind costs messages, which SIP repeats, not memory.
 const MOST_WAITING: usize = 65_536;
+/// Bytes that may wait at a time.
+const MOST_BYTES: usize = 32 << 20;
 /// Drains that are sent before others get a turn.
 const TURN: usize = 128;
 /// How long messages wait for a disk that says nothing: well under the 32 s after which a transaction is over.
@@ -51,7 +53,20 @@ enum Step {
     Emptied(oneshot::Sender<()>),
 }
 
+impl Parcel {
+    fn bytes(&self) -> usize {
+        self.transmits.iter().map(|transmit| transmit.bytes().len()).sum()
+    }
+}
+
 impl Step {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Send(parcel) => parcel.bytes(),
+            Self::Emptied(_) => 0,
+        }
+    }
+
     /// Returns the fact that must be on disk before.
     const fn after(&self) -> Seq {
         match self {
@@ -72,7 +87,11 @@ struct Queue {
 #[derive(Default)]
 struct State {
     steps: VecDeque<Step>,
+    /// Bytes of all steps.
+    bytes: usize,
     closed: bool,
+    /// Lines of the log about what found no room.
+    lost: Seldom,
 }
 
 /// The owned end of a queue: the task at the other one ends once this is gone.
@@ -97,7 +116,10 @@ impl Outbox {
             None => parcel.send(),
             Some(door) => {
                 if !door.0.push(Step::Send(parcel), MOST_WAITING) {
-                    tracing::warn!("messages dropped: too many wait for the disk");
+                    let turn = door.0.lock().lost.turn();
+                    if let Some(more) = turn {
+                        tracing::warn!(more, "messages dropped: too many wait for the disk");
+                    }
                 }
             }
         }
@@ -136,9 +158,12 @@ impl Queue {
     /// Adds a step unless `most` are there. Only the first one wakes the task: whatever joins is found with it.
     fn push(&self, step: Step, most: usize) -> bool {
         let mut state = self.lock();
-        if state.steps.len() >= most {
+        let bytes = step.bytes();
+        let full = state.steps.len() >= most || state.bytes.saturating_add(bytes) > MOST_BYTES;
+        if full && bytes > 0 {
             return false;
         }
+        state.bytes = state.bytes.saturating_add(bytes);
         state.steps.push_back(step);
         let first = state.steps.len() == 1;
         drop(state);
@@ -165,7 +190,10 @@ impl Queue {
 
     /// Takes the first step if it waits for nothing after `settled`.
     fn take(&self, settled: Seq) -> Option<Step> {
-        self.lock().steps.pop_front_if(|step| step.after() <= settled)
+        let mut state = self.lock();
+        let step = state.steps.pop_front_if(|step| step.after() <= settled)?;
+        state.bytes = state.bytes.saturating_sub(step.bytes());
+        Some(step)
     }
 }
 

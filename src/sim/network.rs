@@ -19,12 +19,14 @@ use super::{
     stream::{self, Door},
 };
 use crate::net::{
-    self, Answer, BoxFuture, BoxedStream, DatagramSocket, LookupError, MediaPair, Names, StreamListener,
-    Taps, Transport, media_ports::MediaPorts,
+    self, Admission, Answer, BoxFuture, BoxedStream, DatagramSocket, LookupError, MediaPair, Names,
+    StreamListener, Taps, Transport, media_ports::MediaPorts,
 };
 
 /// Ports that are handed out for port 0, as on Linux.
 const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
+/// Streams that others may hold open.
+const ACCEPTED: usize = 4096;
 const MEDIA: std::ops::RangeInclusive<u16> = 10_000..=32_767;
 
 type Filter = Box<dyn FnMut(&Datagram<'_>) -> Fate + Send>;
@@ -48,6 +50,7 @@ pub struct Host {
 pub(super) struct Wires {
     started: Instant,
     ports: MediaPorts,
+    accepted: Admission,
     taps: Taps,
     table: Table,
     names: Names,
@@ -76,7 +79,9 @@ impl Network {
         let (ports, taps) = (MediaPorts::new(MEDIA, 0), Taps::default());
         let table = Table::default();
         let names = Names::new(table.clone());
-        let wires = Wires { started: Instant::now(), ports, taps, table, names, state: Mutex::new(state) };
+        let accepted = Admission::new(ACCEPTED);
+        let wires =
+            Wires { started: Instant::now(), ports, accepted, taps, table, names, state: Mutex::new(state) };
         Self { wires: Arc::new(wires) }
     }
 
@@ -330,6 +335,10 @@ impl net::Network for Host {
         Ok(self.ip)
     }
 
+    fn accepted(&self) -> &Admission {
+        &self.network.wires.accepted
+    }
+
     fn taps(&self) -> &Taps {
         &self.network.wires.taps
     }
@@ -359,6 +368,10 @@ impl net::Network for Network {
 
     fn local_ip_towards(&self, remote: SocketAddr) -> io::Result<IpAddr> {
         self.local_host().local_ip_towards(remote)
+    }
+
+    fn accepted(&self) -> &Admission {
+        &self.wires.accepted
     }
 
     fn taps(&self) -> &Taps {

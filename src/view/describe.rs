@@ -179,7 +179,7 @@ fn sip(event: &SipEvent) -> String {
             format!("{} to {remote}{again}", message(summary))
         }
         SipEvent::Received { remote, summary, .. } => format!("{} from {remote}", message(summary)),
-        SipEvent::Anomaly { what, remote } => {
+        SipEvent::Anomaly { what, remote, .. } => {
             remote.as_ref().map_or_else(|| what.clone(), |remote| format!("{what}, from {remote}"))
         }
         SipEvent::Resolved { uri, targets, problem, .. } => resolved(uri, targets, problem.as_deref()),

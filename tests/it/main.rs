@@ -15,6 +15,7 @@ mod crossing;
 mod dns;
 mod durability;
 mod edges;
+mod hostile;
 mod journal;
 mod journal_exercise;
 mod journal_lines;

@@ -4,9 +4,13 @@
 
 use std::{
     path::Path,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
@@ -19,13 +23,16 @@ use crate::journal::JournalError;
 const EVENTS: usize = 16_000;
 /// Pause before the rest of a log is looked at again.
 const AGAIN: Duration = Duration::from_millis(200);
+/// Once nothing was written for so long, the log is brought in, however short it is: whoever copies the database has all of it.
+const CALM: Duration = Duration::from_secs(1);
+/// What is written little by little is brought in after so long without a pause.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// The thread, as its writer sees it.
 pub(super) struct Checkpoints {
     due: SyncSender<()>,
     thread: JoinHandle<()>,
-    /// Events written since the last one was asked for.
-    written: usize,
+    written: Arc<AtomicUsize>,
 }
 
 impl Checkpoints {
@@ -34,18 +41,19 @@ impl Checkpoints {
         let connection = schema::open(file)?;
         // One that is waiting covers whatever is written until it runs.
         let (due, asked) = sync_channel(1);
+        let written = Arc::<AtomicUsize>::default();
+        let log = Log { connection, asked, written: Arc::clone(&written) };
         let thread = thread::Builder::new()
             .name("journal-log".to_owned())
-            .spawn(move || run(&connection, &asked))
+            .spawn(move || log.run())
             .map_err(|source| JournalError::Folder { path: file.to_owned(), source })?;
-        Ok(Self { due, thread, written: 0 })
+        Ok(Self { due, thread, written })
     }
 
-    /// Counts what was written and asks for a checkpoint when it is time.
-    pub(super) fn wrote(&mut self, events: usize) {
-        self.written = self.written.saturating_add(events);
-        if self.written >= EVENTS {
-            self.written = 0;
+    /// Counts what was written; wakes the thread for the first of it, and when it is time for a checkpoint.
+    pub(super) fn wrote(&self, events: usize) {
+        let before = self.written.fetch_add(events, Ordering::Relaxed);
+        if before == 0 || (before < EVENTS && before.saturating_add(events) >= EVENTS) {
             // Full is as good: one is waiting already.
             let _asked = self.due.try_send(());
         }
@@ -60,17 +68,46 @@ impl Checkpoints {
     }
 }
 
-/// Checkpoints when asked, and goes on until the writer can start the log from its beginning.
-fn run(connection: &Connection, asked: &Receiver<()>) {
-    while asked.recv().is_ok() {
-        let mut before = 0;
-        while let Some(log) = pass(connection, before) {
-            before = log;
-            match asked.recv_timeout(AGAIN) {
-                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+/// The log, as its thread sees it.
+struct Log {
+    connection: Connection,
+    asked: Receiver<()>,
+    /// Events written since the last checkpoint began.
+    written: Arc<AtomicUsize>,
+}
+
+impl Log {
+    /// Checkpoints when it is time, and goes on until the writer can start the log from its beginning.
+    fn run(&self) {
+        while self.asked.recv().is_ok() && self.wait_for_calm() {
+            self.written.store(0, Ordering::Relaxed);
+            let mut before = 0;
+            while let Some(log) = pass(&self.connection, before) {
+                before = log;
+                match self.asked.recv_timeout(AGAIN) {
+                    Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
             }
         }
+    }
+
+    /// Waits until there is much to do or nothing more comes; false when the writer has ended.
+    fn wait_for_calm(&self) -> bool {
+        let since = Instant::now();
+        let mut seen = self.written.load(Ordering::Relaxed);
+        while seen < EVENTS && since.elapsed() < LONGEST {
+            match self.asked.recv_timeout(CALM) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+            let now = self.written.load(Ordering::Relaxed);
+            if now == seen {
+                break;
+            }
+            seen = now;
+        }
+        true
     }
 }
 

@@ -163,6 +163,28 @@ fn the_log_is_brought_into_the_database_while_the_journal_is_open() {
 }
 
 #[test]
+fn a_copy_of_the_database_has_what_was_written_a_moment_ago() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    let copied = || {
+        let copy = folder.path().join("copy.db");
+        fs::copy(folder.path().join("journal.db"), &copy).unwrap();
+        let copy = Connection::open(copy).unwrap();
+        // Not even the table is there before the first checkpoint.
+        copy.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, u32>(0)).unwrap_or_default()
+    };
+    for written in [3, 7] {
+        lines(&journal, 0, if written == 3 { 3 } else { 4 });
+        journal.flush_blocking().unwrap();
+        let patience = Instant::now() + Duration::from_secs(5);
+        while copied() < written {
+            assert!(Instant::now() < patience, "{} of {written} events are in the file", copied());
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+}
+
+#[test]
 fn a_log_that_a_reader_kept_is_brought_in_once_the_reader_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());

@@ -52,6 +52,7 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
         | Refused::CallsOfPhone { .. }
         | Refused::Calls(_)
         | Refused::Phones(_)
+        | Refused::FactsNotKept { .. }
         | Refused::NoMediaPort { .. }
         | Refused::PhoneLeaves(_)
         | Refused::PhoneNotStarted { .. }

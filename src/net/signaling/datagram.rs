@@ -81,7 +81,7 @@ async fn read(socket: Arc<dyn DatagramSocket>, parts: Parts) {
             // A keep-alive of the peer: it has done its work on the way here.
             continue;
         }
-        if let Some(permit) = parts.admission.admit() {
+        if let Some(permit) = parts.admission.admit_bytes(bytes.len()) {
             (parts.deliver)(match Message::parse(&bytes) {
                 Ok(message) => Arrival::Message { flow, message, permit },
                 Err(_) => Arrival::Unparsable { flow, bytes, permit },

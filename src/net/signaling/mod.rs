@@ -41,7 +41,7 @@ const LAST_WRITES: Duration = Duration::from_millis(250);
 pub struct SignalingOptions {
     /// Where to listen; port 0 takes one that is free for all transports.
     pub local: SocketAddr,
-    /// How many arrivals may be unhandled at a time.
+    /// How many arrivals of each transport may be unhandled at a time; one of more than four kilobytes counts several times.
     pub permits: usize,
     /// Whose sockets these are, for taps; none for the lab.
     pub phone: Option<PhoneId>,
@@ -100,8 +100,7 @@ pub enum Arrival {
 /// The SIP sockets of one user agent; dropping it closes them and ends their tasks.
 pub struct Signaling {
     local: SocketAddr,
-    admission: Admission,
-    carriers: BTreeMap<Transport, Box<dyn Carrier>>,
+    carriers: BTreeMap<Transport, (Box<dyn Carrier>, Admission)>,
     closing: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -119,24 +118,23 @@ impl Signaling {
         options: SignalingOptions,
         deliver: impl Fn(Arrival) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let admission = Admission::new(options.permits);
         let closing = CancellationToken::new();
         let parts = Parts {
-            witness: Witness { taps: network.taps().clone(), phone: options.phone },
+            witness: Witness { taps: network.taps().clone(), phone: options.phone.clone() },
             network,
             deliver: Arc::new(deliver),
-            admission: admission.clone(),
+            admission: Admission::new(options.permits),
             closing: closing.clone(),
         };
-        let opened = open_all(&parts, options.local)?;
-        let local = opened.first().map_or(options.local, |(_, carrier, _)| carrier.local());
+        let opened = open_all(&parts, &options)?;
+        let local = opened.first().map_or(options.local, |opened| opened.carrier.local());
         let mut tasks = JoinSet::new();
         let mut carriers = BTreeMap::new();
-        for (transport, carrier, task) in opened {
+        for Opened { transport, carrier, admission, task } in opened {
             tasks.spawn(task);
-            carriers.insert(transport, carrier);
+            carriers.insert(transport, (carrier, admission));
         }
-        Ok(Self { local, admission, carriers, closing, tasks: Mutex::new(tasks) })
+        Ok(Self { local, carriers, closing, tasks: Mutex::new(tasks) })
     }
 
     /// Returns the bound address, the same for all transports.
@@ -147,7 +145,7 @@ impl Signaling {
 
     /// Returns our address on each transport.
     pub fn locals(&self) -> impl Iterator<Item = (Transport, SocketAddr)> + '_ {
-        self.carriers.iter().map(|(transport, carrier)| (*transport, carrier.local()))
+        self.carriers.iter().map(|(transport, (carrier, _))| (*transport, carrier.local()))
     }
 
     /// Sends one message; a connection to `flow.remote` is opened where the transport has connections and there is none.
@@ -158,7 +156,7 @@ impl Signaling {
     /// The network refused it at once; [`io::ErrorKind::WouldBlock`] when the queue to that peer is full,
     /// [`io::ErrorKind::Unsupported`] for a transport that is not built.
     pub fn send(&self, flow: &Flow, bytes: &[u8]) -> io::Result<()> {
-        let carrier = self.carriers.get(&flow.transport).ok_or(io::ErrorKind::Unsupported)?;
+        let (carrier, _) = self.carriers.get(&flow.transport).ok_or(io::ErrorKind::Unsupported)?;
         carrier.send(flow, bytes, &mut |task| {
             let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
             while tasks.try_join_next().is_some() {}
@@ -169,7 +167,8 @@ impl Signaling {
     /// Returns the word of a failed [`send`](Self::send) for the mailbox that arrivals go to, unless that is full.
     #[must_use]
     pub fn failure(&self, flow: Flow, error: io::Error) -> Option<Arrival> {
-        self.admission.admit().map(|permit| Arrival::Failed { flow, error, permit })
+        let (_, admission) = self.carriers.get(&flow.transport)?;
+        admission.admit().map(|permit| Arrival::Failed { flow, error, permit })
     }
 
     /// Closes the sockets; the port is free when this returns.
@@ -188,13 +187,13 @@ impl Signaling {
     /// Returns how many datagrams and words of failures were refused for lack of a permit.
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.admission.refused()
+        self.carriers.values().map(|(_, admission)| admission.refused()).sum()
     }
 
     /// Returns how many connections are open or being opened.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.carriers.values().map(|carrier| carrier.connections()).sum()
+        self.carriers.values().map(|(carrier, _)| carrier.connections()).sum()
     }
 }
 
@@ -227,14 +226,20 @@ impl Witness {
     }
 }
 
-type Opened = (Transport, Box<dyn Carrier>, Task);
+/// A carrier that is open. It has places of its own, so that a stream that never ends leaves datagrams theirs.
+struct Opened {
+    transport: Transport,
+    carrier: Box<dyn Carrier>,
+    admission: Admission,
+    task: Task,
+}
 
 /// Opens every carrier, all on one port.
-fn open_all(parts: &Parts, local: SocketAddr) -> io::Result<Vec<Opened>> {
-    let attempts = if local.port() == 0 { PORT_ATTEMPTS } else { 1 };
+fn open_all(parts: &Parts, options: &SignalingOptions) -> io::Result<Vec<Opened>> {
+    let attempts = if options.local.port() == 0 { PORT_ATTEMPTS } else { 1 };
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..attempts {
-        match open_at(parts, local) {
+        match open_at(parts, options) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
             done => return done,
         }
@@ -242,13 +247,14 @@ fn open_all(parts: &Parts, local: SocketAddr) -> io::Result<Vec<Opened>> {
     Err(last)
 }
 
-fn open_at(parts: &Parts, local: SocketAddr) -> io::Result<Vec<Opened>> {
+fn open_at(parts: &Parts, options: &SignalingOptions) -> io::Result<Vec<Opened>> {
     let mut opened: Vec<Opened> = Vec::new();
     for (transport, open) in CARRIERS {
         // The first takes a free port if need be, the others the same.
-        let at = opened.first().map_or(local, |(_, carrier, _)| carrier.local());
-        let (carrier, task) = open(parts.clone(), at)?;
-        opened.push((transport, carrier, task));
+        let at = opened.first().map_or(options.local, |first| first.carrier.local());
+        let admission = Admission::new(options.permits);
+        let (carrier, task) = open(Parts { admission: admission.clone(), ..parts.clone() }, at)?;
+        opened.push(Opened { transport, carrier, admission, task });
     }
     Ok(opened)
 }

@@ -19,16 +19,19 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::mpsc::{self, error::TrySendError},
     task::JoinSet,
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
     Arrival,
     carrier::{Carrier, Parts, Task},
 };
-use crate::net::{
-    Flow, Permit, Transport,
-    network::{BoxedStream, StreamListener},
+use crate::{
+    net::{
+        Flow, Permit, Transport,
+        network::{BoxedStream, StreamListener},
+    },
+    telemetry::Seldom,
 };
 
 /// Messages that may wait for one peer.
@@ -37,8 +40,10 @@ const QUEUE: usize = 256;
 const CONNECT_LIMIT: Duration = Duration::from_secs(8);
 /// How long one write may stand still.
 const WRITE_LIMIT: Duration = Duration::from_secs(16);
-/// Connections that peers may hold open at a time.
-const MOST_ACCEPTED: usize = 4096;
+/// How long a peer may take for a message that it has begun, and for its first one.
+const HALF_A_MESSAGE: Duration = Duration::from_secs(30);
+/// How long a stream that a peer opened may bring nothing: five of the longest pauses between keep-alives of RFC 5626 §4.4.1.
+const IDLE: Duration = Duration::from_secs(600);
 /// Rest after a failed accept, which out of file descriptors would come back at once.
 const REST: Duration = Duration::from_millis(50);
 const CHUNK: usize = 16 << 10;
@@ -90,6 +95,66 @@ impl Carrier for Streams {
     }
 }
 
+/// Who opened a stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opener {
+    Us,
+    Peer,
+}
+
+impl Opener {
+    fn framer(self) -> StreamFramer {
+        match self {
+            Self::Us => StreamFramer::opened(DEFAULT_LIMIT),
+            Self::Peer => StreamFramer::accepted(DEFAULT_LIMIT),
+        }
+    }
+}
+
+/// How long a stream is waited for: whoever holds one open and says nothing takes the place of another.
+struct Patience {
+    opener: Opener,
+    /// Something came last.
+    heard: Instant,
+    /// The message began that is not whole yet.
+    half: Option<Instant>,
+}
+
+impl Patience {
+    fn begin(opener: Opener) -> Self {
+        let now = Instant::now();
+        // Whoever opens a stream is about to send a message.
+        Self { opener, heard: now, half: (opener == Opener::Peer).then_some(now) }
+    }
+
+    /// A message is whole; what is behind it has just begun.
+    const fn message_came(&mut self) {
+        self.half = None;
+    }
+
+    /// Bytes came; `half` when a part of a message waits for its rest.
+    fn heard(&mut self, half: bool) {
+        self.heard = Instant::now();
+        if half {
+            self.half.get_or_insert(self.heard);
+        }
+    }
+
+    /// Reads once; nothing when the time is over.
+    async fn read(
+        &self,
+        reader: &mut tokio::io::ReadHalf<BoxedStream>,
+        chunk: &mut [u8],
+    ) -> io::Result<Option<usize>> {
+        let idle = (self.opener == Opener::Peer).then(|| self.heard + IDLE);
+        let half = self.half.map(|since| since + HALF_A_MESSAGE);
+        match idle.into_iter().chain(half).min() {
+            Some(end) => timeout_at(end, reader.read(chunk)).await.map_or(Ok(None), |read| read.map(Some)),
+            None => reader.read(chunk).await.map(Some),
+        }
+    }
+}
+
 impl Connections {
     /// Queues `bytes` for the stream to `flow.remote`; a task that opens it is given to `spawn` when there is none.
     fn send(self: &Arc<Self>, flow: &Flow, bytes: &[u8], spawn: &mut dyn FnMut(Task)) -> io::Result<()> {
@@ -112,7 +177,7 @@ impl Connections {
             let stream = connections.parts.network.connect_stream(flow.local.ip(), flow.remote);
             match timeout(CONNECT_LIMIT, stream).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             {
-                Ok(stream) => connections.carry(stream, flow, serial, waiting, StreamFramer::opened).await,
+                Ok(stream) => connections.carry(stream, flow, serial, waiting, Opener::Us).await,
                 Err(error) => connections.end(flow, serial, Err(error)).await,
             }
         }));
@@ -140,12 +205,12 @@ impl Connections {
         flow: Flow,
         serial: u64,
         waiting: mpsc::Receiver<Vec<u8>>,
-        framer: fn(usize) -> StreamFramer,
+        opener: Opener,
     ) {
         let (reader, writer) = tokio::io::split(stream);
         let (pong, pongs) = mpsc::channel(1);
         let ended = tokio::select! {
-            read = self.read(reader, flow, framer(DEFAULT_LIMIT), pong) => read,
+            read = self.read(reader, flow, opener, pong) => read,
             written = self.write(writer, flow, waiting, pongs) => written,
         };
         self.end(flow, serial, ended).await;
@@ -155,12 +220,15 @@ impl Connections {
         &self,
         mut reader: tokio::io::ReadHalf<BoxedStream>,
         flow: Flow,
-        mut framer: StreamFramer,
+        opener: Opener,
         pong: mpsc::Sender<()>,
     ) -> io::Result<()> {
+        let (mut framer, mut patience) = (opener.framer(), Patience::begin(opener));
         let mut chunk = vec![0; CHUNK];
         loop {
-            let length = reader.read(&mut chunk).await?;
+            let Some(length) = patience.read(&mut reader, &mut chunk).await? else {
+                return Err(io::ErrorKind::TimedOut.into());
+            };
             if length == 0 {
                 let cut = framer.buffered() > 0;
                 return if cut { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) };
@@ -178,18 +246,20 @@ impl Connections {
                     }
                     Ok(Some(Frame::Message(message))) => {
                         self.parts.witness.received(&flow, message.bytes());
-                        let Some(permit) = self.permit().await else { return Ok(()) };
+                        patience.message_came();
+                        let Some(permit) = self.permit(message.bytes().len()).await else { return Ok(()) };
                         (self.parts.deliver)(Arrival::Message { flow, message, permit });
                     }
                     Err(error) => {
                         self.parts.witness.received(&flow, read);
-                        if let Some(permit) = self.permit().await {
+                        if let Some(permit) = self.permit(0).await {
                             (self.parts.deliver)(Arrival::Unframeable { flow, error, permit });
                         }
                         return Err(io::ErrorKind::InvalidData.into());
                     }
                 }
             }
+            patience.heard(framer.buffered() > 0);
         }
     }
 
@@ -233,7 +303,7 @@ impl Connections {
                 open.by_remote.remove(&flow.remote);
             }
         }
-        if let Some(permit) = self.permit().await {
+        if let Some(permit) = self.permit(0).await {
             (self.parts.deliver)(match how {
                 Ok(()) => Arrival::Closed { flow, permit },
                 Err(error) => Arrival::Failed { flow, error, permit },
@@ -243,35 +313,40 @@ impl Connections {
 
     /// Waits for a place in the mailbox: a stream can be slowed down, so nothing is refused here. There is none any more
     /// once the user agent closes, because then nobody takes what is in the mailbox.
-    async fn permit(&self) -> Option<Permit> {
-        self.parts.closing.run_until_cancelled(self.parts.admission.wait()).await.flatten()
+    async fn permit(&self, bytes: usize) -> Option<Permit> {
+        self.parts.closing.run_until_cancelled(self.parts.admission.wait(bytes)).await.flatten()
     }
 }
 
 /// Accepts connections until the user agent closes, then waits for the end of all of them.
 async fn accept(mut listener: Box<dyn StreamListener>, connections: Arc<Connections>) {
     let local = listener.local();
-    let mut carried = JoinSet::new();
+    let (mut carried, mut refusals, mut failures) = (JoinSet::new(), Seldom::default(), Seldom::default());
     loop {
         let accept = poll_fn(|cx| listener.poll_accept(cx));
         let Some(accepted) = connections.parts.closing.run_until_cancelled(accept).await else { break };
         while carried.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, remote)) if carried.len() < MOST_ACCEPTED => {
+            Ok((stream, remote)) => {
+                let Some(place) = connections.parts.network.accepted().admit() else {
+                    if let Some(more) = refusals.turn() {
+                        tracing::warn!(%remote, more, "connection refused: too many are open");
+                    }
+                    continue;
+                };
                 let connections = Arc::clone(&connections);
                 let flow = Flow { transport: Transport::Tcp, local, remote };
                 carried.spawn(async move {
                     let (serial, queue, waiting) = connections.enter(remote);
                     drop(queue);
-                    connections.carry(stream, flow, serial, waiting, StreamFramer::accepted).await;
+                    connections.carry(stream, flow, serial, waiting, Opener::Peer).await;
+                    drop(place);
                 });
             }
-            Ok((stream, remote)) => {
-                tracing::warn!(%remote, "connection refused: too many are open");
-                drop(stream);
-            }
             Err(error) => {
-                tracing::warn!(%local, %error, "cannot accept a connection");
+                if let Some(more) = failures.turn() {
+                    tracing::warn!(%local, %error, more, "cannot accept a connection");
+                }
                 tokio::time::sleep(REST).await;
             }
         }

@@ -248,7 +248,7 @@ fn sip_events() -> Vec<SipEvent> {
             summary: SipSummary { status: Some(200), reason: Some(s("OK")), ..summary },
             message: RawMessage::Base64(s("U0lQLzIuMCAyMDAg/w==")),
         },
-        SipEvent::Anomaly { what: s("a response without a transaction"), remote: Some(remote) },
+        SipEvent::anomaly(s("a response without a transaction"), remote),
         SipEvent::Refused { count: 12 },
     ]
 }

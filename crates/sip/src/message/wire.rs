@@ -112,6 +112,11 @@ impl Message {
         &self.0.bytes
     }
 
+    /// Returns about how many bytes of memory it takes.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Parsed>() + self.0.bytes.len() + self.0.fields.len() * size_of::<Field>()
+    }
+
     /// Returns the lexical defects found while parsing; [`Message::examine`] looks further.
     #[must_use]
     pub fn defects(&self) -> &[Defect] {

@@ -5,6 +5,7 @@
 //! [`Effect`]; the layer knows neither dialogs nor its user's tables.
 
 use super::clients::Client;
+use super::room::Room;
 use super::servers::Server;
 use super::{ClientInput, ClientKey, MergeKey, Notice, ServerInput, ServerKey, Step, TimerName, Timers};
 use crate::deadlines::Deadlines;
@@ -58,6 +59,9 @@ pub(crate) struct Layer<C, S> {
     pub(super) server_keys: Index<ServerKey, TransactionId>,
     pub(super) merges: Index<MergeKey, TransactionId>,
     pub(super) timers: Deadlines<(TransactionId, TimerName)>,
+    /// What all server transactions take, and what those of strangers take of it.
+    pub(super) taken: Room,
+    pub(super) taken_by_strangers: Room,
     last_id: TransactionId,
 }
 
@@ -71,15 +75,13 @@ impl<C: Copy, S: Copy> Layer<C, S> {
             server_keys: Index::new(),
             merges: Index::new(),
             timers: Deadlines::new(),
+            taken: Room::default(),
+            taken_by_strangers: Room::default(),
             last_id: 0,
         }
     }
 
     /// Returns how many transactions are open, finished ones that still absorb repeats included.
-    pub(crate) fn count_servers(&self) -> usize {
-        self.servers.len()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.clients.len() + self.servers.len()
     }

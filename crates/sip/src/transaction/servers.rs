@@ -2,8 +2,8 @@
 
 use super::layer::{Effect, Layer, TransactionId};
 use super::{
-    MergeKey, Notice, ServerInput, ServerInvite, ServerInviteState, ServerKey, ServerOther, ServerOtherState,
-    Step, TimerName, Timers, Transmission, hop,
+    MergeKey, Notice, Room, ServerInput, ServerInvite, ServerInviteState, ServerKey, ServerOther,
+    ServerOtherState, Step, TimerName, Timers, Transmission, hop,
 };
 use crate::message::{Message, Method, StatusCode, Via};
 use crate::user_agent::{Flow, Transmit};
@@ -49,6 +49,10 @@ pub(crate) struct Server<S> {
     machine: Machine,
     merge: Option<MergeKey>,
     last: Option<Message>,
+    /// It belongs to no call.
+    pub(super) of_stranger: bool,
+    /// What it is counted with.
+    pub(super) room: Room,
 }
 
 impl<S> Server<S> {
@@ -127,9 +131,12 @@ impl<C: Copy, S: Copy> Layer<C, S> {
             key: key.clone(),
             merge,
             last: None,
+            of_stranger: true,
+            room: Room::default(),
         };
         self.server_keys.insert(key, id);
         self.servers.insert(id, server);
+        self.count(id);
         self.arm(now, id, &step);
         match step.notice {
             Some(Notice::TryingDue) => self.send_trying(now, id),
@@ -164,7 +171,13 @@ impl<C: Copy, S: Copy> Layer<C, S> {
         } else {
             ServerInput::Failure
         };
-        self.drive_server(now, id, input, Some(response))
+        let invite = self.servers.get(&id).is_some_and(|server| matches!(server.machine, Machine::Invite(_)));
+        if invite && status.is_success() {
+            self.belongs_to_a_call(id);
+        }
+        let effect = self.drive_server(now, id, input, Some(response));
+        self.count(id);
+        effect
     }
 
     /// Is told that a transaction's response cannot be delivered.
@@ -220,6 +233,7 @@ impl<C: Copy, S: Copy> Layer<C, S> {
     fn drop_server(&mut self, id: TransactionId) {
         self.timers.stop_all((id, TimerName::FIRST)..=(id, TimerName::LAST));
         let Some(server) = self.servers.remove(&id) else { return };
+        self.discount(&server);
         if self.server_keys.get(&server.key) == Some(&id) {
             self.server_keys.remove(&server.key);
         }

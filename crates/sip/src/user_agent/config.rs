@@ -2,7 +2,7 @@
 
 use super::ability::{ABILITIES, BodyType, OptionTag};
 use crate::message::Method;
-use crate::transaction::Timers;
+use crate::transaction::{Room, Timers};
 use crate::transport::Transport;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -37,9 +37,12 @@ pub struct Config {
     /// Follows the name of a dialog's next hop (RFC 3263) before each request in it. Otherwise, and where the name leads
     /// nowhere, they go where the dialog came from.
     pub follow_names: bool,
-    /// Requests that may be open or absorb their repeats at a time; each of a stranger does so for 32 s. Further ones are dropped
-    /// unless they belong to a call that is known.
-    pub most_requests: usize,
+    /// Room for requests that are open or absorb their repeats, which each of a stranger does for 32 s. Past it only BYE and
+    /// CANCEL of calls that are known get in.
+    pub room: Room,
+    /// The part of it that requests may take that belong to no call. Past it an INVITE is answered 503 without a transaction
+    /// (RFC 3261 §8.2.7, §21.5.4); others are dropped.
+    pub room_of_strangers: Room,
 }
 
 impl Config {
@@ -58,7 +61,8 @@ impl Config {
             rport: true,
             keep_alive: None,
             follow_names: false,
-            most_requests: 65_536,
+            room: Room { requests: 65_536, bytes: 64 << 20 },
+            room_of_strangers: Room { requests: 4_096, bytes: 16 << 20 },
         }
     }
 

@@ -213,7 +213,7 @@ pub enum Anomaly {
         /// What counts instead.
         believed: Duration,
     },
-    /// There are too many requests of the last 32 s; this one was dropped.
+    /// There is no room for this request; an INVITE was answered 503, another one was dropped.
     TooManyRequests,
 }
 
@@ -246,7 +246,7 @@ impl fmt::Display for Anomaly {
                 let (granted, believed) = (granted.as_secs(), believed.as_secs());
                 write!(f, "a binding for {granted} s, which counts as one for {believed} s")
             }
-            Self::TooManyRequests => f.write_str("a request too many within 32 s, which was dropped"),
+            Self::TooManyRequests => f.write_str("a request for which there is no room"),
         }
     }
 }

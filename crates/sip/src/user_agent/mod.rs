@@ -17,9 +17,11 @@ mod reason;
 mod receive;
 mod recorded;
 mod request;
+mod turn_away;
 mod understand;
 mod write;
 
+pub use crate::transaction::Room;
 pub use crate::transport::Transport;
 pub(crate) use ability::Ability;
 pub use ability::{BodyType, OptionTag};

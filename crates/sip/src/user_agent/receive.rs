@@ -66,9 +66,9 @@ impl UserAgent {
             self.receive_ack(now, flow, message);
             return;
         }
-        if self.transactions.count_servers() >= self.config.most_requests && !self.is_expected(message, &via)
-        {
-            self.anomaly(Anomaly::TooManyRequests, flow, message.bytes());
+        let expected = self.is_expected(message, &via);
+        if self.is_full_for(&method, expected) {
+            self.turn_away(flow, message, &via);
             return;
         }
         match inspect(message) {
@@ -76,7 +76,12 @@ impl UserAgent {
                 if let Some(fault) = fault {
                     self.anomaly(Anomaly::HeaderIgnored(fault.what), flow, message.bytes());
                 }
-                self.receive_usable(now, flow, message, via, key);
+                let merged = self.transactions.is_merged(message);
+                let id = self.open_server(now, key, message, via, flow);
+                if expected {
+                    self.transactions.belongs_to_a_call(id);
+                }
+                self.receive_usable(now, id, flow, message, merged);
             }
             Err(Rejected::Answer { status, reason }) => {
                 self.anomaly(Anomaly::RefusedRequest { status, reason }, flow, message.bytes());
@@ -110,7 +115,8 @@ impl UserAgent {
     fn receive_ack(&mut self, now: Instant, flow: Flow, message: &Message) {
         self.note_ignored_body(flow, message);
         let session = self.session_of(message);
-        if session.is_none_or(|session| !self.session_acknowledged(now, session, message)) {
+        let taken = session.is_some_and(|session| self.session_acknowledged(now, session, message));
+        if !taken && !self.is_ack_of_turned_away(message) {
             self.anomaly(Anomaly::StrayAck, flow, message.bytes());
         }
     }
@@ -122,10 +128,8 @@ impl UserAgent {
         }
     }
 
-    fn receive_usable(&mut self, now: Instant, flow: Flow, message: &Message, via: Via, key: ServerKey) {
-        let merged = self.transactions.is_merged(message);
+    fn receive_usable(&mut self, now: Instant, id: u64, flow: Flow, message: &Message, merged: bool) {
         let method = message.method();
-        let id = self.open_server(now, key, message, via, flow);
         if method == Method::Cancel {
             self.receive_cancel(now, id, flow, message);
             return;

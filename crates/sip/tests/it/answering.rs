@@ -286,7 +286,7 @@ fn a_callee_that_says_bye_too_early_is_noted_and_its_invite_goes_on() {
 
 #[test]
 fn a_flood_of_strangers_is_bounded_and_cuts_off_no_call() {
-    let mut solo = Solo::with(|config| config.most_requests = 3);
+    let mut solo = Solo::with(|config| config.room_of_strangers.requests = 2);
     let (id, invite) = ring(&mut solo, "waiting", true);
     let (_, talking, response) = talk(&mut solo, "one");
     solo.receive(&fresh(&Method::Options, "two").build());
@@ -304,6 +304,62 @@ fn a_flood_of_strangers_is_bounded_and_cuts_off_no_call() {
     solo.sent.clear();
     solo.receive(&fresh(&Method::Options, "later").build());
     assert_eq!(solo.take_lines(), ["200 OPTIONS"]);
+}
+
+#[test]
+fn an_invite_for_which_there_is_no_room_is_told_when_to_come_back_and_leaves_nothing_behind() {
+    let mut solo = Solo::with(|config| config.room_of_strangers.requests = 1);
+    solo.receive(&fresh(&Method::Options, "one").build());
+    let before = solo.agent.transactions();
+    solo.sent.clear();
+    let invite = fresh(&Method::Invite, "two").build();
+    solo.receive(&invite);
+    let refusal = solo.last().clone();
+    solo.receive(&invite);
+    assert_eq!(solo.last().bytes(), refusal.bytes(), "a repeat gets the same answer");
+    assert_eq!(refusal.header(HeaderName::RetryAfter).as_deref(), Some("10"));
+    assert_eq!(solo.take_lines(), ["503 INVITE", "503 INVITE"]);
+    assert_eq!(solo.take_anomalies(), ["TooManyRequests", "TooManyRequests"]);
+    let ack = Builder::from_message(&invite)
+        .request_line(&Method::Ack, &invite.request_uri().unwrap())
+        .set(HeaderName::CSeq, "1 ACK")
+        .set(HeaderName::To, refusal.header(HeaderName::To).unwrap())
+        .without_body()
+        .build();
+    solo.receive(&ack);
+    assert_eq!((solo.take_anomalies(), solo.agent.transactions()), (Vec::<String>::new(), before));
+    solo.settle();
+}
+
+#[test]
+fn large_requests_are_bounded_by_their_bytes() {
+    let mut solo = Solo::with(|config| config.room_of_strangers.bytes = 64 << 10);
+    let large =
+        |id: &str| fresh(&Method::Options, id).header(HeaderName::Subject, "x".repeat(20_000)).build();
+    for id in ["one", "two", "three"] {
+        solo.receive(&large(id));
+    }
+    assert_eq!(solo.take_lines(), ["200 OPTIONS", "200 OPTIONS"]);
+    assert_eq!(solo.take_anomalies(), ["TooManyRequests"]);
+    solo.wait(Duration::from_secs(33));
+    solo.receive(&large("four"));
+    assert_eq!(solo.take_lines(), ["200 OPTIONS"], "what is over gives its room back");
+    solo.settle();
+}
+
+#[test]
+fn a_peer_that_floods_its_call_is_bounded_and_can_still_end_it() {
+    let mut solo = Solo::with(|config| config.room.requests = 4);
+    let (_, talking, response) = talk(&mut solo, "one");
+    solo.sent.clear();
+    for cseq in 2..9 {
+        solo.receive(&request(&talking, &response, &Method::Options, cseq).build());
+    }
+    assert_eq!(solo.take_lines(), vec!["200 OPTIONS"; 3]);
+    assert_eq!(solo.take_anomalies(), vec!["TooManyRequests"; 4]);
+    solo.receive(&request(&talking, &response, &Method::Bye, 9).build());
+    assert_eq!(solo.take_lines(), ["200 BYE"]);
+    solo.settle();
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn what_went_wrong_on_the_way_to_the_registrar_is_the_reason_of_a_blocked_run() 
     world.obliging = false;
     world.start();
     let what = "sending failed: Connection refused".to_owned();
-    world.sip("a", SipEvent::Anomaly { what, remote: None });
+    world.sip("a", SipEvent::Anomaly { what, remote: None, count: None, over_ms: None });
     let retry_in_ms = Some(30_000);
     world.phone(
         "a",

@@ -1,0 +1,115 @@
+//! What comes from the network: what of it becomes a fact, and what the engine makes of it.
+
+use offhook_sip::{
+    message::Message,
+    user_agent::{Flow, Input},
+};
+use tokio::time::Instant;
+
+use super::{
+    actor::Shell,
+    evidence::Belonging,
+    wire::{self, summarize},
+};
+use crate::{
+    event::{Cause, SipEvent, SipSummary},
+    net::Arrival,
+};
+
+impl Shell {
+    /// Takes what has come; returns the cause of what follows.
+    pub(super) fn arrival(&mut self, arrival: Arrival) -> Cause {
+        let now = Instant::now().into_std();
+        self.report_refusals();
+        match arrival {
+            Arrival::Message { flow, message, permit } => {
+                let cause = self.message(flow, &message);
+                drop(permit);
+                cause
+            }
+            Arrival::Unparsable { flow, bytes, permit } => {
+                if !self.evidence.admits(Belonging::Nothing, bytes.len()) {
+                    // It is no message, which is all that the engine would say.
+                    return Cause::Network;
+                }
+                let received = wire::received(flow, SipSummary::default(), &bytes);
+                let seq = self.append(received, &Cause::Network);
+                // Once more, to hear what is wrong with it.
+                self.agent.handle_input(now, Input::Received { flow, bytes: &bytes });
+                drop(permit);
+                Cause::Sip { seq }
+            }
+            Arrival::Failed { flow, error, .. } => {
+                let cause = self.anomaly_of_flow(flow, format!("sending failed: {error}"));
+                self.agent.handle_input(now, Input::TransportFailed { flow });
+                cause
+            }
+            Arrival::Closed { flow, .. } => {
+                self.agent.handle_input(now, Input::TransportFailed { flow });
+                Cause::Network
+            }
+            Arrival::Unframeable { flow, error, .. } => {
+                self.anomaly_of_flow(flow, format!("the stream cannot be framed: {error}"))
+            }
+        }
+    }
+
+    fn message(&mut self, flow: Flow, message: &Message) -> Cause {
+        // Anybody can write a Call-ID; what belongs to a call is in a dialog or a transaction of it.
+        let call = message.call_id().ok().and_then(|id| self.sip_call_ids.get(&id)).copied();
+        let call = call.filter(|_| self.agent.expects(message));
+        let belonging = self.belonging(message, call.is_some());
+        let cause = if self.evidence.admits(belonging, message.bytes().len()) {
+            let received = wire::received(flow, summarize(message), message.bytes());
+            let seq = self.shared.journal.append(self.subject(call), Cause::Network, received);
+            Cause::Sip { seq }
+        } else {
+            self.evidence.silent = true;
+            self.turn_away_unwritten();
+            Cause::Network
+        };
+        self.agent.handle_input(Instant::now().into_std(), Input::Message { flow, message });
+        let provisional = message.status().is_some_and(|status| status.is_provisional());
+        if let Some(call) = call.filter(|_| provisional) {
+            self.heard(call);
+        }
+        cause
+    }
+
+    fn anomaly_of_flow(&mut self, flow: Flow, what: String) -> Cause {
+        if !self.evidence.admits_anomaly() {
+            return Cause::Network;
+        }
+        Cause::Event { seq: self.append(SipEvent::anomaly(what, flow.remote), &Cause::Network) }
+    }
+
+    /// Ends what one message began: it may have been left out, and its call turned away.
+    pub(super) fn handled(&mut self) {
+        self.evidence.silent = false;
+        self.turned_away = None;
+        self.alarm.follow_evidence(self.evidence.due());
+    }
+
+    /// Tells how much was not written down.
+    pub(super) fn tell_left_out(&mut self) -> Cause {
+        if let Some((left_out, within)) = self.evidence.take_left_out() {
+            let over_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+            let what = format!(
+                "{} messages ({} bytes) within {over_ms} ms were not recorded: more came than is kept",
+                left_out.messages, left_out.bytes
+            );
+            let (count, over_ms) = (Some(left_out.messages), Some(over_ms));
+            self.append(SipEvent::Anomaly { what, remote: None, count, over_ms }, &Cause::Network);
+        }
+        Cause::Network
+    }
+
+    fn report_refusals(&mut self) {
+        let refused = self.signaling.as_ref().map_or(0, |signaling| signaling.refused());
+        if refused > self.refused {
+            let count = refused - self.refused;
+            self.refused = refused;
+            self.append(SipEvent::Refused { count }, &Cause::Network);
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What people do who wish the program ill, or whose programs are broken: a standing suite. Each test tells its figures last.
+//!
+//! Most of it is in virtual time on the network in memory; floods that compete for the processor are on real loopback and last a
+//! few seconds.
+
+mod disks;
+mod floods;
+mod killed;
+mod media;
+mod mutants;
+mod peers;
+mod streams;
+
+/// Tells what was tried and what became of it.
+#[allow(clippy::print_stdout, reason = "the figures of this suite are read by people")]
+fn tell(figures: &str) {
+    println!("hostile: {figures}");
+}
+
+/// Xorshift: luck that is the same in every run.
+fn next(luck: &mut u64) -> usize {
+    *luck ^= *luck << 13;
+    *luck ^= *luck >> 7;
+    *luck ^= *luck << 17;
+    usize::try_from(*luck % 1_000_000_007).unwrap()
+}
