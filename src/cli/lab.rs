@@ -116,12 +116,19 @@ pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> 
     if let Some(profile) = node.profile() {
         output.text(card(profile))?;
     }
-    loop {
-        tokio::select! {
-            () = asked.cancelled() => break,
-            Some(told) = heard.recv() => show(&told, log.as_mut(), output)?,
+    output.flush()?;
+    // On a thread of its own: a reader that has stopped reading must not keep the lab from ending, nor may a closed pipe or a
+    // full disk end it.
+    tokio::task::spawn_blocking(move || {
+        let mut output = Output::standard();
+        while let Some(told) = heard.blocking_recv() {
+            if let Err(error) = show(&told, log.as_mut(), &mut output) {
+                tracing::warn!(%error, "what happens at the lab is not told any more");
+                return;
+            }
         }
-    }
+    });
+    asked.cancelled().await;
     output.remark("stopping")?;
     if let Err(error) = node.stop().await {
         output.remark(format_args!("offhook lab: {}", reasons(&error)))?;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::events;
+use crate::id::Seq;
 
 /// A transport of SIP: the one towards a phone's registrar, or that of a message.
 #[derive(
@@ -205,6 +206,9 @@ events! {
             to: String,
             /// Status of the response.
             status: u16,
+            /// The `message.sent` that it is about; absent in facts that were written before they named it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            sent: Option<Seq>,
         },
         /// The MESSAGE was refused or nobody answered.
         "message.failed" => MessageFailed {
@@ -214,6 +218,9 @@ events! {
             status: Option<u16>,
             /// Reason phrase, or what went wrong on our side.
             reason: String,
+            /// The `message.sent` that it is about; absent in facts that were written before they named it.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            sent: Option<Seq>,
         },
     }
 }

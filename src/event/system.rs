@@ -43,6 +43,13 @@ events! {
             /// The link's name.
             name: String,
         },
+        /// Events are missing from the journal that nobody retired: its file was damaged, or the disk had refused them.
+        "journal.missing" => Missing {
+            /// The event before the first that is missing.
+            after: Seq,
+            /// How many are.
+            count: u64,
+        },
         /// The oldest calls and runs that are over were removed from the journal; nothing after `to` is missing.
         "journal.pruned" => Pruned {
             /// Position of the oldest event removed.

@@ -7,10 +7,14 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{
     Attached, Fold, Gone, Interest, Journal, JournalError, KeptFold, Query,
     fold::{Following, Named, keeping},
+    gaps::Gaps,
     snapshot,
     sqlite::Source,
 };
-use crate::{event::Envelope, id::Seq};
+use crate::{
+    event::{Cause, Envelope, Subject, SystemEvent},
+    id::Seq,
+};
 
 /// Events taken from memory at a time: few enough to keep the lock short.
 const SCAN: usize = 1024;
@@ -79,9 +83,12 @@ impl Journal {
         name: &'static str,
         version: u32,
     ) -> Attached<F> {
+        let horizon = self.inner.shared.lock().horizon;
+        let mut gaps = Gaps::default();
         // What is on disk is shown without the lock; only the last stretch, from memory, is under it.
         loop {
             while let Some(page) = self.stored_page(shown) {
+                gaps.look(shown, &page.events, horizon);
                 if page.gone {
                     tracing::error!(after = %shown, up_to = %page.shown, "events cannot be read; a view lacks them");
                 }
@@ -95,6 +102,11 @@ impl Journal {
             let following = Arc::new(following);
             let named = Named { following: Arc::clone(&following), name, version };
             self.inner.shared.add_fold(&state, Arc::new(named));
+            drop(state);
+            for (after, count) in gaps.untold() {
+                tracing::error!(%after, count, "events are missing from the journal");
+                self.append(Subject::system(), Cause::Start, SystemEvent::Missing { after, count });
+            }
             return Attached::new(following, Arc::clone(&self.inner.shared));
         }
     }

@@ -6,6 +6,7 @@
 
 mod error;
 mod fold;
+mod gaps;
 mod handle;
 mod interest;
 mod jsonl;

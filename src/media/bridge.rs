@@ -82,6 +82,15 @@ impl Bridge {
 
     /// Drives all members once; returns when the first of them wants the clock again, none where nobody is left.
     pub(super) fn tick(&self, due: Instant, batch: &mut Batch) -> Option<Instant> {
+        let mut left = Vec::new();
+        let wanted = self.tick_room(due, batch, &mut left);
+        // Their clocks' lists are taken by those who ask for a bridge, too.
+        left.into_iter().for_each(Member::go_home);
+        wanted
+    }
+
+    /// Drives all members; those that have no voice any more go into `left`.
+    fn tick_room(&self, due: Instant, batch: &mut Batch, left: &mut Vec<Member>) -> Option<Instant> {
         let mut room = guard(&self.room);
         let Room { members, mixer } = &mut *room;
         let mut first = true;
@@ -91,7 +100,7 @@ impl Bridge {
                 let leg = member.leg.upgrade();
                 member.turn = leg.and_then(|leg| leg.hear_frame(due, first, &mut member.sound, batch));
             }
-            members.extract_if(.., |member| member.turn.is_none()).for_each(Member::go_home);
+            left.extend(members.extract_if(.., |member| member.turn.is_none()));
             first = false;
             let Some(rate) = heard(members).map(|member| member.sound.rate()).max() else { break };
             mixer.clear();
@@ -123,7 +132,8 @@ fn heard(members: &mut [Member]) -> impl Iterator<Item = &mut Member> {
 
 impl Drop for Bridge {
     fn drop(&mut self) {
-        guard(&self.room).members.drain(..).for_each(Member::go_home);
+        let left = std::mem::take(&mut guard(&self.room).members);
+        left.into_iter().for_each(Member::go_home);
     }
 }
 

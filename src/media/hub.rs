@@ -133,7 +133,8 @@ impl MediaHub {
         let socket_errors = self.common.socket_errors.load(Ordering::Relaxed);
         let none = MediaLoad { socket_errors, ..MediaLoad::default() };
         std::iter::once(&self.first).chain(&self.others).fold(none, |sum, worker| MediaLoad {
-            legs: sum.legs + guard(&worker.driven).iter().map(Driven::legs).sum::<usize>(),
+            // A copy: the last clone of a bridge sends its members home, which takes the list.
+            legs: sum.legs + worker.all().iter().map(Driven::legs).sum::<usize>(),
             ticks: sum.ticks + worker.ticks.load(Ordering::Relaxed),
             late_ticks: sum.late_ticks + worker.late_ticks.load(Ordering::Relaxed),
             worst_delay_us: sum.worst_delay_us.max(worker.worst_delay_us.load(Ordering::Relaxed)),
@@ -199,7 +200,7 @@ impl Worker {
             clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
             loop {
                 let due = clock.tick().await;
-                let all = guard(&self.driven).clone();
+                let all = self.all();
                 let Ticked { silent, between } = self.tick(due, &all);
                 if !self.keep_but(&silent) {
                     break;
@@ -211,6 +212,10 @@ impl Worker {
                 }
             }
         }
+    }
+
+    fn all(&self) -> Vec<Driven> {
+        guard(&self.driven).clone()
     }
 
     /// Forgets what is gone and the `silent`; returns whether any is left.

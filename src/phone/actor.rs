@@ -15,8 +15,8 @@ use std::{
 use offhook_sip::{
     Index,
     auth::Credentials,
-    message::{NameAddr, Uri},
-    user_agent::{Config, Input, RegistrationId, RequestId, UserAgent},
+    message::{Method, NameAddr, Uri},
+    user_agent::{BodyType, Config, Input, RegistrationId, RequestId, UserAgent},
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{
@@ -37,7 +37,7 @@ use crate::{
     command::{CallCommand, CallSelector, Outcome, PhoneCommand},
     config::{Limits, Occupant, Pool},
     event::{Cause, Event, PhoneEvent, PhoneSpec, Subject},
-    id::{CallId, PhoneId},
+    id::{CallId, PhoneId, Seq},
     journal::Journal,
     media::MediaHub,
     net::{Arrival, Network, Resolution, Signaling, SignalingOptions},
@@ -196,7 +196,7 @@ pub(super) struct Binding {
 #[derive(Debug)]
 pub(super) enum Purpose {
     /// A MESSAGE to this address.
-    Message { to: String },
+    Message { to: String, sent: Seq },
     /// The end of a call that was left dangling.
     Recovery(Left),
 }
@@ -334,6 +334,7 @@ impl Shell {
             follow_names: true,
             ..Config::new(seed)
         };
+        let config = with_texts(config);
         Ok(Self {
             alarm: Alarm::start(me.clone()),
             me,
@@ -404,7 +405,7 @@ impl Shell {
     }
 
     /// Appends a fact about this phone.
-    pub(super) fn append(&self, event: impl Into<Event>, cause: &Cause) -> crate::id::Seq {
+    pub(super) fn append(&self, event: impl Into<Event>, cause: &Cause) -> Seq {
         self.shared.journal.append(self.subject(None), cause.clone(), event)
     }
 
@@ -477,4 +478,15 @@ impl Shell {
             self.close_when_quiet().await;
         }
     }
+}
+
+/// Adds the kinds of text that a phone shows as they come, as its own `send_message` may send them.
+fn with_texts(mut config: Config) -> Config {
+    let texts = ["text/html", "text/xml", "application/json", "application/xml", "message/cpim"];
+    config.bodies.extend(texts.map(|media| BodyType {
+        media,
+        purpose: "render",
+        requests: &[Method::Message],
+    }));
+    config
 }

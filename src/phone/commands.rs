@@ -282,7 +282,7 @@ impl Shell {
             body: body.clone(),
             content_type: content_type.clone(),
         };
-        self.append(sent, cause);
+        let sent = self.append(sent, cause);
         let request = OutOfDialog {
             credentials: self.credentials(),
             headers: route.iter().map(|proxy| (HeaderName::Route, format!("<{proxy}>"))).collect(),
@@ -290,7 +290,7 @@ impl Shell {
             ..OutOfDialog::new(Method::Message, to.clone(), from, NameAddr::new(to), destination)
         };
         let id = self.agent.request(Instant::now().into_std(), request);
-        self.requests.insert(id, Purpose::Message { to: text });
+        self.requests.insert(id, Purpose::Message { to: text, sent });
         Ok(())
     }
 

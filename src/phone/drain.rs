@@ -220,10 +220,11 @@ impl Shell {
             Err(failure) => (None, failure.to_string()),
         };
         match self.requests.remove(&id) {
-            Some(Purpose::Message { to }) => {
+            Some(Purpose::Message { to, sent }) => {
+                let sent = Some(sent);
                 let event = match status {
-                    Some(status @ 200..=299) => PhoneEvent::MessageDelivered { to, status },
-                    _ => PhoneEvent::MessageFailed { to, status, reason },
+                    Some(status @ 200..=299) => PhoneEvent::MessageDelivered { to, status, sent },
+                    _ => PhoneEvent::MessageFailed { to, status, reason, sent },
                 };
                 self.append(event, cause);
             }

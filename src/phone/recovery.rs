@@ -123,9 +123,9 @@ impl Shell {
                 Purpose::Recovery(left) => {
                     self.append_recovered(left, None, "nobody answered in time", cause);
                 }
-                Purpose::Message { to } => {
-                    let reason = "the phone was dropped".to_owned();
-                    self.append(PhoneEvent::MessageFailed { to, status: None, reason }, cause);
+                Purpose::Message { to, sent } => {
+                    let (reason, sent) = ("the phone was dropped".to_owned(), Some(sent));
+                    self.append(PhoneEvent::MessageFailed { to, status: None, reason, sent }, cause);
                 }
             }
         }

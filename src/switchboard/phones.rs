@@ -110,6 +110,10 @@ impl Supervised for Phones {
     }
 
     fn forgotten(&self, id: &PhoneId, cause: &Cause) {
+        // With the process everything stays as it is: the next one ends what is still up.
+        if *cause == Cause::Stop {
+            return;
+        }
         for left in self.views.active_calls(id) {
             let since = left.established_at.or(left.answered_at);
             let now = self.shared.journal.wall().now();

@@ -24,6 +24,9 @@ pub fn describe(event: &Event) -> String {
         }
         Event::System(SystemEvent::PbxLost { name, reason }) => format!("{name}: {reason}"),
         Event::System(SystemEvent::PbxUnlinked { name }) => name.clone(),
+        Event::System(SystemEvent::Missing { after, count }) => {
+            format!("{count} event{} after {after}", if *count == 1 { "" } else { "s" })
+        }
         Event::System(SystemEvent::Pruned { from, to, count, by, calls, runs }) => {
             let how_many = |ranges: &[[u64; 2]]| {
                 ranges.iter().map(|[first, last]| last.saturating_sub(*first).saturating_add(1)).sum::<u64>()
@@ -71,8 +74,8 @@ fn phone(event: &PhoneEvent) -> String {
         PhoneEvent::Restarted { attempt } => format!("attempt {attempt}"),
         PhoneEvent::MessageReceived { from, body, .. } => format!("from {from}: {body}"),
         PhoneEvent::MessageSent { to, body, .. } => format!("to {to}: {body}"),
-        PhoneEvent::MessageDelivered { to, status } => format!("to {to}: {status}"),
-        PhoneEvent::MessageFailed { to, status: code, reason } => {
+        PhoneEvent::MessageDelivered { to, status, .. } => format!("to {to}: {status}"),
+        PhoneEvent::MessageFailed { to, status: code, reason, .. } => {
             format!("to {to}: {}", status(*code, reason))
         }
     }

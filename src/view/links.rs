@@ -87,7 +87,7 @@ impl Fold for Links {
             SystemEvent::PbxUnlinked { name } => {
                 self.links.remove(name);
             }
-            SystemEvent::Pruned { .. } => {}
+            SystemEvent::Pruned { .. } | SystemEvent::Missing { .. } => {}
         }
     }
 }

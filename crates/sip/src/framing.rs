@@ -111,6 +111,12 @@ impl StreamFramer {
         self.buffer.len() - self.start
     }
 
+    /// Tells whether a message has begun and waits for its rest; line breaks before one are none of it (RFC 3261 §7.5).
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.rest().iter().any(|byte| !matches!(byte, b'\r' | b'\n'))
+    }
+
     /// Returns the next message or keep-alive; `None` until more bytes come.
     ///
     /// # Errors

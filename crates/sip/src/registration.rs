@@ -72,7 +72,8 @@ impl Registration {
             contact.uri.host().and_then(crate::message::Host::ip) == own.map(|own| own.ip())
                 && contact.uri.port().unwrap_or(5060) == own.map_or(0, |own| own.port())
         });
-        exact.or_else(|| list.iter().find(same_user))
+        // Of several others, those of earlier lives have less time left.
+        exact.or_else(|| list.iter().filter(same_user).max_by_key(|contact| contact.expires()))
     }
 }
 
@@ -332,9 +333,10 @@ impl UserAgent {
     ) {
         let own = flow.and_then(|flow| self.config.address(flow.transport));
         let Some(state) = self.registrations.get_mut(&id) else { return };
-        let contacts = response.contacts();
-        let list = contacts.as_ref().map_or(&[][..], |contacts| contacts.list());
-        let Some(ours) = state.what.binding_in(list, own) else {
+        // One that cannot be read is somebody else's binding.
+        let list: Vec<NameAddr> =
+            response.values(HeaderName::Contact).iter().filter_map(|value| value.parse().ok()).collect();
+        let Some(ours) = state.what.binding_in(&list, own) else {
             // §10.2.4: the answer lists all bindings of the address of record, and ours is none of them.
             if let Some(flow) = flow {
                 self.anomaly(Anomaly::BindingNotListed, flow, response.bytes());

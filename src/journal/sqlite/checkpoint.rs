@@ -80,9 +80,11 @@ impl Log {
     /// Checkpoints when it is time, and goes on until the writer can start the log from its beginning.
     fn run(&self) {
         while self.asked.recv().is_ok() && self.wait_for_calm() {
-            self.written.store(0, Ordering::Relaxed);
             let mut before = 0;
-            while let Some(log) = pass(&self.connection, before) {
+            loop {
+                // Before each pass: who writes after it has to wake this thread again.
+                self.written.store(0, Ordering::Relaxed);
+                let Some(log) = pass(&self.connection, before) else { break };
                 before = log;
                 match self.asked.recv_timeout(AGAIN) {
                     Ok(()) | Err(RecvTimeoutError::Timeout) => {}

@@ -273,6 +273,35 @@ async fn a_damaged_row_is_named_and_a_reader_is_told_and_goes_on_behind_it() {
 }
 
 #[test]
+fn events_that_somebody_deleted_are_told_to_be_missing_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    lines(&journal, 0, 20);
+    journal.close_blocking().unwrap();
+    drop(journal);
+    let triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'";
+    let file = raw(folder.path());
+    let names: Vec<String> = file
+        .prepare(triggers)
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    names.iter().for_each(|name| file.execute_batch(&format!("DROP TRIGGER {name}")).unwrap());
+    file.execute_batch("DELETE FROM events WHERE seq BETWEEN 8 AND 12").unwrap();
+    drop(file);
+    for start in 0..2 {
+        let journal = open(folder.path());
+        drop(journal.attach(Seen::default()));
+        let told = journal.query_blocking(&Query::of_kinds(&["journal.missing"])).unwrap();
+        let told: Vec<_> = told.iter().map(|envelope| envelope.event.data()).collect();
+        assert_eq!(told, [serde_json::json!({ "after": 7, "count": 5 })], "start {start}");
+        journal.close_blocking().unwrap();
+    }
+}
+
+#[test]
 fn a_file_of_another_layout_or_no_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     open(folder.path()).close_blocking().unwrap();

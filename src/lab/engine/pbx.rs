@@ -97,6 +97,8 @@ impl Engine {
         config.local = Transport::ALL.into_iter().filter(|it| carries(*it)).map(|it| (it, address)).collect();
         config.allow.extend([Method::Register, Method::Refer]);
         config.supported.push(OptionTag::REPLACES);
+        // Everybody is a stranger to a registrar.
+        config.room_of_strangers = config.room;
         // What phones say to each other is passed on, whatever it is.
         config.bodies.push(BodyType {
             media: "*/*",

@@ -52,8 +52,8 @@ enum Wish {
     Held { call: CallId, held: bool },
     /// A REFER of this call.
     Transfer { call: CallId },
-    /// A MESSAGE to this address.
-    Message { to: Option<String> },
+    /// The MESSAGE of this `message.sent`.
+    Message { ours: Option<Seq> },
     /// The end of the binding.
     Unregistered,
 }
@@ -103,7 +103,7 @@ async fn wish(services: &Services, phone: &PhoneId, kind: CommandKind, asked: &O
         return Some(Wish::Transfer { call: asked.call? });
     }
     if kind == CommandKind::SendMessage {
-        return Some(Wish::Message { to: sent_to(services, phone, asked).await });
+        return Some(Wish::Message { ours: sent(services, phone, asked).await });
     }
     (kind == CommandKind::Unregister).then_some(Wish::Unregistered)
 }
@@ -142,20 +142,20 @@ impl Wish {
             (Self::Transfer { .. }, CallEvent::TransferProgress { status, reason }) => {
                 Some(refused(Some(*status), reason))
             }
-            (_, CallEvent::Ended { status, .. }) => {
-                Some(refused(*status, "the call ended before its outcome was told"))
-            }
+            // Perhaps it is done, and nobody says so.
+            (Self::Transfer { .. }, CallEvent::Ended { .. }) => Some(Settled::Pending),
+            (_, CallEvent::Ended { status, .. }) => Some(refused(*status, "the call ended before")),
             (_, _) => None,
         }
     }
 
     fn settled_by_phone(&self, event: &PhoneEvent) -> Option<Settled> {
         match (self, event) {
-            (Self::Message { to: Some(ours) }, PhoneEvent::MessageDelivered { to, .. }) if ours == to => {
+            (Self::Message { ours }, PhoneEvent::MessageDelivered { sent, .. }) if ours == sent => {
                 Some(Settled::Done)
             }
-            (Self::Message { to: Some(ours) }, PhoneEvent::MessageFailed { to, status, reason })
-                if ours == to =>
+            (Self::Message { ours }, PhoneEvent::MessageFailed { sent, status, reason, .. })
+                if ours == sent =>
             {
                 Some(refused(*status, reason))
             }
@@ -172,8 +172,8 @@ fn refused(status: Option<u16>, reason: &str) -> Settled {
     Settled::Refused { status, reason: reason.to_owned() }
 }
 
-/// Returns where the message of a command goes: an extension was completed by the phone.
-async fn sent_to(services: &Services, phone: &PhoneId, asked: &Outcome) -> Option<String> {
+/// Returns which message a command has sent.
+async fn sent(services: &Services, phone: &PhoneId, asked: &Outcome) -> Option<Seq> {
     let sent = Query {
         phone: Some(phone.clone()),
         before: Some(Seq(asked.seq.0 + 1)),
@@ -182,6 +182,5 @@ async fn sent_to(services: &Services, phone: &PhoneId, asked: &Outcome) -> Optio
         ..Query::of_kinds(&["message.sent"])
     };
     let found = services.journal.query(&sent).await.ok()?;
-    let Event::Phone(PhoneEvent::MessageSent { to, .. }) = &found.first()?.event else { return None };
-    Some(to.clone())
+    found.first().map(|envelope| envelope.seq)
 }

@@ -259,7 +259,7 @@ impl Connections {
                     }
                 }
             }
-            patience.heard(framer.buffered() > 0);
+            patience.heard(framer.has_begun());
         }
     }
 

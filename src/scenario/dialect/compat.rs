@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{
     event::{
-        CallEvent, DigitMethod, Direction, Ending, Envelope, Event, MediaEvent, PhoneEvent, RunEvent, Verdict,
+        CallEvent, DigitMethod, Direction, Ending, Envelope, Event, EventPattern, MediaEvent, PhoneEvent,
+        RunEvent, Verdict,
     },
     id::{CallId, InvalidPhoneId},
 };
@@ -65,6 +66,12 @@ struct Remembered {
 #[must_use]
 pub fn older_name(kind: &str) -> Option<&'static str> {
     PAIRS.iter().find(|(native, _)| *native == kind).map(|(_, name)| *name)
+}
+
+/// Tells whether a pattern is a family to which older names belong, such as `dtmf.*`.
+#[must_use]
+pub fn is_older_family(pattern: &EventPattern) -> bool {
+    pattern.as_str().ends_with(".*") && PAIRS.iter().any(|(_, older)| pattern.matches(older))
 }
 
 impl CallMemory {

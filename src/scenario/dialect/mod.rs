@@ -13,7 +13,7 @@ mod library;
 mod scalar;
 mod shapes;
 
-pub use compat::{CallMemory, CompatEvent, WHICH_PHONE, older_name, status, stop_reason};
+pub use compat::{CallMemory, CompatEvent, WHICH_PHONE, is_older_family, older_name, status, stop_reason};
 pub use lens::Lens;
 pub use scalar::{has_no_unit, parse_duration};
 pub use shapes::{ACTIONS, ActionShape, ArgShape};

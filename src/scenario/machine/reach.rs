@@ -4,8 +4,10 @@
 //! It speaks only where that is certain of what the run has begun. A call that the phone system itself places back after it
 //! refused one is waited for with `expect: call.incoming`, which is never out of reach.
 
+use std::collections::BTreeSet;
+
 use super::{
-    super::model::{EventMatcher, Scope, Step},
+    super::model::{CallRef, EventMatcher, Scope, Step},
     book::Book,
     engine::Machine,
     history::History,
@@ -77,6 +79,8 @@ pub(super) struct Reach<'a> {
     pub(super) about: Option<CallId>,
     /// Whether anything else of the scenario may still place a call.
     pub(super) others_may_call: bool,
+    /// Names under which another call may yet be kept.
+    pub(super) kept_again: BTreeSet<String>,
 }
 
 impl Reach<'_> {
@@ -93,6 +97,11 @@ impl Reach<'_> {
         };
         let captures: &Captures = &self.names.calls;
         if let Some(named) = &scope.call {
+            if let CallRef::Captured(name) = named
+                && self.kept_again.contains(name)
+            {
+                return None;
+            }
             return resolve(named, captures).and_then(is_over).map(|seq| self.because(seq));
         }
         // Nobody says which call is meant. If the one that this list has begun came to nothing, nothing else goes on and
@@ -119,7 +128,18 @@ impl Machine {
             names: &self.names,
             about: list.placed.or(list.context.call),
             others_may_call: self.others_may_call(),
+            kept_again: self.kept_again(list),
         })
+    }
+
+    /// Returns the names under which another call may yet be kept.
+    fn kept_again(&self, waiting: &List) -> BTreeSet<String> {
+        let hooks = self.scenario.hooks.iter().zip(&self.hooks).filter(|(_, state)| !state.spent);
+        let of_hooks = hooks.filter_map(|(hook, _)| hook.capture.as_deref());
+        let others = self.lists.values().filter(|list| !std::ptr::eq(*list, waiting));
+        let of_lists =
+            others.flat_map(|list| list.rest(&self.scenario)).filter_map(|step| step.action.capture());
+        of_hooks.chain(of_lists).map(str::to_owned).collect()
     }
 
     /// Tells whether a command is under way or a list that does not wait here may still place a call.

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::super::{
-    dialect::{CompatEvent, older_name},
+    dialect::{CompatEvent, is_older_family, older_name},
     model::{CallRef, EventMatcher, Scope},
 };
 use crate::{
@@ -80,7 +80,10 @@ impl Seen {
         let named = matcher.events.iter().any(|pattern| {
             // `*` means everything that happens, not what this run notes of itself; in an older document it means
             // what that form has a name for.
-            let native = pattern.matches(kind) && (!pattern.is_any() || self.is_for_any());
+            // So does a family of older names there, or what has one fact more now would come twice.
+            let native = pattern.matches(kind)
+                && (!pattern.is_any() || self.is_for_any())
+                && !(self.older_document && is_older_family(pattern));
             native || older.is_some_and(|name| pattern.matches(name))
         });
         if !named {

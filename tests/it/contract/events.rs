@@ -63,8 +63,8 @@ fn phone_events() -> Vec<PhoneEvent> {
             content_type: content_type.clone(),
         },
         PhoneEvent::MessageSent { to: to.clone(), body, content_type },
-        PhoneEvent::MessageDelivered { to: to.clone(), status: 202 },
-        PhoneEvent::MessageFailed { to, status: Some(404), reason: s("Not Found") },
+        PhoneEvent::MessageDelivered { to: to.clone(), status: 202, sent: Some(Seq(9)) },
+        PhoneEvent::MessageFailed { to, status: Some(404), reason: s("Not Found"), sent: Some(Seq(9)) },
         PhoneEvent::Crashed { reason: s("a text") },
         PhoneEvent::Restarted { attempt: 1 },
         PhoneEvent::Unregistered { status: Some(200) },
@@ -367,6 +367,8 @@ fn samples() -> Vec<Envelope> {
         add(&call, Cause::Media, event.into());
     }
     add(&Subject::system, Cause::command(Surface::Cli), SystemEvent::Stopped {}.into());
+    let missing = SystemEvent::Missing { after: Seq(7), count: 5 };
+    add(&Subject::system, Cause::Start, missing.into());
     let (from, to, count, by) = (Seq(3), Seq(4711), 400, s("prune"));
     let pruned =
         SystemEvent::Pruned { from, to, count, by, calls: vec![[0, 9], [11, 11]], runs: vec![[1, 1]] };

@@ -16,6 +16,8 @@ const PACKETS: u16 = 4;
 const REPORTS: u16 = 2;
 /// The same for a source that was heard under the address negotiated before: what is under way from there is no proof.
 const PACKETS_OF_BEFORE: u16 = 50;
+/// How far its numbers may go on between two packets.
+const STEP_OF_BEFORE: u16 = 8;
 /// Sources that are being learnt at once; of more, the one heard least lately is given up.
 const CANDIDATES: usize = 8;
 /// The synchronization source behind the header of an RTCP packet (RFC 3550 section 6.4).
@@ -93,11 +95,20 @@ impl Candidate {
         Self { source, proof, packets: 1, came: 1 }
     }
 
-    /// Takes the next packet of this source; returns how many packets before it prove nothing.
-    fn take(&mut self, proof: Proof) -> u64 {
-        let expected = self.proof.sequence.map(|sequence| sequence.wrapping_add(1));
-        let follows = self.proof.ssrc == proof.ssrc && expected == proof.sequence;
-        if !follows && self.proof != proof {
+    /// Takes the next packet of this source, up to `widest` numbers after the last; returns how many packets before it prove nothing.
+    fn take(&mut self, proof: Proof, widest: u16) -> u64 {
+        let step = match (self.proof.sequence, proof.sequence) {
+            (Some(last), Some(this)) => this.wrapping_sub(last),
+            (None, None) => 1,
+            (Some(_), None) | (None, Some(_)) => 0,
+        };
+        let follows = self.proof.ssrc == proof.ssrc && (1..=widest).contains(&step);
+        let is_late = self.proof.ssrc == proof.ssrc && step.wrapping_neg() <= widest;
+        if is_late {
+            self.came += 1;
+            return 0;
+        }
+        if !follows {
             return std::mem::replace(self, Self::new(self.source, proof)).came;
         }
         self.proof = proof;
@@ -115,6 +126,9 @@ pub struct TrustedSource {
     source: Option<SocketAddr>,
     /// The one that was believed before the negotiated address changed.
     before: Option<SocketAddr>,
+    /// A description has confirmed the negotiated address, from which nobody speaks: the learnt source may be another by now,
+    /// until it speaks again.
+    may_have_moved: bool,
     candidates: Vec<Candidate>,
     strangers: Strangers,
 }
@@ -125,9 +139,12 @@ impl TrustedSource {
     /// Another address than before begins anew. None (a hold of the old kind, or no description yet) changes nothing, nor
     /// does the first address for what has been learnt before it was known: when it speaks, it wins.
     pub fn negotiate(&mut self, address: Option<SocketAddr>) {
-        let Some(address) = address.map(canonical).filter(|address| self.negotiated != Some(*address)) else {
+        let Some(address) = address.map(canonical) else { return };
+        if self.negotiated == Some(address) {
+            // A translator forgets who was silent on hold, and gives the next packet another port.
+            self.may_have_moved = self.source.is_some_and(|source| source != address);
             return;
-        };
+        }
         if self.negotiated.replace(address).is_some() {
             self.before = self.source.take();
             self.give_up_candidates();
@@ -144,10 +161,11 @@ impl TrustedSource {
             return Trust::Peer;
         }
         if self.source == Some(source) {
+            self.may_have_moved = false;
             return Trust::Peer;
         }
         match proof {
-            Some(proof) if self.source.is_none() => self.learn(source, proof),
+            Some(proof) if self.source.is_none() || self.may_have_moved => self.learn(source, proof),
             Some(_) | None => {
                 self.strangers.add(source, 1);
                 Trust::Stranger
@@ -189,6 +207,7 @@ impl TrustedSource {
 
     fn believe(&mut self, source: SocketAddr) {
         self.source = Some(source);
+        self.may_have_moved = false;
         self.candidates.retain(|candidate| candidate.source != source);
         self.give_up_candidates();
     }
@@ -197,7 +216,9 @@ impl TrustedSource {
         let known = self.candidates.iter().position(|candidate| candidate.source == source);
         let candidate = match known.map(|place| self.candidates.remove(place)) {
             Some(mut candidate) => {
-                let unproven = candidate.take(proof);
+                // From a source that was believed before, losses are likelier than forgery.
+                let widest = if self.before == Some(source) { STEP_OF_BEFORE } else { 1 };
+                let unproven = candidate.take(proof, widest);
                 if unproven > 0 {
                     self.strangers.add(source, unproven);
                 }
@@ -347,6 +368,32 @@ mod tests {
         let judged = flow(&mut trust, translated(), 5..55);
         assert_eq!(judged.iter().filter(|trust| **trust == Trust::Unproven).count(), 49);
         assert_eq!(judged.last(), Some(&Trust::Peer));
+    }
+
+    #[test]
+    fn a_translator_that_forgot_a_silent_peer_is_followed_once_a_description_comes() {
+        let (mut trust, moved) = (negotiated(), at("198.51.100.7:31877"));
+        flow(&mut trust, translated(), 0..4);
+        assert_eq!(flow(&mut trust, moved, 4..14), [Trust::Stranger; 10], "nobody has said anything new");
+        // Resumed after a hold, at the same address.
+        trust.negotiate(Some(peer()));
+        assert_eq!(flow(&mut trust, moved, 14..18).last(), Some(&Trust::Peer));
+        assert_eq!(trust.source(), Some(moved));
+        // The one that speaks on is not left.
+        trust.negotiate(Some(peer()));
+        flow(&mut trust, moved, [18]);
+        assert_eq!(flow(&mut trust, translated(), 0..10), [Trust::Stranger; 10]);
+    }
+
+    #[test]
+    fn a_source_of_before_is_learnt_again_over_a_lossy_path() {
+        let mut trust = negotiated();
+        flow(&mut trust, peer(), 0..4);
+        trust.negotiate(Some(at("192.0.2.9:4000")));
+        // Every tenth packet is lost, every seventh comes late.
+        let mut numbers: Vec<u16> = (4..80).filter(|number| number % 10 != 3).collect();
+        (0..numbers.len() - 1).step_by(7).for_each(|place| numbers.swap(place, place + 1));
+        assert_eq!(flow(&mut trust, peer(), numbers).last(), Some(&Trust::Peer));
     }
 
     #[test]

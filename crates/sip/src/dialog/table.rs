@@ -42,7 +42,11 @@ impl Dialog {
     /// Returns the subscription that a NOTIFY with this Event is about.
     pub(crate) fn subscription_for(&self, event: &Event) -> Option<RequestId> {
         let mut candidates = self.subscriptions().filter(|subscription| subscription.takes(event));
-        candidates.next().map(|subscription| subscription.request)
+        // Where there is one only, its id decides nothing: that of a REFER that was challenged is not known before its 202, and
+        // what stands between the two sides may have another.
+        let mut of_package = self.subscriptions().filter(|subscription| subscription.is_for(event));
+        let only = of_package.next().filter(|_| of_package.next().is_none());
+        candidates.next().or(only).map(|subscription| subscription.request)
     }
 
     /// Takes the CSeq of a request (§12.2.2).

@@ -121,7 +121,9 @@ fn fatal(message: &Message, fault: &Fault) -> Option<&'static str> {
         Fault::MethodMismatch => Some("CSeq Method Mismatch"),
         Fault::Missing(name) => is_identity(message, name).then_some("Missing Mandatory Header"),
         Fault::Repeated(name) => {
-            let framing = matches!(name, HeaderName::MaxForwards | HeaderName::ContentLength);
+            let ends = matches!(message.method(), Method::Bye | Method::Cancel);
+            let framing =
+                matches!(name, HeaderName::MaxForwards) && !ends || matches!(name, HeaderName::ContentLength);
             (framing && message.is_request() || is_identity(message, name)).then_some("Repeated Header")
         }
         Fault::Header(name, cause) => fatal_header(message, name, *cause),

@@ -35,6 +35,11 @@ impl Subscription {
     pub(crate) fn takes(&self, event: &Event) -> bool {
         // The id may be left out where there is one subscription only.
         let id = event.id();
-        event.package.eq_ignore_ascii_case(self.package) && id.is_none_or(|id| id == self.id.to_string())
+        self.is_for(event) && id.is_none_or(|id| id == self.id.to_string())
+    }
+
+    /// Tells whether it is one of the package.
+    pub(crate) fn is_for(&self, event: &Event) -> bool {
+        event.package.eq_ignore_ascii_case(self.package)
     }
 }

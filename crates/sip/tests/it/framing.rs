@@ -64,6 +64,15 @@ fn a_double_line_break_is_a_ping_even_in_two_pieces() {
 }
 
 #[test]
+fn a_line_break_is_no_message_begun() {
+    let mut framer = StreamFramer::accepted(LIMIT);
+    assert_eq!(cut(&mut framer, b"\r\n").unwrap(), Vec::<String>::new());
+    assert_eq!((framer.buffered(), framer.has_begun()), (2, false));
+    assert_eq!(cut(&mut framer, b"OPT").unwrap(), Vec::<String>::new());
+    assert!(framer.has_begun());
+}
+
+#[test]
 fn a_single_line_break_answers_our_ping_on_a_connection_we_opened() {
     let mut framer = StreamFramer::opened(LIMIT);
     assert_eq!(cut(&mut framer, b"\r\n").unwrap(), ["pong"]);

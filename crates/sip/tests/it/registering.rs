@@ -295,3 +295,19 @@ fn ever_new_realms_are_answered_for_five_rounds() {
         solo.act(|agent, now| agent.refresh(now, id));
     }
 }
+
+#[test]
+fn bindings_of_others_decide_nothing_about_ours() {
+    let mut solo = Solo::new();
+    register(&mut solo);
+    // Somebody on the way has put the address there that they see; one of an earlier life has little time left.
+    reply(&mut solo, StatusCode::OK, |reply| {
+        reply.header(
+            HeaderName::Contact,
+            "<sip:alice@[bad]>;expires=9, <sip:alice@198.51.100.1:7>;expires=0, <sip:alice@198.51.100.1:9>;expires=600",
+        )
+    });
+    let events = take(&mut solo);
+    let Some(RegistrationEvent::Registered { expires, .. }) = events.last() else { panic!("{events:?}") };
+    assert_eq!(*expires, Duration::from_secs(600));
+}

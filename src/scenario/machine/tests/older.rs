@@ -5,7 +5,7 @@ use serde_json::json;
 use super::world::{World, ended, established, incoming};
 use crate::{
     command::Code,
-    event::{EndCause, Party, RunEvent, Subject},
+    event::{EndCause, MediaEvent, Party, RunEvent, Subject},
     id::RunId,
     scenario::machine::Ending,
 };
@@ -92,6 +92,24 @@ fn a_hook_reacts_once_unless_told_otherwise() {
     let logs: Vec<_> = world.told().into_iter().filter(|told| told.starts_with("log")).collect();
     assert_eq!(logs, ["log once", "log again", "log again"]);
     assert_eq!(world.verdict(), "passed: stop_on matched");
+}
+
+#[test]
+fn a_family_of_older_names_comes_once_an_event_and_one_of_newer_names_as_it_is() {
+    let document = json!({
+        "hooks": [
+            {"when": "dtmf.*", "once": false, "match": {"digit": "1"}, "then": [{"log": "digit"}]},
+            {"when": "media.*", "once": false, "then": [{"log": "media"}]},
+        ],
+        "stop_on": [{"event": "dtmf.in", "match": {"digit": "#"}}],
+    });
+    let mut world = World::older(&document, &["a"]);
+    world.start();
+    world.digits("a", 1, "1");
+    world.media("a", 1, MediaEvent::SilenceStarted { epoch: 1 });
+    world.digits("a", 1, "#");
+    let logs: Vec<_> = world.told().into_iter().filter(|told| told.starts_with("log")).collect();
+    assert_eq!(logs, ["log digit", "log media"]);
 }
 
 #[test]

@@ -1,0 +1,41 @@
+//! Events that are missing from the file although nobody retired them: deleted by hand, refused by a full disk, or lost with a
+//! part of the database.
+//!
+//! They are found when the file is read back at the start, and told once.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use crate::{
+    event::{Envelope, Event, SystemEvent},
+    id::Seq,
+};
+
+/// Gaps of the numbers that have been seen, and those that an earlier start has told.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    found: Vec<(Seq, u64)>,
+    told: BTreeSet<Seq>,
+}
+
+impl Gaps {
+    /// Looks at the events after `after`, in their order; up to `horizon` numbers are missing because their events were retired.
+    pub(super) fn look(&mut self, after: Seq, events: &[Arc<Envelope>], horizon: Seq) {
+        let mut last = after;
+        for envelope in events {
+            let missing = envelope.seq.0.saturating_sub(last.0).saturating_sub(1);
+            if missing > 0 && last >= horizon {
+                self.found.push((last, missing));
+            }
+            if let Event::System(SystemEvent::Missing { after, .. }) = &envelope.event {
+                self.told.insert(*after);
+            }
+            last = envelope.seq;
+        }
+    }
+
+    /// Returns what nobody has been told of: after which event how many are missing.
+    pub(super) fn untold(self) -> impl Iterator<Item = (Seq, u64)> {
+        let told = self.told;
+        self.found.into_iter().filter(move |(after, _)| !told.contains(after))
+    }
+}
