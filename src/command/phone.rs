@@ -93,3 +93,18 @@ pub const fn check_built(srtp: bool, capture: bool) -> Result<(), Refused> {
         (false, false) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_built_is_refused_by_its_name() {
+        assert_eq!(check_built(false, false), Ok(()));
+        assert_eq!(check_built(true, false), Err(Refused::SrtpNotBuilt));
+        assert_eq!(check_built(false, true), Err(Refused::CaptureNotBuilt));
+        for refused in [Refused::SrtpNotBuilt, Refused::CaptureNotBuilt] {
+            assert!(refused.to_string().contains("is not built yet"), "{refused}");
+        }
+    }
+}
