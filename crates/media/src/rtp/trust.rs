@@ -95,7 +95,8 @@ impl Candidate {
         Self { source, proof, packets: 1, came: 1 }
     }
 
-    /// Takes the next packet of this source, up to `widest` numbers after the last; returns how many packets before it prove nothing.
+    /// Takes the next packet of this source, up to `widest` numbers after the last; returns how many packets before it prove
+    /// nothing.
     fn take(&mut self, proof: Proof, widest: u16) -> u64 {
         let step = match (self.proof.sequence, proof.sequence) {
             (Some(last), Some(this)) => this.wrapping_sub(last),
