@@ -244,7 +244,7 @@ impl Shell {
             CallMessage::DiskHasIt => self.disk_has_it(),
             CallMessage::Heard => self.heard(&me),
             CallMessage::PatienceOver => self.patience_over(&me),
-            CallMessage::PhoneDropped { cause } => self.dropped(&cause),
+            CallMessage::PhoneDropped { cause, left_open } => self.dropped(left_open, &cause),
             CallMessage::Settings { settings, cause } => self.set_settings(settings, &cause),
             // What waits for them is let go by the actor.
             CallMessage::NamesFound { .. } => {}

@@ -6,7 +6,7 @@
 use offhook_media::session::Fact;
 
 use super::actor::{Shell, statistics};
-use crate::event::{CallEvent, Cause, Event, MediaEvent};
+use crate::event::{CallEvent, CallPhase, Cause, Event, MediaEvent};
 
 /// The last facts of a call, while its recording is being completed.
 #[derive(Debug)]
@@ -23,6 +23,22 @@ impl Shell {
 
     /// Ends recording and media, and says the last words as soon as the recording is complete.
     pub(super) fn leave(&mut self, ended: CallEvent, cause: &Cause) {
+        let mut facts = self.last_of_media(cause);
+        facts.push(ended.into());
+        facts.iter().for_each(|fact| self.state.apply(fact));
+        self.say_farewell(facts, cause);
+    }
+
+    /// Ends recording and media of a call that stays up in the journal: the other side has not confirmed its end, and the next
+    /// process asks again.
+    pub(super) fn leave_open(&mut self, cause: &Cause) {
+        let facts = self.last_of_media(cause);
+        self.state.phase = CallPhase::Ended;
+        self.say_farewell(facts, cause);
+    }
+
+    /// Closes the media and returns the facts that are told once the recording is complete.
+    fn last_of_media(&mut self, cause: &Cause) -> Vec<Event> {
         self.cut_info_digits(cause);
         let mut facts = Vec::new();
         if let Some((stats, said)) = self.media.leg.close().filter(|_| self.state.media) {
@@ -39,8 +55,10 @@ impl Shell {
         self.tell_refused_facts(cause);
         // A recording may have been asked for before there was media.
         self.set_recording(false, cause);
-        facts.push(ended.into());
-        facts.iter().for_each(|fact| self.state.apply(fact));
+        facts
+    }
+
+    fn say_farewell(&mut self, facts: Vec<Event>, cause: &Cause) {
         self.farewell = Some(Farewell { facts, cause: cause.clone() });
         self.leave_when_recorded();
     }

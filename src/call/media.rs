@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
 use offhook_media::{
     codec::Codec,
     negotiate::{Capabilities, CodecSpec, MediaPlan, NegotiationError, Negotiator},
-    sdp::{Direction, HostName, SdpError, SessionDescription},
+    sdp::{Direction, HostName, SdpError, SessionDescription, may_name_hosts},
     session::{Detectors, MediaSession, SessionConfig},
 };
 
@@ -110,6 +110,9 @@ impl CallMedia {
 
     /// Returns the names in a description that have not been looked up for it.
     pub(super) fn unknown_names(&self, description: &[u8]) -> Vec<HostName> {
+        if !may_name_hosts(description) {
+            return Vec::new();
+        }
         let Ok(description) = SessionDescription::parse(description) else { return Vec::new() };
         let mut names = description.host_names();
         names.retain(|name| !self.addresses.contains_key(name));

@@ -86,6 +86,8 @@ pub(crate) enum CallMessage {
     PhoneDropped {
         /// What made it go.
         cause: Cause,
+        /// The call stays up in the journal, for the next process to end it on the wire.
+        left_open: bool,
     },
     /// The phone's settings changed.
     Settings {

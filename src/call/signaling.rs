@@ -315,9 +315,12 @@ impl Shell {
     }
 
     /// The phone goes away with the call up; nothing more is said on the wire.
-    pub(super) fn dropped(&mut self, cause: &Cause) {
+    pub(super) fn dropped(&mut self, left_open: bool, cause: &Cause) {
         if self.is_leaving() {
             return;
+        }
+        if left_open {
+            return self.leave_open(cause);
         }
         let ended = CallEvent::Ended {
             by: Party::Local,

@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -62,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) next_call: Arc<AtomicU64>,
     /// Seed of all seeds; equal in simulations, random otherwise.
     pub(crate) seed: u64,
+    /// The process is on its way out.
+    pub(crate) process_ends: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -86,6 +88,11 @@ impl Shared {
         // FNV-1a: spreads names well enough; its users mix further.
         let start = self.seed ^ 0xcbf2_9ce4_8422_2325 ^ number.rotate_left(32);
         id.as_str().bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    /// Tells whether what the other side does not confirm is left for the next process, which finds it in the journal.
+    pub(crate) fn leaves_calls_open(&self) -> bool {
+        self.journal.is_on_disk() && self.process_ends.load(Ordering::Relaxed)
     }
 
     pub(super) fn new_call(&self) -> CallId {
@@ -206,6 +213,8 @@ pub(crate) struct Shell {
     pub(super) me: ActorRef<PhoneMessage>,
     pub(super) id: PhoneId,
     pub(super) spec: PhoneSpec,
+    /// What our requests have in From: neither username nor domain ever changes.
+    pub(super) from: Option<NameAddr>,
     pub(super) password: Secret<String>,
     pub(super) registrar: Registrar,
     pub(super) shared: Shared,
@@ -339,6 +348,7 @@ impl Shell {
             alarm: Alarm::start(me.clone()),
             me,
             id: start.id.clone(),
+            from: aor(&start.spec).map(|aor| NameAddr::new(aor.as_identity())),
             spec: start.spec.clone(),
             password: start.password.clone(),
             registrar: start.registrar.clone(),
@@ -421,12 +431,7 @@ impl Shell {
 
     /// Returns the address of record, `sip:user@domain`.
     pub(super) fn aor(&self) -> Option<Uri> {
-        format!("sip:{}@{}", self.spec.username, self.spec.domain).parse().ok()
-    }
-
-    /// Returns what our requests have in From.
-    pub(super) fn from(&self) -> Option<NameAddr> {
-        self.aor().map(|aor| NameAddr::new(aor.as_identity()))
+        aor(&self.spec)
     }
 
     /// Returns the proxies that the registrar wants our requests to pass (RFC 3608).
@@ -478,6 +483,10 @@ impl Shell {
             self.close_when_quiet().await;
         }
     }
+}
+
+fn aor(spec: &PhoneSpec) -> Option<Uri> {
+    format!("sip:{}@{}", spec.username, spec.domain).parse().ok()
 }
 
 /// Adds the kinds of text that a phone shows as they come, as its own `send_message` may send them.

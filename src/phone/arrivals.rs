@@ -1,7 +1,7 @@
 //! What comes from the network: what of it becomes a fact, and what the engine makes of it.
 
 use offhook_sip::{
-    message::Message,
+    message::{HeaderName, Message},
     user_agent::{Flow, Input},
 };
 use tokio::time::Instant;
@@ -56,7 +56,7 @@ impl Shell {
 
     fn message(&mut self, flow: Flow, message: &Message) -> Cause {
         // Anybody can write a Call-ID; what belongs to a call is in a dialog or a transaction of it.
-        let call = message.call_id().ok().and_then(|id| self.sip_call_ids.get(&id)).copied();
+        let call = message.header(HeaderName::CallId).and_then(|id| self.sip_call_ids.get(&*id)).copied();
         let call = call.filter(|_| self.agent.expects(message));
         let belonging = self.belonging(message, call.is_some());
         let cause = if self.evidence.admits(belonging, message.bytes().len()) {

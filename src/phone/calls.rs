@@ -137,13 +137,16 @@ impl Shell {
     pub(super) fn drop_calls(&mut self, cause: &Cause) {
         let orphans: Vec<CallId> =
             self.calls.iter().filter(|(_, entry)| entry.actor().is_none()).map(|(call, _)| call).collect();
+        let left_open = self.shared.leaves_calls_open();
         for call in orphans {
-            self.append_crashed(call, None, cause);
+            if !left_open {
+                self.append_crashed(call, None, cause);
+            }
             self.forget(call);
         }
         for actor in self.calls.iter().filter_map(|(_, entry)| entry.actor()) {
             // One that is just over has written its end.
-            drop(actor.cast(CallMessage::PhoneDropped { cause: cause.clone() }));
+            drop(actor.cast(CallMessage::PhoneDropped { cause: cause.clone(), left_open }));
         }
     }
 
@@ -239,7 +242,6 @@ impl Shell {
     pub(super) fn perform(&mut self, asked: ToPhone) -> Cause {
         let ToPhone { call, cause, request } = asked;
         let now = Instant::now().into_std();
-        let referred_by = self.from().map(|from| vec![(HeaderName::ReferredBy, from.to_string())]);
         let Some(entry) = self.calls.get_mut(call) else { return cause };
         let session = entry.session;
         let done = match request {
@@ -262,7 +264,8 @@ impl Shell {
                 sent
             }
             Request::Refer { to } => {
-                let sent = self.agent.refer(now, session, &to, referred_by.unwrap_or_default());
+                let referred_by = self.from.iter().map(|from| (HeaderName::ReferredBy, from.to_string()));
+                let sent = self.agent.refer(now, session, &to, referred_by.collect());
                 entry.refer = sent.as_ref().ok().copied();
                 if let (Err(error), Some(actor)) = (&sent, entry.actor()) {
                     let reason = format!("the REFER cannot be sent now: {error}");
@@ -314,7 +317,9 @@ impl Shell {
         let (session, over) = (entry.session, entry.is_over());
         if over || self.out_of_time {
             // Its session has nothing more to report.
-            self.append_crashed(call, None, &cause);
+            if over || !self.shared.leaves_calls_open() {
+                self.append_crashed(call, None, &cause);
+            }
             self.forget(call);
         } else {
             let ended = self.agent.hang_up(Instant::now().into_std(), session, Vec::new());

@@ -244,7 +244,7 @@ impl Shell {
             return Err(Refused::CallsOfPhone { phone: self.id.clone(), limit }.into());
         }
         let permit = self.shared.call_permit().ok_or(Refused::Calls(self.shared.limits.calls))?;
-        let from = self.from().ok_or_else(|| self.no_address())?;
+        let from = self.from.clone().ok_or_else(|| self.no_address())?;
         let mut media = self.open_media().map_err(|error| Refused::NoMediaPort { why: error.to_string() })?;
         let invite = Invite {
             credentials: self.credentials(),
@@ -275,7 +275,7 @@ impl Shell {
         content_type: String,
         cause: &Cause,
     ) -> Result<(), Rejection> {
-        let from = self.from().ok_or_else(|| self.no_address())?;
+        let from = self.from.clone().ok_or_else(|| self.no_address())?;
         let text = to.to_string();
         let sent = PhoneEvent::MessageSent {
             to: text.clone(),
@@ -433,8 +433,14 @@ impl Shell {
     /// The time is over: what is still up ends without the wire; the calls write their ends first.
     pub(super) fn close_now(&mut self) -> Cause {
         let cause = Cause::Timer { reason: TimerReason::ClosingLimit };
-        let (calls, bound) = (self.calls.live().count(), self.binding.is_some());
-        tracing::warn!(phone = %self.id, calls, bound, "the other side has not answered in time; what was asked of it may not be done");
+        let recovered = |purpose: &&Purpose| matches!(purpose, Purpose::Recovery(_));
+        let calls = self.calls.live().count() + self.requests.values().filter(recovered).count();
+        let bound = self.binding.is_some();
+        let then = match self.shared.leaves_calls_open() {
+            true => "its calls stay up in the journal, and the next start ends them",
+            false => "what was asked of it may not be done",
+        };
+        tracing::warn!(phone = %self.id, calls, bound, "the other side has not answered in time: {then}");
         self.out_of_time = true;
         self.binding = None;
         self.stop_recovery(&cause);

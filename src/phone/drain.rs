@@ -56,7 +56,7 @@ impl Shell {
     }
 
     fn append_sent(&mut self, message: &Message, transmit: &Transmit, cause: &Cause) {
-        let call = message.call_id().ok().and_then(|id| self.sip_call_ids.get(&id)).copied();
+        let call = message.header(HeaderName::CallId).and_then(|id| self.sip_call_ids.get(&*id)).copied();
         if !self.records(message, transmit, call.is_some()) {
             return;
         }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use jiff::Timestamp;
 use offhook_sip::{
     dialog::DialogRecord,
     message::{Message, StatusCode},
@@ -35,8 +34,8 @@ pub(crate) struct Left {
     pub(crate) call: CallId,
     /// What ended the earlier life.
     pub(crate) why: EndCause,
-    /// When the conversation began, if it did; it lasts until its end on the wire.
-    pub(crate) since: Option<Timestamp>,
+    /// How long the conversation lasted, as far as facts tell.
+    pub(crate) lasted_ms: u64,
 }
 
 impl Shell {
@@ -116,10 +115,12 @@ impl Shell {
         }
     }
 
-    /// Stops waiting for answers: the calls that were being ended count as ended.
+    /// Stops waiting for answers: the calls that were being ended count as ended, unless the next process tries again.
     pub(super) fn stop_recovery(&mut self, cause: &Cause) {
+        let left_open = self.shared.leaves_calls_open();
         for purpose in std::mem::take(&mut self.requests).into_values() {
             match purpose {
+                Purpose::Recovery(_) if left_open => {}
                 Purpose::Recovery(left) => {
                     self.append_recovered(left, None, "nobody answered in time", cause);
                 }
@@ -133,14 +134,12 @@ impl Shell {
 
     /// Appends the end of a call that an earlier life left.
     pub(super) fn append_recovered(&self, left: Left, status: Option<u16>, reason: &str, cause: &Cause) {
-        let now = self.shared.journal.wall().now();
-        let lasted = left.since.map_or(0, |since| now.as_millisecond() - since.as_millisecond());
         let ended = CallEvent::Ended {
             by: Party::Local,
             cause: left.why,
             status,
             reason: reason.to_owned(),
-            duration_ms: u64::try_from(lasted).unwrap_or_default(),
+            duration_ms: left.lasted_ms,
         };
         self.append_call(left.call, ended, cause);
     }

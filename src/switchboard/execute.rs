@@ -52,7 +52,13 @@ impl Switchboard {
                 let (switchboard, id) = (self.clone(), phone.clone());
                 self.in_turn(&phone, async move {
                     let outcome = switchboard.drop_phone(id.clone(), hang_up, cause).await;
-                    switchboard.forget_password(&id).await;
+                    let inner = &switchboard.inner;
+                    // The next process needs it for the calls that this one could not end.
+                    let needed =
+                        inner.shared.leaves_calls_open() && !inner.views.active_calls(&id).is_empty();
+                    if !needed {
+                        switchboard.forget_password(&id).await;
+                    }
                     outcome
                 })
                 .await

@@ -115,15 +115,12 @@ impl Supervised for Phones {
             return;
         }
         for left in self.views.active_calls(id) {
-            let since = left.established_at.or(left.answered_at);
-            let now = self.shared.journal.wall().now();
-            let lasted = since.map_or(0, |since| now.as_millisecond() - since.as_millisecond());
             let ended = CallEvent::Ended {
                 by: Party::Local,
                 cause: EndCause::Crashed,
                 status: None,
                 reason: "the phone was dropped after a failure".to_owned(),
-                duration_ms: u64::try_from(lasted).unwrap_or_default(),
+                duration_ms: left.lasted_ms(self.shared.journal.wall().now()),
             };
             let subject = Subject { call: Some(left.id), ..self.shared.subject(id) };
             self.shared.journal.append(subject, cause.clone(), ended);

@@ -32,8 +32,11 @@ pub(super) async fn dangling(
             Some(_) => sent,
             None => message(journal, left.invite_received).await,
         };
+        // No process knows how long the call was up after the last fact about it.
+        let known = journal.get(left.call.latest).await.map(|latest| latest.at);
+        let lasted_ms = known.map_or(0, |known| left.call.lasted_ms(known));
         found.push(Dangling {
-            left: Left { call: left.call.id, why, since: left.call.established_at.or(left.call.answered_at) },
+            left: Left { call: left.call.id, why, lasted_ms },
             direction: left.call.direction,
             dialog: complete(&left.call),
             established: left.call.established_at.is_some(),

@@ -1,7 +1,10 @@
 //! The tree of actors: its start, its parts, its end.
 
 use std::{
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -79,6 +82,7 @@ impl Switchboard {
             pool: Pool::new(views.next_run_id()),
             next_call: Arc::new(AtomicU64::new(views.next_call_id().0)),
             seed: options.seed,
+            process_ends: Arc::default(),
         };
         let phones = Phones { shared: shared.clone(), views: views.clone() };
         let (root, _) = Actor::spawn(None, Supervisor::new(), (phones, directory.clone())).await?;
@@ -151,6 +155,7 @@ impl Switchboard {
     /// # Errors
     /// The journal could not be written to its end.
     pub async fn shutdown(&self) -> Result<(), ShutdownError> {
+        self.inner.shared.process_ends.store(true, Ordering::Relaxed);
         // First the runs: the end of a phone is not what a scenario waited for.
         if tokio::time::timeout(CLOSING, self.close_runs()).await.is_err() {
             tracing::warn!("runs did not close in time");

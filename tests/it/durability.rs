@@ -44,7 +44,7 @@ async fn execute(board: &Switchboard, command: Command) {
 }
 
 /// A switchboard on disk with one phone that answers by itself, and its peer.
-async fn beside_a_peer(folder: &Path) -> (Switchboard, Peer, u16) {
+pub(crate) async fn beside_a_peer(folder: &Path) -> (Switchboard, Peer, u16) {
     let network: Arc<dyn Network> = Arc::new(SystemNetwork::default());
     let options = Options::in_folder(Arc::clone(&network), Wall::system(), 7, folder).unwrap();
     let board = Switchboard::start(options).await.unwrap();

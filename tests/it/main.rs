@@ -29,6 +29,7 @@ mod net;
 mod offers;
 mod outcomes;
 mod phones;
+mod process_end;
 mod prose;
 mod recordings;
 mod runs;

@@ -107,8 +107,8 @@ pub struct CallView {
     pub held_by_remote: bool,
     /// What a re-INVITE of ours is changing; absent when none is under way.
     pub modifying: Option<Change>,
-    /// Whether our side decided to end it.
-    pub ending: bool,
+    /// When our side decided to end it.
+    pub ending_at: Option<Timestamp>,
     /// When it was placed or came in.
     pub started_at: Timestamp,
     /// When it first rang.
@@ -146,10 +146,19 @@ impl CallView {
         self.end.is_none()
     }
 
+    /// Returns how long the conversation lasted in milliseconds: to the decision to end it, else to this moment.
+    #[must_use]
+    pub fn lasted_ms(&self, until: Timestamp) -> u64 {
+        let since = self.established_at.or(self.answered_at);
+        let until = self.ending_at.unwrap_or(until);
+        let lasted = since.map_or(0, |since| until.as_millisecond() - since.as_millisecond());
+        u64::try_from(lasted).unwrap_or_default()
+    }
+
     /// Returns the commands that are not refused now.
     #[must_use]
     pub fn legal(&self) -> Vec<CommandKind> {
-        let phase = if self.ending { self.phase.max(CallPhase::Ending) } else { self.phase };
+        let phase = if self.ending_at.is_some() { self.phase.max(CallPhase::Ending) } else { self.phase };
         let standing = Standing {
             direction: self.direction,
             phase,
@@ -211,7 +220,7 @@ impl CallView {
             held_by_local: false,
             held_by_remote: false,
             modifying: None,
-            ending: false,
+            ending_at: None,
             started_at: envelope.at,
             ringing_at: None,
             answered_at: None,
@@ -254,7 +263,7 @@ impl CallView {
             CallEvent::Held { by } => self.hold(*by, true),
             CallEvent::Resumed { by } => self.hold(*by, false),
             CallEvent::Modifying { change, .. } => self.modifying = Some(*change),
-            CallEvent::Ending {} => self.ending = true,
+            CallEvent::Ending {} => drop(self.ending_at.get_or_insert(at)),
             CallEvent::ModifyFailed { .. } => self.modifying = None,
             CallEvent::Modified { by, codec, direction, .. } => {
                 self.settled(*by);

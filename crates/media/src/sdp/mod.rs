@@ -16,5 +16,5 @@ pub use attribute::{Direction, Fmtp, RtcpAddress, RtpMap};
 pub use description::{
     Connection, ConnectionHost, Described, Line, MediaDescription, Origin, SessionDescription,
 };
-pub use names::HostName;
+pub use names::{HostName, may_name_hosts};
 pub use parse::SdpError;

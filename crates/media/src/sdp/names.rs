@@ -40,6 +40,14 @@ impl HostName {
     }
 }
 
+/// Tells from the `c=` lines of a description, without reading the rest, whether it could name a host.
+#[must_use]
+pub fn may_name_hosts(description: &[u8]) -> bool {
+    let lines = description.split(|byte| matches!(byte, b'\r' | b'\n'));
+    let mut connections = lines.filter_map(|line| str::from_utf8(line.strip_prefix(b"c=")?).ok());
+    connections.any(|value| HostName::of(value).is_some())
+}
+
 impl SessionDescription {
     /// Returns the names that tell where audio shall go, each once.
     #[must_use]
@@ -89,6 +97,18 @@ mod tests {
         assert!(text.contains("c=IN IP4 video.example\r\n"), "{text}");
         let of = |index: usize| description.connection_of(&description.media[index]).unwrap();
         assert_eq!(of(0).address(), Some(IpAddr::from([127, 0, 0, 1])));
+    }
+
+    #[test]
+    fn the_quick_look_misses_no_name_and_spares_plain_addresses() {
+        let plain = "v=0\no=- 1 1 IN IP4 maker.example\ns=c=IN IP4 a.example\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio 4000 RTP/AVP 8\n";
+        for (text, wanted) in
+            [(NAMED, true), (plain, false), (&plain.replace("192.0.2.1", "300.1.2.3"), false)]
+        {
+            assert_eq!(may_name_hosts(text.as_bytes()), wanted);
+            assert_eq!(may_name_hosts(text.replace('\n', "\r\n").as_bytes()), wanted);
+            assert_eq!(!parse(text).host_names().is_empty(), wanted);
+        }
     }
 
     #[test]

@@ -133,6 +133,13 @@ impl Message {
         within(self.first(&HeaderName::Via)?, |value| branch(scan::commas(value).next()?))
     }
 
+    /// Returns the branch of the only Via; none where there are several.
+    pub(crate) fn only_branch(&self) -> Option<Cow<'_, str>> {
+        let mut vias = self.values(HeaderName::Via);
+        let via = vias.pop().filter(|_| vias.is_empty())?;
+        within(via, branch)
+    }
+
     /// Returns the branch of every Via that has one, topmost first.
     pub(crate) fn branches(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.values(HeaderName::Via).into_iter().filter_map(|value| within(value, branch))

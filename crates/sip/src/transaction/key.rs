@@ -14,9 +14,7 @@ impl ClientKey {
     /// Returns the key of the transaction that a response belongs to.
     pub(crate) fn of(response: &Message) -> Option<Self> {
         // §8.1.3.3: a response with several Via values went astray on its way to a proxy.
-        let vias = response.vias().ok()?;
-        let [via] = vias.as_slice() else { return None };
-        Some(Self { branch: via.branch()?.to_owned(), method: response.cseq().ok()?.method })
+        Some(Self { branch: response.only_branch()?.into_owned(), method: response.cseq().ok()?.method })
     }
 }
 

@@ -1,0 +1,127 @@
+//! The end of the process while the other side says nothing: what it did not confirm is left to the next process
+//! (docs/decisions/0009). Real sockets, a real database, real time.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use offhook::{
+    command::{Command, Execute, NodeCommand, PhoneCommand},
+    event::{CallEvent, Cause, EndCause, Envelope, Event, Surface},
+    id::PhoneId,
+    journal::Query,
+    net::{Network, SystemNetwork},
+    switchboard::{Options, Switchboard},
+    wall::Wall,
+};
+
+use crate::{
+    durability::beside_a_peer,
+    support::peer::{EVENTS, Peer},
+};
+
+/// Facts of calls in a journal, in order.
+fn facts(board: &Switchboard) -> Vec<Arc<Envelope>> {
+    let all = board.journal().query_blocking(&Query::default()).unwrap();
+    all.into_iter().filter(|envelope| matches!(envelope.event, Event::Call(_))).collect()
+}
+
+async fn run(board: &Switchboard, command: Command) {
+    board.execute(command, Cause::command(Surface::Library)).await.unwrap();
+}
+
+/// A conversation with a peer that falls silent after it.
+async fn talking(folder: &Path) -> (Switchboard, Peer) {
+    let (board, peer, port) = beside_a_peer(folder).await;
+    let target = format!("sip:peer@127.0.0.1:{port}");
+    let place = PhoneCommand::PlaceCall { target, headers: [].into() };
+    run(&board, Command::Phone(phone(), place)).await;
+    let invite = peer.next("INVITE").await;
+    peer.answer(&invite, "200 OK", "", EVENTS);
+    peer.next("ACK").await;
+    (board, peer)
+}
+
+fn phone() -> PhoneId {
+    "a".parse().unwrap()
+}
+
+/// Ends the process, which has asked the peer for the end in vain.
+async fn shut_down(board: Switchboard, peer: &Peer) {
+    let since = Instant::now();
+    board.shutdown().await.unwrap();
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    peer.next("BYE").await;
+    let facts = facts(&board);
+    let said = |event: &CallEvent| facts.iter().any(|fact| fact.event == Event::Call(event.clone()));
+    assert!(said(&CallEvent::Ending {}));
+    let ended = facts.iter().find(|fact| matches!(fact.event, Event::Call(CallEvent::Ended { .. })));
+    assert_eq!(ended, None, "nobody has confirmed it");
+}
+
+/// Starts the next process, lets the peer confirm, and returns why and after how long the call has ended.
+async fn successor(folder: &Path, peer: &mut Peer) -> (Switchboard, EndCause, u64) {
+    // What the last process repeated.
+    while peer.next_within("", Duration::from_millis(20)).await.is_some() {}
+    let network: Arc<dyn Network> = Arc::new(SystemNetwork::default());
+    let options = Options::in_folder(network, Wall::system(), 8, folder).unwrap();
+    let board = Switchboard::start(options).await.unwrap();
+    let bye = peer.next("BYE").await;
+    let via = crate::support::peer::header(&bye, "Via");
+    let sent_by = via.split([' ', ';']).nth(1).unwrap();
+    peer.talks_to(sent_by.rsplit(':').next().unwrap().parse().unwrap());
+    peer.answer(&bye, "200 OK", "", "");
+    for _ in 0..100 {
+        let ended = facts(&board).into_iter().find_map(|fact| match &fact.event {
+            Event::Call(CallEvent::Ended { cause, duration_ms, .. }) => Some((*cause, *duration_ms)),
+            Event::Call(_)
+            | Event::Phone(_)
+            | Event::Sip(_)
+            | Event::Media(_)
+            | Event::Run(_)
+            | Event::System(_) => None,
+        });
+        if let Some((cause, duration_ms)) = ended {
+            return (board, cause, duration_ms);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no end within two seconds");
+}
+
+#[tokio::test]
+async fn a_call_whose_end_nobody_confirmed_is_ended_by_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let (board, mut peer) = talking(folder.path()).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    shut_down(board, &peer).await;
+    // The time in which no process lived is no conversation, nor is that in which the peer did not answer.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (board, cause, duration_ms) = successor(folder.path(), &mut peer).await;
+    assert_eq!(cause, EndCause::ProcessRestarted);
+    assert!((300..1000).contains(&duration_ms), "{duration_ms} ms");
+    board.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_phone_that_is_being_dropped_leaves_its_call_and_password_to_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let (board, mut peer) = talking(folder.path()).await;
+    let dropping = board.clone();
+    let dropped = tokio::spawn(async move {
+        run(&dropping, Command::Node(NodeCommand::DropPhone { phone: phone(), hang_up: true })).await;
+    });
+    let kept = || std::fs::read_to_string(folder.path().join("credentials.json")).unwrap();
+    while !facts(&board).iter().any(|fact| fact.event == Event::Call(CallEvent::Ending {})) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    shut_down(board, &peer).await;
+    dropped.await.unwrap();
+    assert!(kept().contains("\"a\""), "{}", kept());
+    let (board, cause, _) = successor(folder.path(), &mut peer).await;
+    assert_eq!(cause, EndCause::ProcessRestarted);
+    board.shutdown().await.unwrap();
+    assert!(!kept().contains("\"a\""), "{}", kept());
+}
