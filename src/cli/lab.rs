@@ -132,6 +132,7 @@ pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> 
     output.remark("stopping")?;
     if let Err(error) = node.stop().await {
         output.remark(format_args!("offhook lab: {}", reasons(&error)))?;
+        return Ok(Exit::NotReady);
     }
     Ok(Exit::Passed)
 }

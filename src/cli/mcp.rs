@@ -53,16 +53,16 @@ pub(crate) async fn run(args: McpArgs, output: &mut Output) -> io::Result<Exit> 
     };
     let served =
         McpServer::new(services(&node, args.lease_wait, closing), args.phone_tools).serve_stdio().await;
+    let mut exit = Exit::Passed;
     if let Err(error) = node.stop().await {
         output.remark(format_args!("offhook mcp: {}", reasons(&error)))?;
+        exit = Exit::NotReady;
     }
-    match served {
-        Ok(()) => Ok(Exit::Passed),
-        Err(error) => {
-            output.remark(format_args!("offhook mcp: {}", reasons(&error)))?;
-            Ok(Exit::Internal)
-        }
+    if let Err(error) = served {
+        output.remark(format_args!("offhook mcp: {}", reasons(&error)))?;
+        exit = Exit::Internal;
     }
+    Ok(exit)
 }
 
 fn not_ready(output: &mut Output, reason: &str) -> io::Result<Exit> {

@@ -91,6 +91,7 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> 
     conclude(&args, &session, &reports, begun.elapsed(), exit, output)?;
     if let Err(error) = session.stop().await {
         output.remark(format_args!("offhook run: {}", reasons(&error)))?;
+        return Ok(unwritten(exit));
     }
     Ok(exit)
 }
@@ -147,7 +148,7 @@ fn write_junit(args: &RunArgs, reports: &[RunReport], output: &mut Output) -> io
     Ok(true)
 }
 
-/// Returns the exit of runs whose results could not be written where they were wanted: it is not a success.
+/// Returns the exit of runs whose results, or whose journal, could not be written: it is not a success.
 fn unwritten(exit: Exit) -> Exit {
     if exit == Exit::Passed { Exit::NotReady } else { exit }
 }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod clients;
+mod ends;
 mod engine;
 mod native;
 mod process;
