@@ -7,9 +7,10 @@ use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use offhook_sip::{
@@ -28,6 +29,7 @@ use super::{
     Dangling, Left, Outbox, Registrar,
     alarm::{Alarm, Due, timer_reason},
     call_table::CallTable,
+    commands::CLOSING,
     evidence::Evidence,
     gate::Away,
     names::Asker,
@@ -44,6 +46,12 @@ use crate::{
     secret::Secret,
     telemetry::Seldom,
 };
+
+/// How long a process that ends waits for the other sides of its calls, with all that its runs wait.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a phone of such a process waits at least: who answers at once is heard.
+const LEAST: Duration = Duration::from_millis(250);
 
 /// What all phones of a process share.
 #[derive(Clone)]
@@ -62,8 +70,8 @@ pub(crate) struct Shared {
     pub(crate) next_call: Arc<AtomicU64>,
     /// Seed of all seeds; equal in simulations, random otherwise.
     pub(crate) seed: u64,
-    /// The process is on its way out.
-    pub(crate) process_ends: Arc<AtomicBool>,
+    /// Until when the process waits for others once it is on its way out.
+    pub(crate) process_ends: Arc<OnceLock<Instant>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -90,9 +98,20 @@ impl Shared {
         id.as_str().bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
+    /// From now on nothing waits for others longer than the process does.
+    pub(crate) fn end_process(&self) {
+        self.process_ends.get_or_init(|| Instant::now() + PATIENCE);
+    }
+
+    /// Returns how long a phone that closes now waits for others.
+    pub(super) fn closing_time(&self) -> Duration {
+        let left = self.process_ends.get().map(|end| end.saturating_duration_since(Instant::now()));
+        left.map_or(CLOSING, |left| left.clamp(LEAST, CLOSING))
+    }
+
     /// Tells whether what the other side does not confirm is left for the next process, which finds it in the journal.
     pub(crate) fn leaves_calls_open(&self) -> bool {
-        self.journal.is_on_disk() && self.process_ends.load(Ordering::Relaxed)
+        self.journal.is_on_disk() && self.process_ends.get().is_some()
     }
 
     pub(super) fn new_call(&self) -> CallId {
@@ -339,7 +358,7 @@ impl Shell {
         let config = Config {
             local: signaling.locals().collect(),
             product: concat!("offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
-            keep_alive: Some(std::time::Duration::from_secs(15)),
+            keep_alive: Some(Duration::from_secs(15)),
             follow_names: true,
             ..Config::new(seed)
         };

@@ -413,7 +413,7 @@ impl Shell {
     /// From now on nothing new begins, and what is left has this much time.
     pub(super) fn begin_closing(&mut self) {
         self.closing = true;
-        self.alarm.limit_closing(CLOSING);
+        self.alarm.limit_closing(self.shared.closing_time());
         self.agent.names_are_late(Instant::now().into_std());
     }
 

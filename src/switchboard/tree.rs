@@ -1,10 +1,7 @@
 //! The tree of actors: its start, its parts, its end.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -147,15 +144,22 @@ impl Switchboard {
         self.inner.shared.hub.load()
     }
 
+    /// Says that the process will end as soon as its runs have: phones that these drop meanwhile wait no longer for others than
+    /// the process does, and leave what is not confirmed to the next one.
+    pub fn prepare_to_end(&self) {
+        self.inner.shared.end_process();
+    }
+
     /// Ends everything in order: runs, calls, bindings, phones, links, journal.
     ///
-    /// Takes two seconds at most for the runs and two for the phones, and two more for phones that fail meanwhile. A phone that could not be taken up when the
-    /// process started stays in the journal with its calls, and the next start tries again.
+    /// Takes two seconds at most for the runs, three for both them and the phones, and two more for phones that fail meanwhile.
+    /// A phone that could not be taken up when the process started stays in the journal with its calls, and the next start
+    /// tries again.
     ///
     /// # Errors
     /// The journal could not be written to its end.
     pub async fn shutdown(&self) -> Result<(), ShutdownError> {
-        self.inner.shared.process_ends.store(true, Ordering::Relaxed);
+        self.prepare_to_end();
         // First the runs: the end of a phone is not what a scenario waited for.
         if tokio::time::timeout(CLOSING, self.close_runs()).await.is_err() {
             tracing::warn!("runs did not close in time");

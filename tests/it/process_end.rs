@@ -125,3 +125,15 @@ async fn a_phone_that_is_being_dropped_leaves_its_call_and_password_to_the_next_
     board.shutdown().await.unwrap();
     assert!(!kept().contains("\"a\""), "{}", kept());
 }
+
+#[tokio::test]
+async fn a_phone_that_is_dropped_when_the_time_of_the_process_is_over_waits_for_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let (board, peer) = talking(folder.path()).await;
+    board.prepare_to_end();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let since = Instant::now();
+    run(&board, Command::Node(NodeCommand::DropPhone { phone: phone(), hang_up: true })).await;
+    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+    shut_down(board, &peer).await;
+}

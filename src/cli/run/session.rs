@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::super::against::Against;
 use crate::{
     config::PbxProfile,
@@ -65,6 +67,15 @@ impl Session {
     /// Returns how runs are made; one waits at most `lease_wait` for what others have.
     pub(super) fn terms(&self, lease_wait: Duration) -> Terms {
         Terms { profile: self.node.profile().cloned(), lease_wait, cause: Cause::command(Surface::Cli) }
+    }
+
+    /// Lets all that still waits for others know when somebody has asked for the end.
+    pub(super) fn end_when(&self, asked: CancellationToken) {
+        let switchboard = self.node.switchboard().clone();
+        tokio::spawn(async move {
+            asked.cancelled().await;
+            switchboard.prepare_to_end();
+        });
     }
 
     /// Ends everything in order: phones, journal, lab.

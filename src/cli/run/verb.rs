@@ -71,6 +71,7 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> 
         Ok(session) => session,
         Err(error) => return refuse(output, &reasons(&error), Exit::NotReady),
     };
+    session.end_when(interrupted.clone());
     if !args.json {
         output.line(format_args!("against {}", session.target()))?;
     }
