@@ -33,9 +33,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Where the lab listens.
 const LAB: &str = "127.0.0.1:45160";
 /// Phones of one measurement.
-const PHONES: usize = 500;
+fn phones() -> usize {
+    in_short(500, 10)
+}
 /// What allocators and timers need to come to rest.
-const SETTLE: Duration = Duration::from_secs(2);
+fn settle() -> Duration {
+    in_short(Duration::from_secs(2), Duration::from_millis(200))
+}
 /// A laptop registers all of them in a second.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -44,7 +48,7 @@ struct LabProcess(Child);
 impl LabProcess {
     fn start() -> Self {
         let mut child = Process::new(env!("CARGO_BIN_EXE_offhook"))
-            .args(["lab", "--bind", LAB, "--generate", &PHONES.to_string()])
+            .args(["lab", "--bind", LAB, "--generate", &phones().to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -68,13 +72,18 @@ impl Drop for LabProcess {
     }
 }
 
+/// Chooses a size: one short round, as `cargo test` runs it, shows that the bench still works.
+fn in_short<T>(full: T, short: T) -> T {
+    if std::env::args().any(|argument| argument == "--bench") { full } else { short }
+}
+
 fn main() {
     let _lab = LabProcess::start();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (before, after) = runtime.block_on(measure());
     runtime.shutdown_timeout(Duration::from_secs(1));
-    let each = after.saturating_sub(before) as f64 / PHONES as f64;
-    println!("  {before} KB with no phone, {after} KB with {PHONES}");
+    let each = after.saturating_sub(before) as f64 / phones() as f64;
+    println!("  {before} KB with no phone, {after} KB with {}", phones());
     println!("bench: idle_phone/resident = {each:.1} KB");
 }
 
@@ -86,22 +95,22 @@ async fn measure() -> (u64, u64) {
         ..Options::in_folder(network, Wall::system(), 1, folder.path()).unwrap()
     };
     let board = Switchboard::start(options).await.unwrap();
-    tokio::time::sleep(SETTLE).await;
+    tokio::time::sleep(settle()).await;
     let before = resident_kb();
     let mut reader = board.journal().reader(Seq(0));
-    for number in 0..PHONES {
+    for number in 0..phones() {
         add(&board, 6001 + number).await;
     }
     let registered = async {
         let mut count = 0;
-        while count < PHONES {
+        while count < phones() {
             let Event::Phone(event) = &reader.next().await.unwrap().event else { continue };
             count += usize::from(matches!(event, PhoneEvent::Registered { .. }));
             assert!(!matches!(event, PhoneEvent::RegistrationFailed { .. }), "a phone was refused");
         }
     };
     tokio::time::timeout(PATIENCE, registered).await.expect("all phones register");
-    tokio::time::sleep(SETTLE).await;
+    tokio::time::sleep(settle()).await;
     let after = resident_kb();
     board.shutdown().await.unwrap();
     (before, after)

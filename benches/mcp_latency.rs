@@ -20,15 +20,23 @@ use std::{
 use serde_json::{Value, json};
 
 /// Starts that are timed.
-const STARTS: usize = 20;
+fn starts() -> usize {
+    in_short(20, 2)
+}
 /// Calls that are timed.
-const CALLS: usize = 1_000;
+fn calls() -> usize {
+    in_short(1_000, 10)
+}
 /// Phones that are listed.
 const PHONES: usize = 10;
 /// Phones of a large node.
-const MANY_PHONES: usize = 1_000;
+fn many_phones() -> usize {
+    in_short(1_000, 20)
+}
 /// Calls that are timed on it.
-const MANY_CALLS: usize = 200;
+fn many_calls() -> usize {
+    in_short(200, 10)
+}
 
 struct Server {
     child: Child,
@@ -102,9 +110,14 @@ impl Drop for Server {
     }
 }
 
+/// Chooses a size: one short round, as `cargo test` runs it, shows that the bench still works.
+fn in_short<T>(full: T, short: T) -> T {
+    if std::env::args().any(|argument| argument == "--bench") { full } else { short }
+}
+
 fn main() {
     let folder = tempfile::tempdir().unwrap();
-    let starts = (0..STARTS).map(|index| {
+    let starts = (0..starts()).map(|index| {
         let folder = folder.path().join(index.to_string());
         let started = Instant::now();
         let mut server = Server::start(&folder, &[]);
@@ -130,22 +143,23 @@ fn main() {
         ("query_events", json!({})),
         ("p1_get_call_history", json!({})),
     ] {
-        let times = (0..CALLS).map(|_| timed(|| drop(server.call(tool, arguments.clone()))));
+        let times = (0..calls()).map(|_| timed(|| drop(server.call(tool, arguments.clone()))));
         report(tool, times.collect());
     }
     report("pipe_alone", pipe_alone());
-    many_phones(&folder.path().join("many"));
+    large_node(&folder.path().join("many"));
 }
 
 /// Loads a file of phones and lists their tools once, then lists the phones.
-fn many_phones(folder: &Path) {
+fn large_node(folder: &Path) {
+    let many = many_phones();
     let mut server = Server::start(folder, &["--phone-tools", "dynamic"]);
     server.initialize();
     server.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
     let bare = server.resident_kb();
     let file = folder.join("phones.yaml");
     let mut text = "defaults: {domain: 127.0.0.1, password: '1', register: false}\nphones:\n".to_owned();
-    for index in 0..MANY_PHONES {
+    for index in 0..many {
         text += &format!("- {{phone_id: p{index}, username: u{index}}}\n");
     }
     std::fs::write(&file, text).unwrap();
@@ -153,13 +167,13 @@ fn many_phones(folder: &Path) {
     assert_eq!(loaded["structuredContent"]["status"], "ok");
     let without_tools = server.resident_kb();
     let tools = server.request("tools/list", json!({}));
-    assert_eq!(tools["tools"].as_array().unwrap().len(), 16 + 22 * MANY_PHONES);
+    assert_eq!(tools["tools"].as_array().unwrap().len(), 16 + 22 * many);
     let with_tools = server.resident_kb();
     println!(
-        "  {bare} kB with no phone, {without_tools} kB with {MANY_PHONES}, {with_tools} kB with their tools listed"
+        "  {bare} kB with no phone, {without_tools} kB with {many}, {with_tools} kB with their tools listed"
     );
     println!("bench: many_phones/resident = {:.1} MB", with_tools as f64 / 1000.0);
-    let times = (0..MANY_CALLS).map(|_| timed(|| drop(server.call("list_phones", json!({})))));
+    let times = (0..many_calls()).map(|_| timed(|| drop(server.call("list_phones", json!({})))));
     report("list_phones_of_1000", times.collect());
 }
 
@@ -173,7 +187,7 @@ fn timed(work: impl FnOnce()) -> Duration {
 fn pipe_alone() -> Vec<Duration> {
     let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut input, mut output) = (cat.stdin.take().unwrap(), BufReader::new(cat.stdout.take().unwrap()));
-    let times = (0..CALLS).map(|_| {
+    let times = (0..calls()).map(|_| {
         timed(|| {
             input.write_all(b"{}\n").unwrap();
             assert!(output.read_line(&mut String::new()).unwrap() > 0);

@@ -31,13 +31,22 @@ use offhook::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Calls; twice as many legs.
-const CALLS: usize = 250;
+fn calls() -> usize {
+    in_short(250, 4)
+}
 /// Length of the measurement.
-const SPAN: Duration = Duration::from_secs(10);
+fn span() -> Duration {
+    in_short(Duration::from_secs(10), Duration::from_secs(1))
+}
 /// Time between two calls, so that set-up disturbs nothing.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Where the called phone listens.
 const CALLEE_PORT: u16 = 45_260;
+
+/// Chooses a size: one short round, as `cargo test` runs it, shows that the bench still works.
+fn in_short<T>(full: T, short: T) -> T {
+    if std::env::args().any(|argument| argument == "--bench") { full } else { short }
+}
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -51,7 +60,7 @@ async fn measure() {
     let options = Options {
         journal: Journal::open(folder.path(), wall).unwrap(),
         // Both ends are ours, and an eighth of all places is not for callers.
-        limits: Limits { calls: 3 * CALLS, calls_per_phone: CALLS, ..Limits::default() },
+        limits: Limits { calls: 3 * calls(), calls_per_phone: calls(), ..Limits::default() },
         media_workers: 2,
         ..Options::in_memory(Arc::new(SystemNetwork::default()), wall, 1)
     };
@@ -59,7 +68,7 @@ async fn measure() {
     let caller = add(&board, "caller", 0).await;
     add(&board, "callee", CALLEE_PORT).await;
     let before = board.journal().head();
-    for _ in 0..CALLS {
+    for _ in 0..calls() {
         let target = format!("sip:callee@127.0.0.1:{CALLEE_PORT}");
         run(&board, Command::Phone(caller.clone(), PhoneCommand::PlaceCall { target, headers: [].into() }))
             .await;
@@ -70,7 +79,7 @@ async fn measure() {
     tokio::time::sleep(Duration::from_secs(1)).await;
 
     let (load, busy, started) = (board.media_load(), processor_time(), Instant::now());
-    tokio::time::sleep(SPAN).await;
+    tokio::time::sleep(span()).await;
     let (wall, busy, after) = (started.elapsed(), processor_time() - busy, board.media_load());
     let legs = after.legs as f64;
     let share = 100.0 * busy.as_secs_f64() / wall.as_secs_f64();
@@ -89,7 +98,7 @@ async fn measure() {
 async fn play_when_heard(board: &Switchboard, after: Seq) {
     let mut reader = board.journal().reader(after);
     let mut heard = 0;
-    while heard < 2 * CALLS {
+    while heard < 2 * calls() {
         let envelope = reader.next().await.unwrap();
         let (Event::Media(MediaEvent::FirstPacket { .. }), Some(call)) =
             (&envelope.event, envelope.subject.call)
@@ -107,7 +116,7 @@ async fn report_loss(board: &Switchboard, after: Seq) {
     let mut reader = board.journal().reader(after);
     let (mut stopped, mut received, mut lost, mut jitter) = (0, 0, 0, 0.0_f64);
     let all = async {
-        while stopped < 2 * CALLS {
+        while stopped < 2 * calls() {
             if let Event::Media(MediaEvent::Stopped { statistics, .. }) = &reader.next().await.unwrap().event
             {
                 stopped += 1;

@@ -22,8 +22,8 @@ const DOCUMENT: &str = "
 timeout: 600s
 phones: []
 hooks:
-  - {when: call.incoming, then: [{expect: {event: call.established, within: 500s}}]}
-  - {when: message.received, then: [{expect: {tone: 440, within: 500s}}]}
+  - {when: call.incoming, once: false, then: [{expect: {event: call.established, within: 500s}}]}
+  - {when: message.received, once: false, then: [{expect: {tone: 440, within: 500s}}]}
 steps: [{wait: 500s}, {expect: call.ended}]
 ";
 
@@ -69,7 +69,7 @@ impl World {
                 Arc::new(Envelope {
                     seq: Seq(self.events + nth + 1),
                     at: "2026-01-02T03:04:05Z".parse().unwrap(),
-                    subject: Subject { call: Some(CallId(1)), ..Subject::default() },
+                    subject: Subject { call: Some(CallId(self.events + nth)), ..Subject::default() },
                     cause: Cause::Start,
                     event: event(),
                 })

@@ -2,7 +2,7 @@
 
 use crate::{interop, shell, tidy};
 use anyhow::{Result, bail};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// A module's text may lead to its private items: the documentation is built with them.
 const DOC_FLAGS: &str = "-D warnings -A rustdoc::private_intra_doc_links";
@@ -58,6 +58,15 @@ pub(crate) fn ci() -> Result<()> {
 /// When one fails.
 pub(crate) fn doc_tests() -> Result<()> {
     shell::run(&mut shell::cargo(&["test", "--workspace", "--doc", "--quiet"])?)
+}
+
+/// Runs a short round of every benchmark, which shows that it still works; the figures of such a round mean nothing.
+///
+/// # Errors
+/// When one fails.
+pub(crate) fn short_benches() -> Result<()> {
+    let words = ["test", "--workspace", "--features", interop::FEATURE, "--quiet", "--bench", "*"];
+    shell::run(shell::cargo(&words)?.stdout(Stdio::null()))
 }
 
 /// Runs the tests through nextest, or cargo where it is missing; its summary is the last thing printed.

@@ -26,6 +26,7 @@ pub(crate) fn test(arguments: &[&str]) -> Result<()> {
     }
     let peers = Peers::start()?;
     check::doc_tests()?;
+    check::short_benches()?;
     selection.extend(["--features", FEATURE]);
     selection.extend(runner);
     check::tests(&selection, &peers.environment)
