@@ -42,7 +42,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(8);
 const WRITE_LIMIT: Duration = Duration::from_secs(16);
 /// How long a peer may take for a message that it has begun, and for its first one.
 const HALF_A_MESSAGE: Duration = Duration::from_secs(30);
-/// How long a stream that a peer opened may bring nothing: five of the longest pauses between keep-alives of RFC 5626 §4.4.1.
+/// How long nothing may pass a stream that a peer opened, either way: five of the longest pauses between keep-alives of RFC 5626 §4.4.1.
 const IDLE: Duration = Duration::from_secs(600);
 /// Rest after a failed accept, which out of file descriptors would come back at once.
 const REST: Duration = Duration::from_millis(50);
@@ -112,19 +112,43 @@ impl Opener {
 }
 
 /// How long a stream is waited for: whoever holds one open and says nothing takes the place of another.
-struct Patience {
+struct Patience<'a> {
     opener: Opener,
-    /// Something came last.
-    heard: Instant,
+    used: &'a Used,
     /// The message began that is not whole yet.
     half: Option<Instant>,
 }
 
-impl Patience {
-    fn begin(opener: Opener) -> Self {
-        let now = Instant::now();
+/// When something passed a stream last, whichever way.
+struct Used(Mutex<Instant>);
+
+impl Used {
+    fn now() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+
+    fn again(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn last(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a stream brought.
+enum Read {
+    Bytes(usize),
+    /// Nothing has passed for so long that its place is for another.
+    Idle,
+    /// What the peer has begun is not ended.
+    Half,
+}
+
+impl<'a> Patience<'a> {
+    fn begin(opener: Opener, used: &'a Used) -> Self {
         // Whoever opens a stream is about to send a message.
-        Self { opener, heard: now, half: (opener == Opener::Peer).then_some(now) }
+        Self { opener, used, half: (opener == Opener::Peer).then(Instant::now) }
     }
 
     /// A message is whole; what is behind it has just begun.
@@ -134,23 +158,31 @@ impl Patience {
 
     /// Bytes came; `half` when a part of a message waits for its rest.
     fn heard(&mut self, half: bool) {
-        self.heard = Instant::now();
+        self.used.again();
         if half {
-            self.half.get_or_insert(self.heard);
+            self.half.get_or_insert_with(|| self.used.last());
         }
     }
 
-    /// Reads once; nothing when the time is over.
+    /// Reads once, as long as there is time.
     async fn read(
         &self,
         reader: &mut tokio::io::ReadHalf<BoxedStream>,
         chunk: &mut [u8],
-    ) -> io::Result<Option<usize>> {
-        let idle = (self.opener == Opener::Peer).then(|| self.heard + IDLE);
-        let half = self.half.map(|since| since + HALF_A_MESSAGE);
-        match idle.into_iter().chain(half).min() {
-            Some(end) => timeout_at(end, reader.read(chunk)).await.map_or(Ok(None), |read| read.map(Some)),
-            None => reader.read(chunk).await.map(Some),
+    ) -> io::Result<Read> {
+        loop {
+            let idle = (self.opener == Opener::Peer).then(|| self.used.last() + IDLE);
+            let half = self.half.map(|since| since + HALF_A_MESSAGE);
+            let Some(end) = idle.into_iter().chain(half).min() else {
+                return reader.read(chunk).await.map(Read::Bytes);
+            };
+            match timeout_at(end, reader.read(chunk)).await {
+                Ok(read) => return read.map(Read::Bytes),
+                Err(_) if half.is_some_and(|half| half <= Instant::now()) => return Ok(Read::Half),
+                // Something may have been written meanwhile.
+                Err(_) if self.used.last() + IDLE <= Instant::now() => return Ok(Read::Idle),
+                Err(_) => {}
+            }
         }
     }
 }
@@ -209,9 +241,10 @@ impl Connections {
     ) {
         let (reader, writer) = tokio::io::split(stream);
         let (pong, pongs) = mpsc::channel(1);
+        let used = Used::now();
         let ended = tokio::select! {
-            read = self.read(reader, flow, opener, pong) => read,
-            written = self.write(writer, flow, waiting, pongs) => written,
+            read = self.read(reader, flow, Patience::begin(opener, &used), pong) => read,
+            written = self.write(writer, flow, (waiting, pongs), &used) => written,
         };
         self.end(flow, serial, ended).await;
     }
@@ -220,14 +253,16 @@ impl Connections {
         &self,
         mut reader: tokio::io::ReadHalf<BoxedStream>,
         flow: Flow,
-        opener: Opener,
+        mut patience: Patience<'_>,
         pong: mpsc::Sender<()>,
     ) -> io::Result<()> {
-        let (mut framer, mut patience) = (opener.framer(), Patience::begin(opener));
+        let mut framer = patience.opener.framer();
         let mut chunk = vec![0; CHUNK];
         loop {
-            let Some(length) = patience.read(&mut reader, &mut chunk).await? else {
-                return Err(io::ErrorKind::TimedOut.into());
+            let length = match patience.read(&mut reader, &mut chunk).await? {
+                Read::Bytes(length) => length,
+                Read::Idle => return Ok(()),
+                Read::Half => return Err(io::ErrorKind::TimedOut.into()),
             };
             if length == 0 {
                 let cut = framer.buffered() > 0;
@@ -268,8 +303,8 @@ impl Connections {
         &self,
         mut writer: tokio::io::WriteHalf<BoxedStream>,
         flow: Flow,
-        mut waiting: mpsc::Receiver<Vec<u8>>,
-        mut pongs: mpsc::Receiver<()>,
+        (mut waiting, mut pongs): (mpsc::Receiver<Vec<u8>>, mpsc::Receiver<()>),
+        used: &Used,
     ) -> io::Result<()> {
         // The queue ends when a newer connection to this peer takes its place in the table; reading goes on.
         let mut fed = true;
@@ -292,6 +327,7 @@ impl Connections {
                 () = self.parts.closing.cancelled(), if !fed => return Ok(()),
             };
             timeout(WRITE_LIMIT, writer.write_all(bytes)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            used.again();
             self.parts.witness.sent(&flow, bytes);
         }
     }

@@ -88,6 +88,28 @@ async fn a_stream_that_brings_no_message_or_half_of_one_or_nothing_more_is_close
     tell("5 streams, 4 closed, 1 that is kept alive is open");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_written_on_is_in_use_and_one_that_is_idle_closes_in_good_order() {
+    let network = sim::Network::new(7);
+    let (phone, mut arrivals) = open(Arc::new(network.clone()), PHONE, 8);
+    let mut peer = network.connect_stream(LOCAL, PHONE).await.unwrap();
+    peer.write_all(OPTIONS).await.unwrap();
+    let Some(Arrival::Message { flow, .. }) = arrivals.recv().await else { panic!("no message") };
+    let since = Instant::now();
+    let minute = Duration::from_secs(60);
+    for _ in 0..15 {
+        tokio::time::sleep(minute).await;
+        phone.send(&flow, OPTIONS).unwrap();
+        let mut came = vec![0; OPTIONS.len()];
+        timeout(PATIENCE, peer.read_exact(&mut came)).await.unwrap().unwrap();
+    }
+    assert_eq!(phone.connections(), 1);
+    let end = timeout(Duration::from_secs(3600), arrivals.recv()).await.unwrap();
+    assert!(matches!(end, Some(Arrival::Closed { .. })), "{end:?}");
+    assert_eq!(since.elapsed().as_secs(), 15 * 60 + 600);
+    tell("1 stream, written on for 15 minutes, closed 10 minutes after");
+}
+
 #[tokio::test]
 async fn strangers_hold_no_more_streams_open_than_a_quarter_of_the_descriptors() {
     let options = SystemOptions { descriptors: 64, ..SystemOptions::default() };
