@@ -1,6 +1,7 @@
 //! Bodies made of parts.
 //!
-//! RFC 3261 §7.4, RFC 5621; RFC 2046 §5.1 for the boundary syntax. Part bodies are byte-exact.
+//! RFC 3261 §7.4, RFC 5621; RFC 2046 §5.1 for the boundary syntax, RFC 2387 for parts that belong to one. Part bodies are
+//! byte-exact.
 
 use super::header::{ContentDisposition, HeaderName, MediaType};
 use super::scan;
@@ -24,6 +25,9 @@ pub enum PartsError {
     /// The body does not contain its boundary.
     #[error("boundary does not occur in the body")]
     BoundaryNotFound,
+    /// The part that the others belong to is not there.
+    #[error("no part is the root")]
+    NoRoot,
 }
 
 /// One part of a multipart body.
@@ -126,12 +130,29 @@ impl<'a> Entity<'a> {
             .is_some_and(|read| read.as_ref().is_some_and(ContentDisposition::is_optional))
     }
 
-    /// Takes a multipart body apart.
+    /// Takes a multipart body apart, as far as its parts say something by themselves: those that are related mean what their
+    /// root makes of them (RFC 2387 §2), and only that is returned.
     pub(crate) fn parts(&self) -> Result<Vec<Self>, PartsError> {
         let kind = self.kind.as_ref().ok_or(PartsError::ContentType)?;
         let parts = split_parts(kind, self.body)?;
+        if kind.is("multipart", "related") {
+            return root_of(kind, &parts).map(|root| vec![root.entity()]).ok_or(PartsError::NoRoot);
+        }
         Ok(parts.into_iter().map(|part| part.entity()).collect())
     }
+}
+
+/// Returns the part that `start` names, or else the first (RFC 2387 §3.2).
+fn root_of<'p, 'a>(kind: &MediaType, parts: &'p [Part<'a>]) -> Option<&'p Part<'a>> {
+    let Some(start) = kind.params.unquoted("start") else { return parts.first() };
+    let name = HeaderName::from_text("Content-ID");
+    parts.iter().find(|part| part.header(&name).is_some_and(|id| bare_id(id) == bare_id(&start)))
+}
+
+/// Returns what stands between the angle brackets, which some leave out.
+fn bare_id(id: &str) -> &str {
+    let id = scan::trim(id);
+    id.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or(id)
 }
 
 impl<'a> Part<'a> {

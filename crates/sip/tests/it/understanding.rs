@@ -32,7 +32,7 @@ fn refused_with(solo: &mut Solo, request: &Message, status: u16, (name, value): 
 
 #[test]
 fn a_body_of_another_kind_is_refused_with_what_is_taken() {
-    let session = "application/sdp, multipart/mixed, multipart/alternative";
+    let session = "application/sdp, multipart/mixed, multipart/alternative, multipart/related";
     let digits = "application/dtmf-relay, application/dtmf";
     let mut solo = Solo::new();
     let (_, invite) = solo.established();
@@ -94,10 +94,36 @@ fn of_several_parts_those_that_matter_must_be_understood() {
     let optional = "Content-Disposition: signal;handling=optional\r\n";
     let mut solo = Solo::new();
     assert_eq!(fate(&mut solo, &parts("mixed", "")).0, ["415 INVITE"]);
-    assert_eq!(fate(&mut solo, &parts("related", optional)).0, ["415 INVITE"]);
     for fine in [parts("mixed", optional), parts("alternative", "")] {
         assert!(fine.sdp().is_some());
         assert_eq!(fate(&mut solo, &fine), (Vec::new(), 1));
+    }
+}
+
+#[test]
+fn of_related_parts_the_root_is_what_counts() {
+    const PICTURE: &str = "--b\r\nContent-Type: image/png\r\nContent-ID: <pic@a>\r\n\r\nx\r\n";
+    let description = format!("--b\r\nContent-Type: application/sdp\r\nContent-ID: <sdp@a>\r\n\r\n{SDP}\r\n");
+    let related = |name: &str, params: &str, parts: [&str; 2]| {
+        let body = format!("{}--b--\r\n", parts.concat());
+        fresh(&Method::Invite, name).body(&format!("multipart/related;boundary=b{params}"), body).build()
+    };
+    let mut solo = Solo::new();
+    for fine in [
+        related("first", "", [&description, PICTURE]),
+        related("named", ";start=\"<sdp@a>\";type=\"application/sdp\"", [PICTURE, &description]),
+        related("bare", ";start=\"sdp@a\"", [PICTURE, &description]),
+    ] {
+        assert_eq!(fine.sdp(), Some(SDP.as_bytes()));
+        assert_eq!(fate(&mut solo, &fine), (Vec::new(), 1));
+    }
+    for foreign in [
+        related("picture", "", [PICTURE, &description]),
+        related("picture-named", ";start=\"<pic@a>\"", [&description, PICTURE]),
+        related("nothing", ";start=\"<nobody@a>\"", [&description, PICTURE]),
+    ] {
+        assert_eq!(foreign.sdp(), None);
+        assert_eq!(fate(&mut solo, &foreign).0, ["415 INVITE"]);
     }
 }
 

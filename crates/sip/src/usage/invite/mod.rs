@@ -32,6 +32,7 @@ pub(crate) const ABILITY: Ability = Ability {
         BodyType { media: "application/sdp", purpose: "session", requests: DESCRIBING },
         BodyType { media: "multipart/mixed", purpose: "render", requests: DESCRIBING },
         BodyType { media: "multipart/alternative", purpose: "render", requests: DESCRIBING },
+        BodyType { media: "multipart/related", purpose: "render", requests: DESCRIBING },
     ],
 };
 
