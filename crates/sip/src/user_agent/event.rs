@@ -173,8 +173,8 @@ pub enum Anomaly {
         /// Why.
         reason: &'static str,
     },
-    /// A header that is wrong but is not needed; the message counts without it (§8.2.2).
-    HeaderIgnored(Fault),
+    /// A header that is wrong, in a message that counts all the same: without it (§8.2.2), or with what can be read of it.
+    FaultyHeader(Fault),
     /// An ACK that matches nothing.
     StrayAck,
     /// A CANCEL that matches nothing; answered 481.
@@ -213,7 +213,7 @@ pub enum Anomaly {
         /// What counts instead.
         believed: Duration,
     },
-    /// There is no room for this request; an INVITE was answered 503, another one was dropped.
+    /// There is no room for this request; it was answered 503, but for an INVITE in a dialog and what cannot be used.
     TooManyRequests,
 }
 
@@ -226,7 +226,7 @@ impl fmt::Display for Anomaly {
             Self::RefusedRequest { status, reason } => {
                 write!(f, "request refused with {}: {reason}", status.code())
             }
-            Self::HeaderIgnored(fault) => write!(f, "a header that is ignored: {fault}"),
+            Self::FaultyHeader(fault) => write!(f, "a faulty header in a message that counts: {fault}"),
             Self::StrayAck => f.write_str("an ACK that matches nothing"),
             Self::StrayCancel => f.write_str("a CANCEL that matches nothing"),
             Self::UnknownDialog => f.write_str("a request inside a dialog that does not exist"),

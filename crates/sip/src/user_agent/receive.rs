@@ -34,7 +34,7 @@ impl UserAgent {
             Some(effect) => {
                 // A repeat that is absorbed tells nothing new.
                 if let Some(fault) = fault.filter(|_| effect.notice.is_some()) {
-                    self.anomaly(Anomaly::HeaderIgnored(fault.what), flow, message.bytes());
+                    self.anomaly(Anomaly::FaultyHeader(fault.what), flow, message.bytes());
                 }
                 self.client_effect(now, effect, Some(message));
             }
@@ -74,7 +74,7 @@ impl UserAgent {
         match inspect(message) {
             Ok(fault) => {
                 if let Some(fault) = fault {
-                    self.anomaly(Anomaly::HeaderIgnored(fault.what), flow, message.bytes());
+                    self.anomaly(Anomaly::FaultyHeader(fault.what), flow, message.bytes());
                 }
                 let merged = self.transactions.is_merged(message);
                 let id = self.open_server(now, key, message, via, flow);

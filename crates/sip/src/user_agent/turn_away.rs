@@ -20,18 +20,19 @@ impl UserAgent {
         !expected && self.transactions.strangers_fill(&self.config.room_of_strangers)
     }
 
-    /// Answers a first INVITE without remembering it, and drops what is no such INVITE: a client that repeats it says so.
+    /// Answers a request without remembering it. An INVITE in a dialog is dropped: its ACK would belong to nothing.
     pub(super) fn turn_away(&mut self, flow: Flow, message: &Message, via: &Via) {
         self.anomaly(Anomaly::TooManyRequests, flow, message.bytes());
         let untagged = message.to().is_ok_and(|to| to.tag().is_none());
-        if message.method() != Method::Invite || !untagged || inspect(message).is_err() {
+        if message.method() == Method::Invite && !untagged || inspect(message).is_err() {
             return;
         }
         let mut headers = vec![(HeaderName::RetryAfter, RETRY_AFTER.to_string())];
         if !self.config.product.is_empty() {
             headers.push((HeaderName::Server, self.config.product.clone()));
         }
-        let reply = Reply { to_tag: self.tag_without_state(message), headers, ..Reply::default() };
+        let to_tag = self.tag_without_state(message).filter(|_| untagged);
+        let reply = Reply { to_tag, headers, ..Reply::default() };
         let response = write::response(message, via, StatusCode::SERVICE_UNAVAILABLE, None, &reply);
         let transmit = Transmit::message_on(hop::response_flow(flow, via), response, false);
         self.outputs.push_back(super::Output::Transmit(transmit));
@@ -43,7 +44,7 @@ impl UserAgent {
         tag.is_some() && tag == self.tag_without_state(ack)
     }
 
-    /// Returns the To tag of an INVITE, or of its ACK: the same for each repeat, as §8.2.7 wants, and known to nobody before.
+    /// Returns the To tag of a request, or of the ACK of an INVITE: the same for each repeat, as §8.2.7 wants, and known to nobody before.
     fn tag_without_state(&self, message: &Message) -> Option<String> {
         let call_id = message.call_id().ok()?.to_string();
         let branch = message.branch()?;

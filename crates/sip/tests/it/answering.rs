@@ -293,7 +293,7 @@ fn a_flood_of_strangers_is_bounded_and_cuts_off_no_call() {
     solo.sent.clear();
     solo.receive(&fresh(&Method::Options, "three").build());
     solo.receive(&fresh(&Method::Cancel, "nobody").build());
-    assert!(solo.sent.is_empty());
+    assert_eq!(solo.take_lines(), ["503 OPTIONS", "503 CANCEL"]);
     assert_eq!(solo.take_anomalies(), ["TooManyRequests", "TooManyRequests"]);
     let cancel = Builder::from_message(&invite).request_line(&Method::Cancel, &invite.request_uri().unwrap());
     solo.receive(&cancel.set(HeaderName::CSeq, "1 CANCEL").without_body().build());
@@ -332,6 +332,37 @@ fn an_invite_for_which_there_is_no_room_is_told_when_to_come_back_and_leaves_not
 }
 
 #[test]
+fn any_other_request_without_room_is_told_so_too_and_leaves_nothing_behind() {
+    let mut solo = Solo::with(|config| config.room_of_strangers.requests = 1);
+    solo.receive(&fresh(&Method::Options, "one").build());
+    let before = solo.agent.transactions();
+    solo.sent.clear();
+    for (nth, method) in
+        [Method::Options, Method::Message, Method::Subscribe, Method::Bye].into_iter().enumerate()
+    {
+        let strange = fresh(&method, &format!("no-{nth}")).build();
+        solo.receive(&strange);
+        let refusal = solo.last().clone();
+        solo.receive(&strange);
+        assert_eq!(solo.last().bytes(), refusal.bytes(), "a repeat gets the same answer");
+        assert_eq!(refusal.header(HeaderName::RetryAfter).as_deref(), Some("10"));
+        assert!(refusal.to().unwrap().tag().is_some(), "{method}");
+        assert_eq!(solo.take_lines(), vec![format!("503 {method}"); 2]);
+    }
+    // In a dialog that is not known, the tag is theirs; nobody could match the ACK of an INVITE there.
+    let tagged =
+        |method| fresh(method, "tagged").set(HeaderName::To, "<sip:alice@192.0.2.1>;tag=theirs").build();
+    solo.receive(&tagged(&Method::Bye));
+    assert_eq!(solo.last().to().unwrap().tag(), Some("theirs"));
+    solo.receive(&tagged(&Method::Invite));
+    assert_eq!(solo.take_lines(), ["503 BYE"]);
+    // What cannot be used is not answered here either, and nothing of all this is remembered.
+    solo.receive(&fresh(&Method::Options, "bad").set(HeaderName::CSeq, "x OPTIONS").build());
+    assert_eq!((solo.take_lines(), solo.agent.transactions()), (Vec::<String>::new(), before));
+    solo.settle();
+}
+
+#[test]
 fn large_requests_are_bounded_by_their_bytes() {
     let mut solo = Solo::with(|config| config.room_of_strangers.bytes = 64 << 10);
     let large =
@@ -339,7 +370,7 @@ fn large_requests_are_bounded_by_their_bytes() {
     for id in ["one", "two", "three"] {
         solo.receive(&large(id));
     }
-    assert_eq!(solo.take_lines(), ["200 OPTIONS", "200 OPTIONS"]);
+    assert_eq!(solo.take_lines(), ["200 OPTIONS", "200 OPTIONS", "503 OPTIONS"]);
     assert_eq!(solo.take_anomalies(), ["TooManyRequests"]);
     solo.wait(Duration::from_secs(33));
     solo.receive(&large("four"));
@@ -355,7 +386,7 @@ fn a_peer_that_floods_its_call_is_bounded_and_can_still_end_it() {
     for cseq in 2..9 {
         solo.receive(&request(&talking, &response, &Method::Options, cseq).build());
     }
-    assert_eq!(solo.take_lines(), vec!["200 OPTIONS"; 3]);
+    assert_eq!(solo.take_lines(), [["200 OPTIONS"; 3].as_slice(), &["503 OPTIONS"; 4]].concat());
     assert_eq!(solo.take_anomalies(), vec!["TooManyRequests"; 4]);
     solo.receive(&request(&talking, &response, &Method::Bye, 9).build());
     assert_eq!(solo.take_lines(), ["200 BYE"]);

@@ -47,7 +47,7 @@ fn each_such_header_is_an_anomaly_once() {
         let busy = broken(&answer(&invite, StatusCode::BUSY_HERE, "bob").build(), fault);
         solo.receive(&busy);
         solo.receive(&busy);
-        assert_eq!(solo.take_anomalies(), ["HeaderIgnored"], "{fault:?}");
+        assert_eq!(solo.take_anomalies(), ["FaultyHeader"], "{fault:?}");
     }
 }
 
