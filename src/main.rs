@@ -3,7 +3,6 @@
 use std::{io, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use clap::Parser;
 use offhook::{
     cli::{Cli, Exit, Output},
     telemetry,
@@ -15,7 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // Usage errors leave through clap with exit code 2, help and version with 0.
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     telemetry::init();
     let mut output = Output::standard();
     match execute(cli, &mut output) {

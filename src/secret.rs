@@ -1,6 +1,6 @@
 //! A value that must not be seen: prints as `***` and refuses to be serialized.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Deserializer};
 
@@ -40,6 +40,23 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
     }
 }
 
+/// Returns a text that somebody gave as a URI with stars for the password in it (RFC 3261 §19.1.1), whether or not it is one.
+///
+/// What stands before the last `@` and behind the first `:`, that of the scheme aside, may be a password.
+#[must_use]
+pub fn without_password(text: &str) -> Cow<'_, str> {
+    let starred = || {
+        let scheme = ["sip:", "sips:"]
+            .into_iter()
+            .find(|scheme| text.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)));
+        let (scheme, rest) = text.split_at_checked(scheme.map_or(0, str::len))?;
+        let (user, host) = rest.rsplit_once('@')?;
+        let (name, _) = user.split_once(':')?;
+        Some(format!("{scheme}{name}:***@{host}"))
+    };
+    starred().map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +68,25 @@ mod tests {
             assert!(!error.contains("hunter2") && !error.contains("1234"), "{error}");
         }
         assert_eq!(serde_json::from_str::<Secret<String>>("\"x\"").unwrap(), Secret::new("x".to_owned()));
+    }
+
+    #[test]
+    fn the_password_of_a_uri_is_not_shown_however_it_is_mistyped() {
+        for (given, shown) in [
+            ("sips:user:pw@host", "sips:user:***@host"),
+            ("SIP:user:p@w:x@host:5060;x=y", "SIP:user:***@host:5060;x=y"),
+            ("user:pw@host", "user:***@host"),
+            ("sip:user:@host", "sip:user:***@host"),
+            ("sp:user:pw@host", "sp:***@host"),
+            ("sip:user@host:5060", "sip:user@host:5060"),
+            ("sip:host:5060", "sip:host:5060"),
+            ("sip:", "sip:"),
+            ("tel:+49", "tel:+49"),
+            ("a/b.yaml", "a/b.yaml"),
+            ("", ""),
+        ] {
+            assert_eq!(without_password(given), shown);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use crate::{
     config::{Account, PbxProfile, PbxProfileError},
-    secret::Secret,
+    secret::{Secret, without_password},
 };
 
 /// What `--against` says.
@@ -29,19 +29,22 @@ impl FromStr for Against {
             let (head, rest) = text.split_at_checked(name.len())?;
             head.eq_ignore_ascii_case(name).then_some(rest)
         };
+        let shown = without_password(text);
         if scheme("sips:").is_some() {
-            return Err(format!("{text}: sips: is not built, it would go in clear; write sip:HOST:PORT"));
+            return Err(format!("{shown}: sips: is not built, it would go in clear; write sip:HOST:PORT"));
         }
         let Some(rest) = scheme("sip:") else {
             let path = PathBuf::from(text);
             let named_as_file = path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml");
-            if named_as_file || text.contains('/') || path.is_file() {
+            // The error of a file that is not there names it.
+            let harmless = shown == text;
+            if path.is_file() || harmless && (named_as_file || text.contains('/')) {
                 return Ok(Self::Profile(path));
             }
             let like_a_host = text.contains('.') || text.contains(':') || text == "localhost";
-            let meant = if like_a_host { format!(" (did you mean 'sip:{text}'?)") } else { String::new() };
+            let meant = if like_a_host { format!(" (did you mean 'sip:{shown}'?)") } else { String::new() };
             return Err(format!(
-                "there is no file '{text}'; write lab, sip:HOST:PORT or a profile file{meant}"
+                "there is no file '{shown}'; write lab, sip:HOST:PORT or a profile file{meant}"
             ));
         };
         if rest.is_empty() {

@@ -17,7 +17,9 @@ pub use output::{Exit, Output};
 
 use std::io;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ContextValue};
+
+use crate::secret::without_password;
 
 /// Softphones, a lab PBX and a scenario runner in one program, for people and AI agents who test phone systems.
 #[derive(Debug, Parser)]
@@ -43,6 +45,12 @@ enum Verb {
 }
 
 impl Cli {
+    /// Reads the command line of this process; help, version and what cannot be read end it.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::try_parse().unwrap_or_else(|error| discreet(error).exit())
+    }
+
     /// Executes the chosen verb and tells how the process should exit.
     ///
     /// # Errors
@@ -58,6 +66,25 @@ impl Cli {
     }
 }
 
+/// Takes the passwords out of what an error quotes of the command line: a URI may stand anywhere, also by mistake.
+fn discreet(mut error: clap::Error) -> clap::Error {
+    let hide = |text: &String| without_password(text).into_owned();
+    let hidden = |value: &ContextValue| {
+        if let ContextValue::String(text) = value {
+            Some(ContextValue::String(hide(text)))
+        } else if let ContextValue::Strings(texts) = value {
+            Some(ContextValue::Strings(texts.iter().map(hide).collect()))
+        } else {
+            None
+        }
+    };
+    let quoted: Vec<_> = error.context().filter_map(|(kind, value)| Some((kind, hidden(value)?))).collect();
+    for (kind, value) in quoted {
+        error.insert(kind, value);
+    }
+    error
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -67,6 +94,31 @@ mod tests {
     #[test]
     fn the_argument_definitions_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_error_quotes_a_password() {
+        for line in [
+            &["run", "x.yaml", "--against", "sips:bob:hunter2@pbx"][..],
+            &["run", "x.yaml", "--against=sips:bob:hunter2@pbx"],
+            &["run", "x.yaml", "--against", "bob:hunter2@pbx"],
+            &["run", "x.yaml", "--against", "bob:hunter2@pbx/profile.yaml"],
+            &["check", "x.yaml", "--against", "SIPS:bob:hunter2@pbx"],
+            &["mcp", "--pbx", "sips:bob:hunter2@pbx"],
+            &["mcp", "sip:bob:hunter2@pbx"],
+            &["lab", "--bind", "sip:bob:hunter2@pbx"],
+            &["lab", "--users", "3", "--digest", "sip:bob:hunter2@pbx"],
+            &["log", "--direction", "sip:bob:hunter2@pbx"],
+            &["log", "--since", "sip:bob:hunter2@pbx"],
+            &["run", "x.yaml", "--lease-wait", "sip:bob:hunter2@pbx"],
+            &["run", "x.yaml", "--dns", "sip:bob:hunter2@pbx"],
+            &["run", "x.yaml", "--agianst=sip:bob:hunter2@pbx"],
+            &["sip:bob:hunter2@pbx"],
+        ] {
+            let line: Vec<_> = ["offhook"].iter().chain(line).collect();
+            let told = discreet(Cli::try_parse_from(&line).unwrap_err()).to_string();
+            assert!(!told.contains("hunter2"), "{line:?}: {told}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::{
     net::{Network, SystemNetwork, SystemOptions, name_server},
     node::{Data, NodeOptions},
     scenario::{has_no_unit, parse_duration},
+    secret::without_password,
 };
 
 /// Environment variable that names the folder of the recordings as a container's host sees it; the name is the one that
@@ -67,5 +68,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if parse_duration(text).is_some() && has_no_unit(text) {
         return Err(format!("{text} what? write {text}s or {text}ms"));
     }
-    parse_duration(text).ok_or_else(|| format!("'{text}' is not a time such as 500ms, 30s or 2m"))
+    let shown = without_password(text);
+    parse_duration(text).ok_or_else(|| format!("'{shown}' is not a time such as 500ms, 30s or 2m"))
 }

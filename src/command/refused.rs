@@ -8,6 +8,7 @@ use super::{Code, CommandKind};
 use crate::{
     event::{CallPhase, Direction},
     id::{CallId, PhoneId, RunId},
+    secret::without_password,
 };
 
 /// What stood against a command.
@@ -118,7 +119,7 @@ pub enum Refused {
         why: String,
     },
     /// The text is no address to call.
-    #[error("'{target}' cannot be called: {why}")]
+    #[error("'{}' cannot be called: {why}", without_password(target))]
     BadTarget {
         /// As given.
         target: String,
@@ -126,7 +127,7 @@ pub enum Refused {
         why: String,
     },
     /// The URI wants a transport that we cannot give it.
-    #[error("'{uri}' asks for {why}")]
+    #[error("'{}' asks for {why}", without_password(uri))]
     BadTransport {
         /// The URI.
         uri: String,
@@ -134,7 +135,7 @@ pub enum Refused {
         why: String,
     },
     /// The phone's domain is no host.
-    #[error("domain '{domain}' is no host or host:port: {why}")]
+    #[error("domain '{}' is no host or host:port: {why}", without_password(domain))]
     BadDomain {
         /// As given.
         domain: String,
@@ -307,4 +308,23 @@ const fn way(direction: Direction) -> &'static str {
 
 fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_sentence_shows_the_password_of_a_uri() {
+        let given = || "sips:bob:hunter2@pbx".to_owned();
+        let why = || "a reason".to_owned();
+        for refused in [
+            Refused::BadTarget { target: given(), why: why() },
+            Refused::BadTransport { uri: given(), why: why() },
+            Refused::BadDomain { domain: given(), why: why() },
+        ] {
+            let told = refused.to_string();
+            assert!(told.contains("sips:bob:***@pbx") && !told.contains("hunter2"), "{told}");
+        }
+    }
 }
