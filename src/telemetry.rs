@@ -2,7 +2,10 @@
 //!
 //! Standard output belongs to results and to MCP.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::time::{Duration, Instant};
 use tracing_subscriber::{EnvFilter, fmt};
@@ -38,6 +41,17 @@ impl Seldom {
         }
         self.last = Some(Instant::now());
         Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
+/// The same for many who print lines of one kind, such as the calls of a phone; clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SeldomTogether(Arc<Mutex<Seldom>>);
+
+impl SeldomTogether {
+    /// Returns how many were left out since the last line of any of them, when it is time for another.
+    pub(crate) fn turn(&self) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).turn()
     }
 }
 

@@ -31,6 +31,7 @@ use crate::{
     journal::Journal,
     media::{Kind, Notice, Noticed},
     net::Admission,
+    telemetry::SeldomTogether,
 };
 
 /// What others can make our media notice, digits and tones for example, waits in the mailbox up to this number.
@@ -73,6 +74,8 @@ pub(crate) struct CallArguments {
     pub(crate) to_phone: DerivedActorRef<ToPhone>,
     pub(crate) settings: CallSettings,
     pub(crate) recordings: RecordingPlace,
+    /// Lines of the log about what others make the calls of this phone refuse.
+    pub(crate) refusals: SeldomTogether,
     /// The event that began the call.
     pub(crate) cause: Cause,
 }
@@ -96,6 +99,7 @@ pub(crate) struct Shell {
     pub(super) refused_facts: u64,
     pub(super) settings: CallSettings,
     pub(super) recordings: RecordingPlace,
+    pub(super) refusals: SeldomTogether,
     pub(super) recorded: CallRecordings,
     /// The last facts, while the recording is being completed.
     pub(super) farewell: Option<Farewell>,
@@ -177,6 +181,7 @@ impl Actor for CallActor {
             refused_facts: 0,
             settings: start.settings,
             recordings: start.recordings,
+            refusals: start.refusals,
             recorded: CallRecordings::default(),
             farewell: None,
             offer,
@@ -293,7 +298,9 @@ impl Shell {
 
     /// Refuses the call for a reason of ours.
     pub(super) fn refuse(&mut self, status: u16, why: &str, cause: &Cause) {
-        tracing::warn!(call = %self.id, why, "call refused");
+        if let Some(more) = self.refusals.turn() {
+            tracing::warn!(call = %self.id, why, more, "call refused");
+        }
         self.last_status = Some((status, why.to_owned()));
         self.append(CallEvent::Ending {}, cause);
         self.ask(Request::Respond { status, sdp: None }, cause);

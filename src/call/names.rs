@@ -45,7 +45,9 @@ impl Shell {
         match self.held.messages.len() {
             1 => self.next_held(),
             MOST_HELD.. => {
-                tracing::warn!(call = %self.id, "too much waits for the names of a description");
+                if let Some(more) = self.refusals.turn() {
+                    tracing::warn!(call = %self.id, more, "too much waits for the names of a description");
+                }
                 let names = self.held.messages.front().map(|first| self.names_of(first)).unwrap_or_default();
                 self.found(self.held.round, names.into_iter().map(|name| (name, None)).collect());
                 None

@@ -66,7 +66,9 @@ impl Shell {
                     }
                     // The final answer may still be a good one.
                     Some(Err(error)) => {
-                        tracing::warn!(call = %self.id, %error, "early answer cannot be used");
+                        if let Some(more) = self.refusals.turn() {
+                            tracing::warn!(call = %self.id, %error, more, "early answer cannot be used");
+                        }
                     }
                     None => {}
                 }
@@ -158,7 +160,9 @@ impl Shell {
 
     /// Ends a session whose two sides cannot agree on media although its INVITE has been answered.
     fn end_for_media(&mut self, why: String, cause: &Cause) {
-        tracing::warn!(call = %self.id, why, "answer cannot be used");
+        if let Some(more) = self.refusals.turn() {
+            tracing::warn!(call = %self.id, why, more, "answer cannot be used");
+        }
         self.last_status = Some((488, why));
         self.append(CallEvent::Ending {}, cause);
         self.ask(Request::HangUp, cause);
@@ -224,7 +228,9 @@ impl Shell {
                 self.ask(Request::Respond { status: 200, sdp: Some(answer) }, cause);
             }
             Err(error) => {
-                tracing::warn!(call = %self.id, %error, "re-INVITE refused");
+                if let Some(more) = self.refusals.turn() {
+                    tracing::warn!(call = %self.id, %error, more, "re-INVITE refused");
+                }
                 self.ask(Request::Respond { status: 488, sdp: None }, cause);
             }
         }

@@ -15,6 +15,7 @@ use crate::{
     journal::Journal,
     media::MediaHub,
     net::SystemNetwork,
+    telemetry::SeldomTogether,
     wall::Wall,
 };
 
@@ -108,6 +109,7 @@ async fn a_new_description_is_a_fact_before_its_answer_is_asked_for() {
         to_phone: phone.get_derived(),
         settings: CallSettings { recording: false, codecs: None },
         recordings: Arc::new(Recordings::under(Path::new("unused"))),
+        refusals: SeldomTogether::default(),
         cause: begun_by.clone(),
     };
     let (call, _) = Actor::spawn(None, CallActor, start).await.unwrap();

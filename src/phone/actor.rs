@@ -44,7 +44,7 @@ use crate::{
     media::MediaHub,
     net::{Arrival, Network, Resolution, Signaling, SignalingOptions},
     secret::Secret,
-    telemetry::Seldom,
+    telemetry::SeldomTogether,
 };
 
 /// How long a process that ends waits for the other sides of its calls, with all that its runs wait.
@@ -253,8 +253,8 @@ pub(crate) struct Shell {
     pub(super) evidence: Evidence,
     /// Why the call that is being offered is not taken.
     pub(super) turned_away: Option<Away>,
-    /// Lines of the log about calls that were not taken.
-    pub(super) refusals: Seldom,
+    /// Lines of the log about calls that were not taken, and about what its calls refuse.
+    pub(super) refusals: SeldomTogether,
     /// URIs that were followed in this life; each draws its own luck among equal servers.
     pub(super) followed: u64,
     /// Why the name that the engine just waited for leads nowhere.
@@ -384,7 +384,7 @@ impl Shell {
             refused: 0,
             evidence: Evidence::new(start.shared.limits.calls_per_phone),
             turned_away: None,
-            refusals: Seldom::default(),
+            refusals: SeldomTogether::default(),
             followed: 0,
             unresolved: None,
             closing: false,
@@ -476,6 +476,7 @@ impl Shell {
             to_phone: self.me.get_derived(),
             settings: self.settings(),
             recordings: Arc::clone(&self.shared.recordings),
+            refusals: self.refusals.clone(),
             cause: cause.clone(),
         };
         match Actor::spawn_linked(None, CallActor, arguments, self.me.get_cell()).await {

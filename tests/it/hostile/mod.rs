@@ -6,6 +6,7 @@
 mod disks;
 mod floods;
 mod killed;
+mod logs;
 mod media;
 mod mutants;
 mod peers;
