@@ -78,7 +78,7 @@ impl Shell {
             SessionEvent::Reoffered { offer, .. } => self.reoffered(offer, cause),
             SessionEvent::Modified { answer, .. } => self.modified(answer, cause),
             SessionEvent::ModifyFailed { status, reason } => {
-                self.modify_failed(Some(status.code()), reason, cause);
+                self.modify_failed(status.map(|status| status.code()), reason, cause);
             }
             // Until the pause is over the session is what it was, also for an offer of the other side.
             SessionEvent::Glare { .. } => self.media.offer_withdrawn(self.state.held_locally),

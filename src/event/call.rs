@@ -234,7 +234,7 @@ events! {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             agreement: Option<Agreement>,
         },
-        /// A re-INVITE was refused; the session stays as it was.
+        /// A re-INVITE was refused or could not be delivered; the session stays as it was.
         "call.modify_failed" => ModifyFailed {
             /// Status of the response; absent when none came.
             status: Option<u16>,

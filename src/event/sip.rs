@@ -86,7 +86,7 @@ events! {
     /// Facts about SIP messages.
     SipEvent {
         /// A message is to leave: at once, or one to two milliseconds later when the journal is on disk, which has it first
-        /// (docs/decisions/0009). Where the network refuses it, `sip.anomaly` says so.
+        /// (docs/decisions/0009). Where the network refuses it or gives it back, `sip.anomaly` says so.
         "sip.sent" => Sent {
             /// How it went.
             transport: Transport,
@@ -116,11 +116,11 @@ events! {
             /// The message.
             message: RawMessage,
         },
-        /// Something arrived that is wrong or belongs to nothing.
+        /// Something arrived that is wrong or belongs to nothing, or something that was sent did not arrive.
         "sip.anomaly" => Anomaly {
             /// What is wrong, in words.
             what: String,
-            /// Where it came from.
+            /// Where it came from, or where it could not be sent.
             remote: Option<SocketAddr>,
             /// How many messages were not recorded, where it is about that: what belongs to nothing is recorded up to a rate.
             #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -86,6 +86,10 @@ impl Shell {
                 tracing::debug!(remote = %flow.remote, %error, "a connection of the lab failed");
                 engine.handle_input(now(), Input::TransportFailed { flow });
             }
+            Arrival::Returned { flow, sent, error, .. } => {
+                tracing::debug!(remote = %flow.remote, %error, "a datagram of the lab came back");
+                engine.handle_input(now(), Input::Returned { flow, sent: &sent });
+            }
             Arrival::Closed { .. } => {}
             Arrival::Unframeable { flow, error, .. } => {
                 tracing::debug!(remote = %flow.remote, %error, "a stream at the lab is no SIP");

@@ -10,6 +10,7 @@ pub(crate) mod media_ports;
 mod media_socket;
 mod names;
 mod network;
+mod returned;
 mod signaling;
 mod system;
 mod tap;
@@ -18,7 +19,8 @@ pub use admission::{Admission, Permit};
 pub use arrived::{Arrived, Batch};
 pub use names::{Answer, LookupError, NameError, Names, Resolution, Resolver, SystemResolver, name_server};
 pub use network::{
-    BoxFuture, BoxedStream, DatagramSocket, MediaPair, MediaSocket, Network, Receive, Stream, StreamListener,
+    BoxFuture, BoxedStream, DatagramSocket, MediaPair, MediaSocket, Network, Receive, Returned, Stream,
+    StreamListener,
 };
 pub use offhook_sip::user_agent::{Flow, Transport};
 pub use signaling::{Arrival, Signaling, SignalingOptions, carries};

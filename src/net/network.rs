@@ -76,15 +76,34 @@ pub trait DatagramSocket: Send + Sync + 'static {
 
     /// Receives one datagram into `buffer`, cut to its length.
     ///
-    /// Only the task that polled last is woken: one reader per socket. An error (an ICMP message, for example) concerns
-    /// one datagram; the socket stays usable.
+    /// Only the task that polled last is woken: one reader per socket. After an error the socket stays usable.
     fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>>;
+
+    /// Waits for word that a datagram of ours found nobody; cancel-safe.
+    ///
+    /// Where the system does not tell, it never comes. One reader per socket.
+    ///
+    /// # Errors
+    /// The socket cannot be asked.
+    fn returned(&self) -> BoxFuture<'_, io::Result<Returned>>;
 
     /// Sends one datagram without waiting.
     ///
     /// # Errors
-    /// The network refused it; [`io::ErrorKind::WouldBlock`] when its queue is full.
+    /// The network refused it; [`io::ErrorKind::WouldBlock`] when its queue is full. What became of other datagrams is no error
+    /// of this one.
     fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize>;
+}
+
+/// A datagram that nobody took: an ICMP message says so, which quotes its beginning (RFC 792, RFC 4443).
+#[derive(Debug)]
+pub struct Returned {
+    /// Where it went.
+    pub to: SocketAddr,
+    /// Its beginning, as far as it is quoted: from nothing to all of it. Anybody can forge this.
+    pub sent: Vec<u8>,
+    /// Why it did not arrive.
+    pub error: io::Error,
 }
 
 /// A bound socket for RTP or RTCP, which is read in batches; closed when its last handle is dropped.

@@ -18,7 +18,8 @@ use super::{
     Admission, Names, SystemResolver, Taps,
     media_ports::MediaPorts,
     media_socket::SystemMedia,
-    network::{BoxFuture, BoxedStream, DatagramSocket, MediaPair, Network, StreamListener},
+    network::{BoxFuture, BoxedStream, DatagramSocket, MediaPair, Network, Returned, StreamListener},
+    returned,
 };
 
 /// Kernel buffers of a signaling socket: bursts of a few thousand messages must fit.
@@ -114,6 +115,7 @@ impl Network for SystemNetwork {
         {
             tracing::debug!(%local, %error, "socket keeps its default buffers");
         }
+        returned::ask(&socket)?;
         let socket = UdpSocket::from_std(socket)?;
         let local = socket.local_addr()?;
         Ok(Arc::new(SystemDatagram { socket, local }))
@@ -190,13 +192,22 @@ impl DatagramSocket for SystemDatagram {
 
     fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
         let mut buffer = ReadBuf::new(buffer);
-        let from = ready!(self.socket.poll_recv_from(cx, &mut buffer))?;
+        let receive = || match self.socket.poll_recv_from(cx, &mut buffer) {
+            Poll::Ready(received) => received.map(Poll::Ready),
+            Poll::Pending => Ok(Poll::Pending),
+        };
+        let from = ready!(returned::past_words_of_others(receive)?);
         Poll::Ready(Ok((buffer.filled().len(), from)))
     }
 
+    fn returned(&self) -> BoxFuture<'_, io::Result<Returned>> {
+        Box::pin(returned::next(&self.socket))
+    }
+
     fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        let to = to.into();
         // Past tokio's readiness cache, which says "not writable" of a socket that was never polled.
-        SockRef::from(&self.socket).send_to(bytes, &to.into())
+        returned::past_words_of_others(|| SockRef::from(&self.socket).send_to(bytes, &to))
     }
 }
 

@@ -44,6 +44,16 @@ impl Shell {
                 self.agent.handle_input(now, Input::TransportFailed { flow });
                 cause
             }
+            Arrival::Returned { flow, sent, error, .. } => {
+                if !self.agent.awaits_delivery(flow, &sent) {
+                    // A keep-alive, an ACK, something that has arrived meanwhile, or nothing of ours at all.
+                    tracing::debug!(phone = %self.id, remote = %flow.remote, %error, "a datagram came back");
+                    return Cause::Network;
+                }
+                let cause = self.anomaly_of_flow(flow, format!("sending failed: {error}"));
+                self.agent.handle_input(now, Input::Returned { flow, sent: &sent });
+                cause
+            }
             Arrival::Closed { flow, .. } => {
                 self.agent.handle_input(now, Input::TransportFailed { flow });
                 Cause::Network

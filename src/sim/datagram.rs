@@ -3,7 +3,7 @@
 use std::{
     cmp::Ordering,
     collections::BinaryHeap,
-    future::Future,
+    future::{Future, poll_fn},
     io,
     net::SocketAddr,
     pin::Pin,
@@ -14,7 +14,7 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::network::Wires;
-use crate::net::{Batch, DatagramSocket, MediaSocket, media_ports::PortPair};
+use crate::net::{Batch, BoxFuture, DatagramSocket, MediaSocket, Returned, media_ports::PortPair};
 
 /// Datagrams that may wait in one socket, as in a kernel buffer of a few megabytes.
 const CAPACITY: usize = 4096;
@@ -113,6 +113,8 @@ impl Mailbox {
 pub(super) struct SimDatagram {
     local: SocketAddr,
     mailbox: Arc<Mailbox>,
+    /// What came back of what was sent.
+    returned: Arc<Mailbox>,
     wires: Arc<Wires>,
     /// Gives the ports back when both sockets of a pair are closed.
     _ports: Option<Arc<PortPair>>,
@@ -121,11 +123,11 @@ pub(super) struct SimDatagram {
 impl SimDatagram {
     pub(super) fn new(
         local: SocketAddr,
-        mailbox: Arc<Mailbox>,
+        (mailbox, returned): (Arc<Mailbox>, Arc<Mailbox>),
         wires: Arc<Wires>,
         ports: Option<Arc<PortPair>>,
     ) -> Self {
-        Self { local, mailbox, wires, _ports: ports }
+        Self { local, mailbox, returned, wires, _ports: ports }
     }
 }
 
@@ -147,6 +149,13 @@ impl DatagramSocket for SimDatagram {
             *to = *from;
         }
         Poll::Ready(Ok((length, waiting.from)))
+    }
+
+    fn returned(&self) -> BoxFuture<'_, io::Result<Returned>> {
+        Box::pin(async {
+            let Waiting { from: to, bytes: sent, .. } = poll_fn(|cx| self.returned.poll_take(cx)).await;
+            Ok(Returned { to, sent, error: io::ErrorKind::ConnectionRefused.into() })
+        })
     }
 
     fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {

@@ -47,7 +47,7 @@ pub enum Fate {
     Twice,
     /// It arrives this much later than the link's latency says.
     Late(Duration),
-    /// Nobody was bound to the address.
+    /// Nobody was bound to the address; a signaling socket is told.
     Unreachable,
 }
 

@@ -27,6 +27,8 @@ use crate::net::{
 const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 /// Streams that others may hold open.
 const ACCEPTED: usize = 4096;
+/// How much of a datagram that found nobody is quoted, as by Linux (RFC 1812 §4.3.2.3).
+const QUOTE: usize = 520;
 const MEDIA: std::ops::RangeInclusive<u16> = 10_000..=32_767;
 
 type Filter = Box<dyn FnMut(&Datagram<'_>) -> Fate + Send>;
@@ -63,6 +65,8 @@ struct State {
     next_port: u16,
     count: u64,
     mailboxes: HashMap<SocketAddr, Arc<Mailbox>>,
+    /// Where it is told what found nobody, for signaling sockets.
+    returns: HashMap<SocketAddr, Arc<Mailbox>>,
     doors: HashMap<SocketAddr, Arc<Door>>,
     default_link: Link,
     links: HashMap<(IpAddr, IpAddr), Link>,
@@ -162,9 +166,12 @@ impl Wires {
         state.count += 1;
         let addressee = state.find(to);
         let fate = match addressee {
+            // Nothing comes back from a host that nothing reaches.
+            None if link.loss >= 1.0 => Fate::Lost,
             None => Fate::Unreachable,
             Some(_) => state.fate(link, &Datagram { number, from, to, bytes }),
         };
+        let returned = (fate == Fate::Unreachable).then(|| state.returns.get(&from).cloned()).flatten();
         let copies = match fate {
             Fate::Arrives | Fate::Late(_) => 1,
             Fate::Twice => 2,
@@ -182,6 +189,9 @@ impl Wires {
             fate,
         });
         drop(state);
+        if let Some(returned) = returned {
+            returned.put(now + link.latency * 2, to, bytes.get(..QUOTE).unwrap_or(bytes));
+        }
         if let Some(addressee) = addressee {
             for delay in delays {
                 addressee.put(now + delay, from, bytes);
@@ -198,7 +208,9 @@ impl Wires {
     }
 
     pub(super) fn close_mailbox(&self, local: SocketAddr) {
-        self.lock().mailboxes.remove(&local);
+        let mut state = self.lock();
+        state.mailboxes.remove(&local);
+        state.returns.remove(&local);
     }
 
     pub(super) fn close_door(&self, local: SocketAddr) {
@@ -214,8 +226,12 @@ impl Wires {
         let local = state.free_address(local, |state, address| state.mailboxes.contains_key(address))?;
         let mailbox = Arc::new(Mailbox::default());
         state.mailboxes.insert(local, Arc::clone(&mailbox));
+        let returned = Arc::new(Mailbox::default());
+        if ports.is_none() {
+            state.returns.insert(local, Arc::clone(&returned));
+        }
         drop(state);
-        Ok(Arc::new(SimDatagram::new(local, mailbox, Arc::clone(self), ports)))
+        Ok(Arc::new(SimDatagram::new(local, (mailbox, returned), Arc::clone(self), ports)))
     }
 }
 

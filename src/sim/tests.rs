@@ -69,6 +69,21 @@ async fn an_earlier_arrival_overtakes_and_wakes_a_waiting_reader() {
     assert_eq!(reader.await.unwrap(), b"21");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_datagram_for_a_closed_port_comes_back_after_a_round_trip_and_from_an_unreachable_host_never() {
+    let network = Network::new(1);
+    network.set_default_link(Link { latency: 35 * MS, ..Link::default() });
+    let a = network.bind_datagram(at("127.0.0.1:0")).unwrap();
+    network.set_link(a.local().ip(), at("10.0.0.9:0").ip(), Link { loss: 1.0, ..Link::default() });
+    let started = Instant::now();
+    a.try_send(b"into the dark", at("10.0.0.9:5060")).unwrap();
+    a.try_send(&[7; 600], at("10.0.0.2:5060")).unwrap();
+    let back = a.returned().await.unwrap();
+    assert_eq!((back.to, started.elapsed()), (at("10.0.0.2:5060"), 70 * MS));
+    assert_eq!((back.error.kind(), &back.sent[..]), (std::io::ErrorKind::ConnectionRefused, &[7; 520][..]));
+    assert!(tokio::time::timeout(Duration::from_secs(60), a.returned()).await.is_err());
+}
+
 async fn received(seed: u64) -> Vec<u8> {
     let network = Network::new(seed);
     let (from, to) = (at("10.0.0.1:9"), at("10.0.0.2:9"));

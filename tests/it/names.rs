@@ -74,7 +74,7 @@ fn message(phone: &PhoneId, to: &str) -> Command {
 async fn the_second_priority_registers_the_phone_that_the_first_leaves_waiting() {
     let mut world = World::new().await;
     two_servers(&world.network, 5090, 5060);
-    let registrar = Peer::new(&world.network, 5060, 5061);
+    let (silent, registrar) = (Peer::new(&world.network, 5090, 5061), Peer::new(&world.network, 5060, 5061));
     let since = Instant::now();
     let a = add(&world, "a", PhoneSpec { local_port: 5061, ..spec("pbx.test", "a") }).await;
     let register = registrar.next("REGISTER sip:pbx.test").await;
@@ -98,7 +98,7 @@ async fn the_second_priority_registers_the_phone_that_the_first_leaves_waiting()
     let (from, to) = (udp(5090), udp(5060));
     let (method, reason) = ("REGISTER".to_owned(), "no response in time".to_owned());
     assert_eq!(facts[2..], [SipEvent::FailedOver { method, from, to, reason }]);
-    drop(registrar);
+    drop((silent, registrar));
     world.end().await;
 }
 

@@ -26,8 +26,12 @@ const OPTIONS: &[u8] = b"OPTIONS sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127
 From: <sip:a@a>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
 
 fn open(permits: usize) -> (Signaling, mpsc::Receiver<Arrival>) {
-    let (arrived, arrivals) = mpsc::channel(64);
-    let options = SignalingOptions { local: ANY_PORT, permits, phone: None };
+    open_at(LOCAL, permits)
+}
+
+fn open_at(local: IpAddr, permits: usize) -> (Signaling, mpsc::Receiver<Arrival>) {
+    let (arrived, arrivals) = mpsc::channel(permits.max(64));
+    let options = SignalingOptions { local: SocketAddr::new(local, 0), permits, phone: None };
     let deliver = move |arrival| arrived.try_send(arrival).unwrap();
     (Signaling::open(Arc::new(SystemNetwork::default()), options, deliver).unwrap(), arrivals)
 }
@@ -53,12 +57,71 @@ async fn the_first_datagram_of_a_fresh_socket_leaves() {
 #[tokio::test]
 async fn a_port_that_nobody_listens_on_does_not_end_the_reader() {
     let (a, mut at_a) = open(8);
-    let closed = std::net::UdpSocket::bind(ANY_PORT).unwrap().local_addr().unwrap();
+    let closed = closed("127.0.0.1:0");
     for _ in 0..3 {
-        let _refused = a.send(&flow(Transport::Udp, &a, closed), OPTIONS);
+        a.send(&flow(Transport::Udp, &a, closed), OPTIONS).unwrap();
     }
     a.send(&flow(Transport::Udp, &a, a.local()), OPTIONS).unwrap();
-    assert!(matches!(next(&mut at_a).await, Arrival::Message { .. }));
+    loop {
+        match next(&mut at_a).await {
+            Arrival::Returned { flow, .. } => assert_eq!(flow.remote, closed),
+            other => break assert!(matches!(other, Arrival::Message { .. }), "{other:?}"),
+        }
+    }
+}
+
+/// Returns an address where a moment ago somebody was.
+fn closed(at: &str) -> SocketAddr {
+    std::net::UdpSocket::bind(at).unwrap().local_addr().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_datagram_for_a_closed_port_comes_back_with_its_beginning_and_the_reason() {
+    for host in ["127.0.0.1:0", "[::1]:0"] {
+        let Ok(probe) = std::net::UdpSocket::bind(host) else { continue };
+        let (a, mut at_a) = open_at(probe.local_addr().unwrap().ip(), 8);
+        let gone = flow(Transport::Udp, &a, closed(host));
+        let long = [OPTIONS, &[b'x'; 4000]].concat();
+        let since = Instant::now();
+        a.send(&gone, &long).unwrap();
+        let Arrival::Returned { flow, sent, error, .. } = next(&mut at_a).await else { panic!("{host}") };
+        assert!(since.elapsed() < Duration::from_secs(1));
+        assert_eq!((flow, error.kind()), (gone, std::io::ErrorKind::ConnectionRefused));
+        assert!(long.starts_with(&sent) && sent.len() > OPTIONS.len(), "{} bytes", sent.len());
+    }
+}
+
+/// Both ways: the kernel tells an error once more with the next call on the socket, whomever that is about.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_live_peer_beside_dead_ones_loses_nothing() {
+    const ROUNDS: usize = 300;
+    let (a, mut at_a) = open(4 * ROUNDS);
+    let (b, mut at_b) = open(4 * ROUNDS);
+    let dead = [(); 4].map(|()| closed("127.0.0.1:0"));
+    let (mut came, mut back, mut answered) = (0, 0, 0);
+    for _ in 0..ROUNDS {
+        for dead in dead {
+            a.send(&flow(Transport::Udp, &a, dead), OPTIONS).unwrap();
+        }
+        a.send(&flow(Transport::Udp, &a, b.local()), OPTIONS).unwrap();
+        b.send(&flow(Transport::Udp, &b, a.local()), OPTIONS).unwrap();
+        let Arrival::Message { flow, .. } = next(&mut at_b).await else { panic!("not a message") };
+        assert_eq!(flow.remote, a.local());
+        came += 1;
+        while answered < came {
+            match next(&mut at_a).await {
+                Arrival::Message { flow, .. } if flow.remote == b.local() => answered += 1,
+                Arrival::Returned { flow, .. } if dead.contains(&flow.remote) => back += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!((came, answered), (ROUNDS, ROUNDS));
+    // Anybody can claim that something came back, so there is a bound a second.
+    assert!((100..4 * ROUNDS).contains(&back), "{back}");
+    assert_eq!((a.refused(), b.refused()), (0, 0));
 }
 
 #[tokio::test]

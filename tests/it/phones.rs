@@ -1,10 +1,11 @@
 //! Phones calling each other over a simulated network in virtual time: real actors, real engines, no socket.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use offhook::{
     command::{CallCommand, CallSelector, Code, Command, CommandKind, PhoneCommand, Refused, Sound},
     event::{CallEvent, EndCause, Event, MediaEvent, Party},
+    sim,
 };
 
 use crate::support::{World, on, tone};
@@ -159,6 +160,8 @@ async fn a_sound_that_is_stopped_before_it_is_ready_is_not_played() {
 async fn nobody_there_ends_the_call_by_a_timer() {
     let mut world = World::new().await;
     let a = world.phone("a", 5061).await;
+    let (here, nowhere) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 9]));
+    world.network.set_link(here, nowhere, sim::Link { loss: 1.0, ..sim::Link::default() });
     world.call(&a, "sip:b@127.0.0.9:5062").await;
     let ended = world.next_within(&a, "call.ended", Duration::from_secs(40)).await;
     let Event::Call(CallEvent::Ended { cause, .. }) = &ended.event else { panic!() };

@@ -236,7 +236,7 @@ impl Engine {
             SessionEvent::Acknowledged { sdp } => self.acknowledged(now, id, sdp.as_deref()),
             SessionEvent::Reoffered { offer, .. } => self.reoffered(now, id, offer.as_deref()),
             SessionEvent::Modified { answer, .. } => self.modified(now, id, answer.as_deref()),
-            SessionEvent::ModifyFailed { status, reason } => self.modify_failed(now, id, status, &reason),
+            SessionEvent::ModifyFailed { status, .. } => self.modify_failed(now, id, status),
             SessionEvent::GlareOver => self.offer_again(now, id),
             SessionEvent::Refer { request, message } => self.referred(now, id, request, &message),
             SessionEvent::Info { request, message } | SessionEvent::Message { request, message } => {

@@ -112,14 +112,15 @@ impl Engine {
         let again = self.described_again(id).ok_or(SessionError::Unknown);
         if let Err(error) = again.and_then(|body| self.agent.reinvite(now, id, body)) {
             tracing::debug!(%error, "the leg cannot be offered anything now");
-            self.modify_failed(now, id, StatusCode::REQUEST_PENDING, "");
+            self.modify_failed(now, id, Some(StatusCode::REQUEST_PENDING));
         }
     }
 
     /// Takes the refusal of a re-INVITE of ours.
-    pub(super) fn modify_failed(&mut self, now: Instant, id: SessionId, status: StatusCode, _reason: &str) {
+    pub(super) fn modify_failed(&mut self, now: Instant, id: SessionId, status: Option<StatusCode>) {
         let after = self.legs.get_mut(&id).and_then(|leg| leg.after.take());
-        self.modify_failed_after(now, id, after, status);
+        // A transport that failed counts as 503 (RFC 3261 §8.1.3.1).
+        self.modify_failed_after(now, id, after, status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE));
     }
 
     fn modify_failed_after(&mut self, now: Instant, id: SessionId, after: Option<After>, status: StatusCode) {

@@ -11,17 +11,28 @@ use std::{
 };
 
 use offhook_sip::message::Message;
+use tokio::time::Instant;
 
 use super::{
     Arrival, Witness,
     carrier::{Carrier, Parts, Task},
 };
-use crate::net::{Flow, Transport, network::DatagramSocket};
+use crate::{
+    net::{
+        Flow, Transport,
+        network::{DatagramSocket, Returned},
+    },
+    telemetry::Seldom,
+};
 
 /// Largest UDP payload.
 const LARGEST: usize = 65_535;
 /// Rest after an error that may come back at once, so that a broken socket does not occupy a core.
 const REST: Duration = Duration::from_millis(50);
+
+/// Datagrams that may come back in a second and be looked at: as many as a phone has requests open at a time, which is few.
+const MOST_RETURNED: u32 = 200;
+const SECOND: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// One buffer a thread serves all readers, because none keeps it across a wait; a phone that idles holds none.
@@ -55,19 +66,19 @@ pub(super) fn open(parts: Parts, local: SocketAddr) -> io::Result<(Box<dyn Carri
     let carrier = Datagrams { socket: Arc::clone(&socket), witness: parts.witness.clone() };
     let closing = parts.closing.clone();
     let task = async move {
-        closing.run_until_cancelled(read(socket, parts)).await;
+        let both = async { tokio::join!(read(&*socket, &parts), watch(&*socket, &parts)) };
+        closing.run_until_cancelled(both).await;
     };
     Ok((Box::new(carrier), Box::pin(task)))
 }
 
 /// Delivers datagrams for ever.
-async fn read(socket: Arc<dyn DatagramSocket>, parts: Parts) {
+async fn read(socket: &dyn DatagramSocket, parts: &Parts) {
     let local = socket.local();
     loop {
-        let (bytes, remote) = match receive(&*socket).await {
+        let (bytes, remote) = match receive(socket).await {
             Ok(received) => received,
             Err(error) => {
-                // An ICMP message about something sent earlier; the socket itself is fine.
                 tracing::debug!(%local, %error, "receive error on the signaling socket");
                 if !is_about_a_peer(&error) {
                     tokio::time::sleep(REST).await;
@@ -87,6 +98,50 @@ async fn read(socket: Arc<dyn DatagramSocket>, parts: Parts) {
                 Err(_) => Arrival::Unparsable { flow, bytes, permit },
             });
         }
+    }
+}
+
+/// Delivers word of datagrams that found nobody for ever, up to a rate: anybody can claim that (RFC 5927).
+async fn watch(socket: &dyn DatagramSocket, parts: &Parts) {
+    let local = socket.local();
+    let (mut heard, mut left_out) = (Heard::begin(), Seldom::default());
+    loop {
+        match socket.returned().await {
+            Ok(Returned { to, sent, error }) => {
+                let flow = Flow { transport: Transport::Udp, local, remote: to };
+                if !heard.takes_one_more() {
+                    if let Some(more) = left_out.turn() {
+                        tracing::warn!(%local, remote = %to, more, "more datagrams come back than are looked at");
+                    }
+                } else if let Some(permit) = parts.admission.admit_bytes(sent.len()) {
+                    (parts.deliver)(Arrival::Returned { flow, sent, error, permit });
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%local, %error, "cannot ask the signaling socket what came back");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// What was heard within the second.
+struct Heard {
+    since: Instant,
+    count: u32,
+}
+
+impl Heard {
+    fn begin() -> Self {
+        Self { since: Instant::now(), count: 0 }
+    }
+
+    fn takes_one_more(&mut self) -> bool {
+        if self.since.elapsed() >= SECOND {
+            *self = Self::begin();
+        }
+        self.count = self.count.saturating_add(1);
+        self.count <= MOST_RETURNED
     }
 }
 

@@ -79,6 +79,18 @@ pub enum Arrival {
         /// Its place in the mailbox.
         permit: Permit,
     },
+    /// A datagram given to [`Signaling::send`] seems to have found nobody. Who claims it need not know what was sent: see whether
+    /// `sent` begins it.
+    Returned {
+        /// The path, as it was given to `send`.
+        flow: Flow,
+        /// Its beginning, as far as it is quoted.
+        sent: Vec<u8>,
+        /// What went wrong.
+        error: io::Error,
+        /// Its place in the mailbox.
+        permit: Permit,
+    },
     /// The peer closed a connection in good order.
     Closed {
         /// The path.
@@ -150,7 +162,7 @@ impl Signaling {
 
     /// Sends one message; a connection to `flow.remote` is opened where the transport has connections and there is none.
     ///
-    /// Never waits. What fails later comes back as [`Arrival::Failed`] with the same flow.
+    /// Never waits. What fails later comes back as [`Arrival::Failed`] or [`Arrival::Returned`] with the same flow.
     ///
     /// # Errors
     /// The network refused it at once; [`io::ErrorKind::WouldBlock`] when the queue to that peer is full,

@@ -197,12 +197,13 @@ impl Machine {
         let phone = self.phone_of(envelope);
         if let (
             Phase::Provisioning(provisioning),
-            Event::Sip(SipEvent::Anomaly { what, .. }),
+            Event::Sip(SipEvent::Anomaly { what, remote, .. }),
             Some(phone),
             true,
         ) = (&mut self.phase, &envelope.event, phone, ours)
         {
-            provisioning.trouble.insert(phone, what.clone());
+            let place = remote.map(|remote| format!("{remote}: ")).unwrap_or_default();
+            provisioning.trouble.insert(phone, format!("{place}{what}"));
         }
     }
 

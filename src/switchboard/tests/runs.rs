@@ -31,7 +31,11 @@ fn terms() -> Terms {
 }
 
 async fn board_of(limits: Limits) -> Switchboard {
-    let options = Options::in_memory(Arc::new(sim::Network::new(1)), wall(), 7);
+    board_on(sim::Network::new(1), limits).await
+}
+
+async fn board_on(network: sim::Network, limits: Limits) -> Switchboard {
+    let options = Options::in_memory(Arc::new(network), wall(), 7);
     Switchboard::start(Options { limits, ..options }).await.unwrap()
 }
 
@@ -103,9 +107,11 @@ async fn a_call_of_a_run_that_panics_is_ended_on_phones_that_it_only_used() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_cannot_be_ended_is_named_by_the_verdict_of_the_run_that_panicked() {
-    let board = board_of(Limits::default()).await;
+    let network = sim::Network::new(1);
+    network.set_default_link(sim::Link { loss: 1.0, ..sim::Link::default() });
+    let board = board_on(network, Limits::default()).await;
     phone(&board, "a", 5061).await;
-    // Nobody is there: without any response there is nothing to cancel (RFC 3261 §9.1).
+    // Nothing arrives: without any response there is nothing to cancel (RFC 3261 §9.1).
     let text = BORROWED.replace("[a, b]", "[a]").replace("5062", "5099");
     let handle = board.start_run(scenario(&text), terms()).await.unwrap();
     let run = Some(handle.id());

@@ -114,7 +114,7 @@ async fn what_a_timer_does_names_that_timer_as_its_cause() {
     let network = sim::Network::new(1);
     let board = board(&network, Journal::in_memory(wall())).await;
     let a = phone(&board, "a", 5061).await;
-    network.set_filter(|_| sim::Fate::Lost);
+    network.set_default_link(sim::Link { loss: 1.0, ..sim::Link::default() });
     let target = "sip:b@127.0.0.1:5062".to_owned();
     let place = Command::Phone(a.clone(), PhoneCommand::PlaceCall { target, headers: [].into() });
     board.execute(place, Cause::command(Surface::Library)).await.unwrap();

@@ -244,7 +244,7 @@ async fn a_refused_change_leaves_the_call_as_it_was() {
         .await;
     b.respond(at_b, 488, None, None);
     let status = a.session(at_a, "a refusal", |event| match event {
-        SessionEvent::ModifyFailed { status, .. } => Some(status.code()),
+        SessionEvent::ModifyFailed { status, .. } => status.map(|status| status.code()),
         _ => None,
     });
     assert_eq!(status.await, 488);

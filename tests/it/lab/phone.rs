@@ -160,6 +160,9 @@ async fn run(
                 Arrival::Unparsable { flow, bytes, .. } => {
                     state.lock().unwrap().agent.handle_input(now(), Input::Received { flow, bytes: &bytes });
                 }
+                Arrival::Returned { flow, sent, .. } => {
+                    state.lock().unwrap().agent.handle_input(now(), Input::Returned { flow, sent: &sent });
+                }
                 Arrival::Failed { flow, .. } => {
                     state.lock().unwrap().agent.handle_input(now(), Input::TransportFailed { flow });
                 }

@@ -56,6 +56,16 @@ impl<C> Client<C> {
             Machine::Other(machine) => machine.state != ClientOtherState::Trying,
         }
     }
+
+    /// Tells whether it matters that the request was not delivered: an INVITE that was heard has been, once at least.
+    pub(super) fn waits_for_its_request(&self) -> bool {
+        match &self.machine {
+            Machine::Invite(machine) => machine.state == ClientInviteState::Calling,
+            Machine::Other(machine) => {
+                matches!(machine.state, ClientOtherState::Trying | ClientOtherState::Proceeding)
+            }
+        }
+    }
 }
 
 impl<C: Copy, S: Copy> Layer<C, S> {

@@ -12,7 +12,7 @@ use crate::dialog::DialogTable;
 use crate::ids::Ids;
 use crate::message::{Message, Method};
 use crate::registration::RegistrationState;
-use crate::transaction::{Effect, Fired, Layer, Notice};
+use crate::transaction::{Effect, Fired, Layer, Notice, Returned};
 use crate::usage::invite::Session;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -75,6 +75,7 @@ impl UserAgent {
             Input::Received { flow, bytes } => self.receive(now, flow, bytes),
             Input::Message { flow, message } => self.receive_message(now, flow, message),
             Input::TransportFailed { flow } => self.transport_failed(now, flow),
+            Input::Returned { flow, sent } => self.returned(now, flow, sent),
             Input::Timeout => self.fire(now),
         }
     }
@@ -178,6 +179,26 @@ impl UserAgent {
         for id in servers {
             let effect = self.transactions.server_undeliverable(now, id);
             self.server_effect(effect);
+        }
+    }
+
+    /// Tells whether a datagram that begins like this was sent on a path, and matters still. Ask before it is handed in.
+    pub fn awaits_delivery(&self, flow: Flow, sent: &[u8]) -> bool {
+        self.transactions.returned(flow, sent).is_some()
+    }
+
+    /// §8.1.3.1: for its transaction, and no other, it is as if the transport had failed.
+    fn returned(&mut self, now: Instant, flow: Flow, sent: &[u8]) {
+        match self.transactions.returned(flow, sent) {
+            Some(Returned::Client(id)) => {
+                let effect = self.transactions.client_undeliverable(now, id);
+                self.client_effect(now, effect, None);
+            }
+            Some(Returned::Server(id)) => {
+                let effect = self.transactions.server_undeliverable(now, id);
+                self.server_effect(effect);
+            }
+            None => {}
         }
     }
 

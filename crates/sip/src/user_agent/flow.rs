@@ -74,6 +74,14 @@ pub enum Input<'a> {
         /// The path that failed.
         flow: Flow,
     },
+    /// A datagram came back, because nobody took it (RFC 3261 §18.4). It counts if it was sent and its outcome is still open:
+    /// [`UserAgent::awaits_delivery`](super::UserAgent::awaits_delivery).
+    Returned {
+        /// The path it was sent on.
+        flow: Flow,
+        /// Its beginning, as far as it is known.
+        sent: &'a [u8],
+    },
     /// A deadline that [`Output::Timeout`](super::Output::Timeout) named has passed; early and late calls are harmless.
     Timeout,
 }

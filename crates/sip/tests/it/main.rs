@@ -26,6 +26,7 @@ mod races;
 mod recovery;
 mod registering;
 mod requesting;
+mod returned;
 mod solo;
 mod subscriptions;
 mod sweep;

@@ -15,7 +15,7 @@ fn request(method: Method, destination: Destination) -> OutOfDialog {
     OutOfDialog::new(method, uri("sip:bob@192.0.2.2"), from, to, destination)
 }
 
-fn message(destination: Destination) -> OutOfDialog {
+pub(crate) fn message(destination: Destination) -> OutOfDialog {
     let mut message = request(Method::Message, destination);
     message.body = Some(Body { content_type: "text/plain".to_owned(), bytes: b"hello".to_vec() });
     message.credentials = Some(Credentials::new("alice", "secret"));

@@ -69,11 +69,11 @@ pub enum SessionEvent {
         /// Its session description.
         answer: Option<Vec<u8>>,
     },
-    /// Our re-INVITE was refused; the session goes on as before.
+    /// Our re-INVITE was refused or could not be delivered; the session goes on as before.
     ModifyFailed {
-        /// Status.
-        status: StatusCode,
-        /// Reason phrase.
+        /// Status; absent when the transport failed, which counts as 503 (RFC 3261 §8.1.3.1).
+        status: Option<StatusCode>,
+        /// Reason phrase, or what went wrong.
         reason: String,
     },
     /// Both sides sent a re-INVITE at once (491). Ours is refused and its offer forgotten; `GlareOver` follows.

@@ -61,16 +61,28 @@ impl UserAgent {
                 self.reinvite_accepted(id, outgoing, response);
             }
             Ok(response) => self.reinvite_refused(now, id, response),
-            Err(failure) => {
-                let cause = match failure {
-                    RequestFailure::Timeout => EndCause::Timeout(TimerName::B),
-                    RequestFailure::Transport => EndCause::TransportFailed,
-                    RequestFailure::NoDestination | RequestFailure::Unresolved => EndCause::Unsent(failure),
-                };
-                self.clear_reinvite(id);
-                self.lose_dialog(now, id, cause, Party::Local);
+            Err(RequestFailure::Transport) => self.reinvite_undelivered(id),
+            Err(RequestFailure::Timeout) => {
+                self.lose_after_reinvite(now, id, EndCause::Timeout(TimerName::B));
+            }
+            Err(failure @ (RequestFailure::NoDestination | RequestFailure::Unresolved)) => {
+                self.lose_after_reinvite(now, id, EndCause::Unsent(failure));
             }
         }
+    }
+
+    /// §8.1.3.1: as if 503 had come, which says nothing about the dialog (§14.1). The peer may be back in a moment.
+    fn reinvite_undelivered(&mut self, id: SessionId) {
+        self.clear_reinvite(id);
+        if self.sessions.get(&id).is_some_and(|session| session.is_established()) {
+            let reason = RequestFailure::Transport.to_string();
+            self.session_event(id, SessionEvent::ModifyFailed { status: None, reason });
+        }
+    }
+
+    fn lose_after_reinvite(&mut self, now: Instant, id: SessionId, cause: EndCause) {
+        self.clear_reinvite(id);
+        self.lose_dialog(now, id, cause, Party::Local);
     }
 
     fn reinvite_accepted(&mut self, id: SessionId, outgoing: u64, response: &Message) {
@@ -115,7 +127,7 @@ impl UserAgent {
             }
             _ => {
                 let reason = super::place::phrase(response);
-                self.session_event(id, SessionEvent::ModifyFailed { status, reason });
+                self.session_event(id, SessionEvent::ModifyFailed { status: Some(status), reason });
             }
         }
     }
