@@ -3,10 +3,10 @@
 //! RFC 3264 §8 (version of the origin line), §8.4 (`c=0.0.0.0` is an old hold and stays one). Codecs, payload
 //! types, direction and SDES keys pass unchanged: the two phones agree with each other, not with us.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use offhook_media::sdp::{Connection, Direction, Line, MediaDescription, SessionDescription};
-use offhook_sip::user_agent::Body;
+use offhook_media::sdp::{Connection, Direction, HostName, Line, MediaDescription, SessionDescription};
+use offhook_sip::{session::SessionEvent, user_agent::Body};
 
 use crate::lab::media::Target;
 
@@ -65,6 +65,36 @@ pub(super) fn through(description: &SessionDescription, address: SocketAddr) -> 
     passed
 }
 
+/// Puts the address in the place of `localhost` in what a peer describes (RFC 6761 §6.3, RFC 8866 §5.7).
+///
+/// Other names stay, and are refused: the lab asks no name server, and tests of names are the phones' own.
+pub(super) fn ground(event: &mut SessionEvent) {
+    if let SessionEvent::Incoming { offer: sdp, .. }
+    | SessionEvent::Provisional { sdp, .. }
+    | SessionEvent::Answered { sdp, .. }
+    | SessionEvent::Acknowledged { sdp }
+    | SessionEvent::Reoffered { offer: sdp, .. }
+    | SessionEvent::Modified { answer: sdp, .. } = event
+        && let Some(grounded) = sdp.as_deref().and_then(without_localhost)
+    {
+        *sdp = Some(grounded);
+    }
+}
+
+/// Returns a description with the address, if it names the host of its sender.
+fn without_localhost(sdp: &[u8]) -> Option<Vec<u8>> {
+    let is_localhost = |name: &HostName| name.name.trim_end_matches('.').eq_ignore_ascii_case("localhost");
+    let mut description = SessionDescription::parse(sdp).ok()?;
+    description.host_names().iter().any(is_localhost).then(|| {
+        description.resolve(|name| {
+            let loopback: IpAddr =
+                if name.is_ipv6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+            is_localhost(name).then_some(loopback)
+        });
+        description.to_string().into_bytes()
+    })
+}
+
 /// Returns where the peer that sent `description` wants its packets.
 pub(super) fn target(description: &SessionDescription) -> Target {
     let Some(audio) = live_audio(description) else { return Target::default() };
@@ -106,7 +136,7 @@ fn is_live_audio(media: &MediaDescription) -> bool {
 }
 
 fn unspecified(ip: IpAddr) -> IpAddr {
-    if ip.is_ipv4() { std::net::Ipv4Addr::UNSPECIFIED.into() } else { std::net::Ipv6Addr::UNSPECIFIED.into() }
+    if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
 /// Returns whether a line names transport addresses of the sender, which are not ours to pass on.

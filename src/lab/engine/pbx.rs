@@ -19,6 +19,7 @@ use offhook_sip::{
 use super::{
     alarms::Alarms,
     bindings::Bindings,
+    description::ground,
     guard::Guard,
     hunt::Hunt,
     leg::{Leg, Role},
@@ -224,7 +225,8 @@ impl Engine {
         }
     }
 
-    fn session_event(&mut self, now: Instant, id: SessionId, event: SessionEvent) {
+    fn session_event(&mut self, now: Instant, id: SessionId, mut event: SessionEvent) {
+        ground(&mut event);
         match event {
             SessionEvent::Incoming { invite, flow, offer, replaces } => {
                 self.incoming(now, id, &invite, flow, offer.as_deref(), replaces.as_ref());

@@ -33,6 +33,24 @@ async fn echo_returns_what_was_said() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_phone_may_call_its_own_host_localhost() {
+    let world = World::new();
+    let a = world.phone_at("6001", "127.0.0.1".parse().unwrap());
+    let named = |host: &str| {
+        let offer = String::from_utf8(a.offer().bytes).unwrap();
+        assert!(offer.contains("c=IN IP4 127.0.0.1\r\n"), "{offer}");
+        Some(Body::sdp(offer.replace("c=IN IP4 127.0.0.1", &format!("c=IN IP4 {host}"))))
+    };
+    let elsewhere = a.invite("600", named("media.example.com"), Vec::new());
+    assert_eq!(a.refused(elsewhere).await.0, 488, "the lab asks no name server");
+    let call = a.invite("600", named("LocalHost"), Vec::new());
+    a.answered(call).await;
+    a.play_tone();
+    a.hears(100).await;
+    finish(&world, &a, call).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn echo_follows_hold_and_resume() {
     let world = World::new();
     let a = world.phone("6001");
