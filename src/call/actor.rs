@@ -116,6 +116,8 @@ pub(crate) struct Shell {
     pub(super) established: Option<Instant>,
     /// When the end was decided.
     pub(super) ending: Option<Instant>,
+    /// Why something could not be sent, while that is what happens.
+    pub(super) unsent: Option<String>,
     /// Status of the refusal that we sent or got.
     pub(super) last_status: Option<(u16, String)>,
     pub(super) info: InfoDigits,
@@ -191,6 +193,7 @@ impl Actor for CallActor {
             answered: None,
             established: None,
             ending: None,
+            unsent: None,
             last_status: None,
             info: InfoDigits::default(),
             soundings: Soundings::default(),
@@ -234,7 +237,10 @@ impl Shell {
         match message {
             CallMessage::Begin { auto_answer, cause } => self.begin(auto_answer, &cause),
             CallMessage::Command { told, cause, reply } => self.command(told, cause, reply),
-            CallMessage::Sip { event, cause } => self.session_event(*event, &cause),
+            CallMessage::Sip { event, cause, unsent } => {
+                self.unsent = unsent;
+                self.session_event(*event, &cause);
+            }
             CallMessage::Media { notice, permit } => {
                 self.noticed(notice);
                 drop(permit);

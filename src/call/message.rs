@@ -40,6 +40,8 @@ pub(crate) enum CallMessage {
         event: Box<SessionEvent>,
         /// The message or timer that caused it.
         cause: Cause,
+        /// Why something could not be sent, where that is the reason.
+        unsent: Option<String>,
     },
     /// Media reports something worth an event.
     Media {

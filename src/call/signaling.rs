@@ -301,11 +301,14 @@ impl Shell {
         reason_header: Option<String>,
         cause: &Cause,
     ) {
+        let unsent = matches!(end, SessionEnd::TransportFailed | SessionEnd::Unsent(_));
+        let unsent = self.unsent.take().filter(|_| unsent);
         let (end, fallback) = describe(end);
+        let fallback = unsent.unwrap_or_else(|| fallback.to_owned());
         let refused_media = matches!(self.last_status, Some((488, _))) && by == Side::Local;
         let (status, reason) = match self.last_status.take() {
             Some((status, reason)) => (Some(status), reason),
-            None => (status, reason_header.map_or_else(|| fallback.to_owned(), |header| readable(&header))),
+            None => (status, reason_header.map_or(fallback, |header| readable(&header))),
         };
         let duration_ms = self.duration_ms();
         let by = match by {

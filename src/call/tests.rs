@@ -115,7 +115,7 @@ async fn a_new_description_is_a_fact_before_its_answer_is_asked_for() {
     let (call, _) = Actor::spawn(None, CallActor, start).await.unwrap();
     let message = Message::parse(b"INVITE sip:a@b SIP/2.0\r\n\r\n").unwrap();
     let again = SessionEvent::Reoffered { message, offer: offer(9002) };
-    call.cast(CallMessage::Sip { event: Box::new(again), cause: begun_by }).unwrap();
+    call.cast(CallMessage::Sip { event: Box::new(again), cause: begun_by, unsent: None }).unwrap();
     for fact in ["call.answered", "call.modified"] {
         let head = loop {
             let Asked { request, head } = asked.recv().await.unwrap();

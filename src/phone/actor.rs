@@ -257,8 +257,8 @@ pub(crate) struct Shell {
     pub(super) refusals: SeldomTogether,
     /// URIs that were followed in this life; each draws its own luck among equal servers.
     pub(super) followed: u64,
-    /// Why the name that the engine just waited for leads nowhere.
-    pub(super) unresolved: Option<String>,
+    /// Why what was just sent, or the name that the engine just waited for, leads nowhere.
+    pub(super) unsent: Option<String>,
     /// The phone is on its way out.
     pub(super) closing: bool,
     /// The time for closing is over: nothing waits for the wire any more.
@@ -386,7 +386,7 @@ impl Shell {
             turned_away: None,
             refusals: SeldomTogether::default(),
             followed: 0,
-            unresolved: None,
+            unsent: None,
             closing: false,
             out_of_time: false,
             calls_made: 0,
@@ -424,7 +424,7 @@ impl Shell {
         };
         self.drain(&cause).await;
         self.handled();
-        self.unresolved = None;
+        self.unsent = None;
         self.close_when_quiet().await;
     }
 

@@ -2,7 +2,7 @@
 
 use offhook_sip::{
     message::{HeaderName, Message},
-    user_agent::{Flow, Input},
+    user_agent::{Flow, Input, RequestFailure},
 };
 use tokio::time::Instant;
 
@@ -40,7 +40,7 @@ impl Shell {
                 Cause::Sip { seq }
             }
             Arrival::Failed { flow, error, .. } => {
-                let cause = self.anomaly_of_flow(flow, format!("sending failed: {error}"));
+                let cause = self.not_sent(flow, &error);
                 self.agent.handle_input(now, Input::TransportFailed { flow });
                 cause
             }
@@ -50,7 +50,7 @@ impl Shell {
                     tracing::debug!(phone = %self.id, remote = %flow.remote, %error, "a datagram came back");
                     return Cause::Network;
                 }
-                let cause = self.anomaly_of_flow(flow, format!("sending failed: {error}"));
+                let cause = self.not_sent(flow, &error);
                 self.agent.handle_input(now, Input::Returned { flow, sent: &sent });
                 cause
             }
@@ -84,6 +84,12 @@ impl Shell {
             self.heard(call);
         }
         cause
+    }
+
+    /// Tells that something did not arrive; what ends with it says so too.
+    fn not_sent(&mut self, flow: Flow, error: &std::io::Error) -> Cause {
+        self.unsent = Some(format!("{}: {}: {error}", RequestFailure::Transport, flow.remote));
+        self.anomaly_of_flow(flow, format!("sending failed: {error}"))
     }
 
     fn anomaly_of_flow(&mut self, flow: Flow, what: String) -> Cause {

@@ -95,7 +95,7 @@ impl Shell {
                 };
                 CallMessage::ReferDone { status, reason, cause }
             }
-            _ => CallMessage::Sip { event: Box::new(event), cause },
+            _ => CallMessage::Sip { event: Box::new(event), cause, unsent: self.unsent.clone() },
         }
     }
 

@@ -130,7 +130,7 @@ impl Shell {
                 tracing::info!(phone = %self.id, error = %reason, "registration refused");
                 let failed = PhoneEvent::RegistrationFailed {
                     status: status.map(|status| status.code()),
-                    reason: self.unresolved.clone().unwrap_or(reason),
+                    reason: self.unsent.clone().unwrap_or(reason),
                     retry_in_ms: retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
                 };
                 self.append(failed, cause);
@@ -217,7 +217,7 @@ impl Shell {
                 message.status().map(|status| status.code()),
                 message.reason().unwrap_or_default().into_owned(),
             ),
-            Err(failure) => (None, failure.to_string()),
+            Err(failure) => (None, self.unsent.clone().unwrap_or_else(|| failure.to_string())),
         };
         match self.requests.remove(&id) {
             Some(Purpose::Message { to, sent }) => {

@@ -70,7 +70,7 @@ impl Shell {
             Asker::Engine { uri, session, cause } => {
                 let call = session.and_then(|session| self.calls.of_session(session));
                 let seq = self.append_found(found, call, &cause);
-                self.unresolved = self.problem(found);
+                self.unsent = self.problem(found);
                 self.agent.resolved(Instant::now().into_std(), &uri, &places);
                 seq.map_or(cause, |seq| Cause::Event { seq })
             }

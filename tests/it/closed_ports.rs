@@ -52,7 +52,7 @@ async fn a_registrar_that_is_not_there_is_told_at_once_and_found_when_it_comes()
     let Event::Phone(PhoneEvent::RegistrationFailed { status, reason, retry_in_ms }) = &failed.event else {
         panic!("{failed:?}")
     };
-    assert_eq!((*status, &reason[..]), (None, "the transport failed"));
+    assert_eq!((*status, &reason[..]), (None, "the transport failed: 127.0.0.1:5090: connection refused"));
     assert!(retry_in_ms.is_some_and(|wait| (30_000..60_000).contains(&wait)), "{retry_in_ms:?}");
     assert_eq!(anomalies(&world), [refused_at("127.0.0.1:5090")]);
     let registrar = Peer::new(&world.network, 5090, 5061);
@@ -86,10 +86,9 @@ async fn a_call_to_a_closed_port_goes_to_the_next_server_or_ends() {
     let call = world.call(&a, "sip:bob@127.0.0.1:5091").await;
     let ended = world.next(&a, "call.ended").await;
     assert_eq!(ended.subject.call, Some(call));
-    assert!(
-        matches!(&ended.event, Event::Call(CallEvent::Ended { cause: EndCause::TransportFailed, .. })),
-        "{ended:?}"
-    );
+    let Event::Call(CallEvent::Ended { cause, reason, .. }) = &ended.event else { panic!("{ended:?}") };
+    assert_eq!(*cause, EndCause::TransportFailed);
+    assert_eq!(reason, "the transport failed: 127.0.0.1:5091: connection refused");
     assert!(since.elapsed() < Duration::from_millis(20), "{:?}", since.elapsed());
     assert_eq!(anomalies(&world), [refused_at("127.0.0.1:5090"), refused_at("127.0.0.1:5091")]);
     drop(peer);
@@ -146,10 +145,20 @@ async fn a_run_whose_registrar_is_not_there_is_blocked_with_its_address_and_the_
     let summary = world.run(text).await;
     assert_eq!(summary.verdict, Verdict::Blocked, "{}", summary.reason);
     assert!(summary.elapsed < Duration::from_secs(1), "{:?}", summary.elapsed);
-    assert!(
-        summary.reason.contains("10.0.0.7:5099: sending failed: connection refused"),
-        "{}",
-        summary.reason
-    );
+    let why = "phone 'a' could not register: the transport failed: 10.0.0.7:5099: connection refused";
+    assert_eq!(summary.reason, why);
+    world.nothing_left();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_calls_somebody_who_is_not_there_fails_with_the_address_and_the_reason() {
+    let world = scenarios::World::new().await;
+    let text = "phones: {a: {}}\nsteps: [{make_call: {phone: a, to: 'sip:bob@10.0.0.7:5099'}}, \
+                {expect: {event: call.established, phone: a, within: 20s}}]\n";
+    let summary = world.run(text).await;
+    assert_eq!(summary.verdict, Verdict::Failed, "{}", summary.reason);
+    assert!(summary.elapsed < Duration::from_secs(1), "{:?}", summary.elapsed);
+    let why = "transport_failed by the local side: the transport failed: 10.0.0.7:5099: connection refused";
+    assert!(summary.reason.contains(why), "{}", summary.reason);
     world.nothing_left();
 }

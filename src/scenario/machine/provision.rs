@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -30,7 +31,7 @@ pub(super) struct Provisioning {
     /// Why registering failed last, for those that try again.
     refused: BTreeMap<PhoneId, String>,
     /// What was wrong last on the way to the registrar.
-    trouble: BTreeMap<PhoneId, String>,
+    trouble: BTreeMap<PhoneId, (Option<SocketAddr>, String)>,
     pub(super) deadline: Instant,
 }
 
@@ -202,8 +203,7 @@ impl Machine {
             true,
         ) = (&mut self.phase, &envelope.event, phone, ours)
         {
-            let place = remote.map(|remote| format!("{remote}: ")).unwrap_or_default();
-            provisioning.trouble.insert(phone, format!("{place}{what}"));
+            provisioning.trouble.insert(phone, (*remote, what.clone()));
         }
     }
 
@@ -218,7 +218,11 @@ impl Machine {
         } else {
             None
         };
-        let trouble = trouble.map(|what| format!(" ({what})")).unwrap_or_default();
+        // A place that is named already has its reason with it.
+        let named =
+            |place: &Option<SocketAddr>| place.is_some_and(|place| reason.contains(&place.to_string()));
+        let trouble = trouble.filter(|(place, _)| !named(place));
+        let trouble = trouble.map(|(_, what)| format!(" ({what})")).unwrap_or_default();
         format!("phone '{phone}' could not register{at}: {status_text}{reason}{trouble}")
     }
 

@@ -12,7 +12,7 @@ use super::super::{
     model::{CallRef, EventMatcher, Scope},
 };
 use crate::{
-    event::{CallEvent, Envelope, Event, EventPattern, MediaEvent, PhoneEvent, RunEvent, look_up},
+    event::{CallEvent, EndCause, Envelope, Event, EventPattern, MediaEvent, PhoneEvent, RunEvent, look_up},
     id::{CallId, PhoneId, Seq},
     view::describe,
 };
@@ -167,11 +167,16 @@ impl Seen {
 fn detail(event: &Event) -> Option<String> {
     match event {
         Event::Call(CallEvent::Ended { by, cause, status, reason, .. }) => {
-            let cause = serde_json::to_value(cause).ok()?;
+            let name = serde_json::to_value(cause).ok()?;
             let by = serde_json::to_value(by).ok()?;
-            let (cause, by) = (cause.as_str()?, by.as_str()?);
-            let status = status.map(|status| format!(", {status} {reason}")).unwrap_or_default();
-            Some(format!("{cause} by the {by} side{status}"))
+            let (name, by) = (name.as_str()?, by.as_str()?);
+            // Without a status the cause says it all, but for what the network said.
+            let more = match status {
+                Some(status) => format!(", {status} {reason}"),
+                None if *cause == EndCause::TransportFailed => format!(": {reason}"),
+                None => String::new(),
+            };
+            Some(format!("{name} by the {by} side{more}"))
         }
         Event::Call(
             CallEvent::Ringing { status, reason, .. } | CallEvent::Answered { status, reason, .. },
