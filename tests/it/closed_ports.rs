@@ -26,11 +26,9 @@ const REFUSED: &str = "sending failed: connection refused";
 /// Returns the anomalies so far: what, and where.
 fn anomalies(world: &World) -> Vec<(String, String)> {
     let all = world.board.journal().query_blocking(&Query::default()).unwrap();
-    let told = |event: &Event| match event {
-        Event::Sip(SipEvent::Anomaly { what, remote: Some(remote), .. }) => {
-            Some((what.clone(), remote.to_string()))
-        }
-        _ => None,
+    let told = |event: &Event| {
+        let Event::Sip(SipEvent::Anomaly { what, remote: Some(remote), .. }) = event else { return None };
+        Some((what.clone(), remote.to_string()))
     };
     all.iter().filter_map(|envelope| told(&envelope.event)).collect()
 }

@@ -28,10 +28,8 @@ fn quote(message: &Message) -> &[u8] {
 }
 
 fn outcomes(solo: &mut Solo) -> Vec<RequestFailure> {
-    let failure = |event| match event {
-        Event::Response { outcome: Err(failure), .. } => Some(failure),
-        _ => None,
-    };
+    let failure =
+        |event| if let Event::Response { outcome: Err(failure), .. } = event { Some(failure) } else { None };
     std::mem::take(&mut solo.events).into_iter().filter_map(failure).collect()
 }
 
@@ -59,12 +57,14 @@ fn what_is_not_ours_or_may_be_a_guess_decides_nothing() {
     let text = String::from_utf8(sent.bytes().to_vec()).unwrap();
     let forged = text.replace(&branch, "z9hG4bKguessed");
     let before_the_branch = text.split_once(&branch).unwrap().0;
+    let another = format!("ACK{}", text.trim_start_matches(|letter: char| letter.is_ascii_uppercase()));
     let other = "192.0.2.9:5060".parse().unwrap();
     for (remote, quoted) in [
         (peer(), ""),
         (peer(), before_the_branch),
         (peer(), &before_the_branch[..before_the_branch.len() / 2]),
         (peer(), &forged),
+        (peer(), &another),
         (peer(), "\r\n\r\n"),
         (other, &text),
     ] {
