@@ -1,0 +1,5 @@
+//! Two sessions on a virtual line.
+
+mod facts;
+mod line;
+mod streams;
