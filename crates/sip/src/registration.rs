@@ -393,6 +393,8 @@ impl UserAgent {
             && let Some(minimum) =
                 minimum.filter(|minimum| *minimum > state.expires && *minimum <= MOST_BELIEVED)
             && !state.raised_to_minimum
+            // Where a binding was to go, none is made.
+            && !state.removing
         {
             // §10.2.8: try again with the interval that the registrar asks for, once.
             state.raised_to_minimum = true;

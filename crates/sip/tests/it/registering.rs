@@ -84,6 +84,19 @@ fn an_interval_that_is_too_brief_is_raised_once() {
 }
 
 #[test]
+fn a_removal_that_is_refused_as_too_brief_makes_no_binding() {
+    let mut solo = Solo::new();
+    let id = register(&mut solo);
+    accept(&mut solo, 3_600);
+    solo.act(|agent, now| agent.unregister(now, id));
+    let before = solo.sent.len();
+    reply(&mut solo, StatusCode::INTERVAL_TOO_BRIEF, |reply| reply.header(HeaderName::MinExpires, 7_200));
+    assert_eq!(solo.sent.len(), before, "{:?}", solo.last().expires());
+    assert_eq!(retry_in(&mut solo), None);
+    solo.settle();
+}
+
+#[test]
 fn failures_back_off_and_a_success_resets_the_wait() {
     let mut solo = Solo::new();
     let id = register(&mut solo);
