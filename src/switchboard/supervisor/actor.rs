@@ -246,6 +246,10 @@ impl<C: Supervised> Children<C> {
             };
         };
         if let Some(begun) = &mut kept.ending {
+            if begun.cause == Cause::Stop {
+                // It would have come back with the next process.
+                self.kind.dropped(&id, &ending.cause);
+            }
             return begun.askers.extend(ending.askers);
         }
         let close = C::close(ending.hang_up, ending.cause.clone());

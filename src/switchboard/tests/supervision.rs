@@ -404,6 +404,61 @@ async fn a_phone_that_could_not_be_taken_up_is_left_to_the_next_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_phone_whose_calls_cannot_be_ended_with_its_process_is_left_to_the_next_start() {
+    let network = sim::Network::new(1);
+    let theirs = board(&network, Journal::in_memory(wall())).await;
+    let b = phone(&theirs, "b", 5062).await;
+    let journal = Journal::in_memory(wall());
+    let first = board(&network, journal.clone()).await;
+    let a = phone(&first, "a", 5061).await;
+    let left = call(&first, &a, 5062).await;
+    fail(&first, &a);
+    seen(&first, |e| e.event.kind() == "phone.crashed").await;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let c = phone(&theirs, "c", 5061).await;
+    first.shutdown().await.unwrap();
+    assert!(first.views().phone(&a).is_some(), "{}", story(&journal));
+    assert!(first.views().call(left).unwrap().end.is_none(), "nothing was on the wire\n{}", story(&journal));
+
+    drop_phone(&theirs, &c, true).await.unwrap();
+    let second = board(&network, journal).await;
+    seen(&second, |e| ended_by(e, left, EndCause::ProcessRestarted)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(theirs.views().active_calls(&b).is_empty());
+    second.shutdown().await.unwrap();
+    theirs.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_that_is_dropped_while_it_leaves_with_its_process_does_not_come_back() {
+    let network = sim::Network::new(1);
+    let theirs = board(&network, Journal::in_memory(wall())).await;
+    phone(&theirs, "b", 5062).await;
+    let folder = tempfile::tempdir().unwrap();
+    let options = || Options::in_folder(Arc::new(network.clone()), wall(), 7, folder.path()).unwrap();
+    let first = Switchboard::start(options()).await.unwrap();
+    let (a, stays) = (phone(&first, "a", 5061).await, phone(&first, "stays", 5063).await);
+    call(&first, &a, 5062).await;
+    // Nobody answers the BYE, so the end takes its time.
+    network.set_filter(|_| sim::Fate::Lost);
+    let (closing, dropped) = tokio::join!(first.shutdown(), async {
+        seen(&first, |e| e.event.kind() == "call.ending").await;
+        drop_phone(&first, &a, true).await
+    });
+    closing.unwrap();
+    dropped.unwrap();
+    network.set_filter(|_| sim::Fate::Arrives);
+    drop(first);
+    let kept = std::fs::read_to_string(folder.path().join("credentials.json")).unwrap();
+    assert_eq!((kept.contains("\"a\""), kept.contains("\"stays\"")), (false, true), "{kept}");
+    let second = Switchboard::start(options()).await.unwrap();
+    assert!(second.views().phone(&stays).is_some(), "{}", story(second.journal()));
+    assert!(second.views().phone(&a).is_none(), "{}", story(second.journal()));
+    second.shutdown().await.unwrap();
+    theirs.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_phone_that_ends_meanwhile_does_not_keep_others_from_hanging_up() {
     let network = sim::Network::new(1);
     let board = board(&network, Journal::in_memory(wall())).await;
