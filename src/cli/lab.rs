@@ -96,14 +96,14 @@ impl LabArgs {
 pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> {
     // Listened for from now on: nobody who has seen the card may find the program deaf.
     let asked = asked_to_end()?;
-    let mut log = match args.data.as_deref().map(open_log).transpose() {
+    let log = match args.data.as_deref().map(open_log).transpose() {
         Ok(log) => log,
         Err(error) => {
             output.remark(format_args!("offhook lab: {error}"))?;
             return Ok(Exit::NotReady);
         }
     };
-    let (told, mut heard) = mpsc::channel(TOLD);
+    let (told, heard) = mpsc::channel(TOLD);
     let lab = LabOptions { told: Some(told), ..args.options() };
     let options = NodeOptions { lab: Some(lab), media_workers: 1, ..NodeOptions::system() };
     let node = match Node::start(options).await {
@@ -119,15 +119,8 @@ pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> 
     output.flush()?;
     // On a thread of its own: a reader that has stopped reading must not keep the lab from ending, nor may a closed pipe or a
     // full disk end it.
-    tokio::task::spawn_blocking(move || {
-        let mut output = Output::standard();
-        while let Some(told) = heard.blocking_recv() {
-            if let Err(error) = show(&told, log.as_mut(), &mut output) {
-                tracing::warn!(%error, "what happens at the lab is not told any more");
-                return;
-            }
-        }
-    });
+    let apart = Output::apart()?;
+    tokio::task::spawn_blocking(move || tell(heard, log, apart));
     asked.cancelled().await;
     output.remark("stopping")?;
     if let Err(error) = node.stop().await {
@@ -144,16 +137,26 @@ fn open_log(folder: &Path) -> io::Result<File> {
     opened.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
-/// Writes a line about something that happened, where a person sees it and where it stays.
-fn show(told: &Told, log: Option<&mut File>, output: &mut Output) -> io::Result<()> {
-    let at = Wall::system().now().to_zoned(TimeZone::system());
-    let line = format!("{} {}", at.strftime("%Y-%m-%d %H:%M:%S%.3f"), harmless(&told.to_string()));
-    output.line(&line)?;
-    output.flush()?;
-    match log {
-        Some(log) => writeln!(log, "{line}"),
-        None => Ok(()),
+/// Writes a line about everything that happens, where it stays and where a person sees it; one goes on without the other.
+fn tell(mut heard: mpsc::Receiver<Told>, log: Option<File>, output: Output) {
+    let (mut log, mut output) = (log, Some(output));
+    while let Some(told) = heard.blocking_recv() {
+        let at = Wall::system().now().to_zoned(TimeZone::system());
+        let line = format!("{} {}", at.strftime("%Y-%m-%d %H:%M:%S%.3f"), harmless(&told.to_string()));
+        log.take_if(|log| is_over(writeln!(log, "{line}"), "lab.log"));
+        output.take_if(|output| is_over(output.line(&line).and_then(|()| output.flush()), "standard output"));
+        if log.is_none() && output.is_none() {
+            return;
+        }
     }
+}
+
+/// Tells whether nothing more can be written there, and says so.
+fn is_over(written: io::Result<()>, place: &str) -> bool {
+    if let Err(error) = &written {
+        tracing::warn!(%error, place, "what happens at the lab is not told any more");
+    }
+    written.is_err()
 }
 
 /// Returns what a person needs to know to use the lab: the one place where passwords are shown.

@@ -4,7 +4,9 @@ use std::{
     borrow::Cow,
     error::Error,
     fmt::Display,
-    io::{self, IsTerminal, Write},
+    fs::File,
+    io::{self, BufWriter, IsTerminal, Write},
+    os::fd::AsFd,
     process::ExitCode,
 };
 
@@ -87,6 +89,16 @@ impl Output {
             remarks: Box::new(io::stderr()),
             terminal: io::stdout().is_terminal(),
         }
+    }
+
+    /// Writes to the process's own streams past the lock that all others share on standard output: who waits here for a reader
+    /// that reads no more keeps nobody else from flushing.
+    ///
+    /// # Errors
+    /// The process has no standard output, or too many files open.
+    pub(super) fn apart() -> io::Result<Self> {
+        let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        Ok(Self { results: Box::new(BufWriter::new(stdout)), ..Self::standard() })
     }
 
     /// Writes to the given streams as if to a file, for tests and embedding.
