@@ -145,3 +145,63 @@ impl Member {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{IpAddr, Ipv4Addr},
+        thread,
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::{media::MediaHub, sim};
+
+    const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// Waits for other threads until it is so.
+    fn soon(what: &str, so: impl Fn() -> bool) {
+        let patience = Instant::now() + Duration::from_secs(5);
+        while !so() {
+            assert!(Instant::now() < patience, "{what}");
+            thread::yield_now();
+        }
+    }
+
+    // The clock of the hub stands still: this runtime has one thread, and nothing here lets go of it.
+    #[tokio::test]
+    async fn who_leaves_a_bridge_does_not_hold_it_while_it_waits_for_its_clock() {
+        let hub = MediaHub::start(1);
+        let leg = hub.open(&sim::Network::new(1), LOCAL, None).unwrap();
+        let handle = hub.bridge();
+        handle.join(&leg);
+        let bridge = &handle.bridge;
+        thread::scope(|threads| {
+            let clock = guard(&bridge.worker.driven);
+            // The leg has no voice, so it leaves.
+            threads.spawn(|| bridge.tick(Instant::now(), &mut Batch::new()));
+            let left = || bridge.room.try_lock().is_ok_and(|room| room.members.is_empty());
+            soon("the bridge is held by one who waits for the clock", left);
+            drop(clock);
+        });
+    }
+
+    #[tokio::test]
+    async fn who_counts_the_legs_does_not_hold_a_clock_while_it_waits_for_a_bridge() {
+        let hub = MediaHub::start(1);
+        let handle = hub.bridge();
+        let leg = hub.open(&sim::Network::new(1), LOCAL, None).unwrap();
+        handle.join(&leg);
+        let bridge = &handle.bridge;
+        thread::scope(|threads| {
+            let room = guard(&bridge.room);
+            let counted = threads.spawn(|| hub.load().legs);
+            soon("nobody counts", || Arc::strong_count(bridge) == 2);
+            soon("the clock is held by one who waits for the bridge", || {
+                bridge.worker.driven.try_lock().is_ok()
+            });
+            drop(room);
+            assert_eq!(counted.join().unwrap(), 1);
+        });
+    }
+}

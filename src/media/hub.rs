@@ -63,7 +63,7 @@ pub struct MediaLoad {
 /// One clock and what is on it.
 #[derive(Debug, Default)]
 pub(super) struct Worker {
-    driven: Mutex<Vec<Driven>>,
+    pub(super) driven: Mutex<Vec<Driven>>,
     common: Arc<Common>,
     more: Notify,
     ticks: AtomicU64,

@@ -160,7 +160,7 @@ impl Queue {
         let mut state = self.lock();
         let bytes = step.bytes();
         let full = state.steps.len() >= most || state.bytes.saturating_add(bytes) > MOST_BYTES;
-        if full && bytes > 0 {
+        if full {
             return false;
         }
         state.bytes = state.bytes.saturating_add(bytes);
@@ -257,8 +257,77 @@ impl Parcel {
 
 #[cfg(test)]
 mod tests {
+    use std::{io, net::SocketAddr};
+
+    use offhook_sip::{
+        message::{Method, NameAddr, Uri},
+        user_agent::{Body, Config, Destination, OutOfDialog, Output, Transport, UserAgent},
+    };
+    use ractor::{Actor, ActorProcessingErr};
+
     use super::*;
-    use crate::wall::Wall;
+    use crate::{net::SignalingOptions, sim, wall::Wall};
+
+    /// A phone that does nothing.
+    struct Idle;
+
+    impl Actor for Idle {
+        type Msg = PhoneMessage;
+        type State = ();
+        type Arguments = ();
+
+        async fn pre_start(&self, _: ActorRef<PhoneMessage>, (): ()) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+    }
+
+    /// Writes a MESSAGE with so many bytes in it.
+    fn large(bytes: usize) -> Transmit {
+        let local = SocketAddr::from(([127, 0, 0, 1], 5060));
+        let mut config = Config::new(1);
+        config.local = [(Transport::Tcp, local)].into();
+        let mut agent = UserAgent::new(config);
+        let (to, from): (Uri, Uri) = ("sip:b@127.0.0.1".parse().unwrap(), "sip:a@127.0.0.1".parse().unwrap());
+        let body = Body { content_type: "text/plain".to_owned(), bytes: vec![b'x'; bytes] };
+        let to_addr = NameAddr::new(to.clone());
+        let request = OutOfDialog {
+            body: Some(body),
+            ..OutOfDialog::new(Method::Message, to, NameAddr::new(from), to_addr, Destination::tcp(local))
+        };
+        agent.request(std::time::Instant::now(), request);
+        loop {
+            match agent.poll_output() {
+                Output::Transmit(transmit) => return transmit,
+                Output::Timeout(_) => panic!("nothing was sent"),
+                Output::Event(_) | Output::Fired(_) => {}
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded_in_bytes_and_who_waits_for_its_end_is_not() -> io::Result<()> {
+        let options = SignalingOptions { local: ([127, 0, 0, 1], 5060).into(), permits: 1, phone: None };
+        let network = Arc::new(sim::Network::new(1));
+        let signaling = Arc::new(Signaling::open(network, options, drop)?);
+        let (phone, _) = Actor::spawn(None, Idle, ()).await.unwrap();
+        let message = large(1 << 20);
+        let fits = MOST_BYTES / message.bytes().len();
+        let queue = Queue::default();
+        let push = || {
+            let (transmits, signaling) = (vec![message.clone()], Arc::clone(&signaling));
+            let parcel = Parcel { after: Seq(1), transmits, signaling, phone: phone.clone() };
+            queue.push(Step::Send(parcel), MOST_WAITING)
+        };
+        assert_eq!(((0..100).filter(|_| push()).count(), fits), (31, 31));
+        let (done, _) = oneshot::channel();
+        assert!(queue.push(Step::Emptied(done), usize::MAX), "it takes no room");
+        // What has left makes room for as much.
+        assert!(queue.take(Seq(0)).is_none(), "its facts are not on disk");
+        assert!(queue.take(Seq(1)).is_some() && queue.take(Seq(1)).is_some());
+        assert_eq!((0..100).filter(|_| push()).count(), 2);
+        phone.stop(None);
+        Ok(())
+    }
 
     #[tokio::test]
     async fn the_task_lets_go_of_the_journal_with_the_last_clone() {

@@ -185,6 +185,38 @@ fn a_copy_of_the_database_has_what_was_written_a_moment_ago() {
 }
 
 #[test]
+fn what_is_written_while_the_log_is_brought_in_lets_nothing_after_it_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = open(folder.path());
+    let in_the_file = |events: u32| {
+        let patience = Instant::now() + Duration::from_secs(5);
+        let (file, copy) = (folder.path().join("journal.db"), folder.path().join("copy.db"));
+        loop {
+            fs::copy(&file, &copy).unwrap();
+            let read = Connection::open(&copy).unwrap();
+            let count = read.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, u32>(0));
+            if count.is_ok_and(|count| count >= events) {
+                return;
+            }
+            assert!(Instant::now() < patience, "{events} events are not in the file");
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    };
+    lines(&journal, 0, 1);
+    journal.flush_blocking().unwrap();
+    in_the_file(1);
+    // Another pass follows 200 ms after the first; it takes this without having been asked to.
+    lines(&journal, 1, 1);
+    journal.flush_blocking().unwrap();
+    in_the_file(2);
+    // And a third, after which nobody looks any more.
+    std::thread::park_timeout(Duration::from_millis(700));
+    lines(&journal, 2, 1);
+    journal.flush_blocking().unwrap();
+    in_the_file(3);
+}
+
+#[test]
 fn a_log_that_a_reader_kept_is_brought_in_once_the_reader_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());

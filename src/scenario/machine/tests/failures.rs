@@ -118,6 +118,36 @@ fn what_may_still_come_is_waited_for() {
 }
 
 #[test]
+fn a_call_that_may_yet_be_kept_under_the_same_name_is_waited_for() {
+    let refused = || ended(Party::Remote, EndCause::Rejected, Some(404));
+    let waits = "  - expect: {event: call.established, call: $out, within: 9s}\n";
+    // By a hook that has not fired, and by a step of one that has.
+    for again in [
+        "hooks: [{when: call.incoming, on_phone: a, as: out, then: [answer]}]\n",
+        "hooks: [{when: call.ended, then: [{wait: 1s}, {make_call: {phone: a, to: '600', as: out}}]}]\n",
+    ] {
+        let mut world = World::run(&placed_and(&format!("{waits}{again}")));
+        world.call("a", 1, refused());
+        assert_eq!(world.verdict(), "still running", "{again}");
+        let second = if again.contains("incoming") { 9 } else { 2 };
+        if second == 9 {
+            world.call("a", 9, incoming());
+        }
+        world.seconds(2).call("a", second, established());
+        assert_eq!(world.verdict(), "passed: the expectation held", "{again}");
+    }
+    // By a hook that has fired nothing is kept any more, nor under another name.
+    for never in [
+        "hooks: [{when: call.placed, as: out, then: [{log: x}]}]\n",
+        "hooks: [{when: call.incoming, on_phone: a, as: other, then: [answer]}]\n",
+    ] {
+        let mut world = World::run(&placed_and(&format!("{waits}{never}")));
+        world.call("a", 1, refused());
+        assert!(world.verdict().contains("it cannot come any more"), "{never}: {}", world.verdict());
+    }
+}
+
+#[test]
 fn a_blocked_run_says_nothing_of_hooks_that_were_never_armed() {
     let mut world = World::given(BASIC, setup());
     world.obliging = false;
