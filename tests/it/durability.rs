@@ -2,25 +2,19 @@
 
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use offhook::{
-    command::{CallCommand, CallSelector, Command, Execute, NodeCommand, PhoneCommand, Sound},
-    event::{Cause, PhoneSpec, Surface},
+    command::{CallCommand, CallSelector, Command, NodeCommand, PhoneCommand, Sound},
     id::{PhoneId, Seq},
-    net::{Network, SystemNetwork},
-    secret::Secret,
-    switchboard::{Options, Switchboard},
-    wall::Wall,
 };
 use rusqlite::Connection;
 use tokio::net::UdpSocket;
 
 use crate::support::{
-    peer::{EVENTS, Peer, tag},
-    spec,
+    folder::{beside_a_peer, execute},
+    peer::{EVENTS, tag},
 };
 
 /// Reads what a later process would find.
@@ -39,32 +33,11 @@ impl Successor {
     }
 }
 
-async fn execute(board: &Switchboard, command: Command) {
-    board.execute(command, Cause::command(Surface::Library)).await.unwrap();
-}
-
-/// A switchboard on disk with one phone that answers by itself, and its peer.
-pub(crate) async fn beside_a_peer(folder: &Path) -> (Switchboard, Peer, u16) {
-    let network: Arc<dyn Network> = Arc::new(SystemNetwork::default());
-    let options = Options::in_folder(Arc::clone(&network), Wall::system(), 7, folder).unwrap();
-    let board = Switchboard::start(options).await.unwrap();
-    // Both ports are the system's choice: one that a test chooses may be another process's a moment later.
-    let mut peer = Peer::anywhere(&*network);
-    let domain = format!("127.0.0.1:{}", peer.port());
-    let spec = PhoneSpec { local_port: 0, register: false, auto_answer: true, ..spec(&domain, "a") };
-    let phone: PhoneId = "a".parse().unwrap();
-    let added = Command::add(phone.clone(), spec, Secret::new("x".into()));
-    execute(&board, added).await;
-    let bound = board.views().phone(&phone).and_then(|phone| phone.bound).expect("a bound phone");
-    peer.talks_to(bound.port());
-    let port = peer.port();
-    (board, peer, port)
-}
-
 #[tokio::test]
 async fn an_invite_and_an_ack_leave_after_the_facts_that_end_their_call() {
     let folder = tempfile::tempdir().unwrap();
-    let (board, peer, port) = beside_a_peer(folder.path()).await;
+    let (board, peer) = beside_a_peer(folder.path(), true).await;
+    let port = peer.port();
     let successor = Successor::of(folder.path());
     for nth in 1..=20 {
         let target = format!("sip:peer@127.0.0.1:{port}");
@@ -89,7 +62,7 @@ async fn an_invite_and_an_ack_leave_after_the_facts_that_end_their_call() {
 #[tokio::test]
 async fn a_200_leaves_after_the_facts_that_end_its_call() {
     let folder = tempfile::tempdir().unwrap();
-    let (board, peer, _) = beside_a_peer(folder.path()).await;
+    let (board, peer) = beside_a_peer(folder.path(), true).await;
     let successor = Successor::of(folder.path());
     peer.request("INVITE", 1, "", EVENTS);
     let ok = peer.next("SIP/2.0 200").await;
@@ -143,7 +116,8 @@ impl Ear {
 #[tokio::test]
 async fn digits_and_sounds_leave_after_their_facts() {
     let folder = tempfile::tempdir().unwrap();
-    let (board, peer, port) = beside_a_peer(folder.path()).await;
+    let (board, peer) = beside_a_peer(folder.path(), true).await;
+    let port = peer.port();
     let successor = Successor::of(folder.path());
     let (ear, a): (_, PhoneId) = (Ear::open().await, "a".parse().unwrap());
     let target = format!("sip:peer@127.0.0.1:{port}");
@@ -210,7 +184,7 @@ async fn digits_and_sounds_leave_after_their_facts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_answer_to_a_re_offer_leaves_after_its_fact() {
     let folder = tempfile::tempdir().unwrap();
-    let (board, peer, _) = beside_a_peer(folder.path()).await;
+    let (board, peer) = beside_a_peer(folder.path(), true).await;
     let successor = Successor::of(folder.path());
     peer.request("INVITE", 1, "", EVENTS);
     let ok = peer.next("SIP/2.0 200").await;
@@ -233,7 +207,8 @@ async fn the_answer_to_a_re_offer_leaves_after_its_fact() {
 #[tokio::test]
 async fn a_disk_that_hangs_holds_messages_back_for_a_second_and_only_once() {
     let folder = tempfile::tempdir().unwrap();
-    let (board, peer, port) = beside_a_peer(folder.path()).await;
+    let (board, peer) = beside_a_peer(folder.path(), true).await;
+    let port = peer.port();
     let invited = async |user: &str| {
         let since = Instant::now();
         let target = format!("sip:{user}@127.0.0.1:{port}");

@@ -5,28 +5,19 @@ use std::time::Duration;
 use offhook::{
     command::{CallCommand, Command, PhoneCommand},
     event::{CallEvent, EndCause, Event, MediaEvent, PhoneEvent, SipEvent},
-    journal::Query,
 };
 
 use crate::support::{
-    World, on,
+    World, beside_a_peer, on,
     peer::{EVENTS, PLAIN, Peer, header},
     spec,
 };
 
 const SIPFRAG: &str = "SIP/2.0 200 OK\r\n";
 
-/// Counts facts of one kind.
-fn count(world: &World, kind: &str) -> usize {
-    let all = world.board.journal().query_blocking(&Query::default()).unwrap();
-    all.iter().filter(|envelope| envelope.event.kind() == kind).count()
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_becomes_no_fact_of_the_call() {
-    let mut world = World::new().await;
-    let a = world.phone("a", 5061).await;
-    let peer = Peer::new(&world.network, 5070, 5061);
+    let (mut world, a, peer) = beside_a_peer().await;
     let (call, to) = world.called_by(&peer, &a).await;
     let refer = "Event: refer\r\nSubscription-State: active\r\nContent-Type: message/sipfrag\r\n";
     let light = "Content-Type: application/x-light-level\r\n";
@@ -45,9 +36,9 @@ async fn what_is_refused_becomes_no_fact_of_the_call() {
         assert!(answer.starts_with(&format!("SIP/2.0 {status}")), "{method}: {answer}");
     }
     for kind in ["call.transfer_progress", "call.transfer_requested", "dtmf.received", "message.received"] {
-        assert_eq!(count(&world, kind), 0, "{kind}");
+        assert_eq!(world.count(kind), 0, "{kind}");
     }
-    assert!(count(&world, "sip.anomaly") >= 5);
+    assert!(world.count("sip.anomaly") >= 5);
     for (cseq, kind, body, digit) in [
         (9, "application/dtmf-relay", "Signal=10\r\nDuration=90\r\n", '*'),
         (10, "application/dtmf", "d", 'D'),
@@ -60,18 +51,14 @@ async fn what_is_refused_becomes_no_fact_of_the_call() {
         };
         assert_eq!(got, digit);
     }
-    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
-    let bye = peer.next("BYE").await;
-    peer.answer(&bye, "200 OK", "", "");
+    world.hang_up(call, &peer).await;
     drop(peer);
     world.end().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_only_has_the_calls_call_id_is_not_filed_under_it() {
-    let mut world = World::new().await;
-    let a = world.phone("a", 5061).await;
-    let peer = Peer::new(&world.network, 5070, 5061);
+    let (mut world, a, peer) = beside_a_peer().await;
     let call = world.call(&a, "sip:peer@127.0.0.1:5070").await;
     let invite = peer.next("INVITE").await;
     let forged = invite.lines().find(|line| line.starts_with("Via:")).unwrap();
@@ -90,18 +77,12 @@ async fn a_message_that_only_has_the_calls_call_id_is_not_filed_under_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_the_other_side_does_not_know_ends_with_a_cause_of_its_own() {
-    let mut world = World::new().await;
-    let a = world.phone("a", 5061).await;
-    let peer = Peer::new(&world.network, 5070, 5061);
-    let call = world.call(&a, "sip:peer@127.0.0.1:5070").await;
-    let invite = peer.next("INVITE").await;
-    peer.answer(&invite, "200 OK", "", PLAIN);
-    world.next(&a, "call.established").await;
+    let (mut world, a, peer) = beside_a_peer().await;
+    let call = world.calls(&a, &peer, PLAIN).await;
     world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap();
     let hold = peer.next("INVITE").await;
     peer.answer(&hold, "481 Call/Transaction Does Not Exist", "", "");
-    let bye = peer.next("BYE").await;
-    peer.answer(&bye, "200 OK", "", "");
+    peer.agrees().await;
     let ended = world.next(&a, "call.ended").await;
     let Event::Call(CallEvent::Ended { cause, status, .. }) = &ended.event else { panic!("{ended:?}") };
     assert_eq!((*cause, *status), (EndCause::DialogLost, Some(481)));
@@ -115,20 +96,15 @@ async fn an_attended_transfer_names_the_device_that_has_the_other_call() {
     let a = world.phone("a", 5061).await;
     let (first, second) = (Peer::new(&world.network, 5070, 5061), Peer::new(&world.network, 5071, 5061));
     let mut calls = Vec::new();
-    for (peer, target) in [(&first, "sip:first@127.0.0.1:5070"), (&second, "sip:second@127.0.0.1:5071")] {
-        calls.push(world.call(&a, target).await);
-        let invite = peer.next("INVITE").await;
-        peer.answer(&invite, "200 OK", "", EVENTS);
-        world.next(&a, "call.established").await;
+    for peer in [&first, &second] {
+        calls.push(world.calls(&a, peer, EVENTS).await);
     }
     let transfer = CallCommand::AttendedTransfer { target: Some(calls[1]) };
     world.run(Command::Call(on(calls[0]), transfer)).await.unwrap();
     let refer = peer_refer(&first).await;
     assert!(refer.starts_with("<sip:peer@127.0.0.1:5071?Replaces="), "{refer}");
     for (call, peer) in calls.into_iter().zip([&first, &second]) {
-        world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
-        let bye = peer.next("BYE").await;
-        peer.answer(&bye, "200 OK", "", "");
+        world.hang_up(call, peer).await;
     }
     drop((first, second));
     world.end().await;

@@ -3,33 +3,21 @@
 use std::time::Duration;
 
 use offhook::{
-    command::{CallCommand, Command, Refused},
-    event::{CallEvent, EndCause, Event, Party},
-    id::{CallId, PhoneId},
+    command::{CallCommand, Command, PhoneCommand, Refused},
+    event::{CallEvent, EndCause, Event, Party, PhoneEvent},
 };
 
 use crate::support::{
-    World, on,
-    peer::{EVENTS, PLAIN, Peer, header, tag},
+    beside_a_peer, on,
+    peer::{EVENTS, PLAIN, header, tag},
 };
 
 const SIPFRAG: &str = "Event: refer\r\nContent-Type: message/sipfrag\r\nSubscription-State: ";
 
-/// Lets `a` call the peer.
-async fn talking(world: &mut World, peer: &Peer, a: &PhoneId) -> CallId {
-    let call = world.call(a, "sip:peer@127.0.0.1:5070").await;
-    let invite = peer.next("INVITE").await;
-    peer.answer(&invite, "200 OK", "", EVENTS);
-    world.next(a, "call.established").await;
-    call
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_refused_refer_is_told_and_the_call_goes_on() {
-    let mut world = World::new().await;
-    let a = world.phone("a", 5061).await;
-    let peer = Peer::new(&world.network, 5070, 5061);
-    let call = talking(&mut world, &peer, &a).await;
+    let (mut world, a, peer) = beside_a_peer().await;
+    let call = world.calls(&a, &peer, EVENTS).await;
     for status in ["603 Decline", "501 Not Implemented"] {
         let transfer = CallCommand::Transfer { to: "sip:c@127.0.0.1:5071".into() };
         world.run(Command::Call(on(call), transfer)).await.unwrap();
@@ -40,18 +28,14 @@ async fn a_refused_refer_is_told_and_the_call_goes_on() {
         let expected = CallEvent::TransferRefused { status: code.parse().ok(), reason: reason.into() };
         assert_eq!(refused.event, Event::Call(expected));
     }
-    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
-    let bye = peer.next("BYE").await;
-    peer.answer(&bye, "200 OK", "", "");
+    world.hang_up(call, &peer).await;
     drop(peer);
     world.end().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_transferred_a_call_hangs_up_after_the_last_word_about_it() {
-    let mut world = World::new().await;
-    let a = world.phone("a", 5061).await;
-    let peer = Peer::new(&world.network, 5070, 5061);
+    let (mut world, a, peer) = beside_a_peer().await;
     let (call, to) = world.called_by(&peer, &a).await;
     for (number, outcome) in [(0, "486 Busy Here"), (1, "200 OK")] {
         let transfer = CallCommand::Transfer { to: "sip:c@127.0.0.1:5071".into() };
@@ -77,8 +61,7 @@ async fn who_transferred_a_call_hangs_up_after_the_last_word_about_it() {
             assert_eq!(peer.next_within("BYE", Duration::from_secs(5)).await, None, "nobody took it over");
         }
     }
-    let bye = peer.next("BYE").await;
-    peer.answer(&bye, "200 OK", "", "");
+    peer.agrees().await;
     let ended = world.next(&a, "call.ended").await;
     let Event::Call(CallEvent::Ended { by, cause, .. }) = ended.event.clone() else { panic!("{ended:?}") };
     assert_eq!((by, cause), (Party::Local, EndCause::Normal));
@@ -87,11 +70,36 @@ async fn who_transferred_a_call_hangs_up_after_the_last_word_about_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_messages_under_way_each_outcome_names_its_own() {
+    let (mut world, a, peer) = beside_a_peer().await;
+    let (to, content_type) = (format!("sip:peer@127.0.0.1:{}", peer.port()), "text/plain".to_owned());
+    let mut sent = Vec::new();
+    for body in ["one", "two"] {
+        let (to, content_type) = (to.clone(), content_type.clone());
+        let message = PhoneCommand::SendMessage { to, body: body.into(), content_type };
+        world.run(Command::Phone(a.clone(), message)).await.unwrap();
+        sent.push(world.next(&a, "message.sent").await.seq);
+    }
+    let (one, two) = (peer.next("MESSAGE").await, peer.next("MESSAGE").await);
+    assert!(one.ends_with("one") && two.ends_with("two"), "{one}{two}");
+    peer.answer(&two, "200 OK", "", "");
+    let delivered = world.next(&a, "message.delivered").await;
+    let (to, status) = (to.clone(), 200);
+    let expected = PhoneEvent::MessageDelivered { to: to.clone(), status, sent: Some(sent[1]) };
+    assert_eq!(delivered.event, Event::Phone(expected));
+    peer.answer(&one, "403 Forbidden", "", "");
+    let failed = world.next(&a, "message.failed").await;
+    let (status, reason) = (Some(403), "Forbidden".to_owned());
+    let expected = PhoneEvent::MessageFailed { to, status, reason, sent: Some(sent[0]) };
+    assert_eq!(failed.event, Event::Phone(expected));
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_change_that_is_open_is_not_answered_by_what_held_before() {
-    let mut world = World::new().await;
-    let a = world.phone("a", 5061).await;
-    let peer = Peer::new(&world.network, 5070, 5061);
-    let call = talking(&mut world, &peer, &a).await;
+    let (mut world, a, peer) = beside_a_peer().await;
+    let call = world.calls(&a, &peer, EVENTS).await;
     let run = |command| Command::Call(on(call), command);
     world.run(run(CallCommand::Hold)).await.unwrap();
     let refused = world.run(run(CallCommand::Resume)).await.unwrap_err();
@@ -104,18 +112,14 @@ async fn a_change_that_is_open_is_not_answered_by_what_held_before() {
     assert!(resume.contains("a=sendrecv"), "{resume}");
     peer.answer(&resume, "200 OK", "", PLAIN);
     world.next(&a, "call.resumed").await;
-    world.run(run(CallCommand::HangUp)).await.unwrap();
-    let bye = peer.next("BYE").await;
-    peer.answer(&bye, "200 OK", "", "");
+    world.hang_up(call, &peer).await;
     drop(peer);
     world.end().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_never_acknowledged_ends_when_that_is_decided() {
-    let mut world = World::new().await;
-    let a = world.phone("a", 5061).await;
-    let peer = Peer::new(&world.network, 5070, 5061);
+    let (mut world, a, peer) = beside_a_peer().await;
     peer.request("INVITE", 1, "", EVENTS);
     let incoming = world.next(&a, "call.incoming").await;
     let call = incoming.subject.call.unwrap();
@@ -137,9 +141,7 @@ async fn an_answer_that_is_never_acknowledged_ends_when_that_is_decided() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_nobody_here_takes_is_refused_after_three_minutes() {
-    let mut world = World::new().await;
-    let a = world.phone("a", 5061).await;
-    let peer = Peer::new(&world.network, 5070, 5061);
+    let (mut world, a, peer) = beside_a_peer().await;
     peer.request("INVITE", 1, "", EVENTS);
     let incoming = world.next(&a, "call.incoming").await;
     assert_eq!(peer.next_within("SIP/2.0 4", Duration::from_secs(179)).await, None);

@@ -8,8 +8,8 @@ use std::{
 };
 
 use offhook::{
-    command::{Command, Execute, NodeCommand, PhoneCommand},
-    event::{CallEvent, Cause, EndCause, Envelope, Event, Surface},
+    command::{Command, NodeCommand, PhoneCommand},
+    event::{CallEvent, EndCause, Envelope, Event},
     id::PhoneId,
     journal::Query,
     net::{Network, SystemNetwork},
@@ -17,9 +17,9 @@ use offhook::{
     wall::Wall,
 };
 
-use crate::{
-    durability::beside_a_peer,
-    support::peer::{EVENTS, Peer},
+use crate::support::{
+    folder::{beside_a_peer, execute},
+    peer::{EVENTS, Peer},
 };
 
 /// Facts of calls in a journal, in order.
@@ -28,16 +28,12 @@ fn facts(board: &Switchboard) -> Vec<Arc<Envelope>> {
     all.into_iter().filter(|envelope| matches!(envelope.event, Event::Call(_))).collect()
 }
 
-async fn run(board: &Switchboard, command: Command) {
-    board.execute(command, Cause::command(Surface::Library)).await.unwrap();
-}
-
 /// A conversation with a peer that falls silent after it.
 async fn talking(folder: &Path) -> (Switchboard, Peer) {
-    let (board, peer, port) = beside_a_peer(folder).await;
-    let target = format!("sip:peer@127.0.0.1:{port}");
+    let (board, peer) = beside_a_peer(folder, true).await;
+    let target = format!("sip:peer@127.0.0.1:{}", peer.port());
     let place = PhoneCommand::PlaceCall { target, headers: [].into() };
-    run(&board, Command::Phone(phone(), place)).await;
+    execute(&board, Command::Phone(phone(), place)).await;
     let invite = peer.next("INVITE").await;
     peer.answer(&invite, "200 OK", "", EVENTS);
     peer.next("ACK").await;
@@ -111,7 +107,7 @@ async fn a_phone_that_is_being_dropped_leaves_its_call_and_password_to_the_next_
     let (board, mut peer) = talking(folder.path()).await;
     let dropping = board.clone();
     let dropped = tokio::spawn(async move {
-        run(&dropping, Command::Node(NodeCommand::DropPhone { phone: phone(), hang_up: true })).await;
+        execute(&dropping, Command::Node(NodeCommand::DropPhone { phone: phone(), hang_up: true })).await;
     });
     let kept = || std::fs::read_to_string(folder.path().join("credentials.json")).unwrap();
     while !facts(&board).iter().any(|fact| fact.event == Event::Call(CallEvent::Ending {})) {
@@ -133,7 +129,7 @@ async fn a_phone_that_is_dropped_when_the_time_of_the_process_is_over_waits_for_
     board.prepare_to_end();
     tokio::time::sleep(Duration::from_secs(3)).await;
     let since = Instant::now();
-    run(&board, Command::Node(NodeCommand::DropPhone { phone: phone(), hang_up: true })).await;
+    execute(&board, Command::Node(NodeCommand::DropPhone { phone: phone(), hang_up: true })).await;
     assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
     shut_down(board, &peer).await;
 }

@@ -438,7 +438,7 @@ async fn a_phone_that_is_dropped_while_it_leaves_with_its_process_does_not_come_
     let options = || Options::in_folder(Arc::new(network.clone()), wall(), 7, folder.path()).unwrap();
     let first = Switchboard::start(options()).await.unwrap();
     let (a, stays) = (phone(&first, "a", 5061).await, phone(&first, "stays", 5063).await);
-    call(&first, &a, 5062).await;
+    let left = call(&first, &a, 5062).await;
     // Nobody answers the BYE, so the end takes its time.
     network.set_filter(|_| sim::Fate::Lost);
     let (closing, dropped) = tokio::join!(first.shutdown(), async {
@@ -449,12 +449,13 @@ async fn a_phone_that_is_dropped_while_it_leaves_with_its_process_does_not_come_
     dropped.unwrap();
     network.set_filter(|_| sim::Fate::Arrives);
     drop(first);
-    let kept = std::fs::read_to_string(folder.path().join("credentials.json")).unwrap();
-    assert_eq!((kept.contains("\"a\""), kept.contains("\"stays\"")), (false, true), "{kept}");
     let second = Switchboard::start(options()).await.unwrap();
     assert!(second.views().phone(&stays).is_some(), "{}", story(second.journal()));
     assert!(second.views().phone(&a).is_none(), "{}", story(second.journal()));
+    seen(&second, |e| ended_by(e, left, EndCause::ProcessRestarted)).await;
     second.shutdown().await.unwrap();
+    let kept = std::fs::read_to_string(folder.path().join("credentials.json")).unwrap();
+    assert_eq!((kept.contains("\"a\""), kept.contains("\"stays\"")), (false, true), "{kept}");
     theirs.shutdown().await.unwrap();
 }
 

@@ -8,19 +8,20 @@ use std::{
 };
 
 use offhook::{
-    command::{CallCommand, Command, Execute},
-    event::{CallPhase, Cause, Event, MediaEvent, PhoneSpec, SipEvent, Surface},
-    id::PhoneId,
+    command::{CallCommand, Command, NodeCommand, PhoneCommand, Refused},
+    config::Limits,
+    event::{CallPhase, Event, MediaEvent, PhoneSpec, SipEvent},
     journal::Query,
-    net::{DatagramSocket, Network, SystemNetwork},
+    net::{DatagramSocket, Network},
     secret::Secret,
-    switchboard::{Options, Switchboard},
-    wall::Wall,
+    switchboard::Switchboard,
 };
 
 use super::tell;
 use crate::support::{
-    World, on,
+    World,
+    folder::{add, execute, start},
+    on,
     peer::{EVENTS, Peer, header},
     spec,
 };
@@ -134,9 +135,7 @@ async fn a_flood_that_belongs_to_nothing_is_counted_and_the_calls_evidence_is_wh
     assert!((4..=9).contains(&after.told), "once a second: {after:?}");
     // Answers that were not written down are counted too; half of the messages are answered.
     assert!(received + after.not_recorded >= stranger.sent + 10, "{after:?} of {}", stranger.sent);
-    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
-    let bye = peer.next("BYE").await;
-    peer.answer(&bye, "200 OK", "", "");
+    world.hang_up(call, &peer).await;
     tell(&format!(
         "{} messages of strangers, {received} recorded, {} told as not recorded in {} facts, 10 of 10 own recorded",
         stranger.sent, after.not_recorded, after.told
@@ -209,9 +208,7 @@ async fn strangers_take_neither_the_places_of_own_calls_nor_memory_without_end()
     peer.answer(&invite, "200 OK", "", EVENTS);
     peer.next("ACK").await;
     world.next(&a, "call.established").await;
-    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
-    let bye = peer.next("BYE").await;
-    peer.answer(&bye, "200 OK", "", "");
+    world.hang_up(call, &peer).await;
     world.next(&a, "call.ended").await;
     let own = world.board.journal().query_blocking(&Query::of_call(call)).unwrap();
     let messages = own.iter().filter(|envelope| envelope.event.kind().starts_with("sip.")).count();
@@ -224,6 +221,51 @@ async fn strangers_take_neither_the_places_of_own_calls_nor_memory_without_end()
     ));
     drop((peer, stranger));
     world.board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_eighth_of_all_calls_is_kept_from_callers() {
+    let mut world = World::with(Limits { calls: 16, ..Limits::default() }).await;
+    let a = world.phone("a", PHONE).await;
+    let mut stranger = Stranger::new(&world.network, PHONE);
+    for _ in 0..20 {
+        stranger.request("INVITE", "");
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let answers = stranger.heard().await;
+    let count = |start: &str| answers.iter().filter(|answer| answer.starts_with(start)).count();
+    assert_eq!((world.board.views().active_calls(&a).len(), count("SIP/2.0 486")), (14, 6));
+    for _ in 0..2 {
+        world.call(&a, "sip:peer@127.0.0.1:5070").await;
+    }
+    let target = "sip:peer@127.0.0.1:5070".to_owned();
+    let place = PhoneCommand::PlaceCall { target, headers: [].into() };
+    let refused = world.run(Command::Phone(a.clone(), place)).await.unwrap_err();
+    assert_eq!(refused.what, Refused::Calls(16));
+    tell("20 INVITEs where 16 calls may be: 14 taken, 6 busy, 2 of 2 own calls placed");
+    drop(stranger);
+    world.next(&a, "call.placed").await;
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_recorded_is_told_although_its_phone_is_dropped_within_the_second() {
+    let mut world = World::new().await;
+    let a = world.phone("a", PHONE).await;
+    let mut stranger = Stranger::new(&world.network, PHONE);
+    for _ in 0..250 {
+        stranger.request("OPTIONS", "");
+    }
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(kept(&world).told, 0);
+    let dropped = NodeCommand::DropPhone { phone: a.clone(), hang_up: true };
+    world.run(Command::Node(dropped)).await.unwrap();
+    let kept = kept(&world);
+    // Fifty, and the answers to them.
+    assert_eq!((kept.received, kept.sent, kept.told, kept.not_recorded), (200, 200, 1, 100), "{kept:?}");
+    drop(stranger);
+    world.next(&a, "phone.dropped").await;
+    world.end().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -273,9 +315,7 @@ async fn a_peer_that_repeats_itself_without_end_is_bounded_and_its_call_goes_on(
     let received = after.received - before.received;
     // 4,000 at once and 2,000 in the second.
     assert!((5_000..=6_100).contains(&received) && after.told > 0, "{after:?}");
-    world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
-    let bye = peer.next("BYE").await;
-    peer.answer(&bye, "200 OK", "", "");
+    world.hang_up(call, &peer).await;
     tell(&format!(
         "10000 repeats in a call, {received} recorded, {} told as not recorded",
         after.not_recorded
@@ -329,18 +369,14 @@ struct Pair {
 }
 
 async fn talking(folder: &std::path::Path) -> Pair {
-    let network: Arc<dyn Network> = Arc::new(SystemNetwork::default());
-    let options = Options::in_folder(network, Wall::system(), 7, folder).unwrap();
-    let board = Switchboard::start(options).await.unwrap();
+    let board = start(folder).await;
     let mut ports = Vec::new();
     for name in ["a", "b"] {
-        let phone: PhoneId = name.parse().unwrap();
-        let spec = PhoneSpec { register: false, auto_answer: name == "b", ..spec("127.0.0.1:5060", name) };
-        execute(&board, Command::add(phone.clone(), spec, Secret::new("x".into()))).await;
-        ports.push(board.views().phone(&phone).and_then(|phone| phone.bound).unwrap().port());
+        let spec = PhoneSpec { auto_answer: name == "b", ..spec("127.0.0.1:5060", name) };
+        ports.push(add(&board, name, spec).await);
     }
     let target = format!("sip:b@127.0.0.1:{}", ports[1]);
-    let place = offhook::command::PhoneCommand::PlaceCall { target, headers: [].into() };
+    let place = PhoneCommand::PlaceCall { target, headers: [].into() };
     let call = execute(&board, Command::Phone("a".parse().unwrap(), place)).await.call.unwrap();
     let established = async {
         while board.views().call(call).is_none_or(|call| call.phase != CallPhase::Established) {
@@ -349,10 +385,6 @@ async fn talking(folder: &std::path::Path) -> Pair {
     };
     tokio::time::timeout(Duration::from_secs(10), established).await.unwrap();
     Pair { board, port: ports[0], call }
-}
-
-async fn execute(board: &Switchboard, command: Command) -> offhook::command::Outcome {
-    board.execute(command, Cause::command(Surface::Library)).await.unwrap()
 }
 
 /// Returns how long a flood lasts: longer than is needed here where somebody wants to measure.
@@ -376,11 +408,7 @@ async fn survive(
     while !flood.is_finished() {
         let since = Instant::now();
         // What a tool does: a command that its phone must answer.
-        execute(
-            &pair.board,
-            Command::Phone("a".parse().unwrap(), offhook::command::PhoneCommand::Unregister),
-        )
-        .await;
+        execute(&pair.board, Command::Phone("a".parse().unwrap(), PhoneCommand::Unregister)).await;
         slowest = slowest.max(since.elapsed());
         most = most.max(resident());
         tokio::time::sleep(Duration::from_millis(50)).await;

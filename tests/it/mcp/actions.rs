@@ -1,6 +1,6 @@
 //! Phone actions, under both of their names.
 
-use offhook::mcp::PhoneTools;
+use offhook::{event::PhoneEvent, journal::Query, mcp::PhoneTools};
 use serde_json::{Value, json};
 
 use super::support::{Wire, World, keys};
@@ -256,4 +256,38 @@ async fn messages_arrive_in_the_inbox_and_registration_can_be_renewed() {
         ["status", "phone_id", "is_registered", "status_code", "reason", "expires", "seq"]
     );
     assert_eq!(back["is_registered"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_messages_to_one_address_each_is_answered_with_its_own_outcome() {
+    for expected in [["done", "refused"], ["refused", "done"]] {
+        let world = World::new();
+        let mut client = two_phones(&world).await;
+        let to = "sip:x@pbx.test";
+        let ask = |body: &str| {
+            let arguments = json!({ "dest_uri": to, "body": body, "wait_ms": 5_000 });
+            json!({ "name": "a_send_message", "arguments": arguments })
+        };
+        let asked =
+            [client.begin("tools/call", ask("one")).await, client.begin("tools/call", ask("two")).await];
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let sent = world.exchange.journal.query_blocking(&Query::of_kinds(&["message.sent"])).unwrap();
+        let bodies: Vec<_> = sent.iter().map(|envelope| envelope.event.data()["body"].clone()).collect();
+        assert_eq!(bodies, ["one", "two"]);
+        // The second first.
+        for (outcome, sent) in expected.into_iter().zip(&sent).rev() {
+            let (to, sent) = (to.to_owned(), Some(sent.seq));
+            let event = match outcome {
+                "done" => PhoneEvent::MessageDelivered { to, status: 200, sent },
+                _ => PhoneEvent::MessageFailed { to, status: Some(404), reason: "Not Found".into(), sent },
+            };
+            world.exchange.on_phone(&"a".parse().unwrap(), event);
+        }
+        let answers = [client.receive().await, client.receive().await];
+        let outcomes = asked.map(|id| {
+            let answer = answers.iter().find(|answer| answer["id"] == json!(id)).unwrap();
+            answer["result"]["structuredContent"]["outcome"].clone()
+        });
+        assert_eq!(outcomes, expected);
+    }
 }

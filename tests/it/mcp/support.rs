@@ -72,7 +72,7 @@ impl Exchange {
         Subject { call: Some(call), ..self.subject(phone) }
     }
 
-    fn on_phone(&self, phone: &PhoneId, event: PhoneEvent) -> Seq {
+    pub(crate) fn on_phone(&self, phone: &PhoneId, event: PhoneEvent) -> Seq {
         self.journal.append(self.subject(phone), Cause::Start, event)
     }
 

@@ -1,5 +1,6 @@
 //! The one world that simulated tests live in: a network in memory, virtual time, a switchboard, and words to wait with.
 
+pub(crate) mod folder;
 pub(crate) mod peer;
 
 use std::{
@@ -81,6 +82,26 @@ impl World {
         (call, to)
     }
 
+    /// Lets a phone call a peer, which answers with this description.
+    pub(crate) async fn calls(&mut self, phone: &PhoneId, peer: &peer::Peer, sdp: &str) -> CallId {
+        let call = self.call(phone, &format!("sip:peer@127.0.0.1:{}", peer.port())).await;
+        let invite = peer.next("INVITE").await;
+        peer.answer(&invite, "200 OK", "", sdp);
+        self.next(phone, "call.established").await;
+        call
+    }
+
+    /// Hangs a call up; its peer agrees.
+    pub(crate) async fn hang_up(&self, call: CallId, peer: &peer::Peer) {
+        self.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
+        peer.agrees().await;
+    }
+
+    /// Counts the facts of one kind.
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        self.board.journal().query_blocking(&offhook::journal::Query::of_kinds(&[kind])).unwrap().len()
+    }
+
     /// Waits for the next event of a kind on a phone.
     pub(crate) async fn next(&mut self, phone: &PhoneId, kind: &str) -> Arc<Envelope> {
         self.next_within(phone, kind, Duration::from_secs(60)).await
@@ -152,6 +173,14 @@ impl World {
         assert_eq!(self.board.media_load().legs, 0, "media legs are left");
         self.every_call_ended_once();
     }
+}
+
+/// Starts an empty world with a phone `a` and a peer beside it.
+pub(crate) async fn beside_a_peer() -> (World, PhoneId, peer::Peer) {
+    let world = World::new().await;
+    let a = world.phone("a", 5061).await;
+    let peer = peer::Peer::new(&world.network, 5070, 5061);
+    (world, a, peer)
 }
 
 /// Returns a phone's settings with the usual defaults.

@@ -86,6 +86,12 @@ impl Peer {
         ));
     }
 
+    /// Takes the BYE that comes next.
+    pub(crate) async fn agrees(&self) {
+        let bye = self.next("BYE").await;
+        self.answer(&bye, "200 OK", "", "");
+    }
+
     /// Cancels the first INVITE of [`Self::request`]: with its branch, as RFC 3261 §9.1 wants.
     pub(crate) fn cancel(&self) {
         let (own, phone) = (self.socket.local(), self.phone);
