@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -11,17 +10,16 @@ use offhook::{
     command::{Code, Command, Execute, PhoneCommand},
     event::{Cause, PhoneSpec, Surface},
     id::PhoneId,
-    journal::{Journal, Query},
-    net::{Network, SystemNetwork},
+    journal::Query,
     secret::Secret,
-    switchboard::{Options, Switchboard},
-    wall::Wall,
+    switchboard::Switchboard,
 };
 use rusqlite::{Connection, config::DbConfig};
 
 use super::{next, tell};
 use crate::support::{
-    peer::{EVENTS, Peer, header},
+    folder::{beside_a_peer, execute, options, start},
+    peer::{EVENTS, header},
     spec,
 };
 
@@ -56,15 +54,9 @@ async fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
 #[tokio::test]
 async fn no_call_begins_while_its_facts_cannot_be_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let network: Arc<dyn Network> = Arc::new(SystemNetwork::default());
-    let options = Options::in_folder(Arc::clone(&network), Wall::system(), 7, folder.path()).unwrap();
-    let board = Switchboard::start(options).await.unwrap();
-    let mut peer = Peer::anywhere(&*network);
+    let (board, peer) = beside_a_peer(folder.path(), false).await;
     let phone: PhoneId = "a".parse().unwrap();
-    let spec = PhoneSpec { register: false, ..spec(&format!("127.0.0.1:{}", peer.port()), "a") };
     let run = async |command| board.execute(command, Cause::command(Surface::Library)).await;
-    run(Command::add(phone.clone(), spec, Secret::new("x".into()))).await.unwrap();
-    peer.talks_to(board.views().phone(&phone).and_then(|phone| phone.bound).unwrap().port());
     let target = format!("sip:peer@127.0.0.1:{}", peer.port());
     let place = || {
         Command::Phone(phone.clone(), PhoneCommand::PlaceCall { target: target.clone(), headers: [].into() })
@@ -97,7 +89,7 @@ fn damage(bytes: &mut Vec<u8>, luck: &mut u64) {
     if bytes.is_empty() {
         return;
     }
-    match next(luck) % 4 {
+    match next(luck) % 5 {
         0 => bytes.truncate(next(luck) % bytes.len()),
         1 => {
             for _ in 0..8 {
@@ -110,75 +102,118 @@ fn damage(bytes: &mut Vec<u8>, luck: &mut u64) {
             let to = (from + next(luck) % 5000).min(bytes.len());
             bytes[from..to].fill(0);
         }
+        3 => {
+            // A page of a database, perhaps one that is read only when something is written.
+            let pages: Vec<_> = bytes.chunks_mut(4096).collect();
+            let page = next(luck) % pages.len();
+            pages.into_iter().skip(page).take(1).for_each(|page| page.fill(0));
+        }
         _ => bytes.extend((0..next(luck) % 5000).map(|nth| nth.to_le_bytes()[0])),
     }
 }
 
-/// Makes a folder as a process leaves it that was killed: with a log beside the database.
-async fn left_behind(folder: &Path) {
-    let (network, running): (Arc<dyn Network>, _) =
-        (Arc::new(SystemNetwork::default()), tempfile::tempdir().unwrap());
-    let options = Options::in_folder(network, Wall::system(), 7, running.path()).unwrap();
-    let board = Switchboard::start(options).await.unwrap();
+/// The files of a data folder, by name.
+type Files = Vec<(String, Vec<u8>)>;
+
+fn files(folder: &Path) -> Files {
+    let paths = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).filter(|path| path.is_file());
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut files: Files = paths.map(|path| (name(&path), fs::read(&path).unwrap())).collect();
+    files.sort();
+    files
+}
+
+/// Returns what a process leaves that was killed, with a log beside the database, and what one leaves that was closed.
+async fn left_behind() -> [Files; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let board = start(folder.path()).await;
     for name in ["a", "b"] {
         let phone: PhoneId = name.parse().unwrap();
         let spec = PhoneSpec { register: false, ..spec("127.0.0.1:5060", name) };
-        let added = Command::add(phone, spec, Secret::new("secret".into()));
-        board.execute(added, Cause::command(Surface::Library)).await.unwrap();
+        execute(&board, Command::add(phone, spec, Secret::new("secret".into()))).await;
     }
     board.journal().flush().await.unwrap();
-    for file in fs::read_dir(running.path()).unwrap().map(|file| file.unwrap().path()) {
-        if file.is_file() {
-            fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
-        }
-    }
+    let killed = files(folder.path());
+    assert!(killed.iter().any(|(name, bytes)| name == "journal.db-wal" && !bytes.is_empty()), "no log");
     board.shutdown().await.unwrap();
+    [killed, files(folder.path())]
+}
+
+/// What became of a damaged folder.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    Refused,
+    Used,
+    /// Until something was to be written there.
+    UsedInMemory,
+}
+
+/// Uses a folder as a process does; whatever is wrong is said, without a password.
+async fn fate(folder: &Path) -> Fate {
+    let harmless = |said: &str| {
+        assert!(said.contains(folder.to_str().unwrap()), "it names no file: {said}");
+        assert!(!said.contains("secret"), "{said}");
+    };
+    let started = match options(folder) {
+        Ok(options) => Switchboard::start(options).await,
+        Err(error) => Err(error),
+    };
+    let board = match started {
+        Ok(board) => board,
+        Err(error) => {
+            harmless(&error.to_string());
+            return Fate::Refused;
+        }
+    };
+    let closed = board.shutdown().await;
+    let failure = board.journal().health().failure;
+    assert_ne!(failure.as_deref(), Some("the writer failed"), "a thread panicked");
+    assert_eq!(closed.is_err(), failure.is_some(), "{closed:?}, {failure:?}");
+    if closed.is_ok() { Fate::Used } else { Fate::UsedInMemory }
 }
 
 #[tokio::test]
 async fn a_damaged_data_folder_is_refused_or_used() {
-    let whole = tempfile::tempdir().unwrap();
-    left_behind(whole.path()).await;
-    let mut files: Vec<_> = fs::read_dir(whole.path()).unwrap().map(|file| file.unwrap().path()).collect();
-    files.retain(|file| file.is_file());
-    files.sort();
-    assert!(files.iter().any(|file| file.ends_with("journal.db-wal")), "{files:?}");
-    let (mut luck, mut refused, mut used, mut slowest) = (0x9e37_79b9_7f4a_7c15, 0, 0, Duration::ZERO);
-    for _ in 0..60 {
+    let left = left_behind().await;
+    let (mut luck, mut fates, mut slowest) = (0x9e37_79b9_7f4a_7c15, Vec::new(), Duration::ZERO);
+    for round in 0..120 {
         let folder = tempfile::tempdir().unwrap();
-        let victim = next(&mut luck) % files.len();
-        for (nth, file) in files.iter().enumerate() {
-            let mut bytes = fs::read(file).unwrap();
+        let whole = &left[round % 2];
+        let database = whole.iter().position(|(name, _)| name == "journal.db").unwrap();
+        let victim = if next(&mut luck).is_multiple_of(2) { database } else { next(&mut luck) % whole.len() };
+        let mut unreadable = false;
+        for (nth, (name, bytes)) in whole.iter().enumerate() {
+            let mut bytes = bytes.clone();
             if nth == victim {
                 damage(&mut bytes, &mut luck);
+                let passwords = name == "credentials.json";
+                unreadable = passwords && serde_json::from_slice::<serde_json::Value>(&bytes).is_err();
             }
-            fs::write(folder.path().join(file.file_name().unwrap()), bytes).unwrap();
+            fs::write(folder.path().join(name), bytes).unwrap();
         }
         let since = Instant::now();
-        let network: Arc<dyn Network> = Arc::new(SystemNetwork::default());
-        match Options::in_folder(network, Wall::system(), 7, folder.path()) {
-            Err(error) => {
-                assert!(!error.to_string().contains("secret"), "{error}");
-                refused += 1;
-            }
-            Ok(options) => match Switchboard::start(options).await {
-                // What was damaged may be found only when it is read, and then written to: that is said, not hidden.
-                Ok(board) => {
-                    if let Err(error) = board.shutdown().await {
-                        assert!(!error.to_string().contains("the writer failed"), "{error}");
-                    }
-                    used += 1;
-                }
-                Err(_) => refused += 1,
-            },
-        }
+        let fate = fate(folder.path()).await;
         slowest = slowest.max(since.elapsed());
+        assert!(slowest < Duration::from_secs(10), "{fate:?} after {slowest:?}");
+        assert!(!unreadable || fate == Fate::Refused, "passwords are forgotten without a word");
+        fates.push(fate);
     }
-    assert!(slowest < Duration::from_secs(10), "{slowest:?}");
+    let count = |wanted: Fate| fates.iter().filter(|fate| **fate == wanted).count();
+    let (used, in_memory, refused) = (count(Fate::Used), count(Fate::UsedInMemory), count(Fate::Refused));
+    assert!(
+        used > 0 && in_memory > 0 && refused > 0,
+        "{used} used, {in_memory} in memory, {refused} refused"
+    );
     tell(&format!(
-        "60 damaged folders, {used} used, {refused} refused, the slowest in {} ms",
+        "120 damaged folders, {used} used, {in_memory} used in memory, {refused} refused, the slowest in {} ms",
         slowest.as_millis()
     ));
-    // The whole one is still whole.
-    assert!(Journal::open(whole.path(), Wall::system()).is_ok());
+    // What nobody damaged is used.
+    for whole in left {
+        let folder = tempfile::tempdir().unwrap();
+        whole.iter().for_each(|(name, bytes)| fs::write(folder.path().join(name), bytes).unwrap());
+        let board = start(folder.path()).await;
+        assert_eq!(board.views().phones().len(), 2);
+        board.shutdown().await.unwrap();
+    }
 }

@@ -14,15 +14,15 @@ use offhook::{
     event::{Cause, Envelope, PhoneSpec, Surface},
     id::PhoneId,
     journal::Query,
-    net::{Network, SystemNetwork},
+    net::SystemNetwork,
     secret::Secret,
-    switchboard::{Options, Switchboard},
-    wall::Wall,
+    switchboard::Switchboard,
 };
 use tokio::time::{Instant, timeout};
 
 use super::{next, tell};
 use crate::support::{
+    folder::start,
     peer::{EVENTS, Peer, header},
     spec,
 };
@@ -30,11 +30,6 @@ use crate::support::{
 const FOLDER: &str = "OFFHOOK_TEST_CALL_FROM";
 const PORT: &str = "OFFHOOK_TEST_CALL_TO";
 const NAME: &str = "hostile::killed::every_call_of_a_killed_process_is_ended_on_the_wire";
-
-async fn start(folder: &Path) -> Switchboard {
-    let network: Arc<dyn Network> = Arc::new(SystemNetwork::default());
-    Switchboard::start(Options::in_folder(network, Wall::system(), 7, folder).unwrap()).await.unwrap()
-}
 
 /// The child's part: places calls and ends them until it is killed.
 async fn call_for_ever(folder: &Path, port: &str) -> ! {
@@ -60,6 +55,8 @@ struct Callee {
     peer: Peer,
     /// By Call-ID: the INVITE, and whether the 200 was acknowledged.
     up: BTreeMap<String, (String, bool)>,
+    /// By Call-ID: the highest CSeq that came.
+    counted: BTreeMap<String, u32>,
     answered: usize,
     /// Something came last.
     heard: Instant,
@@ -90,18 +87,24 @@ impl Callee {
             return;
         }
         let (call, method) = (header(message, "Call-ID"), message.split(' ').next().unwrap_or_default());
+        let number: u32 = header(message, "CSeq").split(' ').next().unwrap().parse().unwrap();
         match method {
             "INVITE" => {
                 let via = header(message, "Via");
                 let sent_by = via.split([' ', ';']).nth(1).unwrap();
                 self.peer.talks_to(sent_by.rsplit(':').next().unwrap().parse().unwrap());
                 self.peer.answer(message, "200 OK", "", EVENTS);
+                self.counted.insert(call.clone(), number);
                 self.answered += usize::from(self.up.insert(call, (message.to_owned(), false)).is_none());
             }
             "ACK" => {
                 if let Some((_, acknowledged)) = self.up.get_mut(&call) {
                     *acknowledged = true;
                 }
+            }
+            // What does not count on is refused (RFC 3261 §12.2.2).
+            "BYE" if self.counted.get(&call).is_some_and(|last| number <= *last) => {
+                self.peer.answer(message, "500 Server Internal Error", "", "");
             }
             "BYE" => {
                 self.peer.answer(message, "200 OK", "", "");
@@ -143,7 +146,8 @@ async fn every_call_of_a_killed_process_is_ended_on_the_wire() {
     }
     let folder = tempfile::tempdir().unwrap();
     let peer = Peer::anywhere(&SystemNetwork::default());
-    let mut callee = Callee { peer, up: BTreeMap::new(), answered: 0, heard: Instant::now() };
+    let mut callee =
+        Callee { peer, up: BTreeMap::new(), counted: BTreeMap::new(), answered: 0, heard: Instant::now() };
     let (mut luck, mut left) = (0x9e37_79b9_7f4a_7c15, 0);
     for _ in 0..KILLS {
         let answered = callee.answered;
@@ -180,9 +184,17 @@ async fn every_call_of_a_killed_process_is_ended_on_the_wire() {
         }
     };
     timeout(Duration::from_secs(40), ended).await.expect("every call ends in the journal too");
-    let kinds = |kind: &str| board.journal().query_blocking(&Query::of_kinds(&[kind])).unwrap().len();
-    let (placed, ended) = (kinds("call.placed"), kinds("call.ended"));
+    let calls = |kind: &str| {
+        let facts = board.journal().query_blocking(&Query::of_kinds(&[kind])).unwrap();
+        let mut calls: Vec<_> = facts.iter().filter_map(|fact| fact.subject.call).collect();
+        calls.sort_unstable();
+        calls
+    };
+    // Each once.
+    let (placed, ended) = (calls("call.placed"), calls("call.ended"));
     assert_eq!(placed, ended);
+    assert!(left > 0, "no call was up at any kill");
+    let (placed, ended) = (placed.len(), ended.len());
     tell(&format!(
         "{KILLS} kills, {} calls answered, {left} up at a kill, 0 left on the wire, {placed} placed and {ended} ended in the \
          journal",

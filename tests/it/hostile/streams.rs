@@ -1,6 +1,7 @@
 //! Streams that are held open, half said, or never end.
 
 use std::{
+    future::poll_fn,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -39,17 +40,19 @@ fn open(
     (Signaling::open(network, options, deliver).unwrap(), arrivals)
 }
 
-/// Returns after how long the other end closes a stream; pings are sent every so often meanwhile, if at all.
+/// Returns after how long the other end closes a stream, or two hours; pings are sent every so often meanwhile, if at all.
 async fn closes(stream: &mut BoxedStream, ping: Option<Duration>) -> Duration {
     let since = Instant::now();
     let mut byte = [0];
-    loop {
+    while since.elapsed() < Duration::from_secs(7200) {
         match timeout(ping.unwrap_or(Duration::from_secs(3600)), stream.read(&mut byte)).await {
             Ok(Ok(0) | Err(_)) => return since.elapsed(),
             Ok(Ok(_)) => {}
+            Err(_) if ping.is_none() => {}
             Err(_) => drop(stream.write_all(b"\r\n\r\n").await),
         }
     }
+    since.elapsed()
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,7 +88,18 @@ async fn a_stream_that_brings_no_message_or_half_of_one_or_nothing_more_is_close
     let ended = timeout(Duration::from_secs(1800), closes(&mut kept, Some(Duration::from_secs(120)))).await;
     assert!(ended.is_err(), "keep-alives keep a stream: {ended:?}");
     assert_eq!(phone.connections(), 1);
-    tell("5 streams, 4 closed, 1 that is kept alive is open");
+
+    // Who opens a stream decides how long it may be silent.
+    let mut listener = network.listen_stream(SocketAddr::new(LOCAL, 0)).unwrap();
+    let remote = listener.local();
+    phone.send(&Flow { transport: Transport::Tcp, local: PHONE, remote }, OPTIONS).unwrap();
+    let (mut ours, _) = poll_fn(|cx| listener.poll_accept(cx)).await.unwrap();
+    let mut came = vec![0; OPTIONS.len()];
+    ours.read_exact(&mut came).await.unwrap();
+    let ended = timeout(Duration::from_secs(1800), closes(&mut ours, None)).await;
+    assert!(ended.is_err(), "a stream of our own is not closed: {ended:?}");
+    assert_eq!(phone.connections(), 1, "and nobody has kept the other alive meanwhile");
+    tell("6 streams, 4 closed, 1 that is kept alive and 1 of our own are open");
 }
 
 #[tokio::test(start_paused = true)]
