@@ -54,6 +54,25 @@ pub enum EndCause {
     PhoneDropped,
 }
 
+impl EndCause {
+    /// Returns the status that an end without a response counts as (RFC 3261 §8.1.3.1), where there is one.
+    #[must_use]
+    pub const fn counts_as(self) -> Option<u16> {
+        match self {
+            Self::TimedOut => Some(408),
+            Self::TransportFailed => Some(503),
+            Self::Normal
+            | Self::Canceled
+            | Self::Rejected
+            | Self::DialogLost
+            | Self::MediaRefused
+            | Self::Crashed
+            | Self::ProcessRestarted
+            | Self::PhoneDropped => None,
+        }
+    }
+}
+
 /// What a re-INVITE of ours is to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -222,12 +222,16 @@ fn microseconds(milliseconds: f64) -> i64 {
 /// An ended call in the history; `recording` is its last segment as the user sees it.
 pub(in crate::mcp) fn history_row(call: &CallView, recording: Option<String>, zone: &TimeZone) -> Value {
     let ended = call.end.as_ref().map_or(call.started_at, |end| end.at);
+    let unanswered = call.end.as_ref().filter(|end| end.status.is_none());
+    let counted = unanswered.and_then(|end| Some((end.cause.counts_as()?, end.reason.as_str())));
+    let told = call.status.map(|status| (status, call.reason.as_deref().unwrap_or_default()));
+    let (status, reason) = counted.or(told).unwrap_or_default();
     json!({
         "phone_id": call.phone,
         "remote_uri": call.remote,
         "duration": duration_s(call, ended),
-        "last_status": call.status.unwrap_or(0),
-        "last_status_text": call.reason.as_deref().unwrap_or_default(),
+        "last_status": status,
+        "last_status_text": reason,
         "codec": call.codec.as_deref().unwrap_or_default(),
         "recording_file": recording,
         "timestamp": local_time(ended, zone),

@@ -115,6 +115,8 @@ impl CallMemory {
         | CallEvent::Ended { status: Some(status), reason, .. } = event
         {
             Some((*status, reason))
+        } else if let CallEvent::Ended { status: None, cause, reason, .. } = event {
+            cause.counts_as().map(|status| (status, reason))
         } else {
             None
         };
@@ -227,7 +229,7 @@ pub const fn stop_reason(ending: Option<Ending>, reason: &str) -> &str {
 mod tests {
     use super::*;
     use crate::{
-        event::{Cause, Party, Subject},
+        event::{Cause, EndCause, Party, Subject},
         id::Seq,
     };
 
@@ -265,6 +267,24 @@ mod tests {
     }
 
     #[test]
+    fn an_end_without_a_response_has_the_status_that_it_counts_as() {
+        for (cause, status) in
+            [(EndCause::TransportFailed, 503), (EndCause::TimedOut, 408), (EndCause::Normal, 180)]
+        {
+            let mut memory = CallMemory::default();
+            seen(
+                &mut memory,
+                CallEvent::Ringing { status: 180, reason: "Ringing".into(), early_media: false },
+            );
+            let reason = "why".to_owned();
+            let ended = CallEvent::Ended { by: Party::Local, cause, status: None, reason, duration_ms: 0 };
+            let data = seen(&mut memory, ended).unwrap().data;
+            let text = if status == 180 { "Ringing" } else { "why" };
+            assert_eq!((&data["last_status"], &data["last_status_text"]), (&json!(status), &json!(text)));
+        }
+    }
+
+    #[test]
     fn an_incoming_call_has_been_answered_with_100() {
         let mut memory = CallMemory::default();
         let incoming = CallEvent::Incoming {
@@ -277,7 +297,7 @@ mod tests {
         assert_eq!((&data["last_status"], &data["last_status_text"]), (&json!(100), &json!("Trying")));
         let ended = CallEvent::Ended {
             by: Party::Remote,
-            cause: crate::event::EndCause::Canceled,
+            cause: EndCause::Canceled,
             status: Some(487),
             reason: "Request Terminated".into(),
             duration_ms: 0,

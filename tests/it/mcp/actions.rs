@@ -1,6 +1,11 @@
 //! Phone actions, under both of their names.
 
-use offhook::{event::PhoneEvent, journal::Query, mcp::PhoneTools};
+use offhook::{
+    event::{CallEvent, EndCause, Party, PhoneEvent},
+    id::CallId,
+    journal::Query,
+    mcp::PhoneTools,
+};
 use serde_json::{Value, json};
 
 use super::support::{Wire, World, keys};
@@ -161,6 +166,22 @@ async fn rejecting_echoes_the_argument_and_the_history_keeps_the_real_code() {
         assert!(row.get(key).is_some(), "{key}");
     }
     assert_eq!((&row["last_status"], &row["timestamp"]), (&json!(603), &json!("2026-01-02T03:04:05.678000")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_nobody_answered_has_the_status_that_this_counts_as() {
+    let world = World::new();
+    let mut client = two_phones(&world).await;
+    for (cause, status) in [(EndCause::TransportFailed, 503), (EndCause::TimedOut, 408)] {
+        let call =
+            client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await["call_id"].as_u64();
+        let reason = "no way there".to_owned();
+        let ended = CallEvent::Ended { by: Party::Local, cause, status: None, reason, duration_ms: 0 };
+        world.exchange.on_call(CallId(call.unwrap()), ended);
+        let history = client.call("a_get_call_history", json!({ "last_n": 1 })).await;
+        let row = &history["history"][0];
+        assert_eq!((&row["last_status"], &row["last_status_text"]), (&json!(status), &json!("no way there")));
+    }
 }
 
 #[tokio::test(start_paused = true)]
