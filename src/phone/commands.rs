@@ -436,7 +436,7 @@ impl Shell {
         let recovered = |purpose: &&Purpose| matches!(purpose, Purpose::Recovery(_));
         let calls = self.calls.live().count() + self.requests.values().filter(recovered).count();
         let bound = self.binding.is_some();
-        let then = match self.shared.leaves_calls_open() {
+        let then = match self.shared.leaves_calls_open() && calls > 0 {
             true => "its calls stay up in the journal, and the next start ends them",
             false => "what was asked of it may not be done",
         };

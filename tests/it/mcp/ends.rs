@@ -111,8 +111,9 @@ impl Program {
         let invite = peer.next("INVITE").await;
         if phase == Phase::Ringing {
             peer.answer(&invite, "180 Ringing", "", "");
-            let kinds = json!({"phone_id": "a", "events": ["call.ringing"]});
-            while !self.tool("query_events", kinds.clone()).await.to_string().contains("call.ringing") {}
+            let ringing = json!({"events": ["call.ringing"], "after": 0, "within_ms": 10_000});
+            let told = self.tool("wait_for_event", ringing).await.to_string();
+            assert!(told.contains("call.ringing"), "{told}");
         } else {
             peer.answer(&invite, "200 OK", "", EVENTS);
             peer.next("ACK").await;
