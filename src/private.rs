@@ -27,6 +27,11 @@ pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(FILE).open(path)
 }
 
+/// Opens a file to read and change, and makes it if there is none; what it holds stays.
+pub(crate) fn open_to_change(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(FILE).open(path)
+}
+
 /// Takes a file from all but its owner, if it is there.
 pub(crate) fn close_to_others(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
@@ -50,11 +55,11 @@ mod tests {
     #[test]
     fn nobody_else_reads_what_is_made_here() {
         let folder = tempfile::tempdir().unwrap();
-        let (inner, file, log) =
-            (folder.path().join("a/b"), folder.path().join("a/b/x"), folder.path().join("a/b/y"));
+        let inner = folder.path().join("a/b");
+        let [file, log, lock] = ["x", "y", "z"].map(|name| inner.join(name));
         create_folder(&inner).unwrap();
-        drop((create_file(&file).unwrap(), open_to_append(&log).unwrap()));
-        assert_eq!([&inner, &file, &log].map(|path| mode(path)), [0o700, 0o600, 0o600]);
+        drop((create_file(&file).unwrap(), open_to_append(&log).unwrap(), open_to_change(&lock).unwrap()));
+        assert_eq!([&inner, &file, &log, &lock].map(|path| mode(path)), [0o700, 0o600, 0o600, 0o600]);
         fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
         close_to_others(&file).unwrap();
         assert_eq!(mode(&file), 0o600);

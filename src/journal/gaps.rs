@@ -1,7 +1,7 @@
 //! Events that are missing from the file although nobody retired them: deleted by hand, refused by a full disk, or lost with a
 //! part of the database.
 //!
-//! They are found when the file is read back at the start, and told once.
+//! They are found when the file is opened and read back, and told once.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -38,4 +38,10 @@ impl Gaps {
         let told = self.told;
         self.found.into_iter().filter(move |(after, _)| !told.contains(after))
     }
+}
+
+/// Returns what is missing at the end of a file that held events up to `reached`, but now ends at `end`.
+pub(super) fn lost_end(end: Seq, reached: Seq) -> Option<(Seq, u64)> {
+    let missing = reached.0.saturating_sub(end.0);
+    (missing > 0).then_some((end, missing))
 }

@@ -10,9 +10,11 @@ use std::{
 use tokio::sync::{Notify, Semaphore};
 
 use super::{
-    Health, Interest, JournalError, Reader, redact, retention,
+    Health, Interest, JournalError, Reader, gaps,
+    mark::Mark,
+    redact, retention,
     snapshot::Keeper,
-    sqlite::{self, Source, Store},
+    sqlite::{Source, Store},
     state::Shared,
     writer,
 };
@@ -75,19 +77,21 @@ impl Journal {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with_capacity(folder: &Path, wall: Wall, capacity: usize) -> Result<Self, JournalError> {
-        let lock = sqlite::lock(folder)?;
+        let mark = Mark::lock(folder)?;
         let file = folder.join(FILE);
         let store = Store::open(&file)?;
         retention::finish(folder)?;
         let source = Arc::new(Source::open(&file)?);
-        let shared = Arc::new(Shared::new(wall, capacity, source.head()?, true));
-        shared.lock().horizon = source.horizon()?;
+        let (end, horizon) = (source.head()?, source.horizon()?);
+        // Positions go on after all that were ever given away, also after those whose events are gone.
+        let shared = Arc::new(Shared::new(wall, capacity, end.max(mark.reached()), true));
+        shared.lock().horizon = horizon;
         let of_writer = Arc::clone(&shared);
         let keeper = Keeper::new(folder, Arc::clone(&source));
         let of_disk = keeper.clone();
         let writer = thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || writer::run(&of_writer, store, &keeper, lock))
+            .spawn(move || writer::run(&of_writer, store, &keeper, mark))
             .map_err(|source| JournalError::Folder { path: folder.to_owned(), source })?;
         let disk = Disk {
             folder: folder.to_owned(),
@@ -96,9 +100,14 @@ impl Journal {
             turn: Semaphore::new(1),
             writer: Mutex::new(Some(writer)),
         };
+        let lost = gaps::lost_end(end.max(horizon), shared.head());
         // What the last process removed and could not tell any more.
         retention::tell(&shared, &disk.source)?;
-        Ok(Self { inner: Arc::new(Inner { shared, disk: Some(disk) }) })
+        let journal = Self { inner: Arc::new(Inner { shared, disk: Some(disk) }) };
+        if let Some((after, count)) = lost {
+            journal.tell_missing(after, count);
+        }
+        Ok(journal)
     }
 
     /// Appends a fact and returns its position; a read of an attached fold from then on finds it there.

@@ -103,12 +103,15 @@ impl Journal {
             let named = Named { following: Arc::clone(&following), name, version };
             self.inner.shared.add_fold(&state, Arc::new(named));
             drop(state);
-            for (after, count) in gaps.untold() {
-                tracing::error!(%after, count, "events are missing from the journal");
-                self.append(Subject::system(), Cause::Start, SystemEvent::Missing { after, count });
-            }
+            gaps.untold().for_each(|(after, count)| self.tell_missing(after, count));
             return Attached::new(following, Arc::clone(&self.inner.shared));
         }
+    }
+
+    /// Tells that events are missing which nobody retired.
+    pub(super) fn tell_missing(&self, after: Seq, count: u64) {
+        tracing::error!(%after, count, "events are missing from the journal");
+        self.append(Subject::system(), Cause::Start, SystemEvent::Missing { after, count });
     }
 
     /// Returns the position up to which events are not kept any more; 0 while all are.

@@ -11,6 +11,7 @@ mod handle;
 mod interest;
 mod jsonl;
 mod lookup;
+mod mark;
 mod memory;
 mod query;
 mod reader;

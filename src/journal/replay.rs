@@ -8,9 +8,9 @@ use std::{
 };
 
 use super::{
-    Fold, JournalError, LineFault, Query, RowFault,
+    Fold, JournalError, LineFault, Query, RowFault, gaps,
     handle::FILE,
-    jsonl,
+    jsonl, mark,
     sqlite::{Page, Source},
 };
 use crate::{event::Envelope, id::Seq};
@@ -95,6 +95,7 @@ pub fn replay(path: &Path, fold: &mut dyn Fold) -> Result<Replayed, ReplayError>
 /// A journal's database, opened for reading while another process may write it.
 pub struct Archive {
     source: Source,
+    folder: PathBuf,
 }
 
 impl Archive {
@@ -107,7 +108,19 @@ impl Archive {
         if !file.is_file() {
             return Err(ReplayError::NoJournal { path: path.to_owned() });
         }
-        Ok(Self { source: Source::open(&file)? })
+        let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Self { source: Source::open(&file)?, folder })
+    }
+
+    /// Returns after which event how many are missing at the end: the database or its log was lost, cut or replaced. The next
+    /// process that opens the folder to write writes it down.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the database refuses.
+    pub fn lost_end(&self) -> Result<Option<(Seq, u64)>, JournalError> {
+        // First: whoever writes may go on meanwhile.
+        let reached = mark::reached_in(&self.folder);
+        Ok(gaps::lost_end(self.source.head()?.max(self.source.horizon()?), reached))
     }
 
     /// Returns the position of the newest event written so far.

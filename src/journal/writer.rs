@@ -1,8 +1,8 @@
 //! The one thread that writes: takes groups of events and makes them durable.
 
-use std::{fs::File, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
-use super::{snapshot::Keeper, sqlite::Store, state::Shared};
+use super::{mark::Mark, snapshot::Keeper, sqlite::Store, state::Shared};
 use crate::event::Envelope;
 
 /// Events in one transaction at most, so that a backlog becomes durable step by step.
@@ -15,7 +15,7 @@ const WORTH: u64 = 2_000;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Writes until it is asked to end; gives the folder back then.
-pub(super) fn run(shared: &Arc<Shared>, mut store: Store, keeper: &Keeper, lock: File) {
+pub(super) fn run(shared: &Arc<Shared>, mut store: Store, keeper: &Keeper, mut mark: Mark) {
     let mut ending = Ending { shared, because: Some("the writer failed") };
     let mut group = Vec::new();
     let mut keeping = Keeping { shared, keeper, written: 0, thread: None };
@@ -25,6 +25,7 @@ pub(super) fn run(shared: &Arc<Shared>, mut store: Store, keeper: &Keeper, lock:
                 ending.because = Some("the disk refused for too long");
                 return;
             }
+            part.last().into_iter().for_each(|last| mark.note(last.seq));
         }
         keeping.wrote(group.len());
         if store.others_wrote() && keeper.tell(shared) {
@@ -39,7 +40,7 @@ pub(super) fn run(shared: &Arc<Shared>, mut store: Store, keeper: &Keeper, lock:
     }
     // The folder is ours until the folds are kept as well.
     keeper.keep(shared, WORTH);
-    drop(lock);
+    drop(mark);
     ending.because = None;
 }
 

@@ -176,6 +176,25 @@ async fn what_cannot_be_shown_is_said() {
     }
 }
 
+#[tokio::test]
+async fn events_that_were_lost_with_the_log_are_told_before_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    journal(folder.path()).close().await.unwrap();
+    let (_, _, remarks) = shown(folder.path(), &[]).await;
+    assert_eq!(remarks, "");
+    let file = folder.path().join("journal.db");
+    let (whole, part) = (rusqlite::Connection::open(&file).unwrap(), folder.path().join("part.db"));
+    whole.execute("VACUUM INTO ?1", [part.to_str().unwrap()]).unwrap();
+    drop(whole);
+    let shorter = rusqlite::Connection::open(&part).unwrap();
+    shorter.execute_batch("DROP TRIGGER no_delete; DELETE FROM events WHERE seq > 1").unwrap();
+    drop(shorter);
+    std::fs::rename(part, file).unwrap();
+    let (exit, results, remarks) = shown(folder.path(), &[]).await;
+    assert_eq!((exit, results.lines().count()), (Exit::Passed, 1));
+    assert!(remarks.contains("2 events after event 1 are missing"), "{remarks}");
+}
+
 fn message(phone: &str, method: &str, status: Option<u16>, sip_call_id: &str) -> (Subject, SipEvent) {
     let event = SipEvent::Received {
         transport: Transport::Udp,

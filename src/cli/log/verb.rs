@@ -117,6 +117,13 @@ impl Events {
             Self::Lines(journal) => Ok((journal.query_blocking(query)?, Vec::new())),
         }
     }
+
+    fn lost_end(&self) -> Result<Option<(Seq, u64)>, JournalError> {
+        match self {
+            Self::Archive(archive) => archive.lost_end(),
+            Self::Lines(_) => Ok(None),
+        }
+    }
 }
 
 /// Executes the verb.
@@ -203,6 +210,13 @@ async fn print(events: &Events, args: &LogArgs, output: &mut Output) -> Result<E
         }
         Some(path) => Some(BufWriter::new(private::create_file(path).map_err(ShowError::Export)?)),
     };
+    if let Some((lost_after, count)) = events.lost_end()? {
+        let data = args.data.display();
+        output.remark(format_args!(
+            "{data}: {count} events after event {lost_after} are missing: journal.db or journal.db-wal was lost, cut or \
+             replaced by an older one"
+        ))?;
+    }
     let mut printer = Printer { args, output, zone: TimeZone::system(), file, written: 0 };
     let mut after = Seq(0);
     if let Some(last) = args.last {

@@ -12,4 +12,4 @@ mod write;
 pub(super) use read::{Page, Source};
 pub(super) use retire::{Owed, Retirer, Unit};
 pub(super) use wire::data_text;
-pub(super) use write::{Store, lock, lock_to_retire};
+pub(super) use write::{Store, lock_to_retire, take};

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use rusqlite::{Connection, types::Value};
+use rusqlite::{Connection, ffi, types::Value};
 
 use super::{
     retire::{self, Owed},
@@ -77,8 +77,7 @@ impl Source {
 
     /// Returns the selected events, at most the query's limit, stopping at a damaged row.
     pub(in crate::journal) fn select(&self, query: &Query) -> Result<Page, JournalError> {
-        let (sql, values) = statement(query);
-        self.rows(&sql, values).map_err(|source| self.failed(source))
+        self.rows(query).map_err(|source| self.failed(source))
     }
 
     /// Returns one event a position asked for; what is not there or cannot be understood is absent.
@@ -105,15 +104,23 @@ impl Source {
         Ok(found)
     }
 
-    fn rows(&self, sql: &str, values: Vec<Value>) -> rusqlite::Result<Page> {
+    fn rows(&self, query: &Query) -> rusqlite::Result<Page> {
+        let (sql, values) = statement(query);
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut statement = connection.prepare_cached(sql)?;
+        let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(rusqlite::params_from_iter(values))?;
         let mut page = Page::default();
+        let (mut after, mut before) = (query.after, query.before);
         while let Some(row) = rows.next()? {
-            match wire::read(row)? {
-                (_, Ok(envelope)) => page.events.push(Arc::new(envelope)),
-                (seq, Err(fault)) => {
+            let (seq, found) = wire::read(row)?;
+            // SQLite takes the order of a damaged tree on trust; whoever reads on from its last row would never come to an end.
+            if after.is_some_and(|after| seq <= after) || before.is_some_and(|before| seq >= before) {
+                return Err(out_of_order(seq));
+            }
+            *if query.newest_first { &mut before } else { &mut after } = Some(seq);
+            match found {
+                Ok(envelope) => page.events.push(Arc::new(envelope)),
+                Err(fault) => {
                     page.damaged = Some((seq, fault));
                     break;
                 }
@@ -121,6 +128,11 @@ impl Source {
         }
         Ok(page)
     }
+}
+
+fn out_of_order(seq: Seq) -> rusqlite::Error {
+    let because = format!("event {seq} is not in its place");
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(because))
 }
 
 /// Turns a query into SQL and its values.

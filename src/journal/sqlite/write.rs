@@ -36,21 +36,15 @@ pub(in crate::journal) struct Store {
     text: Vec<u8>,
 }
 
-/// Takes a folder for this process, creating it when needed; dropping the file gives it back.
-pub(in crate::journal) fn lock(folder: &Path) -> Result<File, JournalError> {
-    let failed = |source| JournalError::Folder { path: folder.to_owned(), source };
-    crate::private::create_folder(folder).map_err(failed)?;
-    take(folder, "journal.lock")?.ok_or_else(|| JournalError::InUse { path: folder.to_owned() })
-}
-
 /// Takes the right to remove events of a folder, in this process or another; none while somebody has it.
 pub(in crate::journal) fn lock_to_retire(folder: &Path) -> Result<Option<File>, JournalError> {
     take(folder, "journal.retention.lock")
 }
 
-fn take(folder: &Path, name: &str) -> Result<Option<File>, JournalError> {
+/// Locks a file of a folder for this process; none while another has it.
+pub(in crate::journal) fn take(folder: &Path, name: &str) -> Result<Option<File>, JournalError> {
     let failed = |source| JournalError::Folder { path: folder.to_owned(), source };
-    let file = crate::private::open_to_append(&folder.join(name)).map_err(failed)?;
+    let file = crate::private::open_to_change(&folder.join(name)).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

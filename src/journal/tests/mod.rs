@@ -1,6 +1,7 @@
 //! Tests of the journal, by claim.
 
 mod append;
+mod cut;
 mod disk;
 mod ending;
 mod interest;

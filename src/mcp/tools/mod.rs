@@ -47,7 +47,7 @@ pub(super) const ACTION_NAMES: [&str; 22] = [
 
 /// Returns the names of one phone's tools, in the order of the list.
 pub(super) fn names_of(phone: &PhoneId) -> Vec<String> {
-    ACTION_NAMES.iter().map(|action| format!("{phone}_{action}")).collect()
+    ACTION_NAMES.iter().map(|action| [phone.as_str(), "_", action].concat()).collect()
 }
 
 /// Defines every tool that is always listed: the compatible ones first, in their published order.
