@@ -55,7 +55,7 @@ impl<K: Eq + Hash, V> Index<K, V> {
         self.0.get_mut(key)
     }
 
-    /// Tells whether a key is there.
+    /// Tells whether a key has a value.
     pub fn contains_key<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -68,7 +68,7 @@ impl<K: Eq + Hash, V> Index<K, V> {
         self.0.len()
     }
 
-    /// Tells whether there is no key.
+    /// Tells whether the index is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -9,7 +9,7 @@ pub const FRAME: Duration = Duration::from_millis(20);
 
 /// One frame of sound, one channel, at a rate of its own.
 ///
-/// The default has no rate and no samples: it is left where a frame was taken out.
+/// The default has no rate and no samples: it is what is left where a frame was taken out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Frame {
     rate: u32,

@@ -25,7 +25,7 @@ impl Mixer {
         }
     }
 
-    /// Puts the sum of all voices but one into `others`, which holds that voice.
+    /// Replaces the voice in `others` with the sum of all other voices.
     pub fn take_away(&self, others: &mut Frame) {
         for (sample, sum) in others.iter_mut().zip(&self.sums) {
             *sample = clip(sum - i32::from(*sample));

@@ -52,7 +52,7 @@ pub(crate) fn rtcp(bytes: &[u8]) {
     assert_eq!(again.len(), packets.len());
 }
 
-/// An event packet in any order ends at most its own events and the one before them, and never
+/// Event packets in any order: each ends at most its own events and the one before them, and none
 /// panics.
 pub(crate) fn telephone_event(start: Instant, bytes: &[u8]) {
     let mut receiver = EventReceiver::new(8000);

@@ -134,7 +134,7 @@ impl DialogSet {
         self.dialogs.iter_mut().find(|dialog| dialog.record.remote_tag == remote_tag)
     }
 
-    /// Tells whether a dialog with a peer's tag is there.
+    /// Tells whether there is a dialog with a peer's tag.
     pub(crate) fn has(&self, call_id: &str, remote_tag: &str) -> bool {
         self.call_id == call_id && self.dialogs.iter().any(|dialog| dialog.record.remote_tag == remote_tag)
     }

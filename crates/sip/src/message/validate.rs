@@ -1,9 +1,10 @@
 //! Whether a message can be used at all, and what to answer if not.
 //!
 //! RFC 3261 §8.2 (what a UAS checks before anything else), §8.2.2 (malformed headers that are not
-//! needed are ignored), §8.1.3.3 and §18.3 (responses are dropped), with the judgements of RFC
-//! 4475. Somebody waits for a response, so only faults in what it is matched and acknowledged by
-//! make us drop it. Methods, extensions and body types are the user agent's decision.
+//! needed are ignored), §8.1.3.3 and §18.3 (responses are dropped), with the judgements of
+//! RFC 4475. A response has somebody waiting for it, so only faults in what it is matched and
+//! acknowledged by make us drop it. Methods, extensions and body types are the user agent's
+//! decision.
 
 use super::defect::{Defect, Fault};
 use super::header::{HeaderFault, HeaderName};

@@ -94,8 +94,8 @@ impl UserAgent {
         Some(())
     }
 
-    /// Takes a NOTIFY whose session is over: it is no longer reported, but it is no mistake of the
-    /// peer either.
+    /// Takes a NOTIFY whose session is over: it is no longer reported, but it is not a mistake of
+    /// the peer either.
     fn notified_late(&mut self, now: Instant, set: DialogSetId, server: u64) {
         self.answer(now, server, StatusCode::OK, None, Reply::default());
         if !self.dialogs.get(set).is_some_and(DialogSet::has_subscription) {

@@ -135,7 +135,7 @@ pub enum RequestFailure {
     /// No candidate could be reached.
     #[error("the transport failed")]
     Transport,
-    /// The name of the destination has no address.
+    /// The name of the destination was not resolved.
     #[error("the name was not resolved")]
     Unresolved,
     /// The destination has no candidate that a configured transport can reach.
@@ -197,7 +197,8 @@ pub enum Anomaly {
     BodyIgnored,
     /// A BYE for a dialog that is not confirmed yet, which a callee must not send (§15).
     ByeInEarlyDialog,
-    /// A later session description in one early dialog that differs from the first (§13.2.1).
+    /// A later session description in one early dialog that differs from the one before it
+    /// (§13.2.1).
     AnswerChanged,
     /// A failure response to an INVITE was never acknowledged (timer H).
     AckMissing,

@@ -1,5 +1,5 @@
-//! Messages in a call that repeat, cross, or find no dialog. RFC 3261 §12.2.1.2, §13.2.2.4, RFC
-//! 5407.
+//! Messages in a call that repeat, cross, or find no dialog. RFC 3261 §12.2.1.2, §13.2.2.4,
+//! RFC 5407.
 
 use crate::solo::{Solo, ack, fresh, in_dialog, ok};
 use offhook_sip::message::{Builder, HeaderName, Message, Method, StatusCode};

@@ -1,6 +1,6 @@
 //! What a phone writes about who and where: From, To, Refer-To, the proxies of a Service-Route; and
-//! what it can tell about a message before taking it. RFC 3261 §13.2.1, §19.1.1, RFC 3515, RFC
-//! 3608.
+//! what it can tell about a message before taking it. RFC 3261 §13.2.1, §19.1.1, RFC 3515,
+//! RFC 3608.
 
 use crate::cast::{address, uri};
 use crate::solo::{Solo, answer, fresh, in_dialog, ok, peer};
