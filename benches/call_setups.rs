@@ -1,4 +1,5 @@
-//! Complete calls a second against Debian's SIPp as callee, journal on disk; SIPp's own caller is the peer.
+//! Complete calls a second against Debian's SIPp as callee, journal on disk; SIPp's own caller for
+//! comparison.
 //!
 //! Both callers are stepped up until a call fails or the rate is not reached three times in a row; the highest clean rate
 //! counts. With a rate as argument (`cargo bench --bench call_setups -- 2500`) only ours is run, at that rate, for a profiler.
@@ -29,7 +30,7 @@ use offhook::{
 
 use tokio::task::JoinSet;
 
-/// The program's own allocator (`src/main.rs`), so that the figures are its.
+/// The program's own allocator (`src/main.rs`), so that the figures are the program's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -37,7 +38,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const CALLEE: &str = "127.0.0.1:45060";
 /// Length of one step.
 const STEP: Duration = Duration::from_secs(4);
-/// A step that fails may have met a pause of the machine: it is tried this many times.
+/// A failed step may have met a pause of the machine, so it is tried this many times.
 const TRIES: usize = 3;
 /// Rate at which the processor time of a call is reported.
 const MEASURED: u32 = 2500;
@@ -50,8 +51,9 @@ struct Callee(Child);
 impl Callee {
     fn start() -> Self {
         let port = CALLEE.rsplit_once(':').map(|(_, port)| port).unwrap();
-        // Its usual 64 KB hold a hundredth of a second of messages, and it pauses longer than that when its first calls are
-        // four seconds old; then both callers would be judged by how they share that pause.
+        // Its default of 64 KB holds a hundredth of a second of messages, and it pauses longer than
+        // that when its first calls are four seconds old; both callers would then be judged by how
+        // that pause hits them.
         let child = Process::new("sipp")
             .args(["-sn", "uas", "-i", "127.0.0.1", "-p", port, "-mp", "46000", "-nostdin"])
             .args(["-buff_size", "1048576"])
@@ -134,7 +136,7 @@ fn sipp(rate: u32) -> bool {
     status.success() && kept
 }
 
-/// What came of a step.
+/// The outcome of a step.
 struct Step {
     clean: bool,
     /// Processor time of one call.
@@ -144,7 +146,8 @@ struct Step {
 /// Runs our caller for one step, in a runtime of its own.
 fn offhook(rate: u32) -> Step {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    // A task among the others, as the programs that use phones are; the thread outside would have to be woken for each call.
+    // As a task among others, as in programs that use phones; the thread outside would have to be
+    // woken for each call.
     let step = runtime.block_on(runtime.spawn(calls(rate))).unwrap();
     runtime.shutdown_timeout(Duration::from_secs(1));
     step
@@ -219,7 +222,8 @@ async fn calls(rate: u32) -> Step {
 /// Returns the processor time of this process so far.
 fn processor_time() -> Duration {
     let statistics = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // Behind the name in brackets: fields 14 and 15 of proc(5) are user and system time in ticks of 10 ms.
+    // After the name in brackets: fields 14 and 15 of proc(5) are user and system time in ticks of
+    // 10 ms.
     let fields = statistics.rsplit_once(')').unwrap().1.split_whitespace();
     let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
     Duration::from_millis(ticks * 10)

@@ -1,7 +1,7 @@
 //! Resident memory of a registered phone that does nothing; the lab is another process and does not count.
 //!
-//! The figure holds everything that a phone leaves in this process: sockets' bookkeeping, tasks, its engine and its
-//! events in the journal.
+//! The figure holds everything that a phone takes in this process: sockets' bookkeeping, tasks, its
+//! engine and its events in the journal.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ use offhook::{
     wall::Wall,
 };
 
-/// The program's own allocator (`src/main.rs`), so that the figures are its.
+/// The program's own allocator (`src/main.rs`), so that the figures are the program's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -59,7 +59,7 @@ impl LabProcess {
         let ready = output.read_line(&mut first).is_ok_and(|length| length > 0);
         let lab = Self(child);
         assert!(ready, "the lab did not start at {LAB}");
-        // The card of all users would fill the pipe otherwise.
+        // The lab's list of all users would fill the pipe otherwise.
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         lab
     }

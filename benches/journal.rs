@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The program's own allocator (`src/main.rs`), so that the figures are its.
+/// The program's own allocator (`src/main.rs`), so that the figures are the program's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

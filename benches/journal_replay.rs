@@ -1,4 +1,5 @@
-//! How long a start takes on a journal of a million events: with the views as they were kept, and without.
+//! How long a start takes on a journal of a million events: with the views that were kept, and
+//! without.
 //!
 //! Run with `cargo bench --bench journal_replay`; under `cargo test` a short journal shows that it still works.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench reports to a terminal")]

@@ -1,6 +1,8 @@
-//! What readers that do not care cost an append: 500 of them wait while 10,000 events happen that concern one.
+//! What uninterested readers cost an append: 500 readers wait while 10,000 events happen that
+//! concern one of them.
 //!
-//! The same run measures 500 readers that all care, which is what each append would cost if it woke everybody.
+//! The same run measures 500 readers that are all interested, which is what each append would cost
+//! if it woke everybody.
 //! Run with `cargo bench --bench journal_wakeups`; under `cargo test` one short round shows that it still works.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench reports to a terminal")]
 
@@ -17,7 +19,8 @@ use tokio::{runtime::Builder, task::JoinSet};
 /// The run that all events are about.
 const BUSY: RunId = RunId(0);
 
-/// Appends `events` facts of one run while `readers` wait; returns the time until those whom they concern have all of them.
+/// Appends `events` facts of one run while `readers` wait; returns the time until the readers
+/// concerned have all of them.
 fn measure(readers: u64, events: u64, interest: impl Fn(u64) -> Interest) -> Duration {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     runtime.block_on(async {

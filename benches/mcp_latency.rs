@@ -1,5 +1,5 @@
-//! How soon a fresh process answers `initialize`, how long a tool takes that only reads, and what a thousand phones with
-//! tools of their own take of memory.
+//! How soon a fresh process answers `initialize`, how long a read-only tool takes, and how much
+//! memory a thousand phones with tools of their own take.
 //!
 //! The client writes a request to the child's pipe and waits for the line, so both context switches are in the figure.
 #![allow(
@@ -213,7 +213,8 @@ fn timed(work: impl FnOnce()) -> Duration {
     started.elapsed()
 }
 
-/// What the pipes and the machine's scheduler take of each figure: the same way through a program that only copies.
+/// The share of the pipes and the scheduler in each figure: the same way through a program that
+/// only copies.
 fn pipe_alone() -> Vec<Duration> {
     let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut input, mut output) = (cat.stdin.take().unwrap(), BufReader::new(cat.stdout.take().unwrap()));

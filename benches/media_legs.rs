@@ -26,7 +26,7 @@ use offhook::{
     wall::Wall,
 };
 
-/// The program's own allocator (`src/main.rs`), so that the figures are its.
+/// The program's own allocator (`src/main.rs`), so that the figures are the program's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -111,7 +111,7 @@ async fn play_when_heard(board: &Switchboard, after: Seq) {
     }
 }
 
-/// Reports what the legs counted: the sockets' side of the same seconds.
+/// Reports what the legs counted on their sockets in the same seconds.
 async fn report_loss(board: &Switchboard, after: Seq) {
     let mut reader = board.journal().reader(after);
     let (mut stopped, mut received, mut lost, mut jitter) = (0, 0, 0, 0.0_f64);

@@ -25,11 +25,11 @@ use offhook::{
 };
 use tokio::task::JoinSet;
 
-/// The program's own allocator (`src/main.rs`), so that the figures are its.
+/// The program's own allocator (`src/main.rs`), so that the figures are the program's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// a calls b, which answers; a hears it ring off.
+/// a calls b, b answers and hangs up, and a sees the call end.
 const DOCUMENT: &str = "
 name: pair
 timeout: 50s

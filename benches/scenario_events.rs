@@ -1,4 +1,5 @@
-//! What an event costs a run of which a hundred lists wait, and what an expectation costs that looks back at 20,000 events.
+//! What an event costs a run in which a hundred lists wait, and what an expectation costs that
+//! looks back at 20,000 events.
 //!
 //! Run with `cargo bench --bench scenario_events`; under `cargo test` one short round shows that it still works.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench reports to a terminal")]
@@ -17,7 +18,7 @@ use offhook::{
     },
 };
 
-/// Each call and each message begins a list that waits for what never comes.
+/// Each call and each message begins a list that waits for something that never comes.
 const DOCUMENT: &str = "
 timeout: 600s
 phones: []
@@ -56,7 +57,7 @@ impl World {
         world
     }
 
-    /// Takes what the machine says; nothing that it wants done comes back.
+    /// Drains the machine, which must want nothing but appends.
     fn drain(&mut self) -> usize {
         std::iter::from_fn(|| self.machine.poll_output())
             .inspect(|output| assert!(matches!(output, Output::Append { .. }), "{output:?}"))

@@ -4,7 +4,7 @@ use crate::{interop, shell, tidy};
 use anyhow::{Result, bail};
 use std::process::{Command, Stdio};
 
-/// A module's text may lead to its private items: the documentation is built with them.
+/// The documentation of a module may link to its private items, because it is built with them.
 const DOC_FLAGS: &str = "-D warnings -A rustdoc::private_intra_doc_links";
 
 /// Runs format, lints, tests and doc tests.
@@ -35,8 +35,9 @@ pub(crate) fn precommit() -> Result<()> {
     Ok(())
 }
 
-/// Runs all that CI runs: [`check`] without its tests, documentation, compiling the benchmarks, the policy of
-/// dependencies, and [`interop::test()`], which holds every test, the replay of the fuzz corpora among them.
+/// Runs all that CI runs: [`check`] without its tests, documentation, compiling the benchmarks, the
+/// dependency policy, and [`interop::test()`], which holds every test, the replay of the fuzz
+/// corpora among them.
 ///
 /// # Errors
 /// At the first that fails.
@@ -100,7 +101,8 @@ fn test_runner() -> Result<Command> {
     }
 }
 
-/// Holds the dependencies to deny.toml. Advisories are left out: their list has to be fetched, and changes without us.
+/// Checks the dependencies against deny.toml. Advisories are left out: their list has to be
+/// fetched, and changes without us.
 fn dependencies() -> Result<()> {
     if !shell::succeeds("cargo", &["deny", "--version"]) {
         shell::run(&mut shell::cargo(&["install", "cargo-deny", "--locked", "--quiet"])?)?;

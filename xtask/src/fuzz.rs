@@ -6,11 +6,11 @@ use anyhow::{Context, Result};
 /// Runs a fuzz target for some seconds; what it finds is left in `fuzz/artifacts`.
 ///
 /// # Errors
-/// When the seconds are no number, cargo-fuzz is missing, or the target crashes.
+/// When the seconds are not a number, cargo-fuzz is missing, or the target crashes.
 pub(crate) fn run(target: &str, seconds: &str) -> Result<()> {
     let seconds: u32 = seconds.parse().with_context(|| format!("`{seconds}` is not a number of seconds"))?;
     let limit = format!("-max_total_time={seconds}");
     let mut command = shell::cargo(&["fuzz", "run", target, "--", &limit])?;
-    // The sanitizer flags are unstable; this lets the one toolchain that is there take them.
+    // The sanitizer flags are unstable; this lets the installed toolchain accept them.
     shell::run(command.env("RUSTC_BOOTSTRAP", "1"))
 }

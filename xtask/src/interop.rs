@@ -82,7 +82,8 @@ impl Drop for Peers {
     }
 }
 
-/// Makes the Python environment of `tests/interop/requirements.txt` and returns its interpreter; none without that file.
+/// Makes the Python environment of `tests/interop/requirements.txt` and returns its interpreter;
+/// `None` without that file.
 ///
 /// # Errors
 /// When Python is missing or pip fails.

@@ -18,7 +18,7 @@ use offhook_sip::session::{Invite, SessionEvent};
 use offhook_sip::testkit::{Desk, Network, Pair, SDP, Side};
 use offhook_sip::user_agent::{Body, Config, Destination, Event};
 
-/// The allocator of the program (`src/main.rs`), so that the figures are its.
+/// The allocator of the program (`src/main.rs`), so that the figures are the program's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

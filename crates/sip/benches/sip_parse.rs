@@ -1,4 +1,5 @@
-//! Messages per second on one core: parse, parse with typed headers, build; with rsip 0.4.0 as the peer.
+//! Messages per second on one core: parse, parse with typed headers, build; rsip 0.4.0 for
+//! comparison.
 //!
 //! Each figure is the best of several rounds, so that a busy machine disturbs it least. Run with
 //! `cargo bench -p offhook-sip`; under `cargo test` one short round shows that it still works.
@@ -17,7 +18,7 @@ use offhook_sip::message::{Builder, CSeq, HeaderName, Message, Method, NameAddr,
 use rsip::message::HeadersExt;
 use rsip::prelude::{ToTypedHeader, UntypedHeader};
 
-/// The allocator of the program (`src/main.rs`), so that the figures are its.
+/// The allocator of the program (`src/main.rs`), so that the figures are the program's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

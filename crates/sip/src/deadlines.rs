@@ -1,4 +1,4 @@
-//! Pending deadlines: at most one for a key, the earliest found in logarithmic time.
+//! Pending deadlines: at most one per key, the earliest found in logarithmic time.
 //!
 //! Setting a key again moves its deadline, so a stale firing cannot happen.
 
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-/// Deadlines by what they are for.
+/// Deadlines by key.
 #[derive(Debug)]
 pub(crate) struct Deadlines<K> {
     by_time: BTreeMap<(Instant, u64), K>,

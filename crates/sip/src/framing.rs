@@ -42,7 +42,7 @@ pub enum FramingFault {
     /// A Content-Length that is not a number, or several that differ.
     #[error("unusable content length")]
     ContentLength,
-    /// The bytes are no message.
+    /// The bytes are not a message.
     #[error("{0}")]
     Parse(ParseError),
 }
@@ -111,7 +111,8 @@ impl StreamFramer {
         self.buffer.len() - self.start
     }
 
-    /// Tells whether a message has begun and waits for its rest; line breaks before one are none of it (RFC 3261 §7.5).
+    /// Tells whether a message has begun and waits for its rest; leading line breaks are not part
+    /// of it (RFC 3261 §7.5).
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.rest().iter().any(|byte| !matches!(byte, b'\r' | b'\n'))

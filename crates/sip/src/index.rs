@@ -1,10 +1,11 @@
-//! A hash table that can be asked but not walked, so that its order, which differs between runs, decides nothing.
+//! A hash table for lookups only: it cannot be iterated, so its order, which differs between runs,
+//! never matters.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Values by keys that have no useful order; what has one is kept in a `BTreeMap`.
+/// Values by keys that have no useful order; keys that have one belong in a `BTreeMap`.
 #[derive(Debug, Clone)]
 pub struct Index<K, V>(HashMap<K, V>);
 
@@ -20,12 +21,12 @@ impl<K: Eq + Hash, V> Index<K, V> {
         Self::default()
     }
 
-    /// Sets the value of a key and returns the one before.
+    /// Sets the value of a key and returns the previous one.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         self.0.insert(key, value)
     }
 
-    /// Sets the value of a key that is not there yet.
+    /// Sets the value of a key unless it has one.
     pub fn insert_if_absent(&mut self, key: K, value: V) {
         self.0.entry(key).or_insert(value);
     }
@@ -54,7 +55,7 @@ impl<K: Eq + Hash, V> Index<K, V> {
         self.0.get_mut(key)
     }
 
-    /// Tells whether a key is there.
+    /// Tells whether a key has a value.
     pub fn contains_key<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -67,7 +68,7 @@ impl<K: Eq + Hash, V> Index<K, V> {
         self.0.len()
     }
 
-    /// Tells whether there is no key.
+    /// Tells whether the index is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,11 +1,12 @@
 //! Sans-IO SIP engine: messages, transactions, dialogs, sessions and registration as plain state machines.
 //!
-//! Nothing here owns a socket, reads a clock, waits, or draws a random number that no seed decides: bytes and the time
-//! are arguments, what follows is returned. After **one** input, drain [`user_agent::UserAgent::poll_output`] until it
-//! returns `Timeout`, which names the next deadline and its reason.
+//! Nothing here owns a socket, reads a clock, waits, or draws randomness except from its seed:
+//! bytes and time are arguments, outputs are returned. After **one** input, drain
+//! [`user_agent::UserAgent::poll_output`] until it returns `Timeout`, which names the next deadline
+//! and its reason.
 //!
 //! ```text
-//!   user_agent      one per phone: takes messages to whom they are for, authenticates, fails over
+//!   user_agent      one per phone: dispatches messages, authenticates, fails over
 //!   usage  registration        what a phone does: sessions (usage::invite), subscriptions, bindings
 //!   dialog                     who talks to whom, and for how long (RFC 5057)
 //!   transaction     auth       RFC 3261 figures 5 to 8 and the layer around them; digest, both sides
@@ -18,7 +19,7 @@ pub mod dialog;
 pub mod framing;
 mod ids;
 mod index;
-/// A message is read as it came:
+/// A message is read in place and keeps its bytes:
 ///
 /// ```
 /// use offhook_sip::message::{Message, Method};

@@ -1,9 +1,10 @@
 //! Where a request goes: the transports, addresses and ports of a URI, in the order to try them.
 //!
-//! RFC 3263 §4.1 (transport), §4.2 (address and port); RFC 2782 (order of SRV records). The caller asks the DNS:
-//! [`NextHop::poll`] names the next question, [`NextHop::answer`] takes the records. What a hostile zone can make of it is
-//! bounded: [`MOST_QUESTIONS`], [`MOST_TARGETS`], and records that name no host are as if they were not there. Left out:
-//! caching, and SRV for WebSocket, whose URIs name their host directly (RFC 7118 §7).
+//! RFC 3263 §4.1 (transport), §4.2 (address and port); RFC 2782 (order of SRV records). The caller
+//! asks the DNS: [`NextHop::poll`] names the next question, [`NextHop::answer`] takes the records.
+//! [`MOST_QUESTIONS`] and [`MOST_TARGETS`] bound what a hostile zone can cause, and records that
+//! name no host are ignored. Left out: caching, and SRV for WebSocket, whose URIs name their host
+//! directly (RFC 7118 §7).
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,15 +15,16 @@ use offhook_seed::Seed;
 use crate::message::{Host, Scheme, Uri};
 use crate::transport::Transport;
 
-/// Questions that one URI may cost; what is found by then is the result.
+/// How many questions one URI may cost; whatever has been found by then is the result.
 pub const MOST_QUESTIONS: usize = 24;
-/// Places that are named for one request: each further one would be tried after half a minute of silence of the last.
+/// How many places one request may try: each further one would follow only after half a minute of
+/// silence from the last.
 pub const MOST_TARGETS: usize = 8;
 
 /// Why a URI leads nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NextHopError {
-    /// The URI is not sip or sips, so that it names no host.
+    /// The URI is not sip or sips, so it names no host.
     #[error("uri names no host")]
     NoHost,
     /// The URI wants a transport that is not offered, or sips over an insecure one.
@@ -71,7 +73,7 @@ pub enum Record {
         order: u16,
         /// Lower ones first among the same order.
         preference: u16,
-        /// Only `s` is of use: the replacement has SRV records.
+        /// Only `s` is used: the replacement has SRV records.
         flags: String,
         /// Such as `SIP+D2U`.
         service: String,
@@ -310,7 +312,7 @@ impl NextHop {
         if servers.is_empty() {
             return;
         }
-        // The domain says which servers it has; its own address is none of them.
+        // The domain lists its servers, so its own address is not used.
         self.fallback = None;
         let ordered = self.in_order(servers);
         for server in ordered.into_iter().rev() {
@@ -320,7 +322,8 @@ impl NextHop {
         }
     }
 
-    /// Orders as many servers as can be tried by priority, and by chance according to weight within one (RFC 2782).
+    /// Orders as many servers as can be tried by priority, and randomly by weight within one
+    /// priority (RFC 2782).
     fn in_order(&mut self, mut servers: Vec<Server>) -> Vec<Server> {
         // Weight zero comes first, so that it is chosen only when the draw is zero.
         servers.sort_by_key(|server| (server.priority, server.weight));
@@ -354,7 +357,7 @@ const fn plain_transport(secure: bool) -> Transport {
     if secure { Transport::Tls } else { Transport::Udp }
 }
 
-/// Returns a name out of a record without its last dot, unless it is none that a host or service can have.
+/// Returns a name from a record without its trailing dot; `None` if no host or service can have it.
 fn host_name(name: &str) -> Option<String> {
     let name = name.strip_suffix('.').unwrap_or(name);
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 /// Longest wait between attempts.
 const LAST_RETRY: Duration = Duration::from_secs(600);
-/// Longest lifetime, or wait, that a registrar is believed, unless we asked for more: beyond a day one that has forgotten us
-/// would go unnoticed.
+/// The longest lifetime or wait that we accept from a registrar, unless we asked for more: beyond a
+/// day, we would not notice that it has forgotten us.
 const MOST_BELIEVED: Duration = Duration::from_secs(24 * 3600);
 
-/// Proxies of a Service-Route that are kept.
+/// How many proxies of a Service-Route are kept.
 const MOST_PROXIES: usize = 8;
 
 /// What is to be registered, and where.
@@ -63,8 +63,8 @@ impl Registration {
         }
     }
 
-    /// Finds our binding in the answer of a registrar: the contact that we sent or, where somebody on the way has put the
-    /// address there that they see, one of the same user.
+    /// Finds our binding in a registrar's answer: the contact that we sent, or one of the same user
+    /// where something on the path has put in the address that it sees.
     fn binding_in<'a>(&self, list: &'a [NameAddr], own: Option<SocketAddr>) -> Option<&'a NameAddr> {
         let user = self.contact_user.as_deref().map(Cow::Borrowed).or_else(|| self.aor.user_decoded());
         let same_user = |contact: &&NameAddr| contact.uri.user_decoded() == user;
@@ -72,7 +72,7 @@ impl Registration {
             contact.uri.host().and_then(crate::message::Host::ip) == own.map(|own| own.ip())
                 && contact.uri.port().unwrap_or(5060) == own.map_or(0, |own| own.port())
         });
-        // Of several others, those of earlier lives have less time left.
+        // Of several others, those of earlier starts have less time left.
         exact.or_else(|| list.iter().filter(same_user).max_by_key(|contact| contact.expires()))
     }
 }
@@ -259,7 +259,8 @@ impl UserAgent {
         let (destination, credentials) = (what.destination.clone(), what.credentials.clone());
         let cseq = state.next_cseq();
         let outgoing = Outgoing::new(User::Registration(id), draft, cseq, &destination, credentials);
-        // The request may fail before it returns; then the outcome has already cleared the mark.
+        // The request may fail before `send_request` returns; then the outcome has already cleared
+        // the mark.
         state.outgoing = Some(0);
         let outgoing = self.send_request(now, outgoing);
         if let Some(state) = self.registrations.get_mut(&id).filter(|state| state.outgoing == Some(0)) {
@@ -337,7 +338,8 @@ impl UserAgent {
         let list: Vec<NameAddr> =
             response.values(HeaderName::Contact).iter().filter_map(|value| value.parse().ok()).collect();
         let Some(ours) = state.what.binding_in(&list, own) else {
-            // §10.2.4: the answer lists all bindings of the address of record, and ours is none of them.
+            // §10.2.4: the answer lists all bindings of the address of record, and ours is not
+            // among them.
             if let Some(flow) = flow {
                 self.anomaly(Anomaly::BindingNotListed, flow, response.bytes());
             }
@@ -393,7 +395,7 @@ impl UserAgent {
             && let Some(minimum) =
                 minimum.filter(|minimum| *minimum > state.expires && *minimum <= MOST_BELIEVED)
             && !state.raised_to_minimum
-            // Where a binding was to go, none is made.
+            // A removal never turns into a new binding.
             && !state.removing
         {
             // §10.2.8: try again with the interval that the registrar asks for, once.
@@ -434,14 +436,15 @@ impl UserAgent {
     }
 }
 
-/// Reads the Service-Route of an answer; one that no loose router begins is none that we could follow.
+/// Reads the Service-Route of an answer; one that does not begin with a loose router cannot be
+/// followed.
 fn service_route(response: &Message) -> Vec<Uri> {
     let proxies = response.service_route().unwrap_or_default();
     let route: Vec<Uri> = proxies.into_iter().take(MOST_PROXIES).map(|proxy| proxy.uri).collect();
     if route.first().is_some_and(Uri::lr) { route } else { Vec::new() }
 }
 
-/// Tells whether a later attempt may succeed where this status came now.
+/// Tells whether a later attempt may succeed after this status.
 fn may_pass(status: StatusCode) -> bool {
     matches!(status.code(), 408 | 480 | 491 | 500..=699)
 }

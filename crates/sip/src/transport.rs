@@ -1,7 +1,8 @@
-//! The transports of SIP: one row each, and all that the protocol says about them.
+//! The transports of SIP: one row each, with all that the protocol says about it.
 //!
 //! RFC 3261 §18 and §19.1.2 (UDP, TCP, TLS), RFC 7118 (WebSocket), RFC 3263 §4.1 and RFC 7118 §6 (their names in the DNS).
-//! That a row is here says that the protocol knows it, not that anybody carries it. Leaves out SCTP (RFC 4168).
+//! A row here means that the protocol knows the transport, not that anything implements it. Leaves
+//! out SCTP (RFC 4168).
 
 /// Transport protocol of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,7 +153,8 @@ impl Transport {
         Self::ALL.into_iter().find(|transport| transport.row().naptr.eq_ignore_ascii_case(service))
     }
 
-    /// Returns the labels in front of a domain in the name of its SRV records; none where URIs name their host directly.
+    /// Returns the labels in front of a domain in the name of its SRV records; `None` where URIs
+    /// name their host directly.
     pub(crate) const fn srv_labels(self) -> Option<&'static str> {
         self.row().srv
     }

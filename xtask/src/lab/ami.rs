@@ -1,4 +1,4 @@
-//! As much of the Asterisk Manager Interface as asking for the state of the lab takes.
+//! As much of the Asterisk Manager Interface as it takes to ask for the state of the lab.
 
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};

@@ -18,7 +18,7 @@ pub(crate) fn start(place: &Place) -> Result<()> {
     packages::unpack(place)?;
     let inside = format!("lab/configuration-{}", place.ports.sip);
     copy_configuration(place, &place.root().join(&inside))?;
-    // The machine's own name has to be known inside too, and may be another one than at the last start.
+    // The machine's own name must be known inside too, and may have changed since the last start.
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     fs::write(place.root().join("etc/hosts"), format!("127.0.0.1 localhost {}\n", host.trim()))
         .context("could not write the lab's hosts file")?;
@@ -77,7 +77,7 @@ pub(crate) fn log_tail(place: &Place) -> String {
     lines.iter().rev().take(15).rev().copied().collect::<Vec<_>>().join("\n  ")
 }
 
-/// Process numbers are used again, so the command line must be that of our instance too.
+/// Process numbers are reused, so the command line must be that of our instance too.
 fn is_ours(place: &Place, pid: u32) -> bool {
     let ours = format!("/lab/{}/etc/asterisk.conf", place.ports.sip);
     let starting = format!("/lab/configuration-{}/start", place.ports.sip);

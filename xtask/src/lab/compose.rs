@@ -70,7 +70,8 @@ impl Compose {
         Ok(())
     }
 
-    /// One Compose project a place, so that labs on other ports are other containers.
+    /// One Compose project for each place, so that labs on different ports are different
+    /// containers.
     fn of(&self, place: &Place, arguments: &[&str]) -> Result<Command> {
         let project = format!("offhook-lab-{}", place.ports.sip);
         let mut words = vec!["-p", project.as_str()];

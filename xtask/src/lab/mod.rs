@@ -45,7 +45,8 @@ pub(crate) fn up() -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that a ready lab with today's configuration runs at `place`; true when it had to be started.
+/// Makes sure that a ready lab with the current configuration runs at `place`; true when it had to
+/// be started.
 ///
 /// # Errors
 /// When no backend is usable here, or Asterisk does not become ready.
@@ -86,7 +87,7 @@ pub(crate) fn down() -> Result<()> {
     Ok(())
 }
 
-/// Stops the lab without a word; true when there was one.
+/// Stops the lab silently; true when there was one.
 ///
 /// # Errors
 /// When it runs and cannot be stopped.

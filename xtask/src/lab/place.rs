@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Shifts every port of the lab, so that several may run side by side.
 pub(crate) const SLOT: &str = "OFFHOOK_LAB_SLOT";
 
-/// The loopback ports of one lab; the defaults are the README's.
+/// The loopback ports of one lab; the defaults are those of CONTRIBUTING.md.
 #[derive(Clone, Copy)]
 pub(crate) struct Ports {
     pub(crate) sip: u16,

@@ -1,4 +1,4 @@
-//! `cargo xtask lab status`: what runs, as Asterisk itself tells it over AMI.
+//! `cargo xtask lab status`: what runs, as Asterisk itself reports it over AMI.
 
 use super::ami::Ami;
 use super::chroot;
@@ -12,7 +12,7 @@ pub(crate) fn status() -> Result<()> {
         Ok(ami) => ami,
         Err(error) => bail!("lab Asterisk is down: {error:#}"),
     };
-    // One write at the end, so that a reader which stops early, `head` for instance, is no failure.
+    // One write at the end, so that a reader that stops early, such as `head`, causes no failure.
     print!("{}", report(&place, &mut ami)?);
     Ok(())
 }

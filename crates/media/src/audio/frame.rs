@@ -9,7 +9,7 @@ pub const FRAME: Duration = Duration::from_millis(20);
 
 /// One frame of sound, one channel, at a rate of its own.
 ///
-/// The default has no rate and no samples: a place that a frame was taken from.
+/// The default has no rate and no samples: it is what is left where a frame was taken out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Frame {
     rate: u32,
@@ -29,7 +29,7 @@ impl Frame {
         self.rate
     }
 
-    /// Makes this frame equal to `other`, without new memory.
+    /// Copies `other` into this frame, reusing its memory.
     pub fn copy_from(&mut self, other: &Self) {
         self.rate = other.rate;
         self.samples.clone_from(&other.samples);
@@ -37,7 +37,8 @@ impl Frame {
 
     /// Returns the same sound at another rate.
     ///
-    /// Straight lines between samples: right in pitch and level, but a fall of the rate folds what it cannot carry.
+    /// Linear interpolation: right in pitch and level, but lowering the rate aliases what the new
+    /// rate cannot carry.
     #[must_use]
     pub fn at_rate(&self, rate: u32) -> Cow<'_, Self> {
         if rate == self.rate {
@@ -64,7 +65,7 @@ impl DerefMut for Frame {
     }
 }
 
-/// Appends `samples` at another rate, by straight lines between neighbors.
+/// Appends `samples` at another rate, by linear interpolation.
 pub(crate) fn stretch(samples: &[i16], from: u32, to: u32, out: &mut Vec<i16>) {
     let (from, to) = (u64::from(from.max(1)), u64::from(to));
     let length = samples.len() as u64 * to / from;

@@ -2,7 +2,8 @@
 
 /// Second-order resonators, each tuned to one frequency, that run side by side.
 ///
-/// One alone waits for its last result at every sample; several fill that wait, and the vector unit.
+/// One alone waits for its last result at every sample; several together fill that wait, and the
+/// vector unit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Goertzels<const N: usize> {
     coefficients: [f32; N],

@@ -1,4 +1,4 @@
-//! How loud it is.
+//! How loud sound is.
 //!
 //! dBFS here: zero is a full-scale sine, as in AES17; digital silence is `None`. A tone of 0 dBm0 lies at
 //! −3.14 (A-law) or −3.17 (µ-law) dBFS (ITU-T G.711 table 5 and 6 notes); see [`super::Tone::dbm0`].
@@ -37,7 +37,7 @@ impl LevelMeter {
         self.add_squares(squares(samples), samples.len());
     }
 
-    /// Adds samples of which the sum of squares is known.
+    /// Adds samples whose sum of squares is known.
     pub(crate) fn add_squares(&mut self, squares: u64, samples: usize) {
         self.squares += squares as f64;
         self.samples += samples as u64;

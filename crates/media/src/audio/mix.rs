@@ -2,7 +2,7 @@
 
 use super::Frame;
 
-/// Sums frames of one rate without wrap; what is too loud is clipped.
+/// Sums frames of one rate; the result is clipped and never wraps.
 ///
 /// It stands between [`crate::session::MediaSession::hear`] and [`crate::session::MediaSession::say`]: add what each
 /// member of a conference hears, then let each say what the others added.
@@ -25,7 +25,7 @@ impl Mixer {
         }
     }
 
-    /// Puts the sum of all voices but one into `others`, which holds that one.
+    /// Replaces the voice in `others` with the sum of all other voices.
     pub fn take_away(&self, others: &mut Frame) {
         for (sample, sum) in others.iter_mut().zip(&self.sums) {
             *sample = clip(sum - i32::from(*sample));

@@ -1,6 +1,6 @@
 //! Sound: frames, tones, files, levels.
 //!
-//! Everything inside is 16-bit linear with one channel, at a rate that each part is told.
+//! Everything inside is 16-bit linear with one channel, at a rate that is passed to each part.
 
 mod frame;
 mod goertzel;

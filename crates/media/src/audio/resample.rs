@@ -44,7 +44,7 @@ pub fn resample(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
     out
 }
 
-/// Makes the kernel for an output that lies `offset` behind an input sample, of sum one.
+/// Makes the kernel, of sum one, for an output that lies `offset` behind an input sample.
 fn kernel(half: i64, offset: f64, cutoff: f64, reach: f64) -> Vec<f32> {
     let taps: Vec<f64> =
         (-half..=half + 1).map(|tap| windowed_sinc(tap as f64 - offset, cutoff, reach)).collect();
@@ -52,7 +52,7 @@ fn kernel(half: i64, offset: f64, cutoff: f64, reach: f64) -> Vec<f32> {
     taps.iter().map(|tap| (tap / sum) as f32).collect()
 }
 
-/// Weighs the samples from `start` on; outside there is silence.
+/// Weighs the samples from `start` on; those outside count as silence.
 fn convolve(samples: &[i16], start: i64, kernel: &[f32]) -> i16 {
     let skipped = usize::try_from(-start).unwrap_or(0);
     let first = usize::try_from(start).unwrap_or(0);

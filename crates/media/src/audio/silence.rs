@@ -51,7 +51,7 @@ impl SilenceDetector {
         Self { duration, quiet: Duration::ZERO, loud_frames: 0, silent: false }
     }
 
-    /// Takes whether the next frame is loud.
+    /// Takes the next frame, loud or not.
     pub fn push(&mut self, loud: bool) -> Option<SilenceChange> {
         if !loud {
             self.loud_frames = 0;

@@ -16,7 +16,7 @@ use super::dbfs;
 const MAX_BLOCK: usize = 4096;
 /// Shortest block that separates anything.
 const MIN_BLOCK: usize = 256;
-/// Bins from direct current that are no tone.
+/// The first bins, next to direct current, which never count as a tone.
 const LOWEST: usize = 2;
 /// Bins on each side that belong to a peak when only one is looked for: main lobe and side lobes.
 const WIDE_LOBE: usize = 5;
@@ -32,7 +32,7 @@ pub struct DominantTone {
     pub snr_db: f64,
 }
 
-/// Finds the strongest frequency in `samples`, of which `rate` make a second.
+/// Finds the strongest frequency in `samples`, which hold `rate` a second.
 ///
 /// `None` for digital silence and for less than 256 samples. Any sound has a strongest frequency: look at
 /// [`DominantTone::snr_db`] before calling it a tone.
@@ -132,7 +132,7 @@ impl Spectrum {
         }
         let transform = &self.tables.transform;
         let done = transform.process_with_scratch(&mut self.input, &mut self.output, &mut self.scratch);
-        // It fails for vectors of a wrong length only, and these are the transform's own.
+        // It fails only for vectors of a wrong length, and these are the transform's own.
         if done.is_ok() {
             for (bin, value) in self.bins.iter_mut().zip(&self.output) {
                 *bin += value.re * value.re + value.im * value.im;
@@ -176,7 +176,8 @@ impl Spectrum {
     fn strongest(&self, range: Range<usize>) -> Option<(usize, f32)> {
         let first = range.start;
         let bins = self.bins.get(range)?;
-        // The maximum of many at once, then its place, is much faster than both in one pass.
+        // The maximum of many at once, then its place, is much faster than finding both in one
+        // pass.
         let (chunks, rest) = bins.as_chunks::<8>();
         let mut tops = [0.0f32; 8];
         for chunk in chunks {

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// On and off times, repeated for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cadence {
-    /// Alternating times, beginning with sound; empty sounds without pause.
+    /// Alternating times, beginning with sound; empty for sound without pause.
     pub steps: Vec<Duration>,
 }
 
@@ -103,12 +103,13 @@ const BLOCK: usize = 8;
 
 /// One sine, made by rotating a vector.
 ///
-/// A block is turned out of one position by fixed angles, so that its samples do not wait for each other.
+/// A whole block is computed from one position by fixed angles, so that its samples do not wait for
+/// each other.
 #[derive(Debug, Clone, Copy)]
 struct Oscillator {
     cosine: f64,
     sine: f64,
-    /// Cosine and sine of no step up to seven.
+    /// Cosine and sine of zero to seven steps.
     cosines: [f64; BLOCK],
     sines: [f64; BLOCK],
     /// Cosine and sine of eight steps.
@@ -210,7 +211,8 @@ impl ToneGenerator {
 
 /// Rounds and clips.
 ///
-/// Above 2^52 a double has no place for fractions, so that adding that much rounds, without a call into the library.
+/// Above 2^52 a double has no bits for fractions, so adding that much rounds, without a call into
+/// the library.
 fn rounded(value: f64) -> i16 {
     const SHIFT: f64 = 6_755_399_441_055_744.0;
     let shifted = value.clamp(-32_768.0, 32_767.0) + SHIFT;

@@ -12,7 +12,7 @@ use super::{FULL_SCALE, SAMPLE_RATE, dbfs, squares};
 
 /// Length of a window.
 const WINDOW: Duration = Duration::from_millis(128);
-/// Windows begin this many times in one.
+/// How many windows begin within the length of one.
 const OVERLAP: usize = 4;
 /// Bins on each side of a frequency: the main lobe, so that 440 and 480 Hz stay apart.
 const LOBE: usize = 2;
@@ -20,7 +20,7 @@ const LOBE: usize = 2;
 const SHARE: f64 = 0.9;
 /// Quietest tone.
 const FLOOR_DBFS: f64 = -45.0;
-/// A second frequency weaker than this part of the first is no part of the tone.
+/// A second frequency weaker than this part of the first is not part of the tone.
 const SECOND: f64 = 0.1;
 /// Largest wander of the frequency from window to window.
 const WANDER_HZ: f64 = 10.0;
@@ -33,8 +33,9 @@ const END_WINDOWS: u32 = 2;
 const WINDOW_GAIN_DB: f64 = 4.3;
 
 thread_local! {
-    /// Room and tables for the spectrum of one window of telephone sound. A window needs nothing of the one before, so all
-    /// detectors of a thread use these, which then stay in the processor's cache.
+    /// Buffers and tables for the spectrum of one window of telephone sound. A window needs nothing
+    /// from the one before, so all detectors of a thread share these, which then stay in the
+    /// processor's cache.
     static ROOM: RefCell<Spectrum> =
         RefCell::new(Spectrum::new(Arc::new(Tables::new(window_at(SAMPLE_RATE))), SAMPLE_RATE, LOBE));
 }
@@ -66,7 +67,7 @@ pub struct ToneDetector {
     window: usize,
     /// Sum of squares of a window below which no tone can be loud enough.
     floor: f64,
-    /// Room for the spectrum of sound that is not of telephone rate, once there was any.
+    /// Buffers for the spectrum of sound at another rate, once there was any.
     wide: Option<Box<Spectrum>>,
     /// The last window, oldest sample first.
     samples: Vec<i16>,
@@ -134,10 +135,11 @@ impl ToneDetector {
         Some(ToneChange::Ended { hz, duration })
     }
 
-    /// Returns frequency and level if the window, behind which `more` samples lie, is a tone.
+    /// Returns frequency and level if the window that ends `more` samples before the end is a tone.
     fn measure(&mut self, more: usize) -> Option<(f64, f64)> {
         let window = self.samples.get(..self.samples.len() - more)?;
-        // What is too quiet as a whole holds no tone that is loud enough: silence costs no transform.
+        // A window that is too quiet as a whole holds no tone that is loud enough: silence costs no
+        // transform.
         if (squares(window) as f64) < self.floor {
             return None;
         }

@@ -43,7 +43,7 @@ pub enum WavError {
 ///
 /// # Errors
 ///
-/// Fails when the bytes are no WAV file, are of an unknown format or an impossible rate.
+/// Fails when the bytes are not a WAV file, or are of an unknown format or an impossible rate.
 pub fn read_wav(bytes: &[u8]) -> Result<Arc<[i16]>, WavError> {
     let (samples, rate) = match companded(bytes) {
         Some((codec, channels, rate)) => {
@@ -118,7 +118,7 @@ fn chunk(bytes: &[u8], name: [u8; 4]) -> Option<&[u8]> {
     }
 }
 
-/// How both directions lie in a recording.
+/// How the two directions are laid out in a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordingLayout {
     /// Both directions added.

@@ -12,7 +12,7 @@ pub(super) enum G711 {
     Mu,
 }
 
-/// The A-law byte of every sample without its lowest four bits, which do not count.
+/// The A-law byte of every sample, looked up without its lowest four bits, which do not matter.
 static ALAW: [u8; 4096] = {
     let mut table = [0; 4096];
     let mut index = 0;

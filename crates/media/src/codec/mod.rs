@@ -44,7 +44,7 @@ pub struct Descriptor {
     pub static_payload_type: Option<u8>,
     /// Parameters that our descriptions name.
     pub fmtp: Option<&'static str>,
-    /// How losses and the codec itself are heard.
+    /// How much losses, and the codec itself, impair the sound.
     pub impairment: CodecImpairment,
     /// Makes the state of the sending side.
     pub encoder: fn() -> Box<dyn Encode>,
@@ -97,7 +97,7 @@ impl Codec {
     /// Every codec that a phone has, in the order that it prefers them by default.
     pub const ALL: [Self; 2] = [Self::PCMA, Self::PCMU];
 
-    /// Makes a codec of its descriptor.
+    /// Makes a codec from its descriptor.
     #[must_use]
     pub const fn new(descriptor: &'static Descriptor) -> Self {
         Self(descriptor)

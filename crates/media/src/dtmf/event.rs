@@ -58,7 +58,7 @@ impl EventSet {
     /// The sixteen digits and the hook flash.
     pub const DTMF_AND_FLASH: Self = Self([0x1_FFFF, 0, 0, 0]);
 
-    /// Reads a list such as `0-15,66,70`; `None` when it is none.
+    /// Reads a list such as `0-15,66,70`; `None` when it is not one.
     #[must_use]
     pub fn parse(list: &str) -> Option<Self> {
         let mut set = Self::default();
@@ -125,7 +125,8 @@ pub struct EventPayload {
 }
 
 impl EventPayload {
-    /// Reads the events of a payload, one behind the other; bytes that are too few for one more are ignored.
+    /// Reads the events of a payload, one after the other; bytes too few for another one are
+    /// ignored.
     pub fn parse_all(payload: &[u8]) -> impl Iterator<Item = Self> {
         payload.as_chunks::<4>().0.iter().map(|[event, flags, high, low]| Self {
             event: *event,

@@ -41,7 +41,7 @@ impl InbandSender {
         Self { rate, queue: VecDeque::new(), current: None }
     }
 
-    /// Fills sound of another rate from now on; a digit that sounds is cut.
+    /// Fills sound of another rate from now on; a digit that is sounding is cut off.
     pub fn set_rate(&mut self, rate: u32) {
         if self.rate != rate {
             self.rate = rate;

@@ -1,13 +1,15 @@
-//! Telephone events on the way in: one beginning and one end an event, whatever is lost.
+//! Telephone events on the way in: one beginning and one end for each event, whatever is lost.
 //!
-//! A beginning is told at the first packet, for those who react; the end with the duration.
+//! A beginning is reported at the first packet, for those who react to it; the end comes with the
+//! duration.
 //!
 //! RFC 4733 section 2.5.2. Packets of one event share a timestamp; the end is seen by its bit, by the
 //! start of another event, or by silence. A segment that continues a long event adds to it. Events in one packet follow each
 //! other without a pause (section 2.5.1.5).
 //!
-//! What is older than the event before is a late copy. A sender that counts its timestamps anew looks the same, but goes on: some
-//! packets in order that are older, and of no event that is known, begin a timeline of their own.
+//! A packet older than the previous event is a late copy. A sender that restarts its timestamps
+//! looks the same, but keeps going: several older packets in order, of no event that is known,
+//! begin a timeline of their own.
 
 use std::time::{Duration, Instant};
 
@@ -25,13 +27,13 @@ const NEW_TIMELINE: u8 = 3;
 pub struct ReceivedEvent {
     /// Event code.
     pub event: u8,
-    /// How long it lasted, as its packets tell.
+    /// How long it lasted, by its packets.
     pub duration: Duration,
-    /// Whether the end was seen, not only concluded.
+    /// Whether the end was seen rather than inferred.
     pub ended: bool,
 }
 
-/// What packets tell.
+/// What packets change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventChange {
     /// An event of this code has begun.
@@ -51,7 +53,7 @@ struct Current {
     reported: bool,
 }
 
-/// Folds event packets to events.
+/// Folds event packets into events.
 #[derive(Debug, Clone)]
 pub struct EventReceiver {
     clock_rate: u32,
@@ -69,7 +71,8 @@ impl EventReceiver {
         Self { clock_rate, current: None, previous: None, older: None }
     }
 
-    /// Takes the events of a packet and returns what they change; `in_order` when none that was sent later came before.
+    /// Takes the events of a packet and returns what they change; `in_order` means that no packet
+    /// sent later has come before it.
     ///
     /// A packet may end the event before its own, whose end was lost.
     pub fn handle(
@@ -97,7 +100,8 @@ impl EventReceiver {
         changes
     }
 
-    /// Says whether a packet, whose last event is given, is one too many that is older than what came before.
+    /// Says whether this packet, given by its timestamp and last event, is the older one too many
+    /// that begins a new timeline.
     fn is_new_timeline(&mut self, timestamp: u32, event: u8, in_order: bool) -> bool {
         let is_older = self.current.as_ref().is_some_and(|current| is_newer(current.timestamp, timestamp));
         if !is_older {
@@ -113,7 +117,7 @@ impl EventReceiver {
         packets >= NEW_TIMELINE
     }
 
-    /// Takes one event of a packet. The one before it may have lost its end.
+    /// Takes one event of a packet. The event before it may have lost its end.
     fn take(&mut self, now: Instant, timestamp: u32, payload: EventPayload, changes: &mut Vec<EventChange>) {
         match &mut self.current {
             Some(current) if current.timestamp == timestamp && current.event == payload.event => {

@@ -82,7 +82,7 @@ impl EventSender {
         matches!(self.state, State::Playing { .. } | State::Ending { .. })
     }
 
-    /// Forgets the queue and the event under way; a peer that saw its start concludes its end.
+    /// Forgets the queue and the event under way; a peer that saw its start infers its end.
     pub fn stop(&mut self) {
         self.queue.clear();
         self.state = State::Idle;

@@ -37,7 +37,7 @@ fn a_beginning_is_told_once_at_the_first_packet_and_before_the_end() {
     assert_eq!(told, [(0, EventChange::Started(4)), (2, EventChange::Ended(whole))]);
 }
 
-/// Feeds packets 20 ms apart, but for those `lost`, and lets the receiver time out behind them.
+/// Feeds packets 20 ms apart, except those `lost`, and lets the receiver time out after them.
 fn received(packets: &[(u32, EventPacket)], lost: impl Fn(usize) -> bool) -> Vec<(u8, u64)> {
     let (start, mut receiver) = (epoch(), EventReceiver::new(8000));
     let mut events = Vec::new();
@@ -187,7 +187,8 @@ fn digits_are_heard_after_timestamps_have_jumped_back() {
 #[test]
 fn old_copies_begin_no_timeline() {
     let digit = |event, timestamp| (0..3).map(move |_| (timestamp, true, vec![ends(event, 400)]));
-    // Late ones, whatever they are; those of the event before, though in order; and those among newer ones.
+    // Late packets of any kind; in-order packets of the event before; and late packets among newer
+    // ones.
     let late = (0..9).map(|_| (1000, false, vec![ends(1, 400)]));
     let packets: Vec<_> = digit(1, 1000).chain(digit(2, 3000)).chain(digit(3, 5000)).chain(late).collect();
     assert_eq!(heard(&packets), [1, 2, 3]);
@@ -218,7 +219,7 @@ fn inband_digits_sound_for_their_time() {
     sender.fill(&mut audio);
     assert!(audio[..400].iter().any(|sample| sample.abs() > 5000));
     assert!(audio[400..640].iter().all(|sample| *sample == 0));
-    // Behind the queue the audio is not touched, and flash has no tone.
+    // After the end of the queue the audio is not touched, and flash has no tone.
     assert!(audio[640..].iter().all(|sample| *sample == 7));
     assert!(sender.is_idle());
 }

@@ -166,7 +166,7 @@ mod tests {
         let mut sender = InbandSender::new(8000);
         digits.chars().for_each(|key| sender.push(Digit::from_char(key).unwrap(), MS(tone), MS(pause)));
         let mut audio = vec![0; digits.len() * (tone + pause) as usize * 8 + 1600];
-        // An odd start: windows must not be lucky.
+        // An odd start, so that no window fits by luck.
         sender.fill(&mut audio[37..]);
         audio
     }

@@ -1,4 +1,4 @@
-//! When which part of the waiting packets is played.
+//! Decides which part of the waiting packets is played when.
 
 use std::time::Duration;
 
@@ -7,13 +7,14 @@ use super::voice::Voice;
 use crate::audio::{FRAME, Frame, SAMPLE_RATE};
 use crate::codec::Codec;
 
-/// Packets further ahead of the read position than this are on another timeline; longer ones are no voice.
+/// Packets further ahead of the read position than this are on another timeline; a packet longer
+/// than this is not voice.
 const REACH: Duration = Duration::from_millis(256);
-/// Late packets in a row after which the timeline is taken anew.
+/// Late packets in a row after which a new timeline begins.
 const RESYNC_AFTER: u32 = 10;
 /// Frames without any packet after which the next one starts a new talk-spurt.
 const IDLE_FRAMES: u32 = 25;
-/// Frames that the buffer must be too deep before it is cut.
+/// For how many frames the buffer must be too deep before it is cut.
 const DEEP_FRAMES: u32 = 100;
 
 /// How deep the buffer is.
@@ -21,7 +22,7 @@ const DEEP_FRAMES: u32 = 100;
 pub struct PlayoutConfig {
     /// Depth at the start of a talk-spurt.
     pub delay: Duration,
-    /// Depth up to which late packets may drive it; equal to `delay` for a fixed buffer.
+    /// Depth to which late packets may drive it; equal to `delay` for a fixed buffer.
     pub max_delay: Duration,
 }
 
@@ -60,7 +61,7 @@ pub struct Playout {
     missing: u32,
     late_in_a_row: u32,
     deep: u32,
-    /// Frames to repeat because the buffer shall become deeper.
+    /// Frames to repeat so that the buffer becomes deeper.
     hold: u32,
     discarded: u64,
     concealed: u64,
@@ -246,7 +247,7 @@ impl Playout {
         }
     }
 
-    /// Nothing came for a whole frame.
+    /// Handles a whole frame for which nothing came.
     fn miss(&mut self, frame: &mut Frame) -> FrameKind {
         self.missing += 1;
         if self.missing > IDLE_FRAMES {
@@ -264,7 +265,7 @@ impl Playout {
         FrameKind::Concealed
     }
 
-    /// Repeats the last frame at half its level; three times and it is silent.
+    /// Repeats the last frame, quieter by half each time; after three it is silent.
     fn conceal(&mut self, frame: &mut Frame) {
         let fade = self.missing.max(1);
         let last = self.last_frame.at_rate(frame.rate());
@@ -304,7 +305,7 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
-    /// Sound as it is: every sample two bytes, so that values survive.
+    /// Sound as it is: two bytes for every sample, so that values survive.
     #[derive(Debug)]
     struct Plain;
 

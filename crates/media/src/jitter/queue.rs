@@ -26,7 +26,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Puts a packet in its place; of two with one timestamp the newer stays. Returns whether there was room.
+    /// Puts a packet in its place; of two with the same timestamp the newer stays. Returns whether
+    /// there was room.
     pub(super) fn insert(&mut self, timestamp: u32, units: u32, codec: Codec, payload: &[u8]) -> bool {
         let ahead = |packet: &Packet| timestamp.wrapping_sub(packet.timestamp).cast_signed();
         let place = self.packets.iter().rposition(|packet| ahead(packet) >= 0).map_or(0, |index| index + 1);

@@ -11,7 +11,7 @@ pub(super) struct Voice {
     /// Timestamp of the first sample.
     from: u32,
     samples: Vec<i16>,
-    /// What a decoder gave whose rate is not that of the frames.
+    /// The output of a decoder whose rate is not that of the frames.
     other_rate: Vec<i16>,
 }
 
@@ -21,7 +21,7 @@ impl Voice {
         self.decoder(codec).samples(payload)
     }
 
-    /// Makes a packet the one that is played, as sound of `rate`.
+    /// Decodes the packet that is played next, as sound of `rate`.
     pub(super) fn decode(&mut self, packet: &Packet, rate: u32) {
         self.from = packet.timestamp;
         self.samples.clear();
@@ -38,7 +38,7 @@ impl Voice {
         self.samples = samples;
     }
 
-    /// Returns what is left of the packet behind a timestamp, if that lies inside.
+    /// Returns what is left of the packet from a timestamp on, if that lies inside.
     pub(super) fn rest(&self, timestamp: u32, clock: u32, rate: u32) -> &[i16] {
         let behind = timestamp.wrapping_sub(self.from);
         // A timestamp before the packet is a very large distance.

@@ -7,7 +7,7 @@ use crate::sdp::SdpError;
 /// Why no media plan came out of a description.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NegotiationError {
-    /// The body is no session description.
+    /// The body is not a session description.
     #[error("unreadable description")]
     Unreadable(#[from] SdpError),
     /// No audio section with a port.
@@ -37,7 +37,7 @@ pub enum NegotiationError {
     /// The answer refuses our audio stream with port zero.
     #[error("audio stream refused by the answer")]
     StreamRefused,
-    /// The answer has another number of streams than our offer (RFC 3264 section 6).
+    /// The answer does not have as many streams as our offer (RFC 3264 section 6).
     #[error("answer has {answered} streams for {offered} offered")]
     StreamCount {
         /// Streams we offered.

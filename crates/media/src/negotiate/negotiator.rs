@@ -11,7 +11,7 @@ use super::offer::{describe, offered_audio};
 use super::{Capabilities, LocalMedia, MediaPlan, Negotiated, NegotiationError};
 use crate::sdp::{Direction, MediaDescription, SessionDescription};
 
-/// Keeps what a session has described so far, so that the next description fits to it.
+/// Keeps what a session has described so far, so that the next description fits it.
 #[derive(Debug, Clone)]
 pub struct Negotiator {
     capabilities: Capabilities,
@@ -124,7 +124,7 @@ impl Negotiator {
         description
     }
 
-    /// Offers telephone events later under the number they have now.
+    /// Keeps the present number of telephone events for later offers.
     fn keep_numbers(&mut self, plan: &MediaPlan) {
         if let (Some(own), Some(agreed)) = (self.capabilities.telephone_event.as_mut(), plan.telephone_event)
         {

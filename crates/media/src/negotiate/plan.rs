@@ -1,4 +1,4 @@
-//! What a phone can do, what it wants, and what came out.
+//! What a phone can do, what it wants, and what was agreed.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl Default for Capabilities {
     }
 }
 
-/// Our side of one description: identity, address, wish.
+/// Our side of one description: identity, address, direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalMedia {
     /// Session identifier of the `o=` line.
@@ -71,7 +71,7 @@ pub struct LocalMedia {
     pub address: IpAddr,
     /// RTP port; RTCP is the next one.
     pub port: u16,
-    /// Direction we want, ours: `SendOnly` holds the peer.
+    /// Direction we want, seen from us: `SendOnly` holds the peer.
     pub direction: Direction,
 }
 
@@ -88,7 +88,8 @@ pub struct TelephoneEventPlan {
 
 /// Keys and transforms of a protected stream: none can be agreed on, so no value of this type exists.
 ///
-/// The session hands it every datagram between packet and socket, both ways, at one place.
+/// The session would pass every datagram through it, both ways, at one place between packet and
+/// socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {}
 
@@ -154,7 +155,8 @@ pub struct Negotiated {
     pub plan: MediaPlan,
 }
 
-/// Returns the duration of the packets to send for what a peer wishes, within what it takes at most.
+/// Returns the duration of the packets to send, from what a peer asks for and the most that it
+/// takes.
 ///
 /// The longest of 10, 20, 30, 40 and 60 ms that suits both; 10 ms where not even that does.
 pub(super) fn packet_time(wish: Option<u32>, most: Option<u32>, default: Duration) -> Duration {

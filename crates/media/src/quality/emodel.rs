@@ -5,7 +5,7 @@
 /// Rating of a perfect narrowband call: Ro − Is with all defaults.
 const BASE: f64 = 93.2;
 
-/// How a codec suffers.
+/// How much a codec impairs speech, by itself and under loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CodecImpairment {
     /// Ie: impairment without loss.

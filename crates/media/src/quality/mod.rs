@@ -1,4 +1,4 @@
-//! How good it sounded, from what the packets tell.
+//! How good the audio sounded, judged by the packets.
 //!
 //! ITU-T G.107 in its narrowband default form. Unknown stays unknown: a score without its inputs is
 //! [`Quality::Unmeasured`] with the reason, never a flattering default. G.107.1 (wideband) is left out.
@@ -34,7 +34,7 @@ pub enum Quality {
 pub enum Unmeasured {
     /// No RTP has come.
     NothingReceived,
-    /// Too few packets for a share of losses.
+    /// Too few packets to tell the share of losses.
     TooFewPackets,
     /// Packets came, but none of a codec with known impairments.
     UnknownCodec,

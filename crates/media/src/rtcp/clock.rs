@@ -10,13 +10,13 @@ use std::time::Duration;
 pub struct NtpTime(u64);
 
 impl NtpTime {
-    /// Makes a timestamp of its two words.
+    /// Makes a timestamp from its two words.
     #[must_use]
     pub const fn new(seconds: u32, fraction: u32) -> Self {
         Self(((seconds as u64) << 32) | fraction as u64)
     }
 
-    /// Makes a timestamp of the time since 1970.
+    /// Makes a timestamp from the time since 1970.
     #[must_use]
     pub fn from_unix(since_1970: Duration) -> Self {
         Self(2_208_988_800 << 32).plus(since_1970)
@@ -43,7 +43,7 @@ impl NtpTime {
     }
 }
 
-/// Returns the round trip that a report block tells its receiver.
+/// Returns the round trip that the receiver of a report block can compute from it.
 ///
 /// `now` and `last_report` are middles of NTP times. `None` when no report had been heard or the
 /// figures contradict each other.

@@ -8,7 +8,7 @@ use super::bye::Bye;
 use super::report::{ReceiverReport, SenderReport};
 use super::sdes::SourceDescription;
 
-/// Why bytes are no RTCP.
+/// Why bytes are not RTCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RtcpError {
     /// Shorter than a header or than the length field says.
@@ -61,7 +61,7 @@ pub enum RtcpPacket {
 ///
 /// # Errors
 ///
-/// Returns the first fault; nothing before it is given out, since the lengths cannot be trusted.
+/// Returns the first fault; nothing before it is returned, since the lengths cannot be trusted.
 pub fn parse_compound(bytes: &[u8]) -> Result<Vec<RtcpPacket>, RtcpError> {
     let mut packets = Vec::new();
     let mut offset = 0;
@@ -73,7 +73,7 @@ pub fn parse_compound(bytes: &[u8]) -> Result<Vec<RtcpPacket>, RtcpError> {
     if packets.is_empty() { Err(RtcpError::Truncated { offset: 0 }) } else { Ok(packets) }
 }
 
-/// Writes packets one behind the other.
+/// Writes packets one after the other.
 pub fn write_compound(packets: &[RtcpPacket], out: &mut Vec<u8>) {
     for packet in packets {
         let start = out.len();

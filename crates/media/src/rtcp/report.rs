@@ -41,7 +41,7 @@ pub struct SenderReport {
     pub blocks: Vec<ReportBlock>,
 }
 
-/// RR: what a side heard that sends nothing.
+/// RR: what a side that sends nothing heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceiverReport {
     /// Sender of the report.

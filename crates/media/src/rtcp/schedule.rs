@@ -9,7 +9,7 @@ use offhook_seed::Seed;
 
 /// Shortest mean interval.
 const MINIMUM: Duration = Duration::from_secs(5);
-/// Makes up for timers that are reconsidered: e − 3/2.
+/// Compensates for timer reconsideration: e − 3/2.
 const COMPENSATION: f64 = std::f64::consts::E - 1.5;
 
 /// Timer of our reports.
@@ -39,7 +39,7 @@ impl Schedule {
         self.due
     }
 
-    /// Notes the size of a compound that came or went, UDP and IP included.
+    /// Notes the size of a compound that was received or sent, UDP and IP headers included.
     pub fn observe(&mut self, bytes: usize) {
         self.mean_size += (bytes as f64 - self.mean_size) / 16.0;
     }

@@ -1,7 +1,7 @@
 //! Which packets came, which came twice, which never: a sliding window over extended numbers.
 //!
-//! RFC 3550 appendix A.3 for the totals. A packet is lost for good when 64 newer numbers are known, so
-//! that a burst is counted once and a late packet heals it before.
+//! RFC 3550 appendix A.3 for the totals. A packet is lost for good once 64 newer numbers are known,
+//! so that a burst is counted once and a packet late by less than that heals it.
 
 /// Loss bursts by length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,6 +1,6 @@
 //! RTP streams: packets, numbering, loss, jitter.
 //!
-//! RFC 3550 sections 5 and A. Header extensions and contributing sources are skipped on the way in and
+//! RFC 3550 sections 5 and A. Header extensions and contributing sources are skipped when read and
 //! never sent.
 
 mod loss;

@@ -8,7 +8,7 @@ use thiserror::Error;
 /// Bytes before the payload of a packet we send.
 const HEADER_BYTES: usize = 12;
 
-/// Why bytes are no RTP packet.
+/// Why bytes are not an RTP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RtpParseError {
     /// Shorter than its own header says.
@@ -50,7 +50,7 @@ impl<'a> RtpPacket<'a> {
     ///
     /// # Errors
     ///
-    /// Returns why the bytes are no RTP packet.
+    /// Returns why the bytes are not an RTP packet.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, RtpParseError> {
         let Some(first) = bytes.first().filter(|_| bytes.len() >= HEADER_BYTES) else {
             return Err(RtpParseError::Truncated { bytes: bytes.len() });
@@ -70,7 +70,7 @@ impl<'a> RtpPacket<'a> {
         })
     }
 
-    /// Writes the packet behind what `out` holds.
+    /// Appends the packet to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.push(0x80);
         out.push((u8::from(self.marker) << 7) | (self.payload_type & 0x7F));

@@ -3,9 +3,10 @@
 //! RFC 3550 appendices A.1, A.3 and A.8. Telephone-event packets count for loss, but not for jitter:
 //! all packets of an event carry one timestamp.
 //!
-//! Numbers that jump are a loss if time has jumped with them: nothing came for as long as the missing packets last. Without
-//! that time the sender has begun to number anew. Neither is believed before some packets in a row say so while the old
-//! numbering is silent, and a loss is taken back should the old numbering go on after all.
+//! A jump of the numbers is a loss if time has jumped with them: nothing came for as long as the
+//! missing packets last. Otherwise the sender has started a new numbering. Neither is believed
+//! until several packets in a row say so while the old numbering is silent, and the loss is taken
+//! back if the old numbering goes on after all.
 
 use std::time::{Duration, Instant};
 
@@ -17,9 +18,9 @@ use super::sequence::{Jump, Sequence, SequenceTracker};
 const TAKEOVER_SILENCE: Duration = Duration::from_millis(60);
 /// Packets that are off by more than this are on another timeline, not late.
 const LONGEST_DELAY: f64 = 10.0;
-/// Clock of timestamps before any was known.
+/// Clock rate of timestamps until one is known.
 const USUAL_CLOCK: u32 = 8000;
-/// Packets behind a loss that was believed until it is never taken back.
+/// Packets after which a loss that was believed is never taken back.
 const TAKEN_BACK: u64 = 500;
 
 /// What to do with an arrived packet.
@@ -34,7 +35,7 @@ pub enum Arrival {
     Reordered,
     /// A second copy; ignore it.
     Duplicate,
-    /// From a second source, or numbered beyond belief; ignore it.
+    /// From a second source, or with an implausible number; ignore it.
     Foreign,
 }
 
@@ -53,7 +54,7 @@ pub struct ReceiverStats {
     pub duplicates: u64,
     /// Packets that came after a newer one.
     pub reordered: u64,
-    /// Packets of another source, or numbered beyond belief.
+    /// Packets of another source, or with an implausible number.
     pub foreign: u64,
     /// How often the source or its numbering changed after the first packet.
     pub restarts: u64,
@@ -90,7 +91,7 @@ struct Stream {
     before: Option<Box<Self>>,
 }
 
-/// Counts one direction of RTP over all sources that follow each other.
+/// Counts one direction of RTP over all successive sources.
 #[derive(Debug, Clone, Default)]
 pub struct Receiver {
     stream: Option<Stream>,
@@ -111,14 +112,16 @@ impl Receiver {
         self.stream.as_ref().map(|stream| stream.last_arrival)
     }
 
-    /// Ends the stream that is followed, unless it is the one of `ssrc`: the peer is known to be elsewhere.
+    /// Ends the stream that is followed, unless it is that of `ssrc`, because the peer is known to
+    /// be elsewhere.
     pub fn leave_for(&mut self, ssrc: u32) {
         if self.ssrc().is_some_and(|known| known != ssrc) {
             self.end();
         }
     }
 
-    /// Counts a packet; `clock` is the rate of its timestamp, `None` if that is not the time of its sending.
+    /// Counts a packet; `clock` is the rate of its timestamp, `None` if the timestamp is not its
+    /// sending time.
     pub fn handle(&mut self, now: Instant, packet: &RtpPacket<'_>, clock: Option<u32>) -> Arrival {
         let arrival = self.place(now, packet, clock);
         match arrival {
@@ -173,7 +176,8 @@ impl Receiver {
             return Arrival::Accepted { restarted: true };
         };
         if stream.ssrc != packet.ssrc {
-            // Two sources at once would tear the audio; the one we hear goes on until it falls silent.
+            // Two sources at once would garble the audio; the one we hear goes on until it falls
+            // silent.
             if now.saturating_duration_since(stream.last_arrival) < TAKEOVER_SILENCE {
                 return Arrival::Foreign;
             }
@@ -208,14 +212,14 @@ impl Receiver {
         }
     }
 
-    /// Takes the last of some packets in a row that do not fit to those before.
+    /// Takes the last of several packets in a row that do not continue the numbering.
     fn jump(&mut self, now: Instant, packet: &RtpPacket<'_>, clock: Option<u32>, jump: Jump) -> Arrival {
         let Some(stream) = &mut self.stream else { return Arrival::Foreign };
         if now.saturating_duration_since(stream.last_arrival) < TAKEOVER_SILENCE {
             stream.doubt(jump.packets, packet);
             return Arrival::Foreign;
         }
-        // Those before this one are the peer's as well.
+        // The doubted packets before this one are the peer's as well.
         let earlier = u64::from(jump.packets) - 1;
         self.total.foreign = self.total.foreign.saturating_sub(earlier);
         self.total.packets += earlier;
@@ -291,7 +295,7 @@ impl Receiver {
     }
 }
 
-/// The figures of a report block, but for its clock fields.
+/// The figures of a report block, except its clock fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReportFigures {
     /// Source the report is about.
@@ -307,16 +311,16 @@ pub struct ReportFigures {
 }
 
 impl Stream {
-    /// Notes a packet that does not fit, one of so many in a row.
+    /// Notes a packet that does not fit, the last of `packets` in a row.
     fn doubt(&mut self, packets: u16, packet: &RtpPacket<'_>) {
         let (known, bytes) = if packets == 1 { (0, 0) } else { self.doubted };
-        // A second copy is not one more.
+        // A second copy does not count again.
         if packets > known {
             self.doubted = (packets, bytes + packet.payload.len() as u64);
         }
     }
 
-    /// Goes on behind a gap with a packet and those in a row before it.
+    /// Goes on after a gap, with a packet and those in a row before it.
     fn follow(&mut self, now: Instant, packet: &RtpPacket<'_>, packets: u16) {
         let number = self.sequence.follow(packet.sequence);
         for number in number + 1 - u64::from(packets)..=number {
@@ -325,7 +329,8 @@ impl Stream {
         (self.last_arrival, self.timestamp) = (now, packet.timestamp);
     }
 
-    /// Says whether nothing came for about as long as the `missing` packets last, by the timestamp behind them.
+    /// Says whether nothing came for about as long as the `missing` packets last, by the timestamp
+    /// after them.
     fn was_silent_for(&self, now: Instant, packet: &RtpPacket<'_>, clock: Option<u32>, missing: u16) -> bool {
         let known = if self.clock == 0 { USUAL_CLOCK } else { self.clock };
         let clock = f64::from(clock.unwrap_or(known));
@@ -395,7 +400,8 @@ mod tests {
             let arrival = receiver.handle(now, &packet(1, number), Some(8000));
             assert_eq!(arrival, Arrival::Accepted { restarted: number == 0 });
             if number == 50 {
-                // Two, as appendix A.1 would believe, and a row of them before the next packet can come.
+                // Two, which appendix A.1 would believe, and a row of them before the next packet
+                // can come.
                 for forged in (2500..2502).chain(9000..9010) {
                     let arrival = receiver.handle(now, &packet(1, forged), Some(8000));
                     assert_eq!(arrival, Arrival::Foreign);
@@ -444,7 +450,7 @@ mod tests {
     fn a_loss_is_taken_back_when_the_old_numbering_goes_on() {
         let (start, mut receiver) = (epoch(), Receiver::default());
         run(&mut receiver, start, 0..100);
-        // The peer pauses for a minute, and somebody numbers on as if it had not.
+        // The peer pauses for a minute, and somebody goes on numbering as if it had not.
         let later = start + Duration::from_secs(62);
         run(&mut receiver, later, 3100..3120);
         assert_eq!(receiver.stats().lost, 3000);

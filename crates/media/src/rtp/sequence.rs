@@ -1,10 +1,12 @@
 //! Sequence numbers without wrap.
 //!
-//! RFC 3550 appendix A.1, with two changes. The first packet counts at once: a softphone must hear the first word, and a
-//! wrong port is seen in the payload type anyway. And a step of more than a second is doubted as far ones are, until more
-//! than two packets in a row confirm it: with the `MAX_DROPOUT` of the RFC a single forged packet makes thousands of lost ones.
+//! RFC 3550 appendix A.1, with two changes. The first packet counts at once: a softphone must hear
+//! the first word, and a wrong port shows in the payload type anyway. And a step of more than a
+//! second is doubted like a far one, until more than two packets in a row confirm it: with the
+//! RFC's `MAX_DROPOUT` a single forged packet would make thousands of lost ones.
 
-/// Steps forward up to this are losses at once: whatever of them comes late is still taken for what it is.
+/// Steps forward up to this are losses at once; packets of the gap that come late are still
+/// recognized.
 const MAX_GAP: u16 = 50;
 /// Steps back up to this are packets out of order.
 const MAX_MISORDER: u16 = 100;
@@ -18,16 +20,17 @@ pub enum Sequence {
     Forward(u64),
     /// Older than the newest: the extended number.
     Behind(u64),
-    /// So far off that the packet is ignored until others confirm it; tells how many in a row there are.
+    /// So far off that the packet is ignored until others confirm it; says how many in a row there
+    /// are.
     Doubtful(u16),
-    /// As far off, but the others are there.
+    /// As far off, but confirmed by the packets before it.
     Jumped(Jump),
 }
 
 /// A far step that is confirmed; [`SequenceTracker::follow`] or a new tracker take it from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Jump {
-    /// Packets in a row, with this one.
+    /// Packets in a row, this one included.
     pub packets: u16,
     /// Packets that are missing before them, if the numbering went on; `None` for a step back.
     pub missing: Option<u16>,
@@ -100,7 +103,7 @@ impl SequenceTracker {
         self.highest
     }
 
-    /// Returns whether `packets` in a row up to `sequence` go on where this numbering is.
+    /// Returns whether `packets` in a row up to `sequence` continue this numbering.
     #[must_use]
     pub const fn goes_on(&self, sequence: u16, packets: u16) -> bool {
         let step = self.step_to(sequence).wrapping_sub(packets);

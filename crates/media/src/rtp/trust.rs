@@ -1,9 +1,10 @@
-//! Whose packets they are, judged by where they come from.
+//! Whose a packet is, judged by where it comes from.
 //!
-//! RFC 3264 section 5.1 says where a peer wants its packets, not where it sends from; nearly all send from there
-//! (symmetric RTP, RFC 4961), and a translator of addresses changes it. So the negotiated address is believed at once; as
-//! long as it has said nothing, one other is learnt, by packets in a row that agree as those of a new source must (RFC 3550
-//! appendix A.1). All else is a stranger's. Address and port count together. Whoever can forge a peer's address is believed:
+//! RFC 3264 section 5.1 says where a peer wants its packets, not where it sends from. Nearly all
+//! send from there (symmetric RTP, RFC 4961), but a NAT changes the address. So the negotiated
+//! address is believed at once; as long as nothing comes from it, one other may be learnt, by
+//! packets in a row that agree as those of a new source must (RFC 3550 appendix A.1). All else is a
+//! stranger's. Address and port count together. Whoever can forge the peer's address is believed:
 //! only RFC 3711 would help.
 
 use std::net::SocketAddr;
@@ -12,13 +13,14 @@ use super::packet::RtpPacket;
 
 /// RTP packets in a row that make a source known.
 const PACKETS: u16 = 4;
-/// RTCP packets that do: one comes every few seconds, and has no number.
+/// RTCP packets that do so: one comes every few seconds, and has no number.
 const REPORTS: u16 = 2;
-/// The same for a source that was heard under the address negotiated before: what is under way from there is no proof.
+/// The same for the source that was believed before the negotiated address changed: packets still
+/// under way from there prove nothing.
 const PACKETS_OF_BEFORE: u16 = 50;
-/// How far its numbers may go on between two packets.
+/// How far the numbers of that source may step between two packets.
 const STEP_OF_BEFORE: u16 = 8;
-/// Sources that are being learnt at once; of more, the one heard least lately is given up.
+/// Sources that are learnt at once; beyond that, the one heard longest ago is given up.
 const CANDIDATES: usize = 8;
 /// The synchronization source behind the header of an RTCP packet (RFC 3550 section 6.4).
 const RTCP_SSRC: std::ops::Range<usize> = 4..8;
@@ -34,7 +36,7 @@ pub enum Trust {
     Stranger,
 }
 
-/// What a packet says of its stream.
+/// What a packet says about its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proof {
     ssrc: u32,
@@ -86,7 +88,7 @@ struct Candidate {
     proof: Proof,
     /// Packets in a row.
     packets: u16,
-    /// The same with second copies.
+    /// The same, second copies and late packets included.
     came: u64,
 }
 
@@ -95,8 +97,8 @@ impl Candidate {
         Self { source, proof, packets: 1, came: 1 }
     }
 
-    /// Takes the next packet of this source, up to `widest` numbers after the last; returns how many packets before it prove
-    /// nothing.
+    /// Takes the next packet of this source, up to `widest` numbers after the last; returns how
+    /// many earlier packets turn out to prove nothing.
     fn take(&mut self, proof: Proof, widest: u16) -> u64 {
         let step = match (self.proof.sequence, proof.sequence) {
             (Some(last), Some(this)) => this.wrapping_sub(last),
@@ -123,26 +125,27 @@ impl Candidate {
 #[derive(Debug, Clone, Default)]
 pub struct TrustedSource {
     negotiated: Option<SocketAddr>,
-    /// The address that is believed, once one has spoken.
+    /// The address that is believed, once something came from one.
     source: Option<SocketAddr>,
     /// The one that was believed before the negotiated address changed.
     before: Option<SocketAddr>,
-    /// A description has confirmed the negotiated address, from which nobody speaks: the learnt source may be another by now,
-    /// until it speaks again.
+    /// A description has confirmed the negotiated address while another one is believed: that one
+    /// may have changed meanwhile, until it is heard again.
     may_have_moved: bool,
     candidates: Vec<Candidate>,
     strangers: Strangers,
 }
 
 impl TrustedSource {
-    /// Follows a description: where the peer is said to be.
+    /// Follows a description that says where the peer is.
     ///
-    /// Another address than before begins anew. None (a hold of the old kind, or no description yet) changes nothing, nor
-    /// does the first address for what has been learnt before it was known: when it speaks, it wins.
+    /// A new address starts over. No address (an old-style hold, or no description yet) changes
+    /// nothing. Nor does the first address change what was learnt before it was known, but it wins
+    /// once it is heard.
     pub fn negotiate(&mut self, address: Option<SocketAddr>) {
         let Some(address) = address.map(canonical) else { return };
         if self.negotiated == Some(address) {
-            // A translator forgets who was silent on hold, and gives the next packet another port.
+            // A NAT forgets a flow that was silent on hold, and gives its next packet another port.
             self.may_have_moved = self.source.is_some_and(|source| source != address);
             return;
         }
@@ -152,7 +155,7 @@ impl TrustedSource {
         }
     }
 
-    /// Judges a packet that came from `source`; without a proof it teaches nothing.
+    /// Judges a packet that came from `source`; without a proof nothing is learnt from it.
     pub fn judge(&mut self, source: SocketAddr, proof: Option<Proof>) -> Trust {
         let source = canonical(source);
         if self.negotiated == Some(source) {
@@ -174,20 +177,20 @@ impl TrustedSource {
         }
     }
 
-    /// Returns whether what comes from `source` is the peer's, as far as is known.
+    /// Returns whether what comes from `source` is the peer's, as far as we know.
     #[must_use]
     pub fn knows(&self, source: SocketAddr) -> bool {
         let source = Some(canonical(source));
         self.negotiated == source || self.source == source
     }
 
-    /// Returns the address that is believed, once one has spoken.
+    /// Returns the address that is believed, once something came from one.
     #[must_use]
     pub const fn source(&self) -> Option<SocketAddr> {
         self.source
     }
 
-    /// Returns the negotiated address and the one that the peer sends from, if these are two.
+    /// Returns the negotiated address and the one that the peer sends from, if they differ.
     #[must_use]
     pub fn difference(&self) -> Option<(SocketAddr, SocketAddr)> {
         self.negotiated.zip(self.source).filter(|(negotiated, source)| negotiated != source)
@@ -199,7 +202,7 @@ impl TrustedSource {
         self.strangers
     }
 
-    /// Counts what has proved nothing so far as strangers': no more will come.
+    /// Counts packets that have proved nothing so far as strangers': no more will come.
     pub fn give_up_candidates(&mut self) {
         for candidate in self.candidates.drain(..) {
             self.strangers.add(candidate.source, candidate.came);
@@ -240,13 +243,14 @@ impl TrustedSource {
             let given_up = self.candidates.remove(0);
             self.strangers.add(given_up.source, given_up.came);
         }
-        // The last is the one heard latest.
+        // The order is that in which they were last heard.
         self.candidates.push(candidate);
         Trust::Unproven
     }
 }
 
-/// Writes an address in one way: a socket for both versions of IP sees IPv4 inside IPv6, and a scope is not negotiated.
+/// Writes an address in one form: a dual-stack socket sees IPv4 inside IPv6, and scopes are not
+/// negotiated.
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
@@ -365,7 +369,8 @@ mod tests {
         assert_eq!(flow(&mut trust, translated(), [4]), [Trust::Peer]);
         trust.negotiate(Some(at("192.0.2.9:4000")));
         assert_eq!(trust.source(), None);
-        // What is still under way from before is nobody's yet; a peer that stays there is learnt after a second.
+        // Packets still under way from before are nobody's yet; a peer that stays there is learnt
+        // after a second.
         let judged = flow(&mut trust, translated(), 5..55);
         assert_eq!(judged.iter().filter(|trust| **trust == Trust::Unproven).count(), 49);
         assert_eq!(judged.last(), Some(&Trust::Peer));
@@ -380,7 +385,7 @@ mod tests {
         trust.negotiate(Some(peer()));
         assert_eq!(flow(&mut trust, moved, 14..18).last(), Some(&Trust::Peer));
         assert_eq!(trust.source(), Some(moved));
-        // The one that speaks on is not left.
+        // A source that keeps sending is kept.
         trust.negotiate(Some(peer()));
         flow(&mut trust, moved, [18]);
         assert_eq!(flow(&mut trust, translated(), 0..10), [Trust::Stranger; 10]);

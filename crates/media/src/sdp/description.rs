@@ -59,7 +59,7 @@ pub enum ConnectionHost {
 /// The `c=` line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
-    /// Where media shall go.
+    /// Where media should go.
     pub host: ConnectionHost,
     /// What followed the address of a multicast group: time to live, number of addresses.
     pub suffix: Option<String>,
@@ -172,7 +172,7 @@ pub struct SessionDescription {
 }
 
 impl SessionDescription {
-    /// Returns where `media` shall go: its own connection, else that of the session.
+    /// Returns where `media` should go: its own connection, else that of the session.
     #[must_use]
     pub fn connection_of(&self, media: &MediaDescription) -> Option<Connection> {
         media.connection().or_else(|| self.connection())
@@ -191,7 +191,7 @@ fn milliseconds(value: &str) -> Option<u32> {
     (time > 0.0 && time < 60_000.0).then_some(time as u32)
 }
 
-/// What the session and each of its media sections say in the same words.
+/// What the session and each of its media sections say in the same form.
 pub trait Described {
     /// Returns the lines of this level alone.
     fn lines(&self) -> &[Line];

@@ -1,4 +1,4 @@
-//! Names of hosts in a description, which whoever can ask the DNS puts addresses in the place of.
+//! Host names in a description, for which whoever can ask the DNS puts in addresses.
 //!
 //! RFC 8866 section 5.7: a `c=` line gives an address or a fully qualified domain name. Names in `a=rtcp` are left alone:
 //! RTCP then goes where the media goes.
@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::description::{Connection, ConnectionHost, Line, SessionDescription};
 
-/// Names of one description that are looked at.
+/// How many names of one description are looked at.
 const MOST_NAMES: usize = 4;
 /// Longest name of the DNS, as text (RFC 1035 section 2.3.4).
 const LONGEST: usize = 253;
@@ -17,7 +17,7 @@ const LONGEST: usize = 253;
 pub struct HostName {
     /// The name, letters, digits, hyphens and dots.
     pub name: String,
-    /// Whether an IPv6 address is meant, and not one of IPv4.
+    /// Whether an IPv6 address is meant rather than an IPv4 one.
     pub is_ipv6: bool,
 }
 
@@ -28,7 +28,7 @@ impl HostName {
         let ConnectionHost::Name(name) = Connection::parse(value)?.host else { return None };
         let letters =
             name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.'));
-        // What ends in a number is an address that is written badly.
+        // A host that ends in a number is a badly written address.
         let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
         let is_name =
             letters && name.len() <= LONGEST && last.contains(|letter: char| letter.is_ascii_alphabetic());
@@ -49,7 +49,7 @@ pub fn may_name_hosts(description: &[u8]) -> bool {
 }
 
 impl SessionDescription {
-    /// Returns the names that tell where audio shall go, each once.
+    /// Returns the names of the hosts that audio should go to, each once.
     #[must_use]
     pub fn host_names(&self) -> Vec<HostName> {
         let mut names = Vec::new();
@@ -62,7 +62,7 @@ impl SessionDescription {
         names
     }
 
-    /// Puts addresses in the place of the names that `address` knows.
+    /// Replaces the names that `address` knows with addresses.
     pub fn resolve(&mut self, address: impl Fn(&HostName) -> Option<IpAddr>) {
         let media = self.media.iter_mut().flat_map(|media| &mut media.lines);
         for line in self.lines.iter_mut().chain(media) {

@@ -42,19 +42,19 @@ pub enum SdpError {
     /// There is no `o=` line before the first `m=`.
     #[error("missing origin line")]
     MissingOrigin,
-    /// The `o=` line has not six fields.
+    /// The `o=` line does not have six fields.
     #[error("malformed origin at byte {offset}")]
     MalformedOrigin {
         /// Start of the line.
         offset: usize,
     },
-    /// The `c=` line has not three fields.
+    /// The `c=` line does not have three fields.
     #[error("malformed connection at byte {offset}")]
     MalformedConnection {
         /// Start of the line.
         offset: usize,
     },
-    /// The `m=` line lacks a field or its port is no number.
+    /// The `m=` line lacks a field, or its port is not a number.
     #[error("malformed media line at byte {offset}")]
     MalformedMedia {
         /// Start of the line.

@@ -1,4 +1,4 @@
-//! What a session is told once, at its start.
+//! The settings that a session gets once, at its start.
 
 use std::time::Duration;
 

@@ -16,7 +16,7 @@ use crate::negotiate::MediaPlan;
 /// Why digits cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SendDigitsError {
-    /// A character that is no digit.
+    /// A character that is not a digit.
     #[error("{character:?} is no digit")]
     InvalidDigit {
         /// The character.
@@ -67,15 +67,15 @@ impl DigitBatches {
 impl MediaSession {
     /// Follows a plan from now on: the first one, or that of a re-INVITE.
     ///
-    /// Source, sequence numbers and timestamps continue, whatever changes. The time before the first plan is not made up
-    /// for, should nobody have asked for its ticks.
+    /// Source, sequence numbers and timestamps continue, whatever changes. Ticks that nobody asked
+    /// for before the first plan are not made up for.
     pub fn set_plan(&mut self, now: Instant, plan: MediaPlan) {
         let codec_changes = self
             .plan
             .as_ref()
             .is_none_or(|old| (old.codec, old.send_payload_type) != (plan.codec, plan.send_payload_type));
         if codec_changes || !plan.direction.sends() {
-            // What was said before goes out as it was meant, if it fills packets.
+            // Sound from before goes out by the old plan, as far as it fills packets.
             self.release_packets(now, true);
             self.packetizer.clear();
             self.sender.pause();
@@ -95,14 +95,14 @@ impl MediaSession {
         }
         self.reporting.start(now, &mut self.seed);
         if self.plan.is_none() {
-            // Nothing was to be said before, so nothing of it is made up for.
+            // Before the first plan there was nothing to say, so there is nothing to make up for.
             self.next_tick = self.next_tick.map(|tick| tick.max(now));
         }
         self.peer.negotiate(&plan);
         self.plan = Some(plan);
     }
 
-    /// Takes clock, rate and state of another codec.
+    /// Changes to the clock, rate and state of another codec.
     fn tune(&mut self, codec: Codec) {
         if codec.rtp_clock != self.codec.rtp_clock {
             self.events_out = EventSender::new(codec.rtp_clock);
@@ -140,7 +140,7 @@ impl MediaSession {
         self.parse_digits(method, digits).map(drop)
     }
 
-    /// Queues digits behind those under way.
+    /// Queues digits after those under way.
     ///
     /// # Errors
     ///
@@ -194,7 +194,7 @@ impl MediaSession {
         self.recording = on;
     }
 
-    /// Ends the session: digits under way are cut, RTCP BYE, last statistics, no tick any more.
+    /// Ends the session: digits under way are cut, RTCP BYE, last statistics, no more ticks.
     pub fn close(&mut self, now: Instant) {
         if std::mem::replace(&mut self.closed, true) {
             return;

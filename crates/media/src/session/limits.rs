@@ -1,7 +1,9 @@
-//! How many facts of a kind a session tells: what others send may cause any number, and each costs a line of a journal.
+//! How many facts of a kind a session reports: what others send could cause any number, and each
+//! costs a line in a journal.
 //!
-//! A bound for each kind of thing that can begin, in windows of ten seconds; what a beginning told ends is told too. What
-//! comes of our doing, of time, once in a call or once in a description has its bound elsewhere.
+//! Each kind of thing that can begin has a bound in windows of ten seconds; if a beginning is
+//! reported, so is its end. Facts that come from our own commands, from time, or once for each call
+//! or description are bounded elsewhere.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,8 @@ const WINDOW: Duration = Duration::from_secs(10);
 const RARE: u32 = 10;
 /// Sounds in a window: busy tones come twice a second, in some countries four times (ITU-T E.180).
 const SOUNDS: u32 = 50;
-/// Digits in a window: twice as many as a sender makes that keeps to 40 ms of tone and 40 ms of pause (ITU-T Q.24).
+/// Digits in a window: twice what a sender makes that keeps to 40 ms of tone and 40 ms of pause
+/// (ITU-T Q.24).
 const DIGITS: u32 = 250;
 
 /// Something that a peer can make happen again and again.
@@ -30,7 +33,7 @@ enum Kind {
 
 /// What a fact means for the bounds.
 enum Part {
-    /// It begins something, or is all of it.
+    /// It begins something, or is the whole of it.
     Begins(Kind),
     /// It ends what has begun.
     Ends(Kind),
@@ -64,7 +67,7 @@ impl Part {
     }
 }
 
-/// What was told of each kind.
+/// What was reported of each kind.
 #[derive(Debug, Default)]
 pub(super) struct Limits {
     window_ends: Option<Instant>,
@@ -78,17 +81,17 @@ pub(super) struct Limits {
     withheld: u64,
 }
 
-/// What was told of one kind.
+/// What was reported of one kind.
 #[derive(Debug, Default)]
 struct Told {
     /// Beginnings in this window.
     count: u32,
-    /// Whether the last beginning was withheld, so that its end is nothing to tell.
+    /// Whether the last beginning was withheld, so that its end is withheld too.
     withheld: bool,
 }
 
 impl Limits {
-    /// Says whether a fact is to be told.
+    /// Says whether a fact is to be reported.
     pub(super) const fn admit(&mut self, fact: &Fact) -> bool {
         let told = match Part::of(fact) {
             Part::Free => true,
@@ -124,7 +127,7 @@ impl Limits {
         self.tell()
     }
 
-    /// Returns how many facts were withheld since this was last said.
+    /// Returns how many facts were withheld since this was last reported.
     pub(super) fn tell(&mut self) -> Option<Fact> {
         let facts = std::mem::take(&mut self.withheld);
         (facts > 0).then_some(Fact::Withheld { facts })

@@ -1,7 +1,8 @@
 //! What a session makes of the audio it hears.
 //!
-//! The sum of squares of a frame is made once: level, silence and the sound heard are all read from it. Detectors that
-//! the configuration does not name do not exist, and those that exist leave quiet sound alone.
+//! The sum of squares of a frame is computed once: level, silence and the sound heard are all
+//! derived from it. Detectors that the configuration does not name do not exist, and those that
+//! exist skip quiet sound.
 
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ impl Listener {
         }
     }
 
-    /// Listens to sound of another rate from now on; a tone that sounds is found anew.
+    /// Listens to sound of another rate from now on; a tone that is sounding is detected anew.
     pub(super) fn set_rate(&mut self, rate: u32) {
         self.tone = self.tone.take().map(|_| ToneDetector::new(rate));
         self.inband = self.inband.take().map(|_| DigitDetector::new(rate));
@@ -81,7 +82,7 @@ impl Listener {
         }
     }
 
-    /// Takes a telephone event; events that are no digit are ignored.
+    /// Takes a telephone event; events that are not digits are ignored.
     pub(super) fn event(&mut self, change: EventChange) -> Option<Fact> {
         let method = DigitMethod::Rfc4733;
         Some(match change {
@@ -118,7 +119,7 @@ impl Listener {
             let mut heard = std::mem::take(&mut self.heard);
             inband.push(frame, &mut heard);
             for HeardDigit { digit, duration } in heard.drain(..) {
-                // It is known for a digit when it has been heard for a while.
+                // The detector reports a digit only when it is over.
                 tell(Fact::DigitStarted { digit, method: DigitMethod::InBand });
                 tell(self.digit(digit, duration, DigitMethod::InBand));
             }

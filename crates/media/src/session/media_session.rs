@@ -101,7 +101,7 @@ pub struct MediaSession {
     pub(super) listener: Listener,
     pub(super) heard: Frame,
     pub(super) source: Option<(SocketAddr, u32)>,
-    /// Of the audio that came last.
+    /// Payload type of the audio that came last.
     pub(super) payload_type: Option<u8>,
     pub(super) reception_stopped: bool,
 

@@ -72,15 +72,15 @@ pub enum Fact {
     ForeignPackets {
         /// Where the last of them came from.
         source: SocketAddr,
-        /// How many, since this was last said.
+        /// How many, since this was last reported.
         packets: u64,
     },
-    /// There were more facts of a kind than any peer has to tell; those beyond were not told.
+    /// There were more facts of a kind than any real peer causes; the rest were withheld.
     Withheld {
-        /// How many, since this was last said.
+        /// How many, since this was last reported.
         facts: u64,
     },
-    /// No packet came for the time of the configuration, although the plan receives.
+    /// No packet came for the configured time, although the plan receives.
     ReceptionStopped {
         /// How long ago the last packet came.
         silent_for: Duration,
@@ -126,7 +126,7 @@ pub enum Fact {
     },
     /// A source that does not repeat came to its end.
     PlaybackFinished,
-    /// The received audio has been silent for the time of the configuration.
+    /// The received audio has been silent for the configured time.
     SilenceStarted,
     /// The received audio is heard again.
     SilenceEnded {

@@ -1,7 +1,7 @@
 //! From sound to payloads: what waits until it fills a packet, and when a packet leaves.
 //!
-//! Sound comes in frames of 20 ms, packets hold 10 to 60. The first leaves when it is full, the others at their
-//! distance behind it:
+//! Sound comes in frames of 20 ms, packets hold 10 to 60. The first packet leaves when it is full,
+//! the others at regular distances after it:
 //!
 //! ```text
 //! frames            0    20    40    60    80

@@ -1,7 +1,7 @@
-//! Whose packets a session takes, and what it says of those of others.
+//! Whose packets a session takes, and what it reports about others'.
 //!
-//! The rule is [`TrustedSource`], for RTP and RTCP each. Strangers are told of now and then, whatever they send: who, and
-//! how many.
+//! The rule is [`TrustedSource`], for RTP and RTCP each. Strangers are reported only now and then,
+//! whatever they send: who, and how many packets.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -10,9 +10,9 @@ use super::output::Fact;
 use crate::negotiate::MediaPlan;
 use crate::rtp::{Proof, Trust, TrustedSource};
 
-/// Strangers are told of no more often than this,
+/// Strangers are reported no more often than this.
 const PAUSE: Duration = Duration::from_secs(10);
-/// and this often in the life of a session; its end tells of the rest.
+/// How many times they are reported in the life of a session; its end reports the rest.
 const TELLINGS: u32 = 10;
 
 /// Who the peer is, for each of its two streams.
@@ -20,9 +20,9 @@ const TELLINGS: u32 = 10;
 pub(super) struct Peer {
     rtp: TrustedSource,
     rtcp: TrustedSource,
-    /// The difference that was told.
+    /// The difference that was reported.
     difference: Option<(SocketAddr, SocketAddr)>,
-    /// Strangers' packets that were told, RTP and RTCP.
+    /// Strangers' packets that were reported, RTP and RTCP.
     told: [u64; 2],
     tellings: u32,
     next_telling: Option<Instant>,
@@ -40,8 +40,8 @@ impl Peer {
         self.rtp.judge(source, proof)
     }
 
-    /// Judges RTCP: that from the source of the peer's RTP is the peer's (RFC 5761), and none that is about another stream
-    /// than the one `heard` makes an address known.
+    /// Judges RTCP. From the source of the peer's RTP it is the peer's (RFC 5761); a report about a
+    /// stream other than `heard` does not make an address known.
     pub(super) fn judge_rtcp(
         &mut self,
         source: SocketAddr,
@@ -54,7 +54,8 @@ impl Peer {
         self.rtcp.judge(source, proof.filter(|proof| heard.is_none_or(|heard| heard == proof.ssrc())))
     }
 
-    /// Returns the fact that the peer sends from elsewhere than it said, once for each two addresses.
+    /// Returns the fact that the peer sends from elsewhere than it said, once for each pair of
+    /// addresses.
     pub(super) fn difference(&mut self) -> Option<Fact> {
         let difference = self.rtp.difference();
         let (negotiated, source) = difference.filter(|_| self.difference != difference)?;
@@ -67,7 +68,7 @@ impl Peer {
         self.rtp.strangers().packets + self.rtcp.strangers().packets
     }
 
-    /// Returns what is to be said of strangers now.
+    /// Returns what is to be reported about strangers now.
     pub(super) fn tell_strangers(&mut self, now: Instant) -> Option<Fact> {
         if self.strangers() == self.told.iter().sum::<u64>()
             || self.tellings >= TELLINGS
@@ -80,7 +81,7 @@ impl Peer {
         self.tell()
     }
 
-    /// Returns what is left to be said of strangers at the end.
+    /// Returns what is left to report about strangers at the end.
     pub(super) fn tell_last_strangers(&mut self) -> Option<Fact> {
         self.rtp.give_up_candidates();
         self.rtcp.give_up_candidates();

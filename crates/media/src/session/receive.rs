@@ -18,7 +18,7 @@ impl MediaSession {
         if self.closed {
             return;
         }
-        // RFC 5761: RTCP on the RTP port shows by its packet type.
+        // RFC 5761: RTCP on the RTP port is recognized by its packet type.
         if matches!(bytes.get(1), Some(200..=204)) {
             self.handle_rtcp(now, source, bytes);
             return;
@@ -32,7 +32,8 @@ impl MediaSession {
             return;
         };
         if self.source.is_some_and(|(known, _)| known != source) {
-            // It is the peer's by more than its numbers: nobody has to fall silent first.
+            // We know it is the peer's by more than its numbers, so nobody has to fall silent
+            // first.
             self.receiver.leave_for(packet.ssrc);
         }
         let is_event = self.event_payload_type() == Some(packet.payload_type);

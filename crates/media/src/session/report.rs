@@ -135,7 +135,7 @@ impl MediaSession {
         }
     }
 
-    /// Says goodbye, if the peer ever heard of us.
+    /// Says goodbye, if anything was ever sent or received.
     pub(super) fn send_bye(&mut self, now: Instant) {
         if self.sender.packets() == 0 && self.receiver.ssrc().is_none() {
             return;

@@ -14,7 +14,7 @@ use crate::negotiate::MediaPlan;
 const MAX_CATCH_UP: u32 = 10;
 
 impl MediaSession {
-    /// Does all that is due by `now`, alone: what it hears goes nowhere else, what it says is its own.
+    /// Does everything that is due by `now`, for a session outside conferences.
     pub fn handle_tick(&mut self, now: Instant) {
         while self.hear(now).is_some() {
             self.say(now, None);
@@ -61,8 +61,8 @@ impl MediaSession {
             let rate = said.rate();
             mix(&mut said, &others.at_rate(rate));
         }
-        // Packets keep their distance from the moment at which the driver of this session calls, which may be any
-        // between two ticks; what a late call makes up for is due at once.
+        // Packets are spaced from the moment at which this session is driven, which may lie
+        // anywhere between two ticks; what a late call makes up for is due at once.
         let leaves = if now < tick + FRAME { now } else { tick };
         let spoken = self.send_frame(leaves, &said);
         self.release_packets(now, false);
@@ -115,7 +115,7 @@ impl MediaSession {
         }
     }
 
-    /// Sends an event packet, or keeps sound for packets; returns whether the sound is said.
+    /// Sends an event packet, or keeps sound for packets; returns whether the sound goes out.
     fn send_frame(&mut self, now: Instant, said: &Frame) -> bool {
         let Some(plan) = self.plan.take() else { return false };
         let spoken = plan.direction.sends() && plan.remote.is_some() && self.send_planned(now, &plan, said);
@@ -142,7 +142,7 @@ impl MediaSession {
         true
     }
 
-    /// Lets the packets go whose time has come; all that are full if they are `pressed`.
+    /// Sends the packets that are due, and all full ones if `pressed`.
     pub(super) fn release_packets(&mut self, now: Instant, pressed: bool) {
         if let Some(plan) = self.plan.take() {
             self.release(&plan, now, pressed);

@@ -6,7 +6,7 @@ use crate::codec::Codec;
 use crate::quality::{Quality, Unmeasured, burst_ratio, mos, r_factor};
 use crate::rtp::BurstHistogram;
 
-/// Fewer packets say nothing about a share of losses.
+/// Fewer packets say nothing about the share of losses.
 const ENOUGH_PACKETS: u64 = 50;
 
 /// What the peer reported about what it heard from us.
@@ -39,19 +39,20 @@ pub struct StreamStats {
     pub lost: u64,
     /// Second copies.
     pub duplicates: u64,
-    /// Packets behind a newer one.
+    /// Packets that came after a newer one.
     pub reordered: u64,
     /// Packets too late or too early for playout.
     pub discarded: u64,
-    /// Frames made up for what was missing.
+    /// Frames made up to conceal gaps.
     pub concealed_frames: u64,
-    /// Packets that were not the peer's, RTP and RTCP, and those of it that are of a second stream or numbered beyond belief.
+    /// RTP and RTCP packets that were not the peer's, or were of a second stream or with an
+    /// implausible number.
     pub foreign: u64,
     /// Packets of comfort noise (RFC 3389), which are not played.
     pub comfort_noise: u64,
     /// Packets of a payload type nobody agreed on.
     pub unknown_payload: u64,
-    /// Datagrams that were no RTP or RTCP.
+    /// Datagrams that were neither RTP nor RTCP.
     pub malformed: u64,
     /// Changes of the remote source after the first.
     pub source_changes: u64,

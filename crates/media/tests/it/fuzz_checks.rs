@@ -52,7 +52,8 @@ pub(crate) fn rtcp(bytes: &[u8]) {
     assert_eq!(again.len(), packets.len());
 }
 
-/// Event packets in any order end each event at most once a packet and that before them, and never panic.
+/// Event packets in any order: each ends at most its own events and the one before them, and none
+/// panics.
 pub(crate) fn telephone_event(start: Instant, bytes: &[u8]) {
     let mut receiver = EventReceiver::new(8000);
     let mut now = start;
@@ -77,7 +78,8 @@ pub(crate) fn wav(bytes: &[u8]) {
     let _samples = read_wav(bytes);
 }
 
-/// Datagrams of any kind, in any order, at any pace, of the peer and of strangers, leave a session that goes on.
+/// Whatever datagrams come, in any order, at any pace, from the peer and from strangers, the
+/// session goes on.
 pub(crate) fn session(start: Instant, bytes: &[u8]) {
     let detectors = Detectors { tone: true, inband_dtmf: true, silence: true };
     let mut session = MediaSession::new(SessionConfig { detectors, ..SessionConfig::default() }, start);

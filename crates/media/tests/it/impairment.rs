@@ -137,7 +137,7 @@ fn random_loss_and_copies_are_counted_exactly() {
     let spread = Duration::from_millis(10);
     let stats = check(&Impairment { loss: 0.02, burst: 0.02, duplicate: 0.01, spread }, 0..10);
     assert!(stats.iter().all(|stats| stats.lost > 30 && stats.duplicates > 10));
-    // The buffer holds what ten milliseconds of spread move about.
+    // The buffer absorbs ten milliseconds of spread.
     assert!(stats.iter().all(|stats| stats.discarded == 0), "{stats:?}");
     assert!(stats.iter().all(|stats| stats.quality.mos().is_some_and(|mos| (3.9..4.3).contains(&mos))));
 }
@@ -161,7 +161,7 @@ fn disorder_is_counted_apart_from_loss_and_the_buffer_grows_with_it() {
     for stats in stats {
         assert_eq!(stats.lost, 0);
         assert!(stats.reordered > 500, "{stats:?}");
-        // What is late at first makes the buffer deeper; then little is.
+        // Packets that are late at first make the buffer deeper; then few are.
         assert!(stats.discarded > 0 && stats.discarded < 60, "{stats:?}");
     }
 }

@@ -19,7 +19,7 @@ fn block(seed: &mut Seed) -> ReportBlock {
     ReportBlock {
         ssrc: seed.next_u32(),
         fraction_lost: seed.next_u16() as u8,
-        // The peer has no sign here, so only what both can say.
+        // The peer reads this as unsigned, so only values that both can express.
         cumulative_lost: (seed.next_u32() & 0x7F_FFFF).cast_signed(),
         highest_sequence: seed.next_u32(),
         jitter: seed.next_u32(),

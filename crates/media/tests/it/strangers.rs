@@ -1,4 +1,5 @@
-//! Whose media a session hears: the peer's, from where it said or from where it is learnt, and nobody else's.
+//! Whose media a session hears: the peer's, from the address it gave or one that is learnt, and
+//! nobody else's.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -139,7 +140,7 @@ fn a_stranger_is_not_heard_while_the_peer_is_silent_and_told_once() {
     };
     assert_eq!(heard(&stats), heard(&before));
     assert_eq!(ear.session.remote_source(), Some((peer(), 1)));
-    // The peer goes on as if nothing had been.
+    // The peer goes on as if nothing had happened.
     ear.talk(peer(), 1, 50..60);
     assert_eq!(ear.session.stats().packets_received, 60);
     ear.close();
@@ -174,10 +175,10 @@ fn a_peer_behind_address_translation_is_learnt_and_the_difference_is_told_once()
     ear.talk(translated, 1, 0..50);
     let differs = Fact::SourceDiffers { negotiated: peer(), source: translated };
     assert_eq!(ear.told(|fact| matches!(fact, Fact::SourceDiffers { .. })), [&differs]);
-    // Three packets are what it takes to know it.
+    // Learning the source cost three packets.
     let stats = ear.session.stats();
     assert_eq!((stats.packets_received, stats.lost, stats.foreign), (47, 0, 0));
-    // A hold of the old kind and its end leave it known.
+    // An old-style hold and its end leave it known.
     ear.session.set_plan(ear.now(), MediaPlan { remote: None, remote_rtcp: None, ..plan() });
     ear.talk(translated, 1, 50..60);
     ear.session.set_plan(ear.now(), plan());
@@ -245,7 +246,7 @@ fn reports_of_strangers_count_for_nothing() {
     for port in 0..5 {
         ear.rtcp(SocketAddr::new(stranger().ip(), 4001 + port), &farewell);
     }
-    // Of another stream than the one that is heard: nobody's, however often it comes.
+    // About a stream other than the one that is heard: nobody's, however often it comes.
     let ntp = NtpTime::new(1, 2);
     let other = SenderReport { ssrc: 9, ntp, rtp_timestamp: 0, packets: 0, bytes: 0, blocks: Vec::new() };
     for _ in 0..5 {
@@ -280,7 +281,7 @@ fn one_stream_from_two_addresses_in_turn_makes_a_few_facts() {
 #[test]
 fn a_peer_that_changes_its_stream_all_the_time_is_told_ten_times_in_ten_seconds() {
     let mut ear = Ear::new(Some(plan()));
-    // Each of 60 ms: a stream that falls silent gives way.
+    // 80 ms apart: a stream that falls silent gives way.
     for turn in 0..300 {
         ear.rtp(peer(), sound(turn % 2, 10));
         for _ in 0..4 {
@@ -300,7 +301,7 @@ fn digits_of_the_peer_are_told_as_fast_as_any_sender_makes_them_and_not_faster()
     for (ticks, told) in [(3, 500), (0, 250)] {
         let mut ear = Ear::new(Some(plan()));
         for number in 0..500u16 {
-            // Of 60 ms each, that is 16 a second; or all at once.
+            // 60 ms apart, that is 16 a second; or all at once.
             ear.rtp(peer(), RtpPacket { timestamp: u32::from(number) * 480, ..event(1, number) });
             (0..ticks).for_each(|_| ear.tick());
         }
@@ -308,7 +309,7 @@ fn digits_of_the_peer_are_told_as_fast_as_any_sender_makes_them_and_not_faster()
         let digits = ear.told(|fact| matches!(fact, Fact::Digit { .. })).len();
         assert_eq!(digits, told);
         let withheld = ear.told(|fact| matches!(fact, Fact::Withheld { .. }));
-        // A beginning and an end each.
+        // A beginning and an end for each.
         let expected = Fact::Withheld { facts: 500 };
         assert_eq!(withheld, if told == 500 { vec![] } else { vec![&expected] });
         assert_eq!(ear.session.stats().digits_received.len(), 500);

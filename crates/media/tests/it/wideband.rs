@@ -1,5 +1,5 @@
-//! A codec that is not G.711 through a whole pair of sessions: its clock is not its rate, it remembers, and its
-//! payload type is negotiated. It stands in for G.722, whose clock and rate it has.
+//! A codec that is not G.711 through a whole pair of sessions: its clock is not its rate, it has
+//! state, and its payload type is negotiated. It stands in for G.722, with the same clock and rate.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -24,18 +24,19 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// What became of an answer.
+/// The result of checking an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The answer is right; this is the user.
     Ok(String),
-    /// The answer is right but its nonce is too old, unknown or was used with this count before: challenge again with `stale`.
+    /// The answer is right, but its nonce is too old, unknown or already used with this count:
+    /// challenge again with `stale`.
     Stale,
     /// The answer is wrong, or is made for another realm, algorithm or URI form.
     Wrong,
     /// There is no digest answer.
     Missing,
-    /// Nobody is known by that name.
+    /// No user has this name.
     UnknownUser(String),
 }
 
@@ -61,7 +62,7 @@ struct Nonce {
     last_count: u32,
 }
 
-/// Nonces kept at most; older ones count as stale.
+/// How many nonces are kept; older ones count as stale.
 const MEMORY: usize = 4096;
 
 impl Challenger {
@@ -147,7 +148,7 @@ impl Challenger {
         }
     }
 
-    /// Returns the qop that the answer uses; the outer `None` says that it is not the one that was offered.
+    /// Returns the qop that the answer uses; the outer `None` means that this one was not offered.
     fn answered_qop(&self, answer: &AuthParams) -> Option<Option<Qop>> {
         match (answer.get("qop"), self.qop) {
             // A client may ignore qop (RFC 2069 form), and we offered it as an option.

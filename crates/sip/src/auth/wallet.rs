@@ -1,8 +1,10 @@
-//! The client's memory of challenges: nonces to use again with their counts, and which challenge a request answered.
+//! The client's memory of challenges: reusable nonces with their counts, and the challenges a
+//! request has answered.
 //!
-//! Challenges are remembered per owner (a registration, a session), so that its later requests go out with
-//! credentials at once. A request answers a challenge of a realm once, and again when the nonce was stale, and a few
-//! rounds of them in all: neither a wrong password nor ever new realms can loop.
+//! Challenges are remembered per owner (a registration, a session), so that its later requests go
+//! out with credentials at once. A request answers each realm once, once more when the nonce was
+//! stale, and only a few rounds in all: neither a wrong password nor an endless series of realms
+//! can cause a loop.
 
 use super::Credentials;
 use super::digest::{self, Challenge, Target};
@@ -10,8 +12,8 @@ use crate::ids::Ids;
 use crate::message::{HeaderName, Message};
 use std::collections::BTreeMap;
 
-/// How often one request may be challenged, whatever the realms (RFC 3261 §22.3 has one round for each server on the way),
-/// and how many challenges are kept for its owner.
+/// How often one request may be challenged, whatever the realms (RFC 3261 §22.3: one round for each
+/// server on the path), and how many challenges are kept for each owner.
 const MOST_ROUNDS: usize = 5;
 
 /// One remembered challenge.

@@ -1,5 +1,5 @@
-//! Dialogs: RFC 3261 §12. Identity, CSeq numbers, route set, remote target, as plain data, and the table of those that
-//! are there.
+//! Dialogs (RFC 3261 §12): identity, CSeq numbers, route set and remote target as plain data, and
+//! the table of current dialogs.
 
 mod build;
 mod next;
@@ -45,7 +45,8 @@ pub struct DialogRecord {
     pub remote_target: String,
     /// Our Contact value.
     pub contact: String,
-    /// The path the dialog came by; used when the next hop is a name that is not followed, or leads nowhere.
+    /// The flow on which the dialog was set up; used when the next hop is a name that is not looked
+    /// up or has no address.
     pub flow: Flow,
     /// The dialog came about through a `sips:` URI over a secure transport (§12.1.1).
     pub secure: bool,

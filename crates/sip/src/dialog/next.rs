@@ -13,7 +13,7 @@ pub(crate) struct Plan {
     pub(crate) destination: Destination,
 }
 
-/// Plans the next request of a dialog; `None` when its remote target is no URI at all.
+/// Plans the next request of a dialog; `None` when its remote target is not a URI.
 pub(crate) fn plan(dialog: &DialogRecord) -> Option<Plan> {
     let target = Uri::parse(&dialog.remote_target).ok()?;
     let first =
@@ -36,7 +36,7 @@ pub(crate) fn plan(dialog: &DialogRecord) -> Option<Plan> {
     Some(Plan { uri: uri.without_headers(), routes, destination })
 }
 
-/// Returns the address a URI names, or the flow's peer when it names none by number.
+/// Returns the address in a URI, or the flow's peer when the host is not an IP address.
 fn next_hop(uri: &Uri, flow: Flow) -> (Transport, SocketAddr) {
     let Some(address) = uri.host().and_then(crate::message::Host::ip) else {
         return (flow.transport, flow.remote);
@@ -48,7 +48,8 @@ fn next_hop(uri: &Uri, flow: Flow) -> (Transport, SocketAddr) {
     if let Some(named) = uri.transport().and_then(|name| Transport::from_param(name, uri.is_sips())) {
         return at(named);
     }
-    // The same peer over the same connection, or RFC 3263 §4.1: UDP for a numeric address, TLS under sips.
+    // The flow's transport if this is the same peer; otherwise RFC 3263 §4.1: UDP for a numeric
+    // address, TLS for sips.
     let same = Some(at(flow.transport)).filter(|(_, remote)| *remote == flow.remote);
     same.unwrap_or_else(|| at(if uri.is_sips() { Transport::Tls } else { Transport::Udp }))
 }

@@ -1,8 +1,8 @@
-//! All dialogs of a user agent and what uses each: RFC 3261 §12, RFC 5057.
+//! All dialogs of a user agent and the usages of each: RFC 3261 §12, RFC 5057.
 //!
-//! Dialogs come in sets. Those that one INVITE of ours makes by its forks share Call-ID, local tag and, as §12.2.1.1
-//! allows, the CSeq numbers; a dialog that the peer began is alone in its set. A set is there as long as something uses
-//! one of its dialogs, or may yet make one.
+//! Dialogs come in sets. Those that a forked INVITE of ours creates share the Call-ID, the local
+//! tag and, as §12.2.1.1 allows, the CSeq numbers; a dialog that the peer began is alone in its
+//! set. A set lives as long as something uses one of its dialogs or may still create one.
 
 use super::{DialogKey, DialogRecord};
 use crate::auth::Credentials;
@@ -42,8 +42,8 @@ impl Dialog {
     /// Returns the subscription that a NOTIFY with this Event is about.
     pub(crate) fn subscription_for(&self, event: &Event) -> Option<RequestId> {
         let mut candidates = self.subscriptions().filter(|subscription| subscription.takes(event));
-        // Where there is one only, its id decides nothing: that of a REFER that was challenged is not known before its 202, and
-        // what stands between the two sides may have another.
+        // When there is only one, its id does not matter: that of a challenged REFER is unknown
+        // before its 202, and an intermediary may have changed it.
         let mut of_package = self.subscriptions().filter(|subscription| subscription.is_for(event));
         let only = of_package.next().filter(|_| of_package.next().is_none());
         candidates.next().or(only).map(|subscription| subscription.request)
@@ -75,7 +75,8 @@ pub(crate) struct DialogSet {
     pub(crate) credentials: Option<Credentials>,
     cseq: u32,
     dialogs: Vec<Dialog>,
-    /// The only dialog is the one that counts: for a callee from the start, for a caller from the first 2xx.
+    /// Whether only one dialog is left, the settled one: for a callee from the start, for a caller
+    /// from the first 2xx.
     settled: bool,
 }
 
@@ -108,17 +109,17 @@ impl DialogSet {
         cseq
     }
 
-    /// Returns the dialog that counts.
+    /// Returns the settled dialog.
     pub(crate) fn dialog(&self) -> Option<&Dialog> {
         self.dialogs.first().filter(|_| self.settled)
     }
 
-    /// Returns the dialog that counts, for changes.
+    /// Returns the settled dialog for changes.
     pub(crate) fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         self.dialogs.first_mut().filter(|_| self.settled)
     }
 
-    /// Returns the dialog that counts, else the latest early one.
+    /// Returns the settled dialog, or else the latest early one.
     pub(crate) fn latest(&self) -> Option<&DialogRecord> {
         self.dialogs.last().map(|dialog| &dialog.record)
     }
@@ -133,7 +134,7 @@ impl DialogSet {
         self.dialogs.iter_mut().find(|dialog| dialog.record.remote_tag == remote_tag)
     }
 
-    /// Tells whether a dialog with a peer's tag is there.
+    /// Tells whether there is a dialog with a peer's tag.
     pub(crate) fn has(&self, call_id: &str, remote_tag: &str) -> bool {
         self.call_id == call_id && self.dialogs.iter().any(|dialog| dialog.record.remote_tag == remote_tag)
     }
@@ -143,7 +144,7 @@ impl DialogSet {
         self.dialogs.push(Dialog { record, usages: vec![Usage::Invite(session)] });
     }
 
-    /// Says which dialog counts; the early ones end, but for what uses the one that became it.
+    /// Settles on a dialog; the early ones end, but the usages of the one that became it stay.
     pub(crate) fn settle(&mut self, record: DialogRecord, session: SessionId) {
         let early = self.dialogs.drain(..).find(|early| early.record.remote_tag == record.remote_tag);
         let usages = early.map_or_else(|| vec![Usage::Invite(session)], |early| early.usages);
@@ -270,7 +271,7 @@ impl DialogTable {
         dialogs.iter().find(|dialog| dialog.record.remote_tag == key.remote_tag)?.session()
     }
 
-    /// Returns what is still there, one line each.
+    /// Returns the sets that are left, one line each.
     pub(crate) fn leftovers(&self) -> impl Iterator<Item = String> + '_ {
         self.sets.iter().map(|(id, set)| format!("dialogs {} with {} usages", id.0, set.usages()))
     }

@@ -133,7 +133,7 @@ impl Message {
         within(self.first(&HeaderName::Via)?, |value| branch(scan::commas(value).next()?))
     }
 
-    /// Returns the branch of the only Via; none where there are several.
+    /// Returns the branch of the only Via; `None` if there are several.
     pub(crate) fn only_branch(&self) -> Option<Cow<'_, str>> {
         let mut vias = self.values(HeaderName::Via);
         let via = vias.pop().filter(|_| vias.is_empty())?;
@@ -275,7 +275,7 @@ impl Message {
     /// Returns Content-Type.
     ///
     /// # Errors
-    /// If it is no media type.
+    /// If it is not a media type.
     pub fn content_type(&self) -> Typed<Option<MediaType>> {
         self.typed(HeaderName::ContentType)
     }

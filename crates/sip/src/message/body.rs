@@ -1,7 +1,7 @@
 //! Bodies made of parts.
 //!
-//! RFC 3261 §7.4, RFC 5621; RFC 2046 §5.1 for the boundary syntax, RFC 2387 for parts that belong to one. Part bodies are
-//! byte-exact.
+//! RFC 3261 §7.4, RFC 5621; RFC 2046 §5.1 for the boundary syntax, RFC 2387 for related parts. Part
+//! bodies are byte-exact.
 
 use super::header::{ContentDisposition, HeaderName, MediaType};
 use super::scan;
@@ -63,14 +63,14 @@ impl Message {
         split_parts(&kind, self.body())
     }
 
-    /// Finds the description of the session: the body itself or the first such part in it, neither encoded nor meant for
-    /// anything else.
+    /// Finds the session description: the body itself or the first such part in it, if it is
+    /// neither encoded nor meant for another purpose.
     #[must_use]
     pub fn sdp(&self) -> Option<&[u8]> {
         find_sdp(&self.entity(), 0)
     }
 
-    /// Returns the body with what its headers say of it.
+    /// Returns the body with what its headers say about it.
     pub(crate) fn entity(&self) -> Entity<'_> {
         Entity {
             kind: self.content_type().ok().flatten(),
@@ -96,22 +96,22 @@ fn is_coding(coding: &str) -> bool {
     !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")
 }
 
-/// A body, or a part of one, and what its headers say of it.
+/// A body, or a part of one, and what its headers say about it.
 #[derive(Clone, Debug)]
 pub(crate) struct Entity<'a> {
     /// Its media type, where that can be read.
     pub(crate) kind: Option<MediaType>,
     /// It is compressed or otherwise encoded (RFC 3261 §20.12).
     pub(crate) encoded: bool,
-    /// Its disposition: `None` inside where that cannot be read.
+    /// Its disposition, if it has one; the inner `None` means that it cannot be read.
     disposition: Option<Option<ContentDisposition>>,
     /// Its bytes.
     pub(crate) body: &'a [u8],
 }
 
 impl<'a> Entity<'a> {
-    /// Tells whether this is of a media type, with `*/*` for any, and meant for a purpose; one that is not named is meant
-    /// for what bodies of its kind are (RFC 3261 §20.11).
+    /// Tells whether this is of a media type, with `*/*` for any, and meant for a purpose. Without
+    /// a disposition, it is meant for whatever bodies of its kind usually are (RFC 3261 §20.11).
     pub(crate) fn is(&self, media: &str, purpose: &str) -> bool {
         let meant = match &self.disposition {
             None => true,
@@ -123,15 +123,15 @@ impl<'a> Entity<'a> {
         named && meant || media == "*/*"
     }
 
-    /// Tells whether whoever does not understand it may ignore it.
+    /// Tells whether a receiver that does not understand it may ignore it.
     pub(crate) fn is_optional(&self) -> bool {
         self.disposition
             .as_ref()
             .is_some_and(|read| read.as_ref().is_some_and(ContentDisposition::is_optional))
     }
 
-    /// Takes a multipart body apart, as far as its parts say something by themselves: those that are related mean what their
-    /// root makes of them (RFC 2387 §2), and only that is returned.
+    /// Takes a multipart body apart into the parts that mean something by themselves. Related parts
+    /// mean what their root makes of them (RFC 2387 §2), so only the root is returned.
     pub(crate) fn parts(&self) -> Result<Vec<Self>, PartsError> {
         let kind = self.kind.as_ref().ok_or(PartsError::ContentType)?;
         let parts = split_parts(kind, self.body)?;
@@ -149,7 +149,7 @@ fn root_of<'p, 'a>(kind: &MediaType, parts: &'p [Part<'a>]) -> Option<&'p Part<'
     parts.iter().find(|part| part.header(&name).is_some_and(|id| bare_id(id) == bare_id(&start)))
 }
 
-/// Returns what stands between the angle brackets, which some leave out.
+/// Returns the id between the angle brackets, which some senders leave out.
 fn bare_id(id: &str) -> &str {
     let id = scan::trim(id);
     id.strip_prefix('<').and_then(|id| id.strip_suffix('>')).unwrap_or(id)
@@ -191,7 +191,7 @@ fn split_parts<'a>(kind: &MediaType, body: &'a [u8]) -> Result<Vec<Part<'a>>, Pa
 /// A line that consists of the delimiter.
 #[derive(Clone, Copy)]
 struct Delimiter {
-    /// End of what stands before it; the line break belongs to the delimiter.
+    /// Where the text before it ends; the line break belongs to the delimiter.
     before: usize,
     after: usize,
     last: bool,

@@ -26,7 +26,7 @@ struct Written {
     end: usize,
 }
 
-/// Room that most messages stay below, so that the text grows at most once.
+/// Enough for most messages, so that the text grows at most once.
 const USUAL_HEADERS: usize = 16;
 const USUAL_TEXT: usize = 640;
 
@@ -35,17 +35,19 @@ const USUAL_TEXT: usize = 640;
 pub struct Builder {
     start: Vec<u8>,
     headers: Vec<Written>,
-    /// The lines of all headers in the order in which they were written; a replaced one stays as waste.
+    /// The lines of all headers in the order in which they were written; replaced ones stay as
+    /// waste.
     text: Vec<u8>,
     body: Vec<u8>,
     /// Where headers are copied from by [`Builder::copy`].
     source: Option<Message>,
     line_break_removed: bool,
-    /// A byte was written that is not printable ASCII, so that the message is read again for defects.
+    /// A byte outside printable ASCII was written, so the finished message is parsed again for
+    /// defects.
     odd_byte: bool,
 }
 
-/// Writes text at the end of bytes.
+/// Appends text to bytes.
 struct Sink<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for Sink<'_> {
@@ -55,7 +57,8 @@ impl fmt::Write for Sink<'_> {
     }
 }
 
-/// Appends what `value` displays; only a `Display` that fails by itself could fail, and what it wrote stands.
+/// Appends `value` as it displays. Only its own `Display` can fail, and then what it wrote so far
+/// stays.
 fn append(bytes: &mut Vec<u8>, value: impl fmt::Display) {
     write!(Sink(bytes), "{value}").unwrap_or_default();
 }
@@ -129,7 +132,7 @@ impl Builder {
         builder
     }
 
-    /// Replaces every run of line breaks in what stands after `from` by a space.
+    /// Replaces every run of line breaks after `from` with a space.
     fn clean(&mut self, bytes: &mut Vec<u8>, from: usize) {
         let fresh = bytes.get(from..).unwrap_or(&[]);
         if !scan::has_odd_byte(fresh) {
@@ -167,7 +170,7 @@ impl Builder {
         Written { name, id, start, value: at, end }
     }
 
-    /// Writes a line of which nothing is changed.
+    /// Writes a line unchanged.
     fn verbatim(&mut self, name: HeaderName, label: &[u8], value: &[u8]) -> Written {
         self.odd_byte |= scan::has_odd_byte(label) || scan::has_odd_byte(value);
         let start = self.text.len();
@@ -377,7 +380,7 @@ impl Builder {
         let head_end = bytes.len();
         bytes.extend_from_slice(&self.body);
         let extra = self.line_break_removed.then_some(Defect { at: 0, what: Fault::LineBreakRemoved });
-        // What is plain is as it was written; anything else is read as a receiver would.
+        // A plain message has the fields just written; any other is parsed as a receiver would.
         if plain {
             Message::from_fields(bytes, self.start.len(), fields, head_end, extra)
         } else {

@@ -16,7 +16,7 @@ pub struct ParseError {
     pub what: ParseFault,
 }
 
-/// Why bytes are no SIP message at all.
+/// Why bytes are not a SIP message at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum ParseFault {
     /// Nothing but line breaks.
@@ -106,7 +106,7 @@ pub enum Fault {
     /// A multipart body cannot be taken apart.
     #[error("multipart body without its boundary")]
     Multipart,
-    /// The builder replaced a line break inside a value by a space.
+    /// The builder replaced a line break inside a value with a space.
     #[error("line break removed from a header value")]
     LineBreakRemoved,
 }

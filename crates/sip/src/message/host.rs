@@ -19,7 +19,7 @@ pub enum Host {
 }
 
 impl Host {
-    /// Reads a host; `None` if `text` is none. IPv6 needs its brackets.
+    /// Reads a host; `None` if `text` is not one. IPv6 needs its brackets.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(inner) = text.strip_prefix('[') {

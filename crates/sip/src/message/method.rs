@@ -62,7 +62,7 @@ impl Method {
         Self::Update,
     ];
 
-    /// Returns the method that `text` names; what is unknown becomes an extension.
+    /// Returns the method that `text` names; an unknown one becomes an extension.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         match text {

@@ -1,8 +1,10 @@
 //! The wire vocabulary: messages, methods, statuses, URIs, headers.
 //!
-//! RFC 3261 §7, §19, §20, §25 and the extensions named in each file. A [`Message`] keeps the bytes exactly
-//! as they came or were built; typed headers are read from them on demand. What arrives is never refused
-//! for style: faults are recorded as [`Defect`]s, and [`validate()`] says what a server must answer.
+//! RFC 3261 §7, §19, §20, §25 and the extensions named in each file. A
+//! [`Message`](crate::message::Message) keeps the bytes exactly as they came or were built; typed
+//! headers are read from them on demand. What arrives is never refused for style: faults are
+//! recorded as [`Defect`](crate::message::Defect)s, and [`validate()`](crate::message::validate())
+//! says what a server must answer.
 
 mod access;
 mod body;

@@ -1,7 +1,8 @@
 //! Ordered `;name=value` parameters.
 //!
-//! RFC 3261 §25.1 (generic-param, uri-parameter). Names are case-insensitive, values keep their quotes. They are kept as
-//! one text and looked up in it: most are written once and asked for once or never.
+//! RFC 3261 §25.1 (generic-param, uri-parameter). Names are case-insensitive, values keep their
+//! quotes. The parameters are kept as one text and searched in place: most are written once and
+//! looked up once or never.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,7 +27,7 @@ fn split(member: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Tells whether text stands already as it is kept.
+/// Tells whether text is already in the form in which it is kept.
 fn is_plain(text: &str) -> bool {
     let mut before = 0;
     let mut odd = false;

@@ -11,7 +11,7 @@ use super::scan;
 use super::status::StatusCode;
 use super::wire::{Field, Message, Parsed, Span, StartLine};
 
-/// Fields that most messages stay below, so that the list grows at most once.
+/// Enough for most messages, so that the list grows at most once.
 const USUAL_FIELDS: usize = 16;
 
 fn offset(at: usize) -> u32 {
@@ -61,7 +61,8 @@ impl Message {
         Ok(Self(Arc::new(Parsed { bytes, ..rest })))
     }
 
-    /// Takes what the builder wrote where it knows each part already; only the start line is read.
+    /// Takes a message from the builder, which knows each part already; only the start line is
+    /// read.
     pub(crate) fn from_fields(
         bytes: Vec<u8>,
         start_end: usize,
@@ -86,7 +87,8 @@ impl Message {
         Self(Arc::new(Parsed { bytes, ..rest }))
     }
 
-    /// Parses what the builder wrote; a start line that the caller made unreadable is a defect here.
+    /// Parses what the builder wrote; a start line that the caller made unreadable is only a defect
+    /// here.
     pub(crate) fn from_builder(bytes: Vec<u8>, extra: Option<Defect>) -> Self {
         let bytes: Box<[u8]> = bytes.into();
         let mut parser = Parser::new(&bytes);
@@ -153,7 +155,7 @@ impl<'a> Parser<'a> {
             [content @ .., b'\r'] => content,
             content => {
                 if !self.bare_line_feed {
-                    // Reported once: a stack that does it, does it on every line.
+                    // Reported once: a stack that does this does it on every line.
                     self.bare_line_feed = true;
                     self.defects.push(Defect { at: start, what: Fault::BareLineFeed });
                 }
@@ -170,7 +172,7 @@ impl<'a> Parser<'a> {
         if is_status { self.status_line(line) } else { self.request_line(line) }.ok_or(refused)
     }
 
-    /// Reads the start line of a message of ours, which its maker may have made unreadable.
+    /// Reads the start line of one of our own messages, which the caller may have made unreadable.
     fn own_start_line(&mut self, line: Line) -> StartLine {
         self.start_line(line).unwrap_or_else(|_| {
             self.defect(0, Fault::Method);
@@ -179,7 +181,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// Moves `at` over spaces.
+    /// Moves `at` past spaces.
     fn skip_spaces(&self, mut at: usize, end: usize) -> usize {
         while at < end && self.byte(at).is_some_and(scan::is_space) {
             at += 1;
@@ -330,7 +332,7 @@ impl<'a> Parser<'a> {
         self.push_field(line, NameId::of(name), name_end, colon + 1);
     }
 
-    /// Notes a field whose value stands somewhere after `after_colon`.
+    /// Records a field whose value starts somewhere after `after_colon`.
     fn push_field(&mut self, line: Line, id: NameId, name_end: usize, after_colon: usize) {
         let value = self.skip_spaces(after_colon, line.end);
         let value_end = self.trimmed_end(value, line.end);

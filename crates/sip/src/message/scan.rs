@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 
-/// For every byte whether it may stand in a token.
+/// For every byte, whether it may stand in a token.
 const TOKEN: [bool; 256] = token_table();
 
-/// For every byte whether no URI may contain it: white space, controls, angle brackets and the quote.
+/// For every byte, whether no URI may contain it: white space, controls, angle brackets and the
+/// quote.
 const NEVER_IN_URI: [bool; 256] = never_in_uri_table();
 
 #[expect(clippy::indexing_slicing, reason = "runs at compile time, where a wrong index stops the build")]
@@ -107,7 +108,7 @@ pub(crate) fn split_at_space(text: &str) -> Option<(&str, &str)> {
 
 /// Finds an ASCII byte outside quoted strings (and outside `<…>` if `angles`).
 pub(crate) fn find_outside(text: &str, angles: bool, wanted: u8) -> Option<usize> {
-    // Where nothing is quoted before it, as nearly always, the first one is it.
+    // Nearly always nothing before it is quoted, so the first one is the right one.
     let first = find(text, wanted)?;
     let before = text.get(..first).unwrap_or("");
     if find(before, b'"').is_none() && !(angles && find(before, b'<').is_some()) {

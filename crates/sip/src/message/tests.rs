@@ -1,4 +1,4 @@
-//! The message layer as one sees it from outside.
+//! The message layer as seen from outside.
 
 use super::*;
 
@@ -86,7 +86,7 @@ fn editing_a_copy_touches_only_what_is_named() {
     assert_eq!(popped.vias().unwrap(), vias[1..]);
 }
 
-/// What the builder says about the parts of a message is what reading its bytes says.
+/// The builder locates the parts of a message where parsing its bytes finds them.
 #[test]
 fn a_built_message_is_located_as_a_received_one_is() {
     let uri = Uri::parse("sip:bob@192.0.2.2").unwrap();

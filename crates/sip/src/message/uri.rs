@@ -343,8 +343,8 @@ impl Uri {
         Self { text: text.into(), ..self.clone() }
     }
 
-    /// Returns a copy as From and To have it: a name without port and without what says how it is reached (RFC 3261 §19.1.1,
-    /// table 1).
+    /// Returns a copy for From and To: without the port and the parameters that say how to reach it
+    /// (RFC 3261 §19.1.1, table 1).
     #[must_use]
     pub fn as_identity(&self) -> Self {
         let plain = self.without_headers();

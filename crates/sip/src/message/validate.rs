@@ -1,9 +1,10 @@
 //! Whether a message can be used at all, and what to answer if not.
 //!
-//! RFC 3261 §8.2 (what a UAS checks before anything else), §8.2.2 (malformed headers that are not needed are
-//! ignored), §8.1.3.3 and §18.3 (responses are dropped), with the judgements of RFC 4475. A response is needed by whoever
-//! waits for it, so that only faults of what it is matched and acknowledged by lose it. Methods, extensions and body types
-//! are the user agent's decision.
+//! RFC 3261 §8.2 (what a UAS checks before anything else), §8.2.2 (malformed headers that are not
+//! needed are ignored), §8.1.3.3 and §18.3 (responses are dropped), with the judgements of
+//! RFC 4475. A response has somebody waiting for it, so only faults in what it is matched and
+//! acknowledged by make us drop it. Methods, extensions and body types are the user agent's
+//! decision.
 
 use super::defect::{Defect, Fault};
 use super::header::{HeaderFault, HeaderName};
@@ -59,7 +60,7 @@ pub fn validate(message: &Message) -> Result<(), Rejected> {
     inspect(message).map(drop)
 }
 
-/// Checks the same, and returns the first header that is wrong and does not matter here.
+/// Does the same check and returns the first header fault that does not matter here.
 pub(crate) fn inspect(message: &Message) -> Result<Option<Defect>, Rejected> {
     let defects = message.examine();
     let Some((status, reason)) = worst(message, &defects) else {
@@ -77,7 +78,7 @@ type Verdict = (StatusCode, &'static str);
 
 fn worst(message: &Message, defects: &[Defect]) -> Option<Verdict> {
     if defects.iter().any(|defect| defect.what == Fault::Version) {
-        // Nothing else in a message of another version can be judged by this one's rules.
+        // The rest of a message of another version cannot be judged by the rules of this one.
         return Some((StatusCode::VERSION_NOT_SUPPORTED, "Version Not Supported"));
     }
     let mismatch = defects.iter().any(|defect| defect.what == Fault::MethodMismatch);
@@ -141,9 +142,10 @@ fn fatal(message: &Message, fault: &Fault) -> Option<&'static str> {
     }
 }
 
-/// The headers without which a message cannot be told from another.
+/// The headers without which a message cannot be told apart from others.
 ///
-/// A response is found by Via and CSeq (§17.1.3); of the rest only a 2xx to INVITE needs what its dialog is made of (§12.1.2).
+/// A response is matched by Via and CSeq (§17.1.3); only a 2xx to INVITE also needs the headers
+/// that its dialog is made from (§12.1.2).
 fn is_identity(message: &Message, name: &HeaderName) -> bool {
     match message.status() {
         None => [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq]
@@ -156,7 +158,8 @@ fn is_identity(message: &Message, name: &HeaderName) -> bool {
     }
 }
 
-/// Tells whether a request cannot be served without this header; what it does not need is ignored (§8.2.2).
+/// Tells whether a request cannot be served without this header; one that is not needed is ignored
+/// (§8.2.2).
 fn is_needed(request: &Message, name: &HeaderName) -> bool {
     let method = request.method();
     // §12.1.1: the dialog that a request asks for takes its target and its route set from it; §12.2.2: later requests
@@ -172,7 +175,7 @@ fn is_needed(request: &Message, name: &HeaderName) -> bool {
             | Method::Publish
             | Method::Prack
     );
-    // What ends a call ends it, however many hops it may still go.
+    // BYE and CANCEL end a call whatever their hop count.
     let ends = matches!(method, Method::Bye | Method::Cancel);
     *name == HeaderName::ContentLength
         || *name == HeaderName::MaxForwards && !ends
@@ -198,7 +201,8 @@ fn fatal_header(message: &Message, name: &HeaderName, cause: HeaderFault) -> Opt
     }
     let harmless = match cause {
         HeaderFault::Space | HeaderFault::Date => true,
-        // An overlarge lifetime counts as the default one (RFC 4475 §3.1.2.4), and hops beyond 255 are hops.
+        // An overlarge lifetime counts as the default one (RFC 4475 §3.1.2.4), and more than 255
+        // hops are still hops.
         HeaderFault::Range => !is_identity(message, name) && *name != HeaderName::ContentLength,
         HeaderFault::Missing
         | HeaderFault::Empty

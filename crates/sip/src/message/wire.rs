@@ -97,7 +97,7 @@ fn text(bytes: &[u8], folded: bool) -> Cow<'_, str> {
     if folded {
         return Cow::Owned(String::from_utf8_lossy(&scan::unfold(bytes)).into_owned());
     }
-    // Nearly all of it is UTF-8, which is found out faster than where it is not.
+    // Nearly all text is valid UTF-8, and that is checked faster than invalid bytes are located.
     str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
@@ -112,7 +112,7 @@ impl Message {
         &self.0.bytes
     }
 
-    /// Returns about how many bytes of memory it takes.
+    /// Returns roughly how many bytes of memory the message takes.
     pub(crate) fn weight(&self) -> usize {
         size_of::<Parsed>() + self.0.bytes.len() + self.0.fields.len() * size_of::<Field>()
     }
@@ -268,7 +268,8 @@ impl Message {
         values
     }
 
-    /// Returns the body: what Content-Length says where it is sane, else all that follows the headers.
+    /// Returns the body: as long as Content-Length says if that is sane, else everything after the
+    /// headers.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         self.slice(Span { start: self.0.head_end, end: self.0.body_end })

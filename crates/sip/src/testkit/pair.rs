@@ -390,7 +390,7 @@ impl Pair {
             self.schedule(Duration::ZERO, Happening::Failure { to: from, flow });
             return;
         }
-        // Any address but the peer's is one where nobody answers.
+        // Nobody answers at any address but the peer's.
         if transmit.message().is_none() || flow.remote != self.peer(to).address {
             return;
         }

@@ -61,7 +61,7 @@ pub struct UasScript {
     pub ring_after: Option<Duration>,
     /// When the final response goes out.
     pub answer_after: Duration,
-    /// Which.
+    /// Which one that is.
     pub answer: Final,
     /// How re-INVITEs are answered, at once.
     pub reoffer: Final,
@@ -108,7 +108,7 @@ fn give(agent: &mut UserAgent, now: Instant, id: SessionId, status: StatusCode, 
 
 fn reply(desk: &mut Desk<'_>, request: IncomingId, method: &Method) {
     let status = if *method == Method::Refer { StatusCode::ACCEPTED } else { StatusCode::OK };
-    // A reply that comes too late is of no use to anybody.
+    // It may be too late to reply, which is harmless.
     let _gone = desk.agent.reply_status(desk.now, request, status);
 }
 

@@ -77,7 +77,8 @@ impl ClientInvite {
             ClientInput::Provisional => Step::none().notify(Notice::Response),
             ClientInput::Success => self.accept(timers),
             ClientInput::Failure => self.complete(timers),
-            // A response may still arrive over another connection (§18.2.2), so a lost one ends nothing.
+            // A response may still arrive over another connection (§18.2.2), so losing this one
+            // ends nothing.
             ClientInput::TransportFailed | ClientInput::Timer(_) => Step::none(),
         }
     }

@@ -57,7 +57,8 @@ impl<C> Client<C> {
         }
     }
 
-    /// Tells whether it matters that the request was not delivered: an INVITE that was heard has been, once at least.
+    /// Tells whether it matters that the request was not delivered: an INVITE that got a response
+    /// was delivered at least once.
     pub(super) fn waits_for_its_request(&self) -> bool {
         match &self.machine {
             Machine::Invite(machine) => machine.state == ClientInviteState::Calling,
@@ -118,7 +119,7 @@ impl<C: Copy, S: Copy> Layer<C, S> {
         self.client_keys.contains_key(key)
     }
 
-    /// Is told that nobody waits for a transaction any more; it lives on by itself to absorb repeats.
+    /// Notes that nobody waits for a transaction any more; it lives on to absorb repeats.
     pub(crate) fn release_client(&mut self, id: TransactionId) {
         if let Some(client) = self.clients.get_mut(&id) {
             client.user = None;
@@ -152,7 +153,7 @@ impl<C: Copy, S: Copy> Layer<C, S> {
         Some(self.drive_client(now, id, input, Some(response)))
     }
 
-    /// Is told that a transaction's request cannot be delivered.
+    /// Notes that a transaction's request cannot be delivered.
     pub(crate) fn client_undeliverable(&mut self, now: Instant, id: TransactionId) -> Effect<C> {
         self.drive_client(now, id, ClientInput::TransportFailed, None)
     }

@@ -13,7 +13,7 @@ pub(crate) fn trying(request: &Message, via: &Via) -> Message {
 /// Writes the ACK of a failure response: RFC 3261 §17.1.1.3.
 pub(crate) fn failure_ack(invite: &Message, response: &Message) -> Option<Message> {
     let builder = hop_by_hop(invite, Method::Ack)?;
-    // A response that lost its To is acknowledged all the same: the branch is what the ACK is matched by.
+    // A response without To is acknowledged as well: the ACK is matched by its branch.
     let to = response.header(HeaderName::To).or_else(|| invite.header(HeaderName::To))?;
     Some(builder.header(HeaderName::To, to).build())
 }

@@ -1,8 +1,9 @@
-//! The transaction layer: RFC 3261 §17. It matches messages to transactions, runs their machines and timers, and keeps
-//! what they send again. Its user decides what is said; the layer decides whether and how often it leaves.
+//! The transaction layer: RFC 3261 §17. It matches messages to transactions, runs their machines
+//! and timers, and keeps what they retransmit. Its user decides what to send; the layer decides
+//! whether and how often it leaves.
 //!
-//! `C` names who is told of a client transaction, `S` whom a server transaction belongs to. Every input returns an
-//! [`Effect`]; the layer knows neither dialogs nor its user's tables.
+//! `C` names who is told about a client transaction, `S` who owns a server transaction. Every input
+//! returns an [`Effect`]; the layer knows neither dialogs nor its user's tables.
 
 use super::clients::Client;
 use super::room::Room;
@@ -30,7 +31,7 @@ pub(crate) struct Effect<U> {
     pub(crate) notice: Option<Notice>,
     /// Its user.
     pub(crate) user: Option<U>,
-    /// The request that a server could not bring to an end, and its path.
+    /// The request that a server transaction could not finish, and its path.
     pub(crate) about: Option<(Flow, Message)>,
     /// The transaction is gone.
     pub(crate) over: bool,
@@ -59,7 +60,7 @@ pub(crate) struct Layer<C, S> {
     pub(super) server_keys: Index<ServerKey, TransactionId>,
     pub(super) merges: Index<MergeKey, TransactionId>,
     pub(super) timers: Deadlines<(TransactionId, TimerName)>,
-    /// What all server transactions take, and what those of strangers take of it.
+    /// The room that all server transactions take, and the strangers' share of it.
     pub(super) taken: Room,
     pub(super) taken_by_strangers: Room,
     last_id: TransactionId,
@@ -114,7 +115,7 @@ impl<C: Copy, S: Copy> Layer<C, S> {
         (clients.collect(), servers.collect())
     }
 
-    /// Returns what is still there, one line each.
+    /// Returns what is left, one line each.
     pub(crate) fn leftovers(&self) -> impl Iterator<Item = String> + '_ {
         let clients = self.clients.values().map(|client| format!("client {:?}", client.key));
         let servers = self.servers.values().map(|server| format!("server {:?}", server.key));

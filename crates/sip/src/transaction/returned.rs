@@ -1,7 +1,8 @@
-//! Datagrams of ours that nobody took: RFC 3261 §18.4.
+//! Our datagrams that came back undelivered: RFC 3261 §18.4.
 //!
-//! An ICMP message quotes the beginning of what it is about. Anybody can forge one; nobody who has not seen the request can
-//! forge its branch. So a quote counts only if it begins one of our messages and goes as far as its branch.
+//! An ICMP message quotes the beginning of the datagram it is about. Anybody can forge one, but not
+//! the branch of a request they have not seen. So a quote counts only if it is the beginning of one
+//! of our messages and includes the branch.
 
 use super::layer::{Layer, TransactionId};
 use crate::message::Message;
@@ -10,7 +11,7 @@ use crate::user_agent::Flow;
 /// The transaction whose message came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Returned {
-    /// Its request, which nobody has answered for good.
+    /// Its request, which has no final response yet.
     Client(TransactionId),
     /// Its last response.
     Server(TransactionId),
@@ -19,7 +20,8 @@ pub(crate) enum Returned {
 impl<C: Copy, S: Copy> Layer<C, S> {
     /// Returns the transaction whose message, sent on `flow`, begins with `sent`.
     ///
-    /// An ACK belongs to none: what it acknowledges has arrived, whatever becomes of it.
+    /// An ACK belongs to none: the response that it acknowledges has arrived, whatever happens to
+    /// the ACK.
     pub(crate) fn returned(&self, flow: Flow, sent: &[u8]) -> Option<Returned> {
         let on = |other: &Flow| other.transport == flow.transport && other.remote == flow.remote;
         let mut clients = self.clients.iter().filter(|(_, client)| on(&client.flow));
@@ -38,7 +40,7 @@ impl<C: Copy, S: Copy> Layer<C, S> {
     }
 }
 
-/// Tells whether a message begins with `sent`, and that with enough of it to be no guess.
+/// Tells whether a message begins with `sent`, and whether `sent` is too much of it to be a guess.
 fn begins(message: &Message, branch: &str, sent: &[u8]) -> bool {
     !branch.is_empty()
         && message.bytes().starts_with(sent)

@@ -1,10 +1,11 @@
-//! How much room server transactions take: whoever sends requests fills it, and each stays for up to 64·T1.
+//! How much room server transactions take: anybody who sends requests fills it, and each stays for
+//! up to 64·T1.
 
 use super::layer::{Layer, TransactionId};
 use super::servers::Server;
 use crate::message::Message;
 
-/// A number of server transactions and of bytes that they hold.
+/// A number of server transactions and the bytes that they hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Room {
     /// Transactions.
@@ -24,7 +25,7 @@ impl Room {
         self.bytes = self.bytes.saturating_sub(other.bytes);
     }
 
-    /// Tells whether this leaves nothing of `all`.
+    /// Tells whether this uses up `all`.
     const fn fills(&self, all: &Self) -> bool {
         self.requests >= all.requests || self.bytes >= all.bytes
     }
@@ -40,24 +41,24 @@ impl<S> Server<S> {
 }
 
 impl<C, S> Layer<C, S> {
-    /// Tells whether `room` is taken by transactions of all kinds.
+    /// Tells whether all transactions together use up `room`.
     pub(crate) const fn fills(&self, room: &Room) -> bool {
         self.taken.fills(room)
     }
 
-    /// Tells whether `room` is taken by those that belong to no call.
+    /// Tells whether the transactions that belong to no call use up `room`.
     pub(crate) const fn strangers_fill(&self, room: &Room) -> bool {
         self.taken_by_strangers.fills(room)
     }
 
-    /// Says that a transaction belongs to a call, so that it takes no room of strangers.
+    /// Notes that a transaction belongs to a call, so that it no longer counts as a stranger's.
     pub(crate) fn belongs_to_a_call(&mut self, id: TransactionId) {
         let Some(server) = self.servers.get_mut(&id).filter(|server| server.of_stranger) else { return };
         server.of_stranger = false;
         self.taken_by_strangers.take(server.room);
     }
 
-    /// Counts a transaction that is new or has another response.
+    /// Counts a transaction that is new or has a new response.
     pub(super) fn count(&mut self, id: TransactionId) {
         let Some(server) = self.servers.get_mut(&id) else { return };
         let room = server.weigh();
@@ -70,7 +71,7 @@ impl<C, S> Layer<C, S> {
         }
     }
 
-    /// Counts a transaction no longer.
+    /// Stops counting a transaction.
     pub(super) const fn discount(&mut self, server: &Server<S>) {
         self.taken.take(server.room);
         if server.of_stranger {

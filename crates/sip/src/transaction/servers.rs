@@ -51,7 +51,7 @@ pub(crate) struct Server<S> {
     last: Option<Message>,
     /// It belongs to no call.
     pub(super) of_stranger: bool,
-    /// What it is counted with.
+    /// The room it is counted with.
     pub(super) room: Room,
 }
 
@@ -79,8 +79,9 @@ impl<C: Copy, S: Copy> Layer<C, S> {
 
     /// Returns the transaction that a received request repeats, or whose ACK it is.
     ///
-    /// A retransmission has the CSeq of its request. Where that is over and the number is another, somebody has begun a new
-    /// request without a new branch, as after a challenge: it is none of those that §17.2.3 wants matched.
+    /// A retransmission has the CSeq of its request. If the transaction is over and the number
+    /// differs, this is a new request under an old branch, as some send after a challenge; §17.2.3
+    /// does not mean those to match.
     pub(crate) fn repeated_by(&self, key: &ServerKey, request: &Message) -> Option<TransactionId> {
         let id = self.server_of(key)?;
         let server = self.servers.get(&id)?;
@@ -94,7 +95,7 @@ impl<C: Copy, S: Copy> Layer<C, S> {
         self.servers.get(&id)
     }
 
-    /// Says whom a transaction belongs to; false when it is gone.
+    /// Gives a transaction its owner; false when it is gone.
     pub(crate) fn attach_server(&mut self, id: TransactionId, user: S) -> bool {
         let server = self.servers.get_mut(&id);
         server.map(|server| server.user = Some(user)).is_some()
@@ -151,7 +152,8 @@ impl<C: Copy, S: Copy> Layer<C, S> {
         self.drive_server(now, id, input, None)
     }
 
-    /// Is told that the 2xx of an INVITE was acknowledged, which happens outside the transaction (§13.3.1.4).
+    /// Notes that the 2xx of an INVITE was acknowledged, which happens outside the transaction
+    /// (§13.3.1.4).
     pub(crate) fn acknowledged(&mut self, now: Instant, id: TransactionId) -> Effect<S> {
         self.drive_server(now, id, ServerInput::Ack, None)
     }
@@ -180,7 +182,7 @@ impl<C: Copy, S: Copy> Layer<C, S> {
         effect
     }
 
-    /// Is told that a transaction's response cannot be delivered.
+    /// Notes that a transaction's response cannot be delivered.
     pub(crate) fn server_undeliverable(&mut self, now: Instant, id: TransactionId) -> Effect<S> {
         self.drive_server(now, id, ServerInput::TransportFailed, None)
     }
@@ -223,7 +225,8 @@ impl<C: Copy, S: Copy> Layer<C, S> {
         }
     }
 
-    /// §17.2.1: the layer itself says that the INVITE has arrived when its user takes its time.
+    /// §17.2.1: while its user takes its time, the layer itself confirms that the INVITE has
+    /// arrived.
     fn send_trying(&mut self, now: Instant, id: TransactionId) -> Effect<S> {
         let Some(server) = self.servers.get(&id) else { return Effect::none(id) };
         let trying = hop::trying(&server.request, &server.via);

@@ -17,7 +17,7 @@ pub struct Timers {
     pub d: Duration,
     /// How long another request waits for its final response (timer F).
     pub f: Duration,
-    /// How long a failed INVITE's server, or the answerer of one, waits for the ACK (timer H, §13.3.1.4).
+    /// How long a server waits for the ACK of its final response to an INVITE (timer H, §13.3.1.4).
     pub h: Duration,
     /// How long a server remembers its response to another request over UDP (timer J).
     pub j: Duration,

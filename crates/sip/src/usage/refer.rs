@@ -1,7 +1,8 @@
 //! REFER, and the subscription to its progress that it makes in the dialog: RFC 3515, RFC 4488.
 //!
-//! The subscription is there from the REFER on, because a NOTIFY may overtake its 202. It ends with a refusal, with the
-//! NOTIFY that says so, or a while after its session: until then the dialog lives for it (RFC 5057 §5.1).
+//! The subscription exists from the REFER on, because a NOTIFY may overtake its 202. It ends with a
+//! refusal, with the NOTIFY that says so, or a while after its session; until then it keeps the
+//! dialog alive (RFC 5057 §5.1).
 
 use super::invite::{SessionError, SessionEvent};
 use super::{Subscription, SubscriptionTimer};
@@ -52,7 +53,7 @@ impl UserAgent {
         };
         match outcome {
             Ok(response) if !refused(response) => {
-                // A challenge may have cost a number.
+                // A challenge may have used up a number.
                 subscription.id = response.cseq().map_or(subscription.id, |cseq| cseq.number);
             }
             Ok(_) | Err(_) => dialogs.unsubscribe(request),
@@ -93,7 +94,8 @@ impl UserAgent {
         Some(())
     }
 
-    /// Takes a NOTIFY whose session is over: it is nobody's news any more, but no mistake of the peer either.
+    /// Takes a NOTIFY whose session is over: it is no longer reported, but it is not a mistake of
+    /// the peer either.
     fn notified_late(&mut self, now: Instant, set: DialogSetId, server: u64) {
         self.answer(now, server, StatusCode::OK, None, Reply::default());
         if !self.dialogs.get(set).is_some_and(DialogSet::has_subscription) {
@@ -102,7 +104,7 @@ impl UserAgent {
         }
     }
 
-    /// Gives the subscriptions of a session that has just ended a while to end too.
+    /// Gives the subscriptions of a session that has just ended some time to end too.
     pub(crate) fn outlive(&mut self, now: Instant, id: SessionId) {
         let Some(set) = self.sessions.get(&id).map(|session| session.dialogs) else { return };
         if self.dialogs.get(set).is_some_and(DialogSet::has_subscription) {

@@ -1,4 +1,5 @@
-//! What the engine can do, said part by part: methods for Allow, bodies for Accept, option tags for Supported and Require.
+//! What the engine can do, part by part: methods for Allow, bodies for Accept, option tags for
+//! Supported and Require.
 //!
 //! A new extension brings an [`Ability`] with its file and a line in [`ABILITIES`].
 
@@ -19,7 +20,7 @@ pub struct OptionTag {
 pub struct BodyType {
     /// Its media type, `*/*` for any.
     pub media: &'static str,
-    /// What it is for (RFC 3261 §20.11), where its Content-Disposition says that.
+    /// What it has to be for, where its Content-Disposition says so (RFC 3261 §20.11).
     pub purpose: &'static str,
     /// The requests in which it means something; in others it is refused (§8.2.3).
     pub requests: &'static [Method],
@@ -34,15 +35,15 @@ pub(crate) struct Ability {
     pub(crate) bodies: &'static [BodyType],
 }
 
-/// What needs no dialog: OPTIONS, which the engine answers, and MESSAGE, which its user does.
+/// What needs no dialog: OPTIONS, which the engine answers, and MESSAGE, which its user answers.
 const OUT_OF_DIALOG: Ability = Ability {
     methods: &[Method::Options, Method::Message],
     bodies: &[BodyType { media: "text/plain", purpose: "render", requests: &[Method::Message] }],
 };
 
 impl OptionTag {
-    /// INVITE that takes the place of another dialog (RFC 3891). The engine finds that dialog; what is done about it is
-    /// its user's part, who says so by adding this.
+    /// An INVITE that takes the place of another dialog (RFC 3891). The engine finds that dialog; a
+    /// user who adds this tag promises to do the rest.
     pub const REPLACES: Self = Self { name: "replaces", requests: &[Method::Invite] };
 }
 

@@ -1,4 +1,4 @@
-//! What one user agent is told when it is made.
+//! The settings of one user agent.
 
 use super::ability::{ABILITIES, BodyType, OptionTag};
 use crate::message::Method;
@@ -17,14 +17,14 @@ pub struct Config {
     pub timers: Timers,
     /// Text of the User-Agent and Server headers; empty leaves them out.
     pub product: String,
-    /// Local address of each transport as peers should see it (Via sent-by, Contact). One without an address is not
-    /// used, TCP not even for large requests.
+    /// Local address of each transport as peers should see it (Via sent-by, Contact). A transport
+    /// without an address is not used, TCP not even for large requests.
     pub local: BTreeMap<Transport, SocketAddr>,
     /// Size above which a request for a UDP destination goes by TCP first (RFC 3261 §18.1.1).
     pub datagram_limit: usize,
     /// Methods named in Allow, which the engine or its user handles; others are answered 405 or 501.
     pub allow: Vec<Method>,
-    /// Bodies that are understood and named in Accept; other ones are refused with 415 (§8.2.3).
+    /// Bodies that are understood and named in Accept; others are refused with 415 (§8.2.3).
     pub bodies: Vec<BodyType>,
     /// Option tags named in Supported and accepted in the Require of their requests; others are answered 420.
     pub supported: Vec<OptionTag>,
@@ -34,14 +34,15 @@ pub struct Config {
     pub rport: bool,
     /// Interval of the CRLF ping on the flow of a UDP registration (RFC 5626 §3.5.1).
     pub keep_alive: Option<Duration>,
-    /// Follows the name of a dialog's next hop (RFC 3263) before each request in it. Otherwise, and where the name leads
-    /// nowhere, they go where the dialog came from.
+    /// Resolves the name of a dialog's next hop (RFC 3263) before each request in it. Otherwise,
+    /// and if the name has no address, requests go to where the dialog came from.
     pub follow_names: bool,
-    /// Room for requests that are open or absorb their repeats, which each of a stranger does for 32 s. Past it only BYE and
-    /// CANCEL of calls that are known get in.
+    /// Room for server transactions, which a stranger's request occupies for 32 s. Past it only BYE
+    /// and CANCEL of known calls get in.
     pub room: Room,
-    /// The part of it that requests may take that belong to no call. Past it an INVITE is answered 503 without a transaction
-    /// (RFC 3261 §8.2.7, §21.5.4); others are dropped.
+    /// The part of it that may be taken by requests that belong to no call. Past it a request is
+    /// answered 503 without a transaction (RFC 3261 §8.2.7, §21.5.4); an INVITE in a dialog is
+    /// dropped.
     pub room_of_strangers: Room,
 }
 

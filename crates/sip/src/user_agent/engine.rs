@@ -32,7 +32,7 @@ pub struct UserAgent {
     pub(crate) ids: Ids,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) deadlines: Deadlines<Deadline>,
-    /// A client transaction tells its request, a server transaction may belong to a session.
+    /// A client transaction reports to its request; a server transaction may belong to a session.
     pub(crate) transactions: Layer<u64, SessionId>,
     // Boxed: a tree has room for eleven values from the first one on, and these are large.
     pub(crate) outgoing: BTreeMap<u64, Box<Outgoing>>,
@@ -40,7 +40,7 @@ pub struct UserAgent {
     pub(crate) dialogs: DialogTable,
     pub(crate) registrations: BTreeMap<RegistrationId, Box<RegistrationState>>,
     pub(crate) wallet: Wallet<Owner>,
-    /// URIs that the shell is following, and who waits for their addresses, in order.
+    /// URIs that the shell is resolving, and who waits for their addresses, in order.
     pub(crate) names: BTreeMap<String, Vec<Waiting>>,
     pub(crate) last_id: u64,
 }
@@ -182,7 +182,8 @@ impl UserAgent {
         }
     }
 
-    /// Tells whether a datagram that begins like this was sent on a path, and matters still. Ask before it is handed in.
+    /// Tells whether a datagram that begins like this was sent on a flow and still matters. Ask
+    /// before handing it in.
     pub fn awaits_delivery(&self, flow: Flow, sent: &[u8]) -> bool {
         self.transactions.returned(flow, sent).is_some()
     }

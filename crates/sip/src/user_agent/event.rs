@@ -48,7 +48,7 @@ pub enum Output {
     Transmit(Transmit),
     /// Something the user wants to know.
     Event(Event),
-    /// A deadline has passed; what comes after this output, up to the next of its kind, came of it.
+    /// A deadline has passed. It caused the outputs that follow, up to the next `Fired`.
     Fired(Reason),
     /// Nothing more to drain; wake the engine at this time, for this reason. `None` means that nothing is pending.
     Timeout(Option<(Instant, Reason)>),
@@ -97,7 +97,7 @@ pub enum Event {
     /// A request waits until the name of its next hop is resolved (RFC 3263). The answer goes to
     /// [`resolved`](super::UserAgent::resolved), once for each such event.
     Resolve {
-        /// What to follow: the Request-URI or the first Route.
+        /// What to resolve: the Request-URI or the first Route.
         uri: Uri,
         /// The session that the first waiting request belongs to.
         session: Option<SessionId>,
@@ -135,7 +135,7 @@ pub enum RequestFailure {
     /// No candidate could be reached.
     #[error("the transport failed")]
     Transport,
-    /// The name of the destination leads nowhere.
+    /// The name of the destination was not resolved.
     #[error("the name was not resolved")]
     Unresolved,
     /// The destination has no candidate that a configured transport can reach.
@@ -173,7 +173,8 @@ pub enum Anomaly {
         /// Why.
         reason: &'static str,
     },
-    /// A header that is wrong, in a message that counts all the same: without it (§8.2.2), or with what can be read of it.
+    /// A header that is wrong in a message that counts all the same: without the header (§8.2.2),
+    /// or with what can be read of it.
     FaultyHeader(Fault),
     /// An ACK that matches nothing.
     StrayAck,
@@ -196,7 +197,8 @@ pub enum Anomaly {
     BodyIgnored,
     /// A BYE for a dialog that is not confirmed yet, which a callee must not send (§15).
     ByeInEarlyDialog,
-    /// A second session description in one early dialog that is not the first (§13.2.1).
+    /// A later session description in one early dialog that differs from the one before it
+    /// (§13.2.1).
     AnswerChanged,
     /// A failure response to an INVITE was never acknowledged (timer H).
     AckMissing,
@@ -204,16 +206,17 @@ pub enum Anomaly {
     Unanswered,
     /// A response of ours could not be delivered.
     ResponseUndelivered,
-    /// The registrar said 2xx and lists bindings, or none, without ours (§10.2.4).
+    /// The registrar answered 2xx, but our binding is not among those it lists (§10.2.4).
     BindingNotListed,
-    /// The registrar granted a lifetime that is not believed.
+    /// The registrar granted a lifetime that is too long to believe.
     LifetimeTooLong {
         /// What it granted.
         granted: Duration,
         /// What counts instead.
         believed: Duration,
     },
-    /// There is no room for this request; it was answered 503, but for an INVITE in a dialog and what cannot be used.
+    /// There is no room for this request. It was answered 503, unless it was an INVITE in a dialog
+    /// or unusable.
     TooManyRequests,
 }
 

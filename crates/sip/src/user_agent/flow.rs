@@ -25,8 +25,9 @@ pub struct Flow {
 pub struct Destination {
     /// Candidates in the order of preference.
     pub candidates: Vec<(Transport, SocketAddr)>,
-    /// A URI that has to be followed to its addresses first (RFC 3263): each request asks by
-    /// [`Event::Resolve`](super::Event::Resolve), and the candidates are tried where it leads nowhere.
+    /// A URI that has to be resolved first (RFC 3263): each request asks by
+    /// [`Event::Resolve`](super::Event::Resolve), and the candidates are tried if it has no
+    /// address.
     pub name: Option<Uri>,
 }
 
@@ -36,7 +37,7 @@ impl Destination {
         Self { candidates, name: None }
     }
 
-    /// Returns the destination that a URI names, to be found for each request.
+    /// Returns the destination that a URI names, to be resolved for each request.
     pub const fn named(uri: Uri) -> Self {
         Self { candidates: Vec::new(), name: Some(uri) }
     }
@@ -74,8 +75,8 @@ pub enum Input<'a> {
         /// The path that failed.
         flow: Flow,
     },
-    /// A datagram came back, because nobody took it (RFC 3261 §18.4). It counts if it was sent and its outcome is still open:
-    /// [`UserAgent::awaits_delivery`](super::UserAgent::awaits_delivery).
+    /// A datagram came back undelivered (RFC 3261 §18.4). It counts if we sent it and its outcome
+    /// is still open: [`UserAgent::awaits_delivery`](super::UserAgent::awaits_delivery).
     Returned {
         /// The path it was sent on.
         flow: Flow,

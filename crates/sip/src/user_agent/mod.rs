@@ -1,9 +1,11 @@
 //! The user agent: one SIP engine per phone, without clock, socket or task.
 //!
-//! Give it one input ([`UserAgent::handle_input`] or any method that takes `now`), then drain
-//! [`UserAgent::poll_output`] until it returns [`Output::Timeout`], which names the next deadline.
-//! Implements the UAC and UAS cores of RFC 3261 (§8 to §15, §18) with RFC 3581 and RFC 3263 §4.3 (fail-over);
-//! the shell follows names. Leaves out PRACK, UPDATE, session timers and SUBSCRIBE.
+//! Give it one input ([`UserAgent::handle_input`](crate::user_agent::UserAgent::handle_input) or
+//! any method that takes `now`), then drain
+//! [`UserAgent::poll_output`](crate::user_agent::UserAgent::poll_output) until it returns
+//! [`Output::Timeout`](crate::user_agent::Output::Timeout), which names the next deadline.
+//! Implements the UAC and UAS cores of RFC 3261 (§8 to §15, §18) with RFC 3581 and RFC 3263 §4.3
+//! (fail-over); the shell resolves names. Leaves out PRACK, UPDATE, session timers and SUBSCRIBE.
 
 mod ability;
 mod config;

@@ -31,8 +31,8 @@ pub(crate) struct OwedAck {
 }
 
 impl UserAgent {
-    /// Lets something wait for the addresses of a URI. Others that want the same while it is followed wait behind it, so that
-    /// messages leave in the order in which they were made.
+    /// Makes something wait for the addresses of a URI. Whatever else needs the same URI meanwhile
+    /// waits behind it, so that messages leave in the order in which they were made.
     pub(crate) fn follow(&mut self, uri: &Uri, waiting: Waiting) {
         let session = match &waiting {
             Waiting::Request(id) => self.outgoing.get(id).and_then(|outgoing| outgoing.user.session()),
@@ -45,14 +45,15 @@ impl UserAgent {
         }
     }
 
-    /// Takes the places that a URI of [`Event::Resolve`] leads to, in the order to try them; none when it leads nowhere.
+    /// Takes the places behind a URI of [`Event::Resolve`], in the order to try them; none if it
+    /// has no address.
     pub fn resolved(&mut self, now: Instant, uri: &Uri, places: &[(Transport, SocketAddr)]) {
         for waiting in self.names.remove(uri.as_str()).unwrap_or_default() {
             self.go_on(now, waiting, places);
         }
     }
 
-    /// Waits for no name any longer: what does goes on as if its name led nowhere.
+    /// Stops waiting for names: whatever waits goes on as if its name had no address.
     pub fn names_are_late(&mut self, now: Instant) {
         for waiting in std::mem::take(&mut self.names).into_values().flatten() {
             self.go_on(now, waiting, &[]);

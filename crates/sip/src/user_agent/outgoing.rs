@@ -25,7 +25,8 @@ pub(crate) enum User {
     Bye(SessionId),
     InDialog(SessionId, RequestId),
     Request(RequestId),
-    /// A BYE that ends a dialog nobody wanted; the session that met it lives until it is done.
+    /// A BYE that ends a dialog nobody wanted; the session that ran into it lives until the BYE is
+    /// done.
     Surplus(Option<SessionId>),
     /// An INVITE from before this engine existed, canceled on behalf of a request.
     Recorded(RequestId),
@@ -65,16 +66,17 @@ pub(crate) struct Outgoing {
     pub(crate) sent_credentials: NamedHeaders,
     /// The path of the last attempt.
     pub(crate) flow: Option<Flow>,
-    /// ACKs of its 2xx, by the tag of the answerer. They leave again with each repeat of it (RFC 3261 §13.2.2.4), which the
-    /// transaction hears for 64·T1, whatever is sent in the dialog meanwhile.
+    /// ACKs of its 2xx, by the tag of the answerer. Each leaves again with every repeat of its 2xx
+    /// (RFC 3261 §13.2.2.4), which the transaction receives for 64·T1, whatever is sent in the
+    /// dialog meanwhile.
     pub(crate) acks: Vec<(String, Flow, Message)>,
     /// The transaction of the last attempt.
     pub(crate) client: Option<u64>,
-    /// What has to be followed to its addresses before the first attempt.
+    /// The URI to resolve before the first attempt.
     pub(super) name: Option<Uri>,
     hop: Option<(Transport, SocketAddr)>,
     pub(super) hops: VecDeque<(Transport, SocketAddr)>,
-    /// The path that was given up for the next place, and why, until that is tried.
+    /// The path that was given up for the next place, and why, until that place is tried.
     abandoned: Option<(Flow, Abandoned)>,
     attempts: Attempts,
     switched_to_tcp: bool,
@@ -217,7 +219,8 @@ impl UserAgent {
             return;
         }
         self.deliver(now, id, user, Ok(response));
-        // Only an accepted INVITE hears more: 2xx of other branches, and repeats of its own.
+        // Only an accepted INVITE gets more responses: 2xx of other branches, and repeats of its
+        // own.
         let keep =
             status.is_success() && self.outgoing.get(&id).is_some_and(|o| o.draft.method == Method::Invite);
         if !keep {
@@ -243,7 +246,7 @@ impl UserAgent {
         }
     }
 
-    /// Is told that a transaction is gone.
+    /// Notes that a transaction is gone.
     pub(crate) fn close_outgoing(&mut self, id: u64, client: u64) {
         if self.outgoing.get(&id).is_some_and(|outgoing| outgoing.client == Some(client)) {
             self.forget_outgoing(id);
@@ -256,7 +259,7 @@ impl UserAgent {
         self.forget_outgoing(id);
     }
 
-    /// Lets go of a request; its transaction lives on by itself to absorb repeats.
+    /// Lets go of a request; its transaction lives on to absorb repeats.
     pub(crate) fn forget_outgoing(&mut self, id: u64) {
         let Some(outgoing) = self.outgoing.remove(&id) else { return };
         if let Some(client) = outgoing.client {
@@ -275,8 +278,8 @@ impl UserAgent {
 
     /// Goes to the next place with the same request on a new branch (RFC 3263 §4.3).
     ///
-    /// In a dialog and to a registrar it gets the next CSeq: one server behind both places may have counted the number
-    /// already, and refuses what is not above it (RFC 3261 §12.2.2, §10.3).
+    /// In a dialog and to a registrar it gets the next CSeq: there may be one server behind both
+    /// places, and it refuses a number that it has already counted (RFC 3261 §12.2.2, §10.3).
     fn fail_over(&mut self, now: Instant, id: u64, user: User, why: Abandoned) {
         match user {
             User::Invite(_) | User::Request(_) => self.leave_transaction(id),
@@ -293,7 +296,7 @@ impl UserAgent {
         self.next_hop(now, id, RequestFailure::NoDestination);
     }
 
-    /// Cuts a request from its transaction, which lives on by itself to absorb what still comes.
+    /// Detaches a request from its transaction, which lives on to absorb what still comes.
     fn leave_transaction(&mut self, id: u64) {
         if let Some(client) = self.outgoing.get_mut(&id).and_then(|outgoing| outgoing.client.take()) {
             self.transactions.release_client(client);
@@ -312,7 +315,8 @@ impl UserAgent {
         self.attempt(now, id);
     }
 
-    /// Gives the request the next CSeq of its dialog or registration (§22.2), and cuts it from its old transaction.
+    /// Gives the request the next CSeq of its dialog or registration (§22.2), and detaches it from
+    /// its old transaction.
     fn renumber(&mut self, id: u64, user: User) {
         self.leave_transaction(id);
         let Some(outgoing) = self.outgoing.get(&id) else { return };

@@ -56,7 +56,7 @@ impl UserAgent {
             let effect = self.transactions.receive_repeat(now, id, &method);
             self.server_effect(effect);
             if method == Method::Ack && accepted {
-                // Clients that reuse the branch of the INVITE for the ACK of a 2xx.
+                // Some clients reuse the branch of the INVITE for the ACK of a 2xx.
                 self.acknowledged_by_branch(now, id, message);
             }
             return;
@@ -95,7 +95,8 @@ impl UserAgent {
         }
     }
 
-    /// Tells whether a message belongs to a transaction or a dialog that is there. Ask before it is handed in.
+    /// Tells whether a message belongs to a transaction or dialog that we have. Ask before handing
+    /// it in.
     pub fn expects(&self, message: &Message) -> bool {
         if message.is_response() {
             return ClientKey::of(message).is_some_and(|key| self.transactions.has_client(&key));
@@ -105,7 +106,7 @@ impl UserAgent {
         self.transactions.repeated_by(&key, message).is_some() || self.is_expected(message, &via)
     }
 
-    /// Tells whether a request belongs to a dialog or to an INVITE that is known.
+    /// Tells whether a request belongs to a dialog or an INVITE that we have.
     fn is_expected(&self, message: &Message, via: &Via) -> bool {
         let canceled = || self.transactions.server_of(&ServerKey::of(message, via, &Method::Invite));
         self.dialogs.of_request(message).is_some()
@@ -146,7 +147,7 @@ impl UserAgent {
         let needs_dialog = match method {
             // RFC 6086 §4.2.1: INFO belongs to a session.
             Method::Bye | Method::Prack | Method::Info => self.config.allow.contains(&method),
-            // What it is about is judged before what it belongs to.
+            // Whether we know what these ask for is checked before whether their dialog exists.
             Method::Notify | Method::Subscribe | Method::Register | Method::Publish => false,
             Method::Invite
             | Method::Ack

@@ -174,7 +174,8 @@ impl UserAgent {
         let invite = self.outgoing.get(&outgoing)?;
         let (cseq, credentials) = (invite.cseq, invite.credentials.clone());
         let sent = invite.sent_credentials.clone();
-        // It does not wait for a name: nobody keeps this dialog, and the answerer was heard from where it is.
+        // Its name is not resolved first: nobody keeps this dialog, and we know where the answerer
+        // was heard from.
         let ack = self.send_ack(dialog, cseq, None, &sent, &[]);
         let user = User::Surplus(session);
         if let Some((draft, destination)) = self.dialog_request(dialog, Method::Bye, Vec::new()) {
@@ -184,8 +185,8 @@ impl UserAgent {
         ack
     }
 
-    /// Sends the ACK of a 2xx, which is no transaction (§13.2.2.4), to the first of these places, or where the dialog leads
-    /// when there are none, and returns it for repeats.
+    /// Sends the ACK of a 2xx, which is not a transaction (§13.2.2.4), to the first of these
+    /// places, or to the dialog's next hop when there are none, and returns it for repeats.
     pub(crate) fn send_ack(
         &mut self,
         dialog: &DialogRecord,
@@ -211,7 +212,8 @@ impl UserAgent {
         Some((flow, message))
     }
 
-    /// Returns the URI that has to be followed before anything is sent in a dialog, if it names its host by name.
+    /// Returns the URI that has to be resolved before anything is sent in a dialog, if its host is
+    /// a name.
     pub(crate) fn name_towards(&self, dialog: &DialogRecord) -> Option<Uri> {
         plan(dialog).filter(|_| self.config.follow_names)?.destination.name
     }

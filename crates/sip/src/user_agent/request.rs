@@ -56,7 +56,7 @@ impl UserAgent {
     /// Sends a request outside any session; the outcome comes as [`Event::Response`](super::Event::Response).
     pub fn request(&mut self, now: Instant, request: OutOfDialog) -> RequestId {
         let id = RequestId(self.fresh_id());
-        // What continues a dialog repeats the addresses that it began with (§12.2.1.1).
+        // A request that continues a dialog repeats the addresses that it began with (§12.2.1.1).
         let named = |address: &NameAddr| NameAddr { uri: address.uri.as_identity(), ..address.clone() };
         let from = match request.from.tag() {
             Some(_) => request.from.clone(),

@@ -8,7 +8,7 @@ use crate::message::{HeaderName, Message, Method, StatusCode, Via, inspect};
 use crate::transaction::hop;
 use offhook_seed::scramble;
 
-/// Seconds after which a caller may try again: by then a third of what fills the room has left it.
+/// Seconds after which a caller may try again: by then a third of what fills the room is gone.
 const RETRY_AFTER: u64 = 10;
 
 impl UserAgent {
@@ -38,18 +38,19 @@ impl UserAgent {
         self.outputs.push_back(super::Output::Transmit(transmit));
     }
 
-    /// Tells whether an ACK is of an INVITE that was turned away; there is nothing to be done about it.
+    /// Tells whether an ACK belongs to an INVITE that was turned away, and so needs no report.
     pub(super) fn is_ack_of_turned_away(&self, ack: &Message) -> bool {
         let tag = ack.to().ok().and_then(|to| to.tag().map(str::to_owned));
         tag.is_some() && tag == self.tag_without_state(ack)
     }
 
-    /// Returns the To tag of a request, or of the ACK of an INVITE: the same for each repeat, as §8.2.7 wants, and known to nobody before.
+    /// Returns the To tag of a request, or of the ACK of an INVITE: the same for each repeat, as
+    /// §8.2.7 wants, and unpredictable for others.
     fn tag_without_state(&self, message: &Message) -> Option<String> {
         let call_id = message.call_id().ok()?.to_string();
         let branch = message.branch()?;
         let from_tag = message.from_tag().unwrap_or_default();
-        // FNV-1a over the parts, each with an end of its own.
+        // FNV-1a over the parts, each ended by a zero byte.
         let parts = [call_id.as_bytes(), branch.as_bytes(), from_tag.as_bytes()];
         let bytes = parts.into_iter().flat_map(|part| part.iter().copied().chain([0]));
         let start = scramble(self.config.seed ^ 0xcbf2_9ce4_8422_2325);

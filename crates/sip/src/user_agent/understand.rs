@@ -1,5 +1,6 @@
-//! Whether what a request asks for and carries is known, before anybody acts on it: one rule for all methods, in a dialog and
-//! out of one. RFC 3261 §8.2.2.3 (Require), §8.2.3 and §20.11 (bodies), RFC 6665 §4.1.3 (Event), RFC 6086 §4.2.2 (Info-Package).
+//! Checks that we understand what a request asks for and carries, before anybody acts on it: one
+//! rule for all methods, in a dialog and outside. RFC 3261 §8.2.2.3 (Require), §8.2.3 and §20.11
+//! (bodies), RFC 6665 §4.1.3 (Event), RFC 6086 §4.2.2 (Info-Package).
 
 use super::ability::{BodyType, OptionTag};
 use super::engine::UserAgent;
@@ -13,7 +14,7 @@ use std::time::Instant;
 /// Nesting depth of parts beyond which a body is not understood.
 const MAX_DEPTH: usize = 4;
 
-/// What is not known.
+/// What we do not understand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Unknown {
     Options(Vec<String>),
@@ -38,7 +39,7 @@ impl Unknown {
 }
 
 impl UserAgent {
-    /// Answers a request of which something is not known; false when all of it is.
+    /// Refuses a request that is not understood in full; false when it is.
     pub(crate) fn refuse_unknown(&mut self, now: Instant, id: u64, flow: Flow, message: &Message) -> bool {
         let Some(unknown) = self.unknown_in(message) else { return false };
         let (status, reason) = unknown.verdict();
@@ -48,8 +49,8 @@ impl UserAgent {
         true
     }
 
-    /// Reports a body that is not understood in a request that counts without it: an ACK cannot be answered, and BYE and
-    /// CANCEL end what they are for all the same.
+    /// Reports a body that is not understood in a request that counts without it: an ACK cannot be
+    /// answered, and BYE and CANCEL take effect whatever they carry.
     pub(crate) fn note_ignored_body(&mut self, flow: Flow, message: &Message) {
         if self.unknown_in_body(message).is_some() {
             self.anomaly(Anomaly::BodyIgnored, flow, message.bytes());
@@ -90,7 +91,7 @@ impl UserAgent {
         match unknown {
             Unknown::Options(missing) => vec![(HeaderName::Unsupported, missing.join(", "))],
             Unknown::Event => vec![(HeaderName::AllowEvents, PACKAGES.join(", "))],
-            // Empty: there is no package that we take (RFC 6086 §5.2.3).
+            // Empty: we take no package (RFC 6086 §5.2.3).
             Unknown::InfoPackage => vec![(HeaderName::RecvInfo, String::new())],
             Unknown::Body => vec![(HeaderName::Accept, self.accept_text(Some(method)))],
             Unknown::Coding => vec![(HeaderName::AcceptEncoding, "identity".to_owned())],
@@ -105,7 +106,8 @@ impl UserAgent {
     }
 }
 
-/// Checks a body: of alternatives one must be known, of other parts each that is not optional.
+/// Checks a body: one of several alternatives must be understood, and of other parts each that is
+/// not optional.
 fn examine(entity: &Entity<'_>, known: &[&BodyType], depth: usize) -> Result<(), Unknown> {
     let result = if entity.encoded {
         Err(Unknown::Coding)

@@ -93,7 +93,7 @@ pub(crate) fn contact(form: &ContactForm, transport: Transport, local: SocketAdd
         ContactForm::Local { user, params } => {
             let host = Host::from(local.ip());
             let uri = Uri::from_parts(crate::message::Scheme::Sip, user, host, Some(local.port()));
-            // A URI that names none means UDP.
+            // A URI that names no transport means UDP.
             let uri = if transport == Transport::Udp {
                 uri
             } else {

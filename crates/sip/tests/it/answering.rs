@@ -356,7 +356,7 @@ fn any_other_request_without_room_is_told_so_too_and_leaves_nothing_behind() {
     assert_eq!(solo.last().to().unwrap().tag(), Some("theirs"));
     solo.receive(&tagged(&Method::Invite));
     assert_eq!(solo.take_lines(), ["503 BYE"]);
-    // What cannot be used is not answered here either, and nothing of all this is remembered.
+    // Unusable requests are not answered here either, and none of all this is remembered.
     solo.receive(&fresh(&Method::Options, "bad").set(HeaderName::CSeq, "x OPTIONS").build());
     assert_eq!((solo.take_lines(), solo.agent.transactions()), (Vec::<String>::new(), before));
     solo.settle();

@@ -140,7 +140,7 @@ fn an_offer_in_the_200_is_answered_in_the_ack() {
     solo.sent.clear();
     solo.receive(&ok(&invite, "bob"));
     assert_eq!(solo.take_lines(), Vec::<String>::new());
-    // The repeat is no news while the answer is made.
+    // A repeat is not reported while the answer is being made.
     solo.receive(&ok(&invite, "bob"));
     assert_eq!(solo.take_names(), ["Answered"]);
     assert_eq!(solo.act(|agent, now| agent.reinvite(now, id, Body::sdp(SDP))), Err(SessionError::Pending));

@@ -1,4 +1,4 @@
-//! The people of the flows: Alice who calls, Bob who answers, and a registrar that knows Alice.
+//! The people in the flows: Alice, who calls, Bob, who answers, and a registrar that knows Alice.
 
 use offhook_sip::auth::{Challenger, Credentials, Secret, Verdict};
 use offhook_sip::message::{Builder, HeaderName, Message, Method, NameAddr, StatusCode, Uri};

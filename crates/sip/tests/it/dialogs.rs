@@ -1,4 +1,5 @@
-//! What repeats, crosses and finds no dialog inside a call. RFC 3261 §12.2.1.2, §13.2.2.4, RFC 5407.
+//! Messages in a call that repeat, cross, or find no dialog. RFC 3261 §12.2.1.2, §13.2.2.4,
+//! RFC 5407.
 
 use crate::solo::{Solo, ack, fresh, in_dialog, ok};
 use offhook_sip::message::{Builder, HeaderName, Message, Method, StatusCode};
@@ -164,7 +165,7 @@ fn a_new_cseq_on_the_branch_of_a_finished_request_is_a_new_request() {
     let invite = fresh(&Method::Invite, "one").body("application/sdp", SDP).build();
     solo.receive(&invite);
     let id = solo.agent.session_ids()[0];
-    // While the first is open nothing but a copy of it can come on its branch.
+    // While the first is open, only a copy of it can come on its branch.
     let second = Builder::from_message(&invite).set(HeaderName::CSeq, "2 INVITE").build();
     solo.receive(&second);
     assert_eq!(solo.take_names(), ["Incoming"]);
@@ -185,7 +186,7 @@ fn a_new_cseq_on_the_branch_of_a_finished_request_is_a_new_request() {
     solo.settle();
 }
 
-/// A peer on a connection, which closes.
+/// Closes the peer's connection.
 fn closed(solo: &mut Solo, flow: Flow) {
     solo.act(|agent, now| agent.handle_input(now, Input::TransportFailed { flow }));
 }

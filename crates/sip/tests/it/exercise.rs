@@ -7,7 +7,7 @@ use offhook_sip::message::{
     Builder, HeaderName, Message, NameAddr, StatusCode, TransportName, Uri, Via, validate,
 };
 
-/// Names, values and body of a message, as one compares them.
+/// Names, values and body of a message, for comparison.
 fn content(message: &Message) -> (Vec<(HeaderName, String)>, &[u8]) {
     let headers = message.headers().filter(|field| field.name != HeaderName::ContentLength);
     (headers.map(|field| (field.name, field.value.into_owned())).collect(), message.body())
@@ -76,7 +76,7 @@ fn headers(message: &Message) {
     }
 }
 
-/// What is picked out of a value is what reading all of it gives.
+/// Picking a part out of a value gives the same as reading all of it.
 fn picked(message: &Message) {
     if let Ok(via) = message.top_via() {
         assert_eq!(message.branch().as_deref(), via.branch(), "branch");

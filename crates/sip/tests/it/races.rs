@@ -67,7 +67,8 @@ fn both_sides_may_reinvite_at_any_distance_and_both_get_through() {
         for (side, at) in [(Side::A, 1_000), (Side::B, 1_000_u64.strict_add_signed(distance))] {
             pair.after(side, Duration::from_millis(at), |agent, now| {
                 for id in agent.session_ids() {
-                    // The peer's own re-INVITE may just be open, which is what a caller has to wait for.
+                    // The peer's own re-INVITE may be open at this moment, and then we have to
+                    // wait.
                     let _pending = agent.reinvite(now, id, Body::sdp(SDP));
                 }
             });
@@ -90,7 +91,8 @@ fn both_sides_may_reinvite_at_any_distance_and_both_get_through() {
 fn what_happens_at_one_instant_may_happen_in_any_order() {
     let mut ladders = BTreeSet::new();
     for seed in 0..200 {
-        // A ring of no time: the answer, the CANCEL, the BYE and the re-INVITEs all meet at the same instants.
+        // With no time to ring, the answer, the CANCEL, the BYE and the re-INVITEs all meet at the
+        // same instants.
         let network = Network { shuffled: true, seed, ..Network::default() };
         let bob = UasScript { answer_after: Duration::from_millis(10), ..UasScript::default() };
         let (mut pair, _) = calling(network, bob);

@@ -1,4 +1,5 @@
-//! Registration against a registrar that the test plays: 423, back-off, keep-alive, overlapping wishes.
+//! Registration against a registrar that the test plays: 423, back-off, keep-alive, overlapping
+//! requests.
 
 use crate::cast::{pair, registration, uri};
 use crate::solo::{Solo, peer};
@@ -313,7 +314,8 @@ fn ever_new_realms_are_answered_for_five_rounds() {
 fn bindings_of_others_decide_nothing_about_ours() {
     let mut solo = Solo::new();
     register(&mut solo);
-    // Somebody on the way has put the address there that they see; one of an earlier life has little time left.
+    // Something on the path has put in the address that it sees; a binding of an earlier start has
+    // little time left.
     reply(&mut solo, StatusCode::OK, |reply| {
         reply.header(
             HeaderName::Contact,

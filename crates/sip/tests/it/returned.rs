@@ -1,4 +1,4 @@
-//! Datagrams that come back because nobody took them (RFC 3261 §18.4): what they end, and what they leave alone.
+//! Datagrams that come back undelivered (RFC 3261 §18.4): what they end, and what they leave alone.
 
 use crate::cast::{address, uri};
 use crate::solo::{Solo, fresh, in_dialog, ok, peer};
@@ -138,7 +138,7 @@ fn a_peer_that_is_away_for_a_moment_misses_a_change_and_keeps_the_call() {
     assert!(give_back(&mut solo, peer(), quote(&reinvite)));
     let events = solo.take_session_events();
     assert!(matches!(&events[..], [SessionEvent::ModifyFailed { status: None, .. }]), "{events:?}");
-    // It is back.
+    // The peer is back.
     solo.receive(&in_dialog(&invite, "bob", &Method::Info, 7).build());
     assert_eq!(solo.take_names(), ["Info"]);
     solo.act(|agent, now| agent.reinvite(now, id, Body::sdp(SDP))).unwrap();

@@ -84,7 +84,7 @@ fn only_a_notify_of_the_subscription_outlives_the_session() {
     let (mut solo, id, invite, _) = referred(StatusCode::ACCEPTED, None);
     hang_up(&mut solo, id);
     solo.receive(&in_dialog(&invite, "bob", &Method::Info, 1).build());
-    // There is one subscription, so another id is what somebody between the two sides made of it.
+    // There is only one subscription, so a different id was changed on the path.
     solo.receive(&notify(&invite, 2, "refer;id=99", "active"));
     solo.receive(&notify(&invite, 3, "presence", "active"));
     assert_eq!(solo.take_lines(), ["481 INFO", "200 NOTIFY", "481 NOTIFY"]);

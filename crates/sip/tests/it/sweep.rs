@@ -132,7 +132,8 @@ fn info_and_refer(network: Network) -> (Pair, String) {
                 .unwrap();
         }
     });
-    // Not at once: a request that overtakes another one makes that one's CSeq too low (§12.2.2).
+    // Not at once: a request that overtakes an earlier one makes the earlier CSeq too low
+    // (§12.2.2).
     pair.after(Side::A, Duration::from_secs(80), |agent, now| {
         for id in agent.session_ids() {
             agent.refer(now, id, "<sip:carol@192.0.2.3>", Vec::new()).unwrap();

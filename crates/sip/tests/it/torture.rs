@@ -99,9 +99,9 @@ const CASES: [Case; 49] = [
     ("novelsc", "3.3.3", Answer(416), &[]),
     // The registrar answers 400, because it wants a SIP address of record; a user agent has no objection.
     ("unksm2", "3.3.4", Accept, &[]),
-    // 420 is the user agent's answer, which knows its extensions.
+    // 420 is up to the user agent, which knows its extensions.
     ("bext01", "3.3.5", Accept, &[]),
-    // 415 is the user agent's answer, which knows its body types.
+    // 415 is up to the user agent, which knows its body types.
     ("invut", "3.3.6", Accept, &[]),
     ("regaut01", "3.3.7", Accept, &[]),
     (
@@ -122,7 +122,7 @@ const CASES: [Case; 49] = [
     ("cparam01", "3.3.12", Accept, &[]),
     ("cparam02", "3.3.13", Accept, &[]),
     ("regescrt", "3.3.14", Accept, &[]),
-    // 406 is the user agent's answer, which knows what it can describe.
+    // 406 is up to the user agent, which knows what it can describe.
     ("sdp01", "3.3.15", Accept, &[]),
     ("inv2543", "3.4.1", Accept, &["Max-Forwards is missing", "Contact is missing", "from without tag"]),
 ];

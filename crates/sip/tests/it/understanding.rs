@@ -1,4 +1,4 @@
-//! What is asked for and carried by requests is compared with what is known, in a dialog and out of one.
+//! Requests that ask for or carry what we do not understand, in a dialog and outside.
 //! RFC 3261 §8.2.3, §20.11, RFC 6665, RFC 6086.
 
 use crate::solo::{Solo, fresh, in_dialog, ok};
@@ -10,7 +10,8 @@ fn sdp(builder: Builder) -> Builder {
     builder.body("application/sdp", SDP)
 }
 
-/// Says what became of a request: what was sent, and of how many events but anomalies the user heard.
+/// Says what became of a request: what was sent, and how many events other than anomalies the user
+/// got.
 fn fate(solo: &mut Solo, request: &Message) -> (Vec<String>, usize) {
     solo.sent.clear();
     solo.events.clear();
@@ -20,7 +21,8 @@ fn fate(solo: &mut Solo, request: &Message) -> (Vec<String>, usize) {
     (lines, told)
 }
 
-/// Demands that a request is refused with a header that says what is known, and that only an anomaly tells of it.
+/// Demands that a request is refused with a header that says what we do understand, and that only
+/// an anomaly reports it.
 fn refused_with(solo: &mut Solo, request: &Message, status: u16, (name, value): (HeaderName, &str)) {
     solo.events.clear();
     solo.receive(request);

@@ -1,5 +1,6 @@
-//! What the requests of a phone say of who and where: From, To, Refer-To, the proxies of a Service-Route; and what it knows of a
-//! message before it takes it. RFC 3261 §13.2.1, §19.1.1, RFC 3515, RFC 3608.
+//! What a phone writes about who and where: From, To, Refer-To, the proxies of a Service-Route; and
+//! what it can tell about a message before taking it. RFC 3261 §13.2.1, §19.1.1, RFC 3515,
+//! RFC 3608.
 
 use crate::cast::{address, uri};
 use crate::solo::{Solo, answer, fresh, in_dialog, ok, peer};
@@ -11,7 +12,7 @@ use offhook_sip::user_agent::{Body, Destination, OutOfDialog};
 
 const PLACE: &str = "sip:bob@192.0.2.2:5070;transport=udp;user=phone;maddr=192.0.2.2;ttl=1;lr";
 
-/// Demands that From and To name people and no places.
+/// Demands that From and To name people, not places.
 fn is_nameless_of_places(request: &Message) {
     for name in [HeaderName::From, HeaderName::To] {
         let address: offhook_sip::message::NameAddr = request.header(name.clone()).unwrap().parse().unwrap();

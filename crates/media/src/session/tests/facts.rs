@@ -1,4 +1,4 @@
-//! Payload types and digits: what is told of them.
+//! Payload types and digits: what is reported about them.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ fn digits_are_right_at_every_packet_time() {
         let first = RtpPacket::parse(&line.sent[0]).unwrap().timestamp;
         let packets: Vec<_> = line.sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap()).collect();
         let event = packets[before..].iter().find(|packet| packet.payload_type == 120).unwrap();
-        // The event began in tick 31; sound behind it goes on from the tick after its last packet.
+        // The event began in tick 31; sound goes on from the tick after its last packet.
         assert_eq!(event.timestamp.wrapping_sub(first), 31 * 160, "{milliseconds} ms");
         assert!(event.marker);
         let after = packets.iter().rposition(|packet| packet.payload_type == 120).unwrap() + 1;

@@ -72,7 +72,7 @@ impl Line {
         self.start + TICK * self.ticks
     }
 
-    /// Runs for `ticks`; `lose` decides over every packet from Alice by its number.
+    /// Runs for `ticks`; `lose` decides about every packet from Alice by its number.
     pub(super) fn run(&mut self, ticks: u32, lose: impl Fn(usize) -> bool) {
         for _ in 0..ticks {
             self.at(self.now(), &lose);

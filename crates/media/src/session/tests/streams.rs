@@ -170,7 +170,7 @@ fn every_packet_time_carries_the_same_audio_whatever_the_other_side_does() {
         line.bob.set_plan(now, plan(theirs, alice_at()));
         line.alice.play(Source::Tone(Tone::steady(&[500.0], -10.0)));
         line.bob.play(Source::Tone(Tone::steady(&[900.0], -15.0)));
-        // Four seconds, which two reports fit into.
+        // 4.8 seconds, long enough for two reports.
         line.run(240, |_| false);
         for (session, milliseconds, level) in [(&line.bob, ours, -10.0), (&line.alice, theirs, -15.0)] {
             let stats = session.stats();
@@ -238,7 +238,7 @@ fn packets_keep_their_distance_on_a_clock_that_is_not_in_step() {
         let mut left = Vec::new();
         for step in 0..100u32 {
             let now = start + Duration::from_millis(behind) + TICK / 2 * step;
-            // As a clock of ticks does it: between two of them only when a packet waits.
+            // As the media clock does it: between two ticks only when a packet waits.
             if step % 2 == 0 || session.packet_due().is_some_and(|due| due <= now) {
                 session.handle_tick(now);
             }

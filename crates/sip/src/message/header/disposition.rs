@@ -1,4 +1,4 @@
-//! Content-Disposition: what a body is for, and whether it may be left aside.
+//! Content-Disposition: what a body is for, and whether it may be ignored.
 //!
 //! RFC 3261 §20.11.
 
@@ -18,7 +18,7 @@ pub struct ContentDisposition {
 }
 
 impl ContentDisposition {
-    /// Tells whether whoever does not understand the body may ignore it.
+    /// Tells whether a receiver that does not understand the body may ignore it.
     #[must_use]
     pub fn is_optional(&self) -> bool {
         self.params.get("handling").is_some_and(|handling| handling.eq_ignore_ascii_case("optional"))

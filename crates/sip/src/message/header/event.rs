@@ -41,7 +41,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// What a subscription has come to.
+/// The status of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubscriptionStatus {
     /// Accepted.

@@ -61,7 +61,7 @@ pub enum HeaderFault {
     /// White space stands inside the angle brackets.
     #[error("white space inside angle brackets")]
     Space,
-    /// The date is not of the one form that is allowed (RFC 3261 §20.17).
+    /// The date is not in the one allowed form (RFC 3261 §20.17).
     #[error("malformed date")]
     Date,
 }

@@ -1,6 +1,7 @@
-//! The strict grammar of each header that the tolerant readers take more freely.
+//! The strict grammar of headers, which the tolerant readers do not insist on.
 //!
-//! RFC 3261 §20, §25.1. Used only to report defects; nothing is refused because of what is found here alone.
+//! RFC 3261 §20, §25.1. Used only to report defects; nothing is refused because of these checks
+//! alone.
 
 use std::str::FromStr;
 
@@ -97,7 +98,7 @@ fn is_param_value(value: &str) -> bool {
         return scan::is_balanced(value) && value.len() > 1 && inner.ends_with('"');
     }
     let host_byte = |byte: u8| matches!(byte, b'[' | b']' | b':');
-    // '/' and '@' are no token bytes, but Call-IDs and branches in the field have them.
+    // '/' and '@' are not token bytes, but Call-IDs and branches in the field have them.
     let seen_in_the_field = |byte: u8| matches!(byte, b'/' | b'@' | b'=' | b'$' | b'&');
     let fine = |byte: u8| scan::is_token_byte(byte) || host_byte(byte) || seen_in_the_field(byte);
     !value.is_empty() && value.bytes().all(fine)

@@ -174,12 +174,12 @@ pub(crate) struct NameId(Option<u8>);
 impl NameId {
     pub(crate) const CONTENT_LENGTH: Self = Self(Some(Known::ContentLength as u8));
 
-    /// Returns whether the name is one of the table, and so a token.
+    /// Returns whether the name is in the table, and so a token.
     pub(crate) const fn is_known(self) -> bool {
         self.0.is_some()
     }
 
-    /// Returns a bit of its own for a known name, none for any other.
+    /// Returns a distinct bit for a known name, zero for any other.
     pub(crate) const fn bit(self) -> u128 {
         match self.0 {
             Some(index) => 1 << index,
@@ -261,7 +261,7 @@ impl HeaderName {
 
     /// Returns whether a field with this id and raw name has this name, whose own id is `wanted`.
     pub(crate) fn names(&self, wanted: NameId, id: NameId, raw: &[u8]) -> bool {
-        // No id at all means that only the text can tell.
+        // Without an id, only the text can tell.
         id == wanted && (id.0.is_some() || raw.eq_ignore_ascii_case(self.other_text().as_bytes()))
     }
 }

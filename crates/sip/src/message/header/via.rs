@@ -1,4 +1,4 @@
-//! Via: the way a request came and its responses go back.
+//! Via: the path that a request took and its responses take back.
 //!
 //! RFC 3261 §20.42, §18.2; RFC 3581 (rport).
 
@@ -13,7 +13,7 @@ use crate::message::params::Params;
 use crate::message::scan;
 use crate::transport::Transport;
 
-/// What a branch starts with when RFC 3261 wrote it (§8.1.1.7).
+/// What every branch that follows RFC 3261 starts with (§8.1.1.7).
 pub const BRANCH_COOKIE: &str = "z9hG4bK";
 
 const PROTOCOL: &str = "SIP";
@@ -52,7 +52,7 @@ impl TransportName {
         sctp.unwrap_or_else(|| Self::Other(text.into()))
     }
 
-    /// Returns the transport, if it is one of the table.
+    /// Returns the transport, if it is in the table.
     #[must_use]
     pub const fn known(&self) -> Option<Transport> {
         match self {
@@ -185,7 +185,7 @@ impl Via {
     }
 }
 
-/// Keeps text as the usual one where it is that, which nearly every message says.
+/// Borrows the usual text where it is the same, as it is in nearly every message.
 fn usual(text: &str, usual: &'static str) -> Cow<'static, str> {
     if text == usual { Cow::Borrowed(usual) } else { Cow::Owned(text.to_owned()) }
 }
@@ -222,7 +222,8 @@ impl FromStr for Via {
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Piece by piece: a format string costs as much as all of them, and every message has a Via.
+        // Piece by piece: one format string costs as much as all of them, and every message has a
+        // Via.
         for text in [&*self.protocol, "/", &*self.version, "/", self.transport.as_str(), " "] {
             f.write_str(text)?;
         }

@@ -58,7 +58,7 @@ impl UserAgent {
     ) -> Result<(), SessionError> {
         let dialogs = self.dialogs_of_mut(id).ok_or(SessionError::Unknown)?;
         dialogs.credentials = credentials;
-        // What was remembered may be of a realm that the new ones are not for.
+        // The remembered challenges may be of a realm that the new credentials are not for.
         self.wallet.forget(Owner::Session(id));
         Ok(())
     }
@@ -153,7 +153,7 @@ impl UserAgent {
         let offers = transaction.request.sdp().is_none();
         let answer = Answer { server, cseq: cseq.number, flow, message, interval, offers };
         let before = self.sessions.get_mut(&id).and_then(|session| session.answer.replace(answer));
-        // The peer has sent a re-INVITE since, so that it has the 2xx before.
+        // The peer has sent a re-INVITE since, so it has received the previous 2xx.
         self.answer_arrived(now, before);
         self.arm(now, Deadline::Invite(id, InviteTimer::RepeatAnswer), interval);
         self.arm(now, Deadline::Invite(id, InviteTimer::AckMissing), self.config.timers.h);
@@ -223,7 +223,7 @@ impl UserAgent {
         let Some(session) = self.sessions.get_mut(&id) else { return false };
         match &session.answer {
             Some(answer) if answer.cseq == cseq.number => {}
-            // A repeat of an ACK that was heard already.
+            // A repeat of an ACK that was taken before.
             Some(_) | None => {
                 return self.dialog_of(id).is_some_and(|dialog| dialog.remote_cseq >= Some(cseq.number));
             }

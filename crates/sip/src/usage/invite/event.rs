@@ -81,8 +81,9 @@ pub enum SessionEvent {
         /// When, at the earliest: the peer's own re-INVITE goes first.
         retry_in: Duration,
     },
-    /// The pause after [`Self::Glare`] is over: offer again with [`reinvite`](crate::user_agent::UserAgent::reinvite),
-    /// with a description that fits to what the peer may have changed meanwhile (RFC 3264 §8), or give up.
+    /// The pause after [`Self::Glare`] is over: offer again with
+    /// [`reinvite`](crate::user_agent::UserAgent::reinvite), with a description that fits what the
+    /// peer may have changed meanwhile (RFC 3264 §8), or give up.
     GlareOver,
     /// A REFER in the dialog; must be answered with [`reply`](crate::user_agent::UserAgent::reply).
     Refer {

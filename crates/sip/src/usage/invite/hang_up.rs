@@ -129,7 +129,7 @@ impl UserAgent {
         session.glare = false;
         session.answer = None;
         let pending = session.server.take();
-        // A hang-up or a CANCEL was asked for.
+        // The user knows of a hang-up or CANCEL; any other ending is news.
         if !matches!(end.1, EndCause::Bye | EndCause::Cancel) {
             self.session_event(id, SessionEvent::Ending { cause: end.1 });
         }
@@ -225,7 +225,7 @@ impl UserAgent {
         self.end_session(now, id, Party::Remote, EndCause::Bye, None, reason);
     }
 
-    /// Reports the end of a session, once, and lets it go when nothing refers to it any more.
+    /// Reports the end of a session, once, and forgets it when nothing refers to it any more.
     pub(crate) fn end_session(
         &mut self,
         now: Instant,
@@ -248,7 +248,7 @@ impl UserAgent {
         self.drop_finished(id);
     }
 
-    /// Is told that something which referred to the session is gone.
+    /// Notes that something that referred to the session is gone.
     pub(crate) fn release_session(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.open = session.open.saturating_sub(1);

@@ -67,7 +67,7 @@ impl UserAgent {
         let session = self.sessions.get(&id).ok_or(SessionError::Unknown)?;
         let state = session.state;
         let reserved = matches!(method, Method::Invite | Method::Ack | Method::Bye | Method::Cancel);
-        // A caller may already speak in an early dialog, a callee in its only one.
+        // A caller may already send requests in an early dialog, a callee in its only one.
         let dialog = self.dialogs_of(id).and_then(DialogSet::latest);
         let dialog =
             dialog.filter(|_| !session.is_over() && !reserved).ok_or(SessionError::WrongState { state })?;
@@ -91,11 +91,12 @@ impl UserAgent {
     ) {
         let method = self.outgoing.get(&outgoing).map(|outgoing| outgoing.draft.method.clone());
         self.refer_outcome(id, request, outcome);
-        // Ended is the last event of a session, so what comes later is nobody's news any more.
+        // `Ended` is the last event of a session, so nothing is reported after it.
         if self.sessions.get(&id).is_some_and(|session| session.state != SessionState::Ended) {
             self.session_event(id, SessionEvent::RequestDone { request, outcome: outcome.cloned() });
         }
-        // What a NOTIFY or SUBSCRIBE finds gone is a subscription, and the session goes on (RFC 5057 §5.1).
+        // A NOTIFY or SUBSCRIBE that finds nothing there ends a subscription only; the session goes
+        // on (RFC 5057 §5.1).
         if matches!(method, Some(Method::Notify | Method::Subscribe)) {
             return;
         }
@@ -156,7 +157,8 @@ impl UserAgent {
             return;
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        // RFC 5407 §3.1.4: an ACK that only confirms what was agreed may be late or lost, and nobody waits for it here.
+        // RFC 5407 §3.1.4: an ACK that only confirms what was agreed may be late or lost, so we do
+        // not wait for it.
         let unanswered = session.answer.as_ref().is_some_and(|answer| answer.offers);
         let busy = unanswered
             || session.reinvite.is_some()

@@ -25,7 +25,7 @@ pub use timer::InviteTimer;
 use crate::message::Method;
 use crate::user_agent::{Ability, BodyType};
 
-/// Sessions, whose descriptions may stand beside other parts (RFC 5621).
+/// Sessions; their descriptions may come beside other parts (RFC 5621).
 pub(crate) const ABILITY: Ability = Ability {
     methods: &[Method::Invite, Method::Ack, Method::Cancel, Method::Bye],
     bodies: &[
@@ -36,10 +36,10 @@ pub(crate) const ABILITY: Ability = Ability {
     ],
 };
 
-/// What may describe a session, or what one could be like (§11.2).
+/// What may carry the description of a session, or of a possible one (§11.2).
 const DESCRIBING: &[Method] = &[Method::Invite, Method::Ack, Method::Options];
 
-/// INFO inside a session (RFC 6086), as it was before it had packages: for digits.
+/// INFO inside a session (RFC 6086), as used before it had packages: for digits.
 pub(crate) const INFO: Ability = Ability {
     methods: &[Method::Info],
     bodies: &[

@@ -7,7 +7,8 @@ use crate::user_agent::{Body, Deadline, Outgoing, RequestFailure, SessionId, Use
 use std::time::{Duration, Instant};
 
 impl UserAgent {
-    /// Sends a re-INVITE with an offer. After 491 the offer is the caller's to make again, at [`SessionEvent::GlareOver`].
+    /// Sends a re-INVITE with an offer. After 491 it is up to the caller to offer again, at
+    /// [`SessionEvent::GlareOver`].
     ///
     /// # Errors
     /// When the session is not established, another INVITE or an ACK is pending in it, or glare has not passed.
@@ -71,7 +72,8 @@ impl UserAgent {
         }
     }
 
-    /// §8.1.3.1: as if 503 had come, which says nothing about the dialog (§14.1). The peer may be back in a moment.
+    /// §8.1.3.1: counts as a 503, which says nothing about the dialog (§14.1). The peer may be back
+    /// in a moment.
     fn reinvite_undelivered(&mut self, id: SessionId) {
         self.clear_reinvite(id);
         if self.sessions.get(&id).is_some_and(|session| session.is_established()) {
@@ -112,7 +114,8 @@ impl UserAgent {
         };
         match status {
             StatusCode::REQUEST_PENDING => {
-                // §14.1: who made the Call-ID waits longer, so that the two do not meet again.
+                // §14.1: the side that made the Call-ID waits longer, so that the two do not
+                // collide again.
                 let (from, to) = match session.direction {
                     Direction::Outbound => (Duration::from_millis(2_100), Duration::from_secs(4)),
                     Direction::Inbound => (Duration::ZERO, Duration::from_secs(2)),
@@ -135,7 +138,7 @@ impl UserAgent {
     pub(crate) fn glare_over(&mut self, now: Instant, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id).filter(|session| session.glare) else { return };
         if session.server.is_some() || session.answer.is_some() {
-            // The peer's own re-INVITE is still open; wait for it again.
+            // The peer's own re-INVITE is still open; wait a little longer.
             self.arm(now, Deadline::Invite(id, InviteTimer::Glare), self.config.timers.t1);
             return;
         }

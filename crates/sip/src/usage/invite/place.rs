@@ -80,7 +80,8 @@ impl UserAgent {
             body: invite.body,
         };
         let outgoing = Outgoing::new(User::Invite(id), draft, cseq, &invite.destination, invite.credentials);
-        // The request may fail before it returns, so the number is claimed by the session first.
+        // The request may fail before `send_request` returns; then the session must not refer to
+        // it.
         let outgoing = self.send_request(now, outgoing);
         if let Some(session) = self.sessions.get_mut(&id)
             && self.outgoing.contains_key(&outgoing)
@@ -123,7 +124,8 @@ impl UserAgent {
         let repeated = session.provisional.as_ref() == Some(response);
         session.provisional = Some(response.clone());
         if repeated {
-            // The network doubled it, or the callee keeps proxies awake with it (§13.3.1.1).
+            // The network duplicated it, or the callee repeats it to keep proxies from giving up
+            // (§13.3.1.1).
             return;
         }
         if status.code() == 100 {
@@ -150,8 +152,8 @@ impl UserAgent {
         self.session_event(id, event);
     }
 
-    /// Reports a description that differs from the one before it in the same dialog: the first is the answer (§13.2.1), whatever
-    /// is made of the second.
+    /// Reports a description that differs from the one before it in the same dialog: the first one
+    /// is the answer (§13.2.1), whatever becomes of the second.
     fn compare_answers(&mut self, id: SessionId, outgoing: u64, remote_tag: &str, response: &Message) {
         let flow = self.outgoing.get(&outgoing).and_then(|invite| invite.flow);
         let Some(session) = self.sessions.get_mut(&id).filter(|session| !session.offerless) else { return };

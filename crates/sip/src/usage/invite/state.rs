@@ -112,7 +112,7 @@ pub(crate) struct Session {
     pub(crate) owed_ack: Option<Answered>,
     /// An INVITE or re-INVITE that waits for our final response.
     pub(crate) server: Option<u64>,
-    /// The last provisional response, sent or received, to know it again.
+    /// The last provisional response, sent or received, to recognize its repeats.
     pub(crate) provisional: Option<Message>,
     /// The last description in a response to our INVITE, with the tag of its dialog.
     pub(crate) early_answer: Option<(String, Vec<u8>)>,
@@ -121,7 +121,7 @@ pub(crate) struct Session {
     pub(crate) bye_after_ack: Option<NamedHeaders>,
     /// Our re-INVITE while its transaction is open.
     pub(crate) reinvite: Option<u64>,
-    /// A re-INVITE of ours met the peer's, and the pause before the next is not over.
+    /// A re-INVITE of ours collided with the peer's, and the pause before the next is not over.
     pub(crate) glare: bool,
     /// What to report when our BYE is over.
     pub(crate) ending: Option<(Party, EndCause)>,
@@ -208,8 +208,8 @@ impl crate::user_agent::UserAgent {
         self.dialogs_of(id).map(|dialogs| dialogs.call_id.as_str())
     }
 
-    /// Returns the dialog of a session that is not over, the confirmed one or else the latest early one, and whether it is
-    /// confirmed; what [`session`](Self::session) says too, without a copy.
+    /// Returns the dialog of a session that is not over, the confirmed one or else the latest early
+    /// one, and whether it is confirmed. [`session`](Self::session) says the same, but copies.
     pub fn live_dialog(&self, id: SessionId) -> Option<(&DialogRecord, bool)> {
         let session = self.sessions.get(&id).filter(|session| session.state != SessionState::Ended)?;
         let dialogs = self.dialogs.get(session.dialogs)?;
@@ -239,7 +239,7 @@ impl crate::user_agent::UserAgent {
         self.dialogs.get_mut(self.sessions.get(&id)?.dialogs)
     }
 
-    /// Returns the dialog that a session has come to.
+    /// Returns the settled dialog of a session.
     pub(crate) fn dialog_of(&self, id: SessionId) -> Option<&DialogRecord> {
         self.dialogs_of(id)?.dialog().map(|dialog| &dialog.record)
     }
