@@ -28,7 +28,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Makes an empty memory for a journal whose newest event is `head`.
+    /// Creates an empty memory for a journal whose newest event is `head`.
     pub(super) fn new(capacity: usize, head: Seq) -> Self {
         Self { events: VecDeque::new(), capacity, bytes: 0, complete_after: head }
     }

@@ -144,7 +144,7 @@ pub(crate) struct PhoneArguments {
     pub(crate) closing: bool,
 }
 
-/// What a phone's actor can be told.
+/// The messages of a phone's actor.
 #[derive(Debug)]
 pub(crate) enum PhoneMessage {
     /// Something arrived from the network.
