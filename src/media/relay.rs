@@ -1,6 +1,6 @@
 //! A relay: what arrives at one leg is sent on by another at once, without a timer.
 //!
-//! RTP packets are not changed, so SSRC, sequence numbers and RTCP stay end to end.
+//! Packets (RFC 3550) are not changed, so SSRC, sequence numbers and RTCP stay end to end.
 //! [`TrustedSource`] decides which packets come from the peer; only those are passed on, and only
 //! those change where we send.
 

@@ -129,8 +129,7 @@ pub(crate) async fn run(args: LogArgs, output: &mut Output) -> io::Result<Exit> 
         interrupted = tokio::signal::ctrl_c() => return interrupted.map(|()| Exit::Interrupted),
     };
     match shown {
-        // `offhook log
-        // head` ends here, and that is not a failure.
+        // `offhook log | head` ends here, and that is not a failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Passed),
         other => other,
     }
