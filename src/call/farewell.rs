@@ -43,7 +43,7 @@ impl Shell {
         let mut facts = Vec::new();
         if let Some((stats, said)) = self.media.leg.close().filter(|_| self.state.media) {
             for fact in said {
-                // Statistics come last, with the end.
+                // The final statistics come with the end.
                 if !matches!(fact, Fact::Statistics(_)) {
                     self.append_fact(fact, self.state.epoch, cause);
                 }

@@ -1,7 +1,7 @@
 //! The newest events, in memory, up to a limit in bytes.
 //!
 //! Positions may have holes, after the import of a damaged file and where events were retired. So
-//! an event has at most the index its position suggests.
+//! an event is at the index its position suggests, counted from the newest, or a little later.
 
 use std::{
     collections::{BTreeSet, VecDeque},

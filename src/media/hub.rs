@@ -1,4 +1,4 @@
-//! The clock: each worker ticks every voice and every bridge assigned to it once in 20 ms, and
+//! The clock: each worker ticks every voice and every bridge assigned to it every 20 ms, and
 //! stands still without any.
 //!
 //! Packets of 10 and 30 ms are also due halfway between two ticks. Only voices that have such a

@@ -96,8 +96,8 @@ pub trait DatagramSocket: Send + Sync + 'static {
     fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize>;
 }
 
-/// A datagram that was not delivered, according to an ICMP message that quotes its beginning (RFC
-/// 792, RFC 4443).
+/// A datagram that was not delivered, according to an ICMP message that quotes its beginning
+/// (RFC 792, RFC 4443).
 #[derive(Debug)]
 pub struct Returned {
     /// The address it was sent to.

@@ -330,8 +330,8 @@ impl Shell {
         cause
     }
 
-    /// Returns a Refer-To that makes its recipient replace `target`'s dialog (RFC 3891 §3, RFC 5589
-    /// §7).
+    /// Returns a Refer-To that makes its recipient replace `target`'s dialog (RFC 3891 §3,
+    /// RFC 5589 §7).
     pub(super) fn replacing(&self, target: CallId) -> Option<String> {
         let session = self.calls.get(target)?.session;
         let (dialog, _) = self.agent.live_dialog(session)?;

@@ -1,5 +1,5 @@
-//! Headers that a user adds to an INVITE: any but those that the phone writes itself, and no
-//! duplicate of a header that may occur only once.
+//! Headers that a user adds to an INVITE: any but those that the phone writes itself, and nothing
+//! that would become two headers.
 
 use std::collections::BTreeMap;
 

@@ -46,8 +46,8 @@ impl Shell {
             let confirmed = left.dialog.as_ref().filter(|dialog| dialog.confirmed);
             let request = match (confirmed, left.direction) {
                 (Some(dialog), Direction::Inbound) if !left.established => {
-                    // Our 200 may not have been sent. Then the caller is still waiting, and it
-                    // would not accept a BYE in an early dialog (RFC 3261 §15). If it was sent,
+                    // Our 200 may not have been sent. Then the caller is still waiting, and a BYE
+                    // cannot end an early dialog (RFC 3261 §15). If it was sent,
                     // another final response is ignored (RFC 6026 §8.4). So send both.
                     self.refuse(left);
                     self.end_dialog(dialog)

@@ -59,8 +59,8 @@ fn fragment_status(body: &str) -> Option<&str> {
     status.chars().all(|c| c.is_ascii_digit()).then_some(status)
 }
 
-/// Returns a short form of a Reason header (RFC 3326): `Q.850;cause=16;text="x"` becomes `Q.850
-/// 16`.
+/// Returns a short form of a Reason header (RFC 3326): `Q.850;cause=16;text="x"` becomes
+/// `Q.850 16`.
 fn reason_header(head: &str) -> Option<String> {
     let value = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;

@@ -205,9 +205,9 @@ fn whenever_kill_9_comes_during_a_set_up_the_next_start_leaves_no_channel() {
             // By the time it answers this, Asterisk has read everything that the first life sent.
             second.wait("phone.registered", phone);
         }
-        // An answer that was never acknowledged is retransmitted after half a second (RFC 3261
-        // §13.3.1.4, T1), then after one, then after two; the new process acknowledges it and hangs
-        // up.
+        // An answer that was never acknowledged is retransmitted after half a second
+        // (RFC 3261 §13.3.1.4, T1), then after one, then after two; the new process acknowledges it
+        // and hangs up.
         let left = asterisk.until(EXTENSIONS, &before, 0, Duration::from_secs(5));
         assert!(left.is_empty(), "killed after {after_ms} ms: {left:?}");
         second.end();

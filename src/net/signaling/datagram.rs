@@ -103,8 +103,8 @@ async fn read(socket: &dyn DatagramSocket, parts: &Parts) {
     }
 }
 
-/// Delivers reports of undelivered datagrams forever, up to a rate: anybody can forge them (RFC
-/// 5927).
+/// Delivers reports of undelivered datagrams forever, up to a rate: anybody can forge them
+/// (RFC 5927).
 async fn watch(socket: &dyn DatagramSocket, parts: &Parts) {
     let local = socket.local();
     let (mut heard, mut left_out) = (Heard::begin(), Seldom::default());

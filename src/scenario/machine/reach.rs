@@ -2,8 +2,8 @@
 //! answered, and a phone that is gone does nothing.
 //!
 //! Something counts as out of reach only if what the run has begun makes that certain. A call that
-//! the phone system itself places after it refused one can be waited for with `expect:
-//! call.incoming`, which is never out of reach.
+//! the phone system itself places after it refused one can be waited for with
+//! `expect: call.incoming`, which is never out of reach.
 
 use std::collections::BTreeSet;
 

@@ -80,7 +80,8 @@ impl Seen {
         let named = matcher.events.iter().any(|pattern| {
             // `*` means everything that happens, not what this run records about itself; in an
             // older document it means whatever has an older name. The same goes for a family of
-            // older names there; otherwise an event that has both names would match twice.
+            // older names there; otherwise what the native form records as two facts would match
+            // twice.
             let native = pattern.matches(kind)
                 && (!pattern.is_any() || self.is_for_any())
                 && !(self.older_document && is_older_family(pattern));
