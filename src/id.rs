@@ -1,4 +1,4 @@
-//! Identities: the handles that events, commands and surfaces use for phones, calls and runs.
+//! Identities: the ids that events, commands and surfaces use for phones, calls and runs.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -30,15 +30,15 @@ pub struct PhoneId(Arc<str>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{given}' is no name of a phone — must match ^[a-z0-9_]{{1,32}}$")]
 pub struct InvalidPhoneId {
-    /// What was given, so that the message can quote it.
+    /// What was given, for the message to quote.
     pub given: String,
 }
 
 impl PhoneId {
-    /// Reads the name of a phone that belongs to no run: what users may give to a new phone.
+    /// Parses the name of a phone that belongs to no run: what users may call a new phone.
     ///
     /// # Errors
-    /// [`InvalidPhoneId`] for every other text, `run-7/a` included.
+    /// [`InvalidPhoneId`] for every other text, including `run-7/a`.
     pub fn plain(text: &str) -> Result<Self, InvalidPhoneId> {
         let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         if (1..=32).contains(&text.len()) && text.bytes().all(legal) {
@@ -54,7 +54,7 @@ impl PhoneId {
         &self.0
     }
 
-    /// Returns the run that made the phone.
+    /// Returns the run that created the phone.
     #[must_use]
     pub fn run(&self) -> Option<RunId> {
         self.0.split_once('/').and_then(|(run, _)| run.parse().ok())
@@ -66,13 +66,14 @@ impl PhoneId {
         self.0.split_once('/').map_or(&self.0, |(_, name)| name)
     }
 
-    /// Returns the phone that a run makes under this name.
+    /// Returns the id of the phone that a run creates under this name.
     #[must_use]
     pub fn in_run(&self, run: RunId) -> Self {
         Self(format!("{run}/{}", self.name()).into())
     }
 
-    /// Returns the phone as one run calls it: its own without the run before the name, every other as it is.
+    /// Returns the phone's name as seen by one run: its own phones without the run's prefix, all
+    /// others unchanged.
     #[must_use]
     pub fn seen_by(&self, run: RunId) -> Self {
         if self.run() == Some(run) { Self(self.name().into()) } else { self.clone() }
@@ -85,7 +86,7 @@ impl FromStr for PhoneId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Some((run, name)) = text.split_once('/') else { return Self::plain(text) };
         let phone = run.parse().ok().zip(Self::plain(name).ok()).map(|(run, name)| name.in_run(run));
-        // Only one spelling names a phone.
+        // Each id has only one spelling.
         phone.filter(|phone| phone.as_str() == text).ok_or_else(|| InvalidPhoneId { given: text.to_owned() })
     }
 }
@@ -102,7 +103,7 @@ impl<'de> Deserialize<'de> for PhoneId {
     }
 }
 
-/// Defines a counted handle that prints and serializes as `prefix-N`.
+/// Defines a counted id that prints and serializes as `prefix-N`.
 macro_rules! counted_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -148,7 +149,7 @@ macro_rules! counted_id {
     };
 }
 
-/// The text is not a handle of the expected kind.
+/// The text is not an id of the expected kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{given}' is not of the form {expected}")]
 pub struct InvalidId {

@@ -13,14 +13,14 @@ use offhook::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Usage errors leave through clap with exit code 2, help and version with 0.
+    // Usage errors exit through clap with code 2, help and version with 0.
     let cli = Cli::of_process();
     telemetry::init();
     let mut output = Output::standard();
     match execute(cli, &mut output) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            // Standard error may be the stream that broke; then only the exit code is left to tell.
+            // Standard error may be the stream that broke; then only the exit code can tell.
             drop(output.remark(format_args!("offhook: {error:#}")));
             Exit::Internal.into()
         }

@@ -1,8 +1,9 @@
-//! The legal name that somebody who mistyped one probably meant.
+//! The valid name that somebody who mistyped one probably meant.
 
 use strsim::osa_distance;
 
-/// Returns the candidate nearest to `given`, when it is near enough to be a slip, else the first of which it is a word.
+/// Returns the candidate nearest to `given` if it is near enough to be a typing mistake, otherwise
+/// the first candidate that contains it as a word.
 #[must_use]
 pub fn nearest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let lower = given.to_lowercase();

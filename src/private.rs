@@ -1,4 +1,5 @@
-//! Files and folders for their owner alone: a journal holds what people said and wrote, a recording their voices.
+//! Files and folders that only their owner can read: a journal holds what people said and wrote, a
+//! recording their voices.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
@@ -10,29 +11,29 @@ use std::{
 const FOLDER: u32 = 0o700;
 const FILE: u32 = 0o600;
 
-/// Makes a folder and those above it that are missing; one that is there stays as it is.
+/// Creates a folder and any missing ones above it; an existing one stays as it is.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER).create(path)
 }
 
-/// Makes a file, or empties the one that is there.
+/// Creates a file, or empties an existing one.
 pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE).open(path)?;
     file.set_permissions(Permissions::from_mode(FILE))?;
     Ok(file)
 }
 
-/// Opens a file to append, and makes it if there is none.
+/// Opens a file to append, creating it if necessary.
 pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(FILE).open(path)
 }
 
-/// Opens a file to read and change, and makes it if there is none; what it holds stays.
+/// Opens a file for reading and writing, creating it if needed; its content stays.
 pub(crate) fn open_to_change(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(FILE).open(path)
 }
 
-/// Takes a file from all but its owner, if it is there.
+/// Restricts a file, if it exists, to its owner.
 pub(crate) fn close_to_others(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(known) if known.permissions().mode() & 0o077 != 0 => {

@@ -1,10 +1,11 @@
-//! A value that must not be seen: prints as `***` and refuses to be serialized.
+//! A value that must not be shown: prints as `***` and refuses to be serialized.
 
 use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Deserializer};
 
-/// Wraps a password or token so that no log, journal line or tool result can hold it by accident.
+/// Wraps a password or token so that no log line, journal line or tool result can contain it by
+/// accident.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret<T>(T);
 
@@ -14,7 +15,7 @@ impl<T> Secret<T> {
         Self(value)
     }
 
-    /// Returns the value; the caller answers for where it goes.
+    /// Returns the value; the caller is responsible for where it goes.
     pub const fn reveal(&self) -> &T {
         &self.0
     }
@@ -34,15 +35,16 @@ impl<T> fmt::Display for Secret<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // What the type says against it may quote it.
+        // The type's own error may quote the value.
         let unfit = |_| serde::de::Error::custom("not of the type of a secret, whose value is not shown");
         T::deserialize(from).map(Self).map_err(unfit)
     }
 }
 
-/// Returns a text that somebody gave as a URI with stars for the password in it (RFC 3261 §19.1.1), whether or not it is one.
+/// Replaces the password in a text given as a URI (RFC 3261 §19.1.1) with stars, whether or not it
+/// is a valid one.
 ///
-/// What stands before the last `@` and behind the first `:`, that of the scheme aside, may be a password.
+/// Anything between the first `:` (not counting the scheme's) and the last `@` may be a password.
 #[must_use]
 pub fn without_password(text: &str) -> Cow<'_, str> {
     let starred = || {

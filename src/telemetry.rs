@@ -10,22 +10,22 @@ use std::{
 use tokio::time::{Duration, Instant};
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// Installs the process-wide subscriber; the level is `warn` unless `OFFHOOK_LOG` says otherwise.
+/// Installs the process-wide subscriber; the level is `warn` unless `OFFHOOK_LOG` sets another.
 pub fn init() {
     let mut filter = EnvFilter::try_from_env("OFFHOOK_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    // Below that level the MCP library prints whole requests, passwords included.
+    // Below this level the MCP library prints whole requests, passwords included.
     if let Ok(quiet) = "rmcp=warn".parse() {
         filter = filter.add_directive(quiet);
     }
     let colors = io::stderr().is_terminal();
-    // A second call (tests) finds a subscriber in place; keeping the first is right.
+    // A second call (in tests) finds a subscriber in place; keeping the first is right.
     drop(fmt().with_env_filter(filter).with_ansi(colors).with_writer(io::stderr).try_init());
 }
 
-/// Least time between two lines of one kind that others can cause.
+/// Least time between two log lines of a kind that others can cause.
 const SELDOM: Duration = Duration::from_secs(1);
 
-/// Says which of many equal lines is worth printing, so that nobody outside can fill a log.
+/// Decides which of many equal log lines to print, so that nobody outside can fill the log.
 #[derive(Debug, Default)]
 pub(crate) struct Seldom {
     last: Option<Instant>,
@@ -33,7 +33,7 @@ pub(crate) struct Seldom {
 }
 
 impl Seldom {
-    /// Returns how many were left out since the last line, when it is time for another.
+    /// Returns how many lines were left out since the last one, if it is time for another.
     pub(crate) fn turn(&mut self) -> Option<u64> {
         if self.last.is_some_and(|last| last.elapsed() < SELDOM) {
             self.unsaid = self.unsaid.saturating_add(1);
@@ -44,12 +44,14 @@ impl Seldom {
     }
 }
 
-/// The same for many who print lines of one kind, such as the calls of a phone; clones count together.
+/// The same for many sources of lines of one kind, such as the calls of a phone; clones count
+/// together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SeldomTogether(Arc<Mutex<Seldom>>);
 
 impl SeldomTogether {
-    /// Returns how many were left out since the last line of any of them, when it is time for another.
+    /// Returns how many lines were left out since the last one from any source, if it is time for
+    /// another.
     pub(crate) fn turn(&self) -> Option<u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).turn()
     }

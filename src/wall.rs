@@ -31,7 +31,7 @@ impl Wall {
         self.at(Instant::now())
     }
 
-    /// Returns the wall time of a moment of tokio's clock.
+    /// Returns the wall time of an instant of tokio's clock.
     #[must_use]
     pub fn at(&self, moment: Instant) -> Timestamp {
         let since = moment.saturating_duration_since(self.started);

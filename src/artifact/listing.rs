@@ -1,4 +1,4 @@
-//! Which recordings are there, and whose they are by their names.
+//! Which recordings exist, and whose they are, judging by their names.
 
 use std::{
     fs, io,
@@ -8,33 +8,35 @@ use std::{
 use super::{Recordings, sidecar_of};
 use crate::id::PhoneId;
 
-/// A recording as it lies on the disk.
+/// A recording on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedFile {
     /// Where it is.
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
-    /// The phone that its place or name tells.
+    /// The phone, according to its folder or name.
     pub phone: Option<String>,
-    /// The number of the call that its name tells.
+    /// The number of the call, according to its name.
     pub call: Option<u64>,
-    /// Its sidecar, when there is one.
+    /// Its sidecar, if there is one.
     pub sidecar: Option<PathBuf>,
 }
 
 impl Recordings {
-    /// Returns every recording below the folder, the last by path first; none when the folder is missing.
+    /// Returns every recording below the folder, sorted by path in descending order; none if the
+    /// folder does not exist.
     ///
-    /// Blocks while it walks. Symbolic links are not followed: they could lead outside or in a circle.
+    /// Blocks while it walks. Symbolic links are not followed: they could lead outside or in a
+    /// circle.
     ///
     /// # Errors
-    /// When a folder that exists cannot be read.
+    /// A folder that exists cannot be read.
     pub fn list(&self) -> io::Result<Vec<RecordedFile>> {
         let mut paths = Vec::new();
         collect(self.root(), &mut paths)?;
         paths.sort_unstable_by(|a, b| b.cmp(a));
-        // A file that went away since is simply not there any more.
+        // A file removed since then is simply left out.
         Ok(paths.into_iter().filter_map(|path| describe(self.root(), path)).collect())
     }
 }
@@ -65,7 +67,8 @@ fn describe(root: &Path, path: PathBuf) -> Option<RecordedFile> {
     Some(RecordedFile { path, size, phone, call, sidecar })
 }
 
-/// Reads phone and call out of `<phone>/call_<n>_….wav`, or of `call_<phone>_<n>_….wav` directly in the root.
+/// Derives phone and call from `<phone>/call_<n>_….wav`, or from `call_<phone>_<n>_….wav` directly
+/// in the root.
 pub(super) fn owner(root: &Path, path: &Path) -> (Option<String>, Option<u64>) {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let mut tokens = stem.split('_');
@@ -75,7 +78,7 @@ pub(super) fn owner(root: &Path, path: &Path) -> (Option<String>, Option<u64>) {
         return (Some(first.to_owned()), tokens.next().and_then(|number| number.parse().ok()));
     }
     let folder = parent.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-    // Phones of a run have their folders in one of the run.
+    // Phones of a run have their folders inside the run's folder.
     let inside = parent.and_then(|parent| parent.strip_prefix(root).ok()).map(Path::to_string_lossy);
     let of_run = inside.and_then(|inside| inside.parse::<PhoneId>().ok()).map(|phone| phone.to_string());
     (of_run.or(folder), first.parse().ok())

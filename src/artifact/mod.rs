@@ -1,7 +1,8 @@
-//! Files that runs and calls leave behind: naming and places.
+//! Files that runs and calls leave behind: names and places.
 //!
-//! Recordings lie as `<root>/<phone>/call_<id>_<date>_<time>_<microseconds>.wav`, each with a sidecar of the same
-//! stem. The recorder writes; this module only says where, and reads back what is there.
+//! A recording is `<root>/<phone>/call_<id>_<date>_<time>_<microseconds>.wav`, with a sidecar of
+//! the same stem. The recorder writes it; this module only decides where, and reads back what is
+//! there.
 
 mod listing;
 mod recordings;

@@ -1,4 +1,4 @@
-//! Where recordings go, and how their paths are shown to those outside a container.
+//! Where recordings go, and how their paths are shown outside a container.
 
 use std::{
     fs::{self, File},
@@ -20,7 +20,7 @@ pub struct Recordings {
     zone: TimeZone,
 }
 
-/// What the name of a recording says.
+/// The parts of a recording's name.
 #[derive(Clone, Debug)]
 pub struct RecordingName {
     /// The phone.
@@ -31,25 +31,26 @@ pub struct RecordingName {
     pub at: Timestamp,
 }
 
-/// A path leads out of the folder of the recordings.
+/// A path leads outside the recordings folder.
 #[derive(Debug, thiserror::Error)]
 #[error("{} is not inside {}", path.display(), root.display())]
 pub struct OutsideError {
     /// The path as given.
     pub path: PathBuf,
-    /// The folder of the recordings.
+    /// The recordings folder.
     pub root: PathBuf,
 }
 
 impl Recordings {
-    /// Puts recordings under `root`, named by UTC; paths are shown as they are.
+    /// Puts recordings under `root`, named by UTC; paths are shown unchanged.
     #[must_use]
     pub fn under(root: &Path) -> Self {
         Self { root: root.to_owned(), host_root: None, zone: TimeZone::UTC }
     }
 
-    /// Puts recordings where a process should: `asked`, else the container's folder if it can be written, else
-    /// beside the data or in the working directory; named by local time and shown as they are.
+    /// Puts recordings in the right place for this process: `asked`, otherwise the container's
+    /// folder if it is writable, otherwise beside the data or in the working directory. They are
+    /// named by local time and their paths shown unchanged.
     #[must_use]
     pub fn of_process(asked: Option<&Path>, data: Option<&Path>) -> Self {
         let container = Path::new(CONTAINER_ROOT);
@@ -69,20 +70,20 @@ impl Recordings {
         self
     }
 
-    /// Names recordings by the local time of `zone`.
+    /// Names recordings by the local time in `zone`.
     #[must_use]
     pub fn named_by(mut self, zone: TimeZone) -> Self {
         self.zone = zone;
         self
     }
 
-    /// Returns the folder of the recordings.
+    /// Returns the recordings folder.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Returns where a segment goes: `<root>/<phone>/call_<id>_<date>_<time>_<microseconds>.wav`.
+    /// Returns the path of a segment: `<root>/<phone>/call_<id>_<date>_<time>_<microseconds>.wav`.
     #[must_use]
     pub fn path(&self, name: &RecordingName) -> PathBuf {
         let at = name.at.to_zoned(self.zone.clone());
@@ -90,17 +91,18 @@ impl Recordings {
         self.root.join(name.phone.as_str()).join(format!("call_{}_{stamp}.wav", name.call.0))
     }
 
-    /// Returns the path as the host sees it; one that is not below the folder stays as it is.
+    /// Returns the path as the host sees it; a path outside the folder is returned unchanged.
     #[must_use]
     pub fn shown(&self, path: &Path) -> PathBuf {
         let relative = self.host_root.as_ref().zip(path.strip_prefix(&self.root).ok());
         relative.map_or_else(|| path.to_owned(), |(host_root, relative)| host_root.join(relative))
     }
 
-    /// Returns where `path` is, provided that it stays inside the folder; relative paths start there.
+    /// Resolves `path`, provided that it stays inside the folder; relative paths start there.
     ///
     /// # Errors
-    /// [`OutsideError`] for a path with `..`, or one that leads elsewhere, be it through a symbolic link.
+    /// [`OutsideError`] for a path with `..`, or one that leads outside, even through a symbolic
+    /// link.
     pub fn inside(&self, path: &Path) -> Result<PathBuf, OutsideError> {
         let outside = || OutsideError { path: path.to_owned(), root: self.root.clone() };
         let whole = self.root.join(path);
@@ -108,7 +110,7 @@ impl Recordings {
         if climbs || !whole.starts_with(&self.root) {
             return Err(outside());
         }
-        // What does not exist yet is judged by the nearest folder above it that does.
+        // A path that does not exist yet is judged by the nearest existing folder above it.
         let root = fs::canonicalize(&self.root).unwrap_or_else(|_| self.root.clone());
         let existing = whole.ancestors().find_map(|part| fs::canonicalize(part).ok());
         match existing {
@@ -118,7 +120,8 @@ impl Recordings {
     }
 }
 
-/// Returns whether a folder exists and takes files; permissions alone do not tell on a read-only mount.
+/// Returns whether a folder exists and is writable; on a read-only mount permissions alone do not
+/// tell.
 fn can_be_written(folder: &Path) -> bool {
     let probe = folder.join(format!(".offhook-{}", std::process::id()));
     let written = folder.is_dir() && File::create_new(&probe).is_ok();

@@ -1,4 +1,4 @@
-//! What is known of a recording, in a file next to it.
+//! The metadata of a recording, in a file next to it.
 
 use std::{
     fs,
@@ -29,17 +29,17 @@ pub struct Sidecar {
     pub codec: String,
     /// The other side's address.
     pub remote_uri: String,
-    /// Last SIP status of the call; 0 before one.
+    /// Last SIP status of the call; 0 before the first.
     pub last_status: u16,
     /// Its reason phrase.
     pub last_status_text: String,
     /// The recording, as the writing process sees it.
     pub recording: String,
-    /// The capture that ran meanwhile.
+    /// The capture that ran at the same time.
     pub pcap: Option<String>,
     /// Our RTP port.
     pub local_rtp_port: Option<u16>,
-    /// Port that the other side's RTP came from.
+    /// Port the other side's RTP came from.
     pub remote_rtp_port: Option<u16>,
 }
 
@@ -50,10 +50,10 @@ pub fn sidecar_of(recording: &Path) -> PathBuf {
 }
 
 impl Sidecar {
-    /// Writes the sidecar next to its recording, whole or not at all; blocks while it writes.
+    /// Writes the sidecar next to its recording, completely or not at all; blocks while it writes.
     ///
     /// # Errors
-    /// When the folder refuses.
+    /// The folder is not writable.
     pub fn write(&self) -> io::Result<()> {
         let path = sidecar_of(Path::new(&self.recording));
         let beside = path.with_extension("json.tmp");
@@ -68,7 +68,7 @@ impl Sidecar {
     /// Reads the sidecar of a recording.
     ///
     /// # Errors
-    /// When there is none, or it is not a sidecar.
+    /// There is none, or it is not a sidecar.
     pub fn read(recording: &Path) -> io::Result<Self> {
         Ok(serde_json::from_slice(&fs::read(sidecar_of(recording))?)?)
     }

@@ -1,6 +1,6 @@
 //! The actor around one call: takes a message, changes state once, performs the effects.
 //!
-//! Commands are handled here, session events in `signaling`, files in `recording`.
+//! Commands are handled here, session events in `signaling`, recordings in `recording`.
 
 use std::time::Duration;
 
@@ -34,7 +34,8 @@ use crate::{
     telemetry::SeldomTogether,
 };
 
-/// What others can make our media notice, digits and tones for example, waits in the mailbox up to this number.
+/// How many facts caused by the other side's media, such as digits and tones, may wait in the
+/// mailbox.
 const FACTS: usize = 128;
 
 /// What a phone's settings mean for its calls.
@@ -42,22 +43,22 @@ const FACTS: usize = 128;
 pub(crate) struct CallSettings {
     /// Whether calls are recorded.
     pub(crate) recording: bool,
-    /// Codecs to offer; none means all.
+    /// Codecs to offer; `None` means all.
     pub(crate) codecs: Option<Vec<String>>,
 }
 
 /// How a call begins.
 #[derive(Debug)]
 pub(crate) enum Beginning {
-    /// We call; the offer has been made.
+    /// Outbound; the offer has been made.
     Outbound,
-    /// Somebody calls.
+    /// Inbound.
     Inbound {
-        /// The caller's offer; absent when the offer is ours to make.
+        /// The caller's offer; `None` when we are to make it.
         offer: Option<Vec<u8>>,
-        /// The message that brought it.
+        /// The message that carried the INVITE.
         invite: Cause,
-        /// Answer at once.
+        /// Whether to answer at once.
         auto_answer: bool,
     },
 }
@@ -66,7 +67,7 @@ pub(crate) enum Beginning {
 pub(crate) struct CallArguments {
     pub(crate) id: CallId,
     pub(crate) phone: PhoneId,
-    /// The run that has the phone for itself meanwhile.
+    /// The run that has the phone to itself for now.
     pub(crate) occupant: Occupant,
     pub(crate) beginning: Beginning,
     pub(crate) media: CallMedia,
@@ -74,7 +75,7 @@ pub(crate) struct CallArguments {
     pub(crate) to_phone: DerivedActorRef<ToPhone>,
     pub(crate) settings: CallSettings,
     pub(crate) recordings: RecordingPlace,
-    /// Lines of the log about what others make the calls of this phone refuse.
+    /// Limits log lines about what this phone's calls refuse to others.
     pub(crate) refusals: SeldomTogether,
     /// The event that began the call.
     pub(crate) cause: Cause,
@@ -83,7 +84,7 @@ pub(crate) struct CallArguments {
 /// One call.
 pub(crate) struct CallActor;
 
-/// The actor's state: the call's rules, its media, and the ways out.
+/// The actor's state: the call's rules, its media, and where its messages go.
 pub(crate) struct Shell {
     pub(super) me: ActorRef<CallMessage>,
     pub(super) id: CallId,
@@ -93,48 +94,48 @@ pub(crate) struct Shell {
     pub(super) to_phone: DerivedActorRef<ToPhone>,
     pub(super) state: CallState,
     pub(super) media: CallMedia,
-    /// Places in the mailbox for what others can make our media notice.
+    /// Room in the mailbox for facts caused by the other side's media.
     pub(super) facts: Admission,
-    /// How many facts that found none have been told.
+    /// How many facts without such room have been journaled as lost.
     pub(super) refused_facts: u64,
     pub(super) settings: CallSettings,
     pub(super) recordings: RecordingPlace,
     pub(super) refusals: SeldomTogether,
     pub(super) recorded: CallRecordings,
-    /// The last facts, while the recording is being completed.
+    /// The last facts, held back while the recording is being completed.
     pub(super) farewell: Option<Farewell>,
     /// The caller's offer that we have not answered yet.
     pub(super) offer: Option<Vec<u8>>,
-    /// Our answer to it, once made; the final response repeats it.
+    /// Our answer to it, once made; the final response carries it again.
     pub(super) answer: Option<Vec<u8>>,
     /// Our 2xx carries the offer and the ACK will carry the answer.
     pub(super) awaiting_answer_in_ack: bool,
-    /// To tag of the provisional response whose early answer is in use; forks have different ones.
+    /// To tag of the provisional response whose early answer is in use; each fork has its own.
     pub(super) early_answer_of: Option<String>,
-    /// When the answer was decided, or came.
+    /// When we decided to answer, or the other side answered.
     pub(super) answered: Option<Instant>,
     pub(super) established: Option<Instant>,
-    /// When the end was decided.
+    /// When it was decided to end the call.
     pub(super) ending: Option<Instant>,
-    /// Why something could not be sent, while that is what happens.
+    /// Why something could not be sent, while that is being handled.
     pub(super) unsent: Option<String>,
-    /// Status of the refusal that we sent or got.
+    /// Status and reason of the refusal sent or received.
     pub(super) last_status: Option<(u16, String)>,
     pub(super) info: InfoDigits,
-    /// What is decided about our sound and waits for the disk.
+    /// Changes of what we send that wait for the disk.
     pub(super) soundings: Soundings,
-    /// How many requests to play or to stop there were.
+    /// Number of play and stop requests so far.
     sound_requests: u64,
-    /// The last of them that was carried out.
+    /// Number of the last one that was carried out.
     sound_decided: u64,
     pub(super) patience: Patience,
     /// What our last re-INVITE offered, to be offered again after glare.
     pub(super) wish: Option<Wish>,
-    /// What waits for names of hosts.
+    /// Messages that wait for host names.
     pub(super) held: Held,
 }
 
-/// What a re-INVITE of ours wants.
+/// What a re-INVITE of ours asks for.
 #[derive(Clone, Debug)]
 pub(super) enum Wish {
     /// This direction of our media.
@@ -158,7 +159,7 @@ impl Actor for CallActor {
         start.media.leg.listen(move |notice| {
             let permit = if notice.noticed.is_our_doing() { None } else { places.admit() };
             if permit.is_some() || notice.noticed.is_our_doing() {
-                // A refused cast means that the call is over; nobody wants the fact then.
+                // A refused cast means that the call is over, and then nobody wants the fact.
                 drop(to_me.cast(CallMessage::Media { notice, permit }));
             }
         });
@@ -231,7 +232,7 @@ impl Actor for CallActor {
 }
 
 impl Shell {
-    /// Takes a message whose turn it is.
+    /// Handles a message whose turn it is.
     fn take(&mut self, message: CallMessage) {
         let me = self.me.clone();
         match message {
@@ -257,7 +258,7 @@ impl Shell {
             CallMessage::PatienceOver => self.patience_over(&me),
             CallMessage::PhoneDropped { cause, left_open } => self.dropped(left_open, &cause),
             CallMessage::Settings { settings, cause } => self.set_settings(settings, &cause),
-            // What waits for them is let go by the actor.
+            // The actor releases what waits for them.
             CallMessage::NamesFound { .. } => {}
             #[cfg(test)]
             CallMessage::Fail => panic!("asked to"),
@@ -282,9 +283,9 @@ impl Shell {
         self.journal.append(subject, cause.clone(), event);
     }
 
-    /// Asks the phone for a piece of signaling.
+    /// Asks the phone to signal something.
     pub(super) fn ask(&self, request: Request, cause: &Cause) {
-        // The phone supervises this actor: when it is gone, so are we.
+        // The phone supervises this actor: if it is gone, so are we.
         drop(self.to_phone.cast(ToPhone { call: self.id, cause: cause.clone(), request }));
     }
 
@@ -292,7 +293,7 @@ impl Shell {
         if let Some(Err(error)) = self.offer.as_deref().map(|offer| self.media.examine(offer)) {
             self.refuse(488, &error.to_string(), cause);
         } else if auto_answer {
-            // The state is fresh, so the answer cannot be out of place.
+            // The state is fresh, so an answer cannot come in the wrong phase.
             let answer = Told::from(CallCommand::Answer { status: 200 });
             if let Ok(facts) = self.state.decide(&answer.command) {
                 self.carry_out(answer, facts, cause);
@@ -302,7 +303,7 @@ impl Shell {
         }
     }
 
-    /// Refuses the call for a reason of ours.
+    /// Refuses the call for a reason of our own.
     pub(super) fn refuse(&mut self, status: u16, why: &str, cause: &Cause) {
         if let Some(more) = self.refusals.turn() {
             tracing::warn!(call = %self.id, why, more, "call refused");
@@ -317,7 +318,7 @@ impl Shell {
             match &told.ready {
                 None => self.sound_requests += 1,
                 Some(ready) if ready.request > self.sound_decided => {}
-                // A later request, one that was not refused, says what is to be heard now.
+                // A later request that was not refused decides what is heard now.
                 Some(_) => return drop(reply.send(Err(Refused::SoundOvertaken.into()))),
             }
         }
@@ -326,7 +327,7 @@ impl Shell {
             && sound::takes_time(sound)
         {
             return match self.state.decide(&told.command) {
-                // Nobody waits any more when the surface gave up.
+                // The surface may have given up waiting.
                 Err(rejection) => drop(reply.send(Err(rejection))),
                 Ok(_) => self.make_ready(told, cause, reply),
             };
@@ -334,7 +335,7 @@ impl Shell {
         self.decide(told, &cause, reply);
     }
 
-    /// Makes a sound ready while the call goes on; the command comes again with it.
+    /// Prepares a sound while the call goes on, then sends the command again with the sound.
     fn make_ready(&self, told: Told, cause: Cause, reply: Reply) {
         let (me, request) = (self.me.clone(), self.sound_requests);
         tokio::task::spawn_blocking(move || {
@@ -343,25 +344,25 @@ impl Shell {
                 Err(rejection) => drop(reply.send(Err(rejection))),
                 Ok(source) => {
                     let told = Told { ready: Some(Ready { source, request }), ..told };
-                    // A call that has ended meanwhile answers by being gone.
+                    // If the call has ended meanwhile, the drop tells the asker.
                     drop(me.cast(CallMessage::Command { told, cause, reply }));
                 }
             }
         });
     }
 
-    /// Decides, appends, acts: whatever can refuse a command does so before its first fact.
+    /// Decides, appends, acts. Whatever can refuse a command does so before its first fact.
     fn decide(&mut self, mut told: Told, cause: &Cause, reply: Reply) {
         let result = self.state.decide(&told.command).and_then(|facts| {
             self.check(&mut told)?;
             self.carry_out(told, facts, cause);
             Ok(Outcome { seq: self.journal.head(), call: Some(self.id), calls: vec![self.id] })
         });
-        // Nobody waits any more when the surface gave up; the facts are in the journal all the same.
+        // The surface may have given up waiting; the facts are in the journal all the same.
         drop(reply.send(result));
     }
 
-    /// Checks what `decide` cannot know: sounds, codec names, and what the media session takes.
+    /// Checks what `decide` cannot know: sounds, codec names, and what the media session accepts.
     fn check(&self, told: &mut Told) -> Result<(), Rejection> {
         match &told.command {
             CallCommand::SetCodecs { codecs } => codecs::all_available(codecs),
@@ -443,7 +444,7 @@ impl Shell {
         }
     }
 
-    /// Offers a change of the session.
+    /// Sends a re-INVITE that asks for `wish`.
     pub(super) fn reoffer(&mut self, wish: Wish, cause: &Cause) {
         let sdp = match &wish {
             Wish::Direction(direction) => self.media.offer_direction(*direction),
@@ -453,7 +454,8 @@ impl Shell {
         self.ask(Request::Reinvite { sdp }, cause);
     }
 
-    /// Says whether the other side takes telephone events (RFC 4733); digits go by INFO otherwise.
+    /// Returns whether the other side supports telephone events (RFC 4733); otherwise digits go by
+    /// INFO.
     fn knows_events(&self) -> bool {
         self.media.plan.as_ref().is_some_and(|plan| plan.telephone_event.is_some())
     }
@@ -466,7 +468,7 @@ impl Shell {
         }
     }
 
-    /// Takes what the leg noticed.
+    /// Handles what the media leg noticed.
     fn noticed(&mut self, Notice { epoch, noticed }: Notice) {
         match noticed {
             Noticed::Voice(fact) => self.append_fact(fact, epoch, &Cause::Media),
@@ -482,7 +484,7 @@ impl Shell {
         }
     }
 
-    /// Says how many facts found no place in the mailbox, if any did since this was last said.
+    /// Records how many facts found no room in the mailbox, if there are new ones.
     pub(super) fn tell_refused_facts(&mut self, cause: &Cause) {
         let refused = self.facts.refused();
         let count = refused - std::mem::replace(&mut self.refused_facts, refused);
@@ -491,7 +493,7 @@ impl Shell {
         }
     }
 
-    /// Appends what the media session says, if it is one of the journal's facts.
+    /// Appends a fact of the media session, if it has an event.
     pub(super) fn append_fact(&mut self, fact: Fact, epoch: u32, cause: &Cause) {
         let event = if matches!(fact, Fact::PlaybackFinished) {
             self.run_out().map(|source| MediaEvent::PlaybackFinished { source, epoch })
@@ -504,7 +506,7 @@ impl Shell {
     }
 }
 
-/// Returns a fact of the media session as an event of the journal.
+/// Translates a fact of the media session into an event.
 fn media_event(fact: Fact, epoch: u32) -> Option<MediaEvent> {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let method = |method| match method {
@@ -556,7 +558,7 @@ fn media_event(fact: Fact, epoch: u32) -> Option<MediaEvent> {
     })
 }
 
-/// Returns the figures of a media session as the journal keeps them.
+/// Returns the statistics of a media session as the journal keeps them.
 pub(super) fn statistics(stats: &offhook_media::session::StreamStats) -> MediaStatistics {
     MediaStatistics {
         sent_packets: stats.packets_sent,
@@ -576,7 +578,7 @@ pub(super) fn statistics(stats: &offhook_media::session::StreamStats) -> MediaSt
     }
 }
 
-/// More digits would only be noise in a report.
+/// Rounds to one decimal: more digits would only be noise in a report.
 fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }

@@ -1,7 +1,7 @@
 //! The end of a call: media, then recording, then the last fact.
 //!
-//! `call.ended` is the last thing that is ever said of a call, so it waits until the recording is complete. Everybody else
-//! sees the call end at once: nothing is decided any more from the moment on that the session is over.
+//! `call.ended` is the last fact of a call, so it waits until the recording is complete. For
+//! everybody else the call ends at once: once the session is over, no more commands are decided.
 
 use offhook_media::session::Fact;
 
@@ -16,12 +16,12 @@ pub(super) struct Farewell {
 }
 
 impl Shell {
-    /// Says whether the session is over and only the recording is missing.
+    /// Returns whether the session is over and only the recording is outstanding.
     pub(super) const fn is_leaving(&self) -> bool {
         self.farewell.is_some()
     }
 
-    /// Ends recording and media, and says the last words as soon as the recording is complete.
+    /// Ends recording and media, then appends the last facts once the recording is complete.
     pub(super) fn leave(&mut self, ended: CallEvent, cause: &Cause) {
         let mut facts = self.last_of_media(cause);
         facts.push(ended.into());
@@ -29,21 +29,21 @@ impl Shell {
         self.say_farewell(facts, cause);
     }
 
-    /// Ends recording and media of a call that stays up in the journal: the other side has not confirmed its end, and the next
-    /// process asks again.
+    /// Ends recording and media of a call that stays up in the journal: the other side has not
+    /// confirmed its end, so the next process tries again.
     pub(super) fn leave_open(&mut self, cause: &Cause) {
         let facts = self.last_of_media(cause);
         self.state.phase = CallPhase::Ended;
         self.say_farewell(facts, cause);
     }
 
-    /// Closes the media and returns the facts that are told once the recording is complete.
+    /// Closes the media and returns the facts to append once the recording is complete.
     fn last_of_media(&mut self, cause: &Cause) -> Vec<Event> {
         self.cut_info_digits(cause);
         let mut facts = Vec::new();
         if let Some((stats, said)) = self.media.leg.close().filter(|_| self.state.media) {
             for fact in said {
-                // The last figures are those of the end.
+                // The final statistics come with the end.
                 if !matches!(fact, Fact::Statistics(_)) {
                     self.append_fact(fact, self.state.epoch, cause);
                 }
@@ -53,7 +53,7 @@ impl Shell {
         }
         self.cut_waiting_digits(cause);
         self.tell_refused_facts(cause);
-        // A recording may have been asked for before there was media.
+        // Recording may have been requested before there was media.
         self.set_recording(false, cause);
         facts
     }
@@ -63,7 +63,7 @@ impl Shell {
         self.leave_when_recorded();
     }
 
-    /// Says the last words, unless the recording is still being completed.
+    /// Appends the last facts, unless the recording is still being completed.
     pub(super) fn leave_when_recorded(&mut self) {
         if self.recorded.are_complete()
             && let Some(Farewell { facts, cause }) = self.farewell.take()

@@ -1,6 +1,7 @@
 //! Digits by INFO: one request at a time, so that the digits arrive in order.
 //!
-//! A request that overtakes its predecessor is refused with 500 (RFC 3261 §12.2.2), hence the queue.
+//! The other side refuses a request that overtakes its predecessor with 500 (RFC 3261 §12.2.2),
+//! hence the queue.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -10,10 +11,11 @@ use crate::{
     event::{Cause, MediaEvent},
 };
 
-/// Most digits that may wait: the other side answers each one before the next leaves, or lets a minute pass.
+/// Most digits that may wait: each must be answered before the next is sent, and an answer can take
+/// a minute.
 pub(super) const MOST_WAITING: usize = 256;
 
-/// What still has to be sent; one digit is under way exactly while a batch is here.
+/// Digits still to be sent. While there is a batch, exactly one digit is under way.
 #[derive(Debug, Default)]
 pub(super) struct InfoDigits {
     batches: VecDeque<Batch>,
@@ -28,7 +30,7 @@ struct Batch {
 }
 
 impl Shell {
-    /// Says whether this many more digits may wait.
+    /// Checks that this many more digits may wait.
     pub(super) fn check_info_digits(&self, digits: &str) -> Result<(), Rejection> {
         let waiting: usize = self.info.batches.iter().map(|batch| batch.left.len()).sum();
         match waiting + digits.len() > MOST_WAITING {
@@ -37,7 +39,7 @@ impl Shell {
         }
     }
 
-    /// Queues digits behind those under way.
+    /// Queues digits behind those already under way.
     pub(super) fn send_digits_by_info(&mut self, digits: &str, duration: Duration, cause: &Cause) {
         let digits = digits.to_ascii_uppercase();
         let idle = self.info.batches.is_empty();
@@ -47,7 +49,7 @@ impl Shell {
         }
     }
 
-    /// Goes on after the digit under way; a refusal drops the rest of its command.
+    /// Continues after the digit under way; a refusal drops the rest of its command.
     pub(super) fn info_done(&mut self, accepted: bool, cause: &Cause) {
         let Some(batch) = self.info.batches.front() else { return };
         if accepted && !batch.left.is_empty() {
@@ -69,7 +71,7 @@ impl Shell {
         self.ask(Request::Info { content_type: "application/dtmf-relay", body }, cause);
     }
 
-    /// Gives up what is still to be sent, because the call is over.
+    /// Gives up the remaining digits, because the call is over.
     pub(super) fn cut_info_digits(&mut self, cause: &Cause) {
         for Batch { digits, .. } in std::mem::take(&mut self.info.batches) {
             self.append(MediaEvent::DigitsCut { digits, epoch: self.state.epoch }, cause);

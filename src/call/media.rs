@@ -1,4 +1,5 @@
-//! A call's media as signaling sees it: what was offered, what was agreed, and the leg that carries it.
+//! A call's media as signaling sees it: what was offered, what was agreed, and the leg that carries
+//! it.
 
 use std::{collections::BTreeMap, io, net::IpAddr, time::Duration};
 
@@ -16,39 +17,41 @@ use crate::{
     net::{Names, Network},
 };
 
-/// How often a call's figures become an event: reads fold the journal, so this is how old a counter may be.
+/// How often a call's statistics become an event. Reads fold the journal, so counters are at most
+/// this old.
 const STATISTICS: Duration = Duration::from_secs(1);
 
-/// Why a description of the other side cannot be used.
+/// Why a session description of the other side cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MediaError {
-    /// It is no session description.
+    /// It is not a session description.
     #[error(transparent)]
     Description(#[from] SdpError),
-    /// It is one, but we cannot agree to it.
+    /// We cannot agree to it.
     #[error(transparent)]
     Negotiation(#[from] NegotiationError),
 }
 
-/// Negotiation and leg of one call.
+/// Negotiation state and media leg of one call.
 #[derive(Debug)]
 pub(crate) struct CallMedia {
     pub(crate) leg: LegHandle,
     negotiator: Negotiator,
-    /// The negotiator as it was before an early answer, in case that the final answer differs.
+    /// The negotiator as it was before an early answer, in case the final answer differs.
     before_early: Option<(Negotiator, Vec<u8>)>,
-    /// What we could do before the codecs that are being offered, in case that they are refused.
+    /// Our capabilities before the codecs being offered, in case those are refused.
     before_codecs: Option<Capabilities>,
-    /// Codecs that the other side refused: the call goes on with those that it has, but no other answer of ours leaves them.
+    /// Codecs we offered that the other side refused: the call keeps the codecs in use, but all our
+    /// later answers are limited to these.
     wanted_codecs: Option<Capabilities>,
     pub(crate) plan: Option<MediaPlan>,
-    /// How many offers and answers have been agreed, and the last of them.
+    /// How many offer/answer exchanges have completed; `agreement` is the last of them.
     epoch: u32,
     agreement: Option<Agreement>,
-    /// The message that brought the offer which we have not answered yet.
+    /// The message that carried the offer we have not answered yet.
     offered_in: Option<Seq>,
     names: Names,
-    /// Names of hosts in the description that is to be used next, with the addresses of those that have one.
+    /// Host names in the description to be used next, with the addresses of those that have one.
     addresses: BTreeMap<HostName, Option<IpAddr>>,
 }
 
@@ -57,11 +60,11 @@ pub(crate) struct CallMedia {
 pub(crate) struct Agreed {
     /// Media begins with this description.
     pub(crate) first: bool,
-    /// Media goes elsewhere or in another way than before.
+    /// The remote address, codec or direction changed.
     pub(crate) moved: bool,
-    /// Direction before, ours.
+    /// Our direction before.
     pub(crate) before: MediaDirection,
-    /// Direction now, ours.
+    /// Our direction now.
     pub(crate) now: MediaDirection,
 }
 
@@ -103,7 +106,6 @@ impl CallMedia {
         })
     }
 
-    /// Returns who knows names.
     pub(super) const fn names(&self) -> &Names {
         &self.names
     }
@@ -119,12 +121,12 @@ impl CallMedia {
         names
     }
 
-    /// Learns what names stand for in the description that is to be used next.
+    /// Adds addresses for names in the description to be used next.
     pub(super) fn know(&mut self, found: impl IntoIterator<Item = (HostName, Option<IpAddr>)>) {
         self.addresses = found.into_iter().collect();
     }
 
-    /// Reads a description, with addresses in the place of names.
+    /// Parses a description and replaces names with addresses.
     fn read(&self, description: &[u8]) -> Result<SessionDescription, SdpError> {
         let mut description = SessionDescription::parse(description)?;
         description.resolve(|name| self.addresses.get(name).copied().flatten());
@@ -152,7 +154,8 @@ impl CallMedia {
         self.offer()
     }
 
-    /// Takes the refusal of our offer: the call goes on with what is in use, and what we wanted binds our next answer.
+    /// Handles the refusal of our offer: the call goes on with what is in use, and the codecs we
+    /// wanted limit our next answers.
     pub(crate) fn offer_refused(&mut self, held: bool) {
         if self.before_codecs.is_some() {
             self.wanted_codecs = Some(self.negotiator.capabilities().clone());
@@ -160,7 +163,7 @@ impl CallMedia {
         self.offer_withdrawn(held);
     }
 
-    /// Forgets our offer, which may be made again: direction and codecs go back to what is in use.
+    /// Drops our offer, which may be made again: direction and codecs go back to what is in use.
     pub(crate) fn offer_withdrawn(&mut self, held: bool) {
         self.negotiator.abandon_offer();
         if let Some(before) = self.before_codecs.take() {
@@ -169,7 +172,7 @@ impl CallMedia {
         self.negotiator.set_direction(if held { Direction::SendOnly } else { Direction::SendRecv });
     }
 
-    /// Says whether an offer could be answered, without answering it.
+    /// Checks whether an offer could be answered, without answering it.
     ///
     /// # Errors
     /// Why not; the fitting response is 488.
@@ -178,10 +181,11 @@ impl CallMedia {
         Ok(())
     }
 
-    /// Answers the other side's offer; [`Self::follow`] puts the plan to work, once its fact is written.
+    /// Answers the other side's offer; [`Self::follow`] applies the plan once its fact has been
+    /// appended.
     ///
     /// # Errors
-    /// Why it cannot be answered; nothing changed.
+    /// Why it cannot be answered; nothing has changed.
     pub(crate) fn answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Agreed), MediaError> {
         let offer = self.read(offer);
         self.addresses.clear();
@@ -197,13 +201,13 @@ impl CallMedia {
         Ok((answer, self.agree(negotiated.plan, Party::Remote, remote_in, false)))
     }
 
-    /// Takes the other side's answer to our offer and puts the plan to work.
+    /// Takes the other side's answer to our offer.
     ///
-    /// `early` keeps the way open for a different final answer (RFC 3261 §13.2.1 allows only equal ones in
-    /// provisional responses of one dialog, but each fork has its own). Returns `None` when nothing changed.
+    /// `early` allows for a different final answer: RFC 3261 §13.2.1 wants the same one in all
+    /// responses of a dialog, but each fork has its own. Returns `None` if nothing changed.
     ///
     /// # Errors
-    /// Why it cannot be used; nothing changed.
+    /// Why it cannot be used; nothing has changed.
     pub(crate) fn take_answer(
         &mut self,
         answer: &[u8],
@@ -211,7 +215,7 @@ impl CallMedia {
         cause: &Cause,
     ) -> Result<Option<Agreed>, MediaError> {
         let description = self.read(answer);
-        // A name of the next description is looked up anew.
+        // A name in the next description is looked up again.
         self.addresses.clear();
         let before = match &self.before_early {
             Some((_, seen)) if seen == answer => {
@@ -233,18 +237,18 @@ impl CallMedia {
         Ok(Some(agreed))
     }
 
-    /// Takes an early answer as the final one: what comes later belongs to another offer.
+    /// Makes an early answer final: whatever comes later belongs to another offer.
     pub(crate) fn settle(&mut self) {
         self.before_early = None;
     }
 
-    /// Remembers which message brought the offer that will be answered next.
+    /// Remembers which message carried the offer to be answered next.
     pub(crate) fn offered(&mut self, cause: &Cause) {
         self.offered_in = message(cause);
     }
 
-    /// Takes a plan as agreed; `again` when it comes of another answer to the same offer, which begins an epoch only if
-    /// it moves media.
+    /// Records a plan as agreed. `again` means it comes from another answer to the same offer,
+    /// which begins an epoch only if it moves media.
     fn agree(&mut self, plan: MediaPlan, offered_by: Party, remote_in: Option<Seq>, again: bool) -> Agreed {
         let way = |plan: &MediaPlan| (plan.remote, plan.codec, plan.direction);
         let agreed = Agreed {
@@ -262,7 +266,7 @@ impl CallMedia {
         agreed
     }
 
-    /// Lets media follow what was agreed last.
+    /// Makes media follow what was agreed last.
     pub(crate) fn follow(&self) {
         if let Some(plan) = self.plan.clone() {
             self.leg.follow(plan, self.epoch);
@@ -270,7 +274,7 @@ impl CallMedia {
         }
     }
 
-    /// Returns the number of the offer and answer that media follows, and which they are.
+    /// Returns the current epoch and its agreement.
     pub(crate) fn agreement(&self) -> (u32, Option<Agreement>) {
         (self.epoch, self.agreement.clone())
     }
@@ -292,7 +296,7 @@ impl CallMedia {
         })
     }
 
-    /// Returns the fact that media goes another way than it began.
+    /// Returns the fact that media has moved since it began.
     pub(crate) fn moved(&self) -> Option<MediaEvent> {
         self.plan.as_ref().map(|plan| MediaEvent::Changed {
             remote: plan.remote.map(|remote| remote.to_string()),
@@ -304,18 +308,20 @@ impl CallMedia {
     }
 }
 
-/// Returns what a phone with this codec list can do: all without a list, else what we have of it, in its order.
+/// Returns the capabilities of a phone with this codec list: all without a list, otherwise what we
+/// have of it, in its order.
 fn capabilities(codecs: Option<&[String]>) -> Capabilities {
     let Some(names) = codecs.filter(|names| !names.is_empty()) else { return Capabilities::default() };
     let codecs = CodecSpec::number(names.iter().filter_map(|name| Codec::from_name(name)));
     match codecs.as_slice() {
-        // Only a phone of an old journal can have such a list; an offer without codecs would be none.
+        // Only a phone from an old journal can have such a list; an offer without codecs would not
+        // be one.
         [] => Capabilities::default(),
         _ => Capabilities { codecs, ..Capabilities::default() },
     }
 }
 
-/// Returns the message that is a cause.
+/// Returns the message that is the cause, if one is.
 const fn message(cause: &Cause) -> Option<Seq> {
     if let Cause::Sip { seq } = cause { Some(*seq) } else { None }
 }

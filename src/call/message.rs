@@ -1,4 +1,4 @@
-//! What a call is told.
+//! The messages of a call's actor.
 
 use offhook_sip::session::SessionEvent;
 
@@ -8,35 +8,35 @@ use crate::{
     media::{Notice, Recorded},
 };
 
-/// What a call's actor can be told.
+/// The messages of a call's actor.
 #[derive(Debug)]
 pub(crate) enum CallMessage {
     /// The call begins.
     Begin {
-        /// It is to be answered at once.
+        /// Whether to answer at once.
         auto_answer: bool,
-        /// What began it.
+        /// The cause.
         cause: Cause,
     },
     /// The names of a description have been looked up.
     NamesFound {
-        /// Which look-up it was.
+        /// The number of the look-up.
         round: u64,
         /// The names, with the addresses of those that have one.
         found: Vec<Found>,
     },
-    /// Somebody asks for something.
+    /// A user command.
     Command {
-        /// What.
+        /// The command.
         told: Told,
-        /// Why, for the journal.
+        /// The cause to journal.
         cause: Cause,
-        /// Where the answer goes.
+        /// Where the reply goes.
         reply: Reply,
     },
     /// The phone's user agent reports on this call's session.
     Sip {
-        /// What happened.
+        /// The event.
         event: Box<SessionEvent>,
         /// The message or timer that caused it.
         cause: Cause,
@@ -45,62 +45,63 @@ pub(crate) enum CallMessage {
     },
     /// Media reports something worth an event.
     Media {
-        /// What.
+        /// What it noticed.
         notice: Notice,
-        /// Its place in the mailbox, unless it is our doing.
+        /// Its place in the mailbox; `None` if our side caused it.
         permit: Option<crate::net::Permit>,
     },
-    /// A recording is complete, or will never be.
+    /// A recording is complete, or never will be.
     Recorded {
-        /// What became of it.
+        /// How it turned out.
         recorded: Recorded,
         /// What ended it.
         cause: Cause,
     },
     /// A digit by INFO has its final response, or could not be sent.
     InfoDone {
-        /// Whether the other side took it.
+        /// Whether the other side accepted it.
         accepted: bool,
         /// The message or timer that caused it.
         cause: Cause,
     },
     /// The REFER has its final response, or could not be sent.
     ReferDone {
-        /// Status of the response; absent when none came.
+        /// Status of the response; `None` if there was none.
         status: Option<u16>,
-        /// Reason phrase, or why there is none.
+        /// Reason phrase, or why there is no response.
         reason: String,
         /// The message or timer that caused it.
         cause: Cause,
     },
     /// A re-INVITE could not even be sent.
     ReinviteRefused {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// What asked for it.
+        /// The cause of the attempt.
         cause: Cause,
     },
-    /// A provisional response to our INVITE arrived, perhaps the repeat of one.
+    /// A provisional response to our INVITE arrived, possibly a retransmission.
     Heard,
-    /// The time for an answer may be over.
+    /// The time limit for an answer may have passed.
     PatienceOver,
-    /// The phone goes away without waiting for the wire.
+    /// The phone closes without waiting for the wire.
     PhoneDropped {
-        /// What made it go.
+        /// The cause to journal.
         cause: Cause,
-        /// The call stays up in the journal, for the next process to end it on the wire.
+        /// The call stays up in the journal, for the next process to end on the wire.
         left_open: bool,
     },
     /// The phone's settings changed.
     Settings {
-        /// Now.
+        /// The new settings.
         settings: CallSettings,
-        /// What changed them.
+        /// The cause of the change.
         cause: Cause,
     },
-    /// The disk has the fact that a change of the sound waits for.
+    /// The fact that the oldest waiting sound change depends on is on disk, or has been waited for
+    /// long enough.
     DiskHasIt,
-    /// Fails on purpose, for the tests of supervision.
+    /// Makes the call fail on purpose; for the tests of supervision.
     #[cfg(test)]
     Fail,
 }

@@ -1,6 +1,6 @@
 //! One call: its rules, its actor, its media and its recording.
 //!
-//! A call sends SIP only through [`ToPhone`], so it can name nothing else of the phone.
+//! A call sends SIP only through [`ToPhone`], so it cannot reach anything else in the phone.
 
 mod actor;
 mod codecs;

@@ -1,7 +1,9 @@
-//! Descriptions that name hosts (RFC 8866 §5.7): the names are looked up before the call goes on.
+//! Session descriptions that name hosts (RFC 8866 §5.7): the names are looked up before the call
+//! goes on.
 //!
-//! A message that brings such a description waits, and all signaling and commands behind it, so that their order stays. Media
-//! and timers go on. Who does not answer in time has no address, and the description is refused as it would be without DNS.
+//! A message with such a description waits, and so does all signaling and every command behind it,
+//! to keep their order. Media and timers go on. A name that is not resolved in time has no address,
+//! and the description is refused as it would be without DNS.
 
 use std::{collections::VecDeque, net::IpAddr, time::Duration};
 
@@ -14,22 +16,23 @@ use crate::net::{Names, Transport};
 
 /// How long a call waits for the names of a description.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Messages that wait meanwhile; with one more the names are given up.
+/// Most messages that may wait; one more, and the names are given up.
 const MOST_HELD: usize = 64;
 
 /// A name, and its address if it has one.
 pub(crate) type Found = (HostName, Option<IpAddr>);
 
-/// What waits for names.
+/// Messages that wait for names.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     messages: VecDeque<CallMessage>,
-    /// How many descriptions had names; only the answer to the last counts.
+    /// How many look-ups there have been; only the result of the last one counts.
     round: u64,
 }
 
 impl Shell {
-    /// Returns the message unless it must wait for names, its own or those of one before it.
+    /// Returns the message, unless it must wait for names: its own, or those of a message before
+    /// it.
     pub(super) fn admit(&mut self, message: CallMessage) -> Option<CallMessage> {
         let keeps_order = matches!(
             message,
@@ -56,7 +59,8 @@ impl Shell {
         }
     }
 
-    /// Takes the addresses of names; what waits for them is to be taken by [`Self::next_held`] then.
+    /// Takes the addresses of names; returns whether they were awaited. [`Self::next_held`] then
+    /// returns the messages.
     pub(super) fn names_found(&mut self, round: u64, found: Vec<Found>) -> bool {
         let awaited = round == self.held.round && !self.held.messages.is_empty();
         if awaited {
@@ -65,7 +69,8 @@ impl Shell {
         awaited
     }
 
-    /// Takes the first of what waits, unless it has names that are not known; these are looked up.
+    /// Returns the first waiting message, unless it has names that are not known; those are looked
+    /// up first.
     pub(super) fn next_held(&mut self) -> Option<CallMessage> {
         let names = self.names_of(self.held.messages.front()?);
         if names.is_empty() {
@@ -76,7 +81,7 @@ impl Shell {
         None
     }
 
-    /// Returns the names that a message brings and whose addresses are not known.
+    /// Returns the names in a message whose addresses are not known.
     fn names_of(&self, message: &CallMessage) -> Vec<HostName> {
         let sdp = if let CallMessage::Sip { event, .. } = message {
             description(event)
@@ -106,12 +111,12 @@ impl Shell {
     }
 
     fn found(&self, round: u64, found: Vec<Found>) {
-        // To ourselves: we are there.
+        // A cast to ourselves cannot fail.
         drop(self.me.cast(CallMessage::NamesFound { round, found }));
     }
 }
 
-/// Returns the description of the other side that an event brings.
+/// Returns the session description that an event carries.
 fn description(event: &SessionEvent) -> Option<&[u8]> {
     if let SessionEvent::Provisional { sdp, .. }
     | SessionEvent::Answered { sdp, .. }
@@ -124,9 +129,10 @@ fn description(event: &SessionEvent) -> Option<&[u8]> {
     None
 }
 
-/// Returns the first address of a name, of the family that the description gave with it.
+/// Returns the first address of a name, in the address family the description gave.
 async fn address(names: &Names, name: &HostName) -> Option<IpAddr> {
-    // With a port only the addresses of the name are asked for (RFC 3263 §4.2); which port means nothing here.
+    // A URI with a port asks only for the addresses of the name (RFC 3263 §4.2); the port itself
+    // means nothing here.
     let uri: Uri = format!("sip:{}:9", name.name).parse().ok()?;
     let found = names.find(&uri, &[Transport::Udp], 0).await;
     let mut addresses = found.places().iter().map(|(_, place)| place.ip());

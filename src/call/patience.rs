@@ -1,8 +1,10 @@
-//! How long a call may ring: three minutes after the last provisional response of the other side it is canceled, and one that
-//! nobody here takes is refused with 480 after the same time, so that callers who never give up do not fill a phone.
+//! How long a call may ring. An outbound call is canceled three minutes after the other side's last
+//! provisional response. An inbound one that nobody answers is refused with 480 after the same
+//! time, so that callers who never give up do not fill a phone.
 //!
-//! RFC 3261 §13.3.1.1: a callee that needs longer repeats its provisional response every minute, and §16.6 gives proxies
-//! the same three minutes. Without any response Timer B ends the call; that is the engine's affair.
+//! RFC 3261 §13.3.1.1: a callee that needs longer repeats its provisional response every minute,
+//! and §16.6 gives proxies the same three minutes. Without any response Timer B ends the call; that
+//! is the engine's business.
 
 use std::time::Duration;
 
@@ -15,9 +17,9 @@ use crate::event::{CallEvent, CallPhase as Phase, Cause, Direction, TimerReason}
 /// How long silence may follow a provisional response.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// What a call that ran out of patience says.
+/// The reason given when an outbound call is canceled.
 pub(super) const NO_ANSWER: &str = "nobody answered within 180 s of the last provisional response";
-/// What one says that nobody here took.
+/// The reason given when an inbound call is refused.
 const NOT_TAKEN: &str = "nobody answered within 180 s";
 
 /// The clock of a call that waits for its answer.
@@ -25,7 +27,7 @@ const NOT_TAKEN: &str = "nobody answered within 180 s";
 pub(super) struct Patience {
     heard: Option<Instant>,
     timer: Option<AbortHandle>,
-    /// We have given up; the end that follows is the timer's.
+    /// We have given up; the end that follows is caused by the timer.
     pub(super) over: bool,
 }
 
@@ -38,7 +40,7 @@ impl Drop for Patience {
 }
 
 impl Shell {
-    /// A call has come in: somebody here has this long to take it.
+    /// Starts the clock of an inbound call.
     pub(super) fn rings_here(&mut self) {
         if self.waits_for_answer() {
             let me = self.me.clone();
@@ -47,7 +49,7 @@ impl Shell {
         }
     }
 
-    /// Takes note of a provisional response.
+    /// Notes a provisional response.
     pub(super) fn heard(&mut self, me: &ActorRef<CallMessage>) {
         if self.waits_for_answer() {
             self.patience.heard = Some(Instant::now());
@@ -57,7 +59,7 @@ impl Shell {
         }
     }
 
-    /// Gives up, unless something was heard in the meantime.
+    /// Gives up, unless a provisional response has come in the meantime.
     pub(super) fn patience_over(&mut self, me: &ActorRef<CallMessage>) {
         self.patience.timer = None;
         if !self.waits_for_answer() {

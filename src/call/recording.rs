@@ -1,7 +1,8 @@
-//! A call's recording: begun with media or on demand, ended with either.
+//! A call's recording: starts with media or on demand, ends with either.
 //!
-//! A thread of `media` makes and completes the file; the call goes on meanwhile, and only its own end waits for
-//! the file, for [`PATIENCE`] at most. A segment that is closed gets its description in a file next to it.
+//! A thread of `media` writes and completes the file while the call goes on. Only the end of the
+//! call waits for the file, for [`PATIENCE`] at most. Each closed segment gets a file with its
+//! description next to it.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,7 +16,7 @@ use crate::{
     media::{Recorded, Recorder},
 };
 
-/// How long the end of a recording may take; a disk that is slower than this makes no call wait.
+/// How long completing a recording may take; no call waits for a disk slower than this.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The recordings of one call.
@@ -23,24 +24,24 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct CallRecordings {
     /// The file being recorded to.
     file: Option<PathBuf>,
-    /// Recordings that are over but not complete yet.
+    /// Recordings that have ended but are not complete yet.
     finishing: usize,
 }
 
 impl CallRecordings {
-    /// Says whether a recording is going on.
+    /// Returns whether a recording is in progress.
     pub(super) const fn is_on(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Says whether every recording that is over is complete.
+    /// Returns whether every recording that has ended is complete.
     pub(super) const fn are_complete(&self) -> bool {
         self.finishing == 0
     }
 }
 
 impl Shell {
-    /// Starts or ends the recording; says so when it cannot.
+    /// Starts or stops the recording; journals why if it cannot.
     pub(super) fn set_recording(&mut self, on: bool, cause: &Cause) {
         match (on, self.recorded.is_on()) {
             (true, false) => self.start_recording(cause),
@@ -77,12 +78,12 @@ impl Shell {
         let (me, cause) = (self.me.clone(), cause.clone());
         tokio::task::spawn_blocking(move || {
             let recorded = finishing.wait(PATIENCE);
-            // A call that failed meanwhile has nobody who could write it down.
+            // If the call has failed meanwhile, nobody is left to journal it.
             drop(me.cast(CallMessage::Recorded { recorded, cause }));
         });
     }
 
-    /// A recording is complete, or will never be.
+    /// Handles a recording that is complete, or never will be.
     pub(super) fn recorded(&mut self, recorded: Recorded, cause: &Cause) {
         self.recorded.finishing = self.recorded.finishing.saturating_sub(1);
         match recorded.result {
@@ -98,7 +99,7 @@ impl Shell {
         self.leave_when_recorded();
     }
 
-    /// The disk takes frames again.
+    /// Journals a gap once the disk accepts frames again.
     pub(super) fn recording_gap(&mut self, lost_ms: u64) {
         if let Some(path) = self.recorded.file.clone() {
             self.append_gap(&path, lost_ms, &Cause::Media);

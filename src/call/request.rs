@@ -4,14 +4,14 @@ use offhook_sip::user_agent::IncomingId;
 
 use crate::{event::Cause, id::CallId};
 
-/// What a call may ask of its phone.
+/// A call's request to its phone.
 #[derive(Debug)]
 pub(crate) struct ToPhone {
     /// The asking call.
     pub(crate) call: CallId,
-    /// Why, for the journal.
+    /// The cause to journal.
     pub(crate) cause: Cause,
-    /// What.
+    /// The request.
     pub(crate) request: Request,
 }
 
@@ -25,14 +25,14 @@ pub(crate) enum Request {
         /// Session description to carry.
         sdp: Option<Vec<u8>>,
     },
-    /// End the session as its state asks.
+    /// End the session in the way its state requires.
     HangUp,
-    /// Offer a changed session.
+    /// Offer to change the session.
     Reinvite {
         /// The offer.
         sdp: Vec<u8>,
     },
-    /// Ask the other side to call someone else.
+    /// Ask the other side to call somebody else.
     Refer {
         /// Refer-To, as a name-addr or URI.
         to: String,
@@ -44,9 +44,9 @@ pub(crate) enum Request {
         /// The body.
         body: String,
     },
-    /// Answer a request inside the dialog.
+    /// Respond to a request within the dialog.
     Reply {
-        /// Which one.
+        /// The request.
         request: IncomingId,
         /// Status of the response.
         status: u16,

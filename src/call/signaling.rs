@@ -15,11 +15,11 @@ use crate::event::{
     CallEvent, CallPhase as Phase, Cause, Change, DigitMethod, EndCause, MediaDirection, MediaEvent, Party,
 };
 
-/// What a call says whose answer came too late.
+/// The reason given when our answer came too late.
 const OVERTAKEN: &str = "the caller canceled before our answer had left";
 
 impl Shell {
-    /// Sends an answer of ours, provisional or final.
+    /// Sends our answer, provisional or final.
     pub(super) fn answer(&mut self, status: u16, cause: &Cause) {
         if status >= 200 {
             self.stop_waiting();
@@ -40,7 +40,8 @@ impl Shell {
                 }
                 Err(error) => return self.refuse(488, &error.to_string(), cause),
             },
-            // The caller left the offer to us; only a reliable response may carry it (RFC 3264 §5, RFC 3261 §13.3.1).
+            // The caller left the offer to us; only a reliable response may carry it (RFC 3264 §5,
+            // RFC 3261 §13.3.1).
             (true, None, None) if status >= 200 => {
                 self.awaiting_answer_in_ack = true;
                 Some(self.media.offer())
@@ -50,10 +51,10 @@ impl Shell {
         self.ask(Request::Respond { status, sdp }, cause);
     }
 
-    /// Takes one event of the session.
+    /// Handles one event of the session.
     pub(super) fn session_event(&mut self, event: SessionEvent, cause: &Cause) {
         match event {
-            // The phone made this call out of it.
+            // The phone created this call from it.
             SessionEvent::Incoming { .. } => {}
             SessionEvent::Trying => self.append(CallEvent::Trying {}, cause),
             SessionEvent::Provisional { status, reason, sdp, early, .. } => {
@@ -64,7 +65,7 @@ impl Shell {
                         self.early_answer_of = Some(early.remote_tag);
                         self.follow(agreed);
                     }
-                    // The final answer may still be a good one.
+                    // The final answer may still be usable.
                     Some(Err(error)) => {
                         if let Some(more) = self.refusals.turn() {
                             tracing::warn!(call = %self.id, %error, more, "early answer cannot be used");
@@ -80,7 +81,8 @@ impl Shell {
             SessionEvent::ModifyFailed { status, reason } => {
                 self.modify_failed(status.map(|status| status.code()), reason, cause);
             }
-            // Until the pause is over the session is what it was, also for an offer of the other side.
+            // Until the back-off is over the session stays as it was, also for an offer of the
+            // other side.
             SessionEvent::Glare { .. } => self.media.offer_withdrawn(self.state.held_locally),
             SessionEvent::GlareOver => {
                 if let Some(wish) = self.wish.clone().filter(|_| self.state.phase == Phase::Established) {
@@ -92,16 +94,18 @@ impl Shell {
                 self.last_status = Some((status.code(), reason));
             }
             SessionEvent::Rejected { status, reason, .. } => self.last_status = Some((status.code(), reason)),
-            // The CANCEL of a re-INVITE ends only that.
+            // The CANCEL of a re-INVITE ends only the re-INVITE.
             SessionEvent::Canceled { .. } if self.established.is_some() => {}
             SessionEvent::Canceled { .. } => {
-                // We had decided to answer while the CANCEL was on its way to us: our 2xx has no INVITE to go to.
+                // We had decided to answer while the CANCEL was on its way: there is no INVITE left
+                // for our 2xx.
                 let overtaken = self.state.phase == Phase::Answered;
                 let reason = if overtaken { OVERTAKEN } else { "Request Terminated" };
                 self.last_status = Some((487, reason.to_owned()));
             }
             SessionEvent::SurplusAnswer { .. } => {}
-            // Acting as a transferee is not built: phones do not allow REFER, and their engine refuses it.
+            // Acting as a transferee is not implemented: phones do not allow REFER, and their
+            // engine refuses it.
             SessionEvent::Refer { .. } => {}
             SessionEvent::Notify { request, message } => self.notified(request, &message, cause),
             SessionEvent::Info { request, message } => self.info_received(request, &message, cause),
@@ -122,11 +126,13 @@ impl Shell {
         let reason = message.reason().unwrap_or_default().into_owned();
         self.stop_waiting();
         self.append(CallEvent::Answered { by: Party::Remote, status, reason }, cause);
-        // RFC 3261 §13.2.2.4: the ACK has left; a session that cannot be used is ended with BYE.
+        // RFC 3261 §13.2.2.4: the ACK has been sent; a session that cannot be used is ended with
+        // BYE.
         match sdp.map(|sdp| self.take_answer(&sdp, false, cause)) {
             Some(Err(error)) => return self.end_for_media(error.to_string(), cause),
             Some(Ok(agreed)) => self.follow(agreed),
-            // An early answer of this dialog stands, reliable or not; a session without any is none (§13.2.1).
+            // An early answer in this dialog stands, reliable or not; without any answer there is
+            // no session (§13.2.1).
             None if self.early_answer_of.take().is_some_and(|tag| to_tag(message) == Some(tag)) => {
                 self.media.settle();
             }
@@ -139,7 +145,7 @@ impl Shell {
     }
 
     fn acknowledged(&mut self, sdp: Option<Vec<u8>>, cause: &Cause) {
-        // We hung up before the ACK came; BYE follows it and no media shall begin.
+        // We hung up before the ACK came: BYE follows it and media must not begin.
         if matches!(self.state.phase, Phase::Ending | Phase::Ended) {
             return;
         }
@@ -158,7 +164,7 @@ impl Shell {
         self.established(None, cause);
     }
 
-    /// Ends a session whose two sides cannot agree on media although its INVITE has been answered.
+    /// Ends a session whose INVITE has been answered, but whose two sides cannot agree on media.
     fn end_for_media(&mut self, why: String, cause: &Cause) {
         if let Some(more) = self.refusals.turn() {
             tracing::warn!(call = %self.id, why, more, "answer cannot be used");
@@ -171,18 +177,18 @@ impl Shell {
     fn established(&mut self, contact: Option<String>, cause: &Cause) {
         if self.established.is_none() {
             self.established = Some(tokio::time::Instant::now());
-            // Whatever was refused on the way did not matter in the end.
+            // Refusals on the way did not matter in the end.
             self.last_status = None;
             self.append(CallEvent::Established { contact }, cause);
         }
     }
 
-    /// Puts the other side's answer to work; `None` when it is the one in use.
+    /// Applies the other side's answer; `None` if it is already in use.
     fn take_answer(&mut self, sdp: &[u8], early: bool, cause: &Cause) -> Result<Option<Agreed>, MediaError> {
         let agreed = self.media.take_answer(sdp, early, cause)?;
         match agreed {
             Some(Agreed { first: true, .. }) => self.media_began(cause),
-            // Later changes are told by `call.modified`.
+            // Later changes are journaled as `call.modified`.
             Some(Agreed { moved: true, .. }) if self.established.is_none() => {
                 if let Some(moved) = self.media.moved() {
                     self.append(moved, cause);
@@ -193,8 +199,8 @@ impl Shell {
         Ok(agreed)
     }
 
-    /// Lets media follow an answer of the other side, once the facts of it are in the journal; one that is in use already
-    /// changes nothing.
+    /// Makes media follow an answer of the other side, once its facts are in the journal; one
+    /// already in use changes nothing.
     fn follow(&self, agreed: Option<Agreed>) {
         if agreed.is_some() {
             self.media.follow();
@@ -236,7 +242,8 @@ impl Shell {
         }
     }
 
-    /// The other side has changed the session; its direction says whether it holds us now.
+    /// Handles a change of the session by the other side, whose direction tells whether we are
+    /// held.
     fn changed_by_remote(&mut self, agreed: Agreed, cause: &Cause) {
         self.append_modified(Party::Remote, agreed.now, cause);
         let held = matches!(agreed.now, MediaDirection::Recvonly | MediaDirection::Inactive);
@@ -253,7 +260,7 @@ impl Shell {
         self.append(CallEvent::Modified { by, codec, direction, epoch, agreement }, cause);
     }
 
-    /// Our re-INVITE was accepted.
+    /// Handles the acceptance of our re-INVITE.
     fn modified(&mut self, answer: Option<Vec<u8>>, cause: &Cause) {
         let change = self.state.changing;
         match answer.map(|answer| self.media.take_answer(&answer, false, cause)) {
@@ -323,7 +330,7 @@ impl Shell {
         self.leave(CallEvent::Ended { by, cause: end, status, reason, duration_ms }, cause);
     }
 
-    /// The phone goes away with the call up; nothing more is said on the wire.
+    /// Ends a call whose phone is closing; nothing more is sent.
     pub(super) fn dropped(&mut self, left_open: bool, cause: &Cause) {
         if self.is_leaving() {
             return;
@@ -341,7 +348,7 @@ impl Shell {
         self.leave(ended, cause);
     }
 
-    /// Returns the milliseconds from the beginning of the conversation to the decision to end it.
+    /// Returns the milliseconds from the start of the conversation to the decision to end it.
     fn duration_ms(&self) -> u64 {
         let until = self.ending.unwrap_or_else(tokio::time::Instant::now);
         let lasted = self.established.or(self.answered).map(|since| until.saturating_duration_since(since));
@@ -349,7 +356,8 @@ impl Shell {
     }
 }
 
-/// Says a Reason header (RFC 3326) in words: its text, else protocol and cause. What does not parse is repeated as it is.
+/// Puts a Reason header (RFC 3326) into words: its text, otherwise protocol and cause. One that
+/// does not parse is returned as it is.
 fn readable(header: &str) -> String {
     let Ok(reason) = header.parse::<Reason>() else { return header.to_owned() };
     match (reason.text(), reason.cause()) {
@@ -367,7 +375,7 @@ fn contact_of(message: &Message) -> Option<String> {
     message.header(offhook_sip::message::HeaderName::Contact).map(std::borrow::Cow::into_owned)
 }
 
-/// Returns the journal's word for how a session ended, and a sentence for when nobody gave a reason.
+/// Returns the journal's word for how a session ended, and a sentence for when no reason was given.
 const fn describe(end: SessionEnd) -> (EndCause, &'static str) {
     match end {
         SessionEnd::Bye => (EndCause::Normal, "Normal call clearing"),

@@ -1,4 +1,4 @@
-//! Sounds as commands name them, turned into sources for a media session.
+//! Turns the sounds that commands name into sources for a media session.
 
 use std::{io::ErrorKind, path::Path, sync::Arc};
 
@@ -12,10 +12,11 @@ use crate::{
     config::read_given,
 };
 
-/// Bytes that a file may have: more than an hour of 16-bit audio at 8 kHz, and five minutes of CD quality.
+/// Largest file in bytes: more than an hour of 16-bit audio at 8 kHz, or five minutes in CD
+/// quality.
 const LARGEST: u64 = 64 << 20;
 
-/// Tells whether a sound takes a disk or much work to be made ready.
+/// Returns whether preparing a sound needs the disk or much work.
 pub(super) const fn takes_time(sound: &Sound) -> bool {
     match sound {
         Sound::File(_) | Sound::Tone { duration: Some(_), .. } => true,
@@ -23,16 +24,16 @@ pub(super) const fn takes_time(sound: &Sound) -> bool {
     }
 }
 
-/// Reads or makes what is to be played; blocks where [`takes_time`] says so.
+/// Reads or generates a sound; blocks where [`takes_time`] says so.
 ///
 /// # Errors
-/// The file is missing, too large, or no WAV that can be read.
+/// The file is missing, too large, or not a readable WAV file.
 pub(super) fn source(sound: &Sound, repeat: bool) -> Result<Source, Rejection> {
     match sound {
         Sound::Echo => Ok(Source::Echo),
         Sound::Tone { hz, level_dbfs, duration: None } => Ok(Source::Tone(Tone::steady(hz, *level_dbfs))),
         Sound::Tone { hz, level_dbfs, duration: Some(duration) } => {
-            // An hour of tone is beyond any test and would be memory thrown away.
+            // An hour of tone is more than any test needs; anything longer would waste memory.
             let length = duration.as_millis().min(3_600_000) * u128::from(SAMPLE_RATE) / 1000;
             let mut audio = vec![0; usize::try_from(length).unwrap_or_default()];
             ToneGenerator::new(&Tone::steady(hz, *level_dbfs), SAMPLE_RATE).fill(&mut audio);
@@ -73,7 +74,7 @@ mod tests {
     fn a_file_that_is_too_large_or_no_file_is_refused_and_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let huge = folder.path().join("huge.wav");
-        // A file with a hole: it takes no place on the disk.
+        // A sparse file, which takes no space on disk.
         std::fs::File::create(&huge).unwrap().set_len(1 << 40).unwrap();
         for path in [&huge, folder.path(), Path::new("/dev/zero")] {
             let rejection = refused(path);

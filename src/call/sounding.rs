@@ -1,7 +1,9 @@
-//! What a call does to its sound: never before the fact of it is in the journal, and on its disk if it has one.
+//! Changes of the sound a call sends: never made before their fact is in the journal, and on disk
+//! if the journal is.
 //!
-//! The actor does not wait for a disk. What is decided waits here in order, and a message to the call says that the disk
-//! has the oldest fact that something waits for. A disk that hangs delays each by a second at most, as it does messages.
+//! The actor does not wait for a disk. Decided changes wait here in order, and a message tells the
+//! call when the fact of the oldest one is on disk. A disk that hangs delays each change by one
+//! second at most, as it does messages.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -14,54 +16,55 @@ use crate::{
     id::Seq,
 };
 
-/// Length of one digit; what users of per-phone tools know.
+/// Length of one digit; users of the per-phone tools see it.
 pub(super) const DIGIT: Duration = Duration::from_millis(200);
-/// Pause between two digits: longer than the 40 ms that receivers must tell apart (ITU-T Q.24).
+/// Pause between two digits: longer than the 40 ms that receivers must be able to tell apart (ITU-T
+/// Q.24).
 const DIGIT_GAP: Duration = Duration::from_millis(100);
-/// How long a sound waits for a disk that says nothing.
+/// How long a change waits for a disk that does not respond.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A decided change of what is sent.
 #[derive(Debug)]
 pub(super) enum Sounding {
-    /// A sound begins.
+    /// A sound starts.
     Play {
-        /// What is sent.
+        /// The audio.
         source: Source,
-        /// As users name it.
+        /// Its name as users know it.
         name: String,
     },
-    /// It stops.
+    /// The sound stops.
     Stop,
     /// Digits are sent.
     Digits {
-        /// Which.
+        /// The digits.
         digits: String,
-        /// Length of one; none means [`DIGIT`].
+        /// Length of one digit; `None` means [`DIGIT`].
         duration: Option<Duration>,
     },
 }
 
-/// What is decided and waits for its fact to be on disk.
+/// Decided changes whose facts are not on disk yet.
 #[derive(Debug, Default)]
 pub(super) struct Soundings {
     waiting: VecDeque<Waiting>,
-    /// The sound that the session has; another may be decided already.
+    /// The sound the session is playing; another may already have been decided.
     audible: Option<String>,
 }
 
-/// One of them.
+/// One waiting change.
 #[derive(Debug)]
 struct Waiting {
-    /// The newest fact that must be on disk before.
+    /// The newest fact that must be on disk first.
     after: Seq,
-    /// The disk has had its time then.
+    /// When to stop waiting for the disk.
     until: Instant,
     sounding: Sounding,
 }
 
 impl Shell {
-    /// Does what was decided as soon as the journal, which holds the fact, will not lose it.
+    /// Makes a decided change as soon as its fact, already in the journal, cannot be lost.
     pub(super) fn sound(&mut self, sounding: Sounding) {
         if !self.journal.is_on_disk() {
             return self.sound_now(sounding);
@@ -73,11 +76,12 @@ impl Shell {
         }
     }
 
-    /// The disk has the oldest fact, or has had its time.
+    /// Makes the oldest change: its fact is on disk, or has been waited for long enough.
     pub(super) fn disk_has_it(&mut self) {
         let Some(first) = self.soundings.waiting.pop_front() else { return };
         self.sound_now(first.sounding);
-        // Those behind it have waited as well: each for a second at most, not one after the other.
+        // The changes behind it have been waiting as well: each waits a second at most, not one
+        // after the other.
         let is_due = |next: &Waiting| next.until <= Instant::now() || self.journal.is_settled(next.after);
         let due = self.soundings.waiting.iter().take_while(|next| is_due(next)).count();
         let due: Vec<_> = self.soundings.waiting.drain(..due).collect();
@@ -87,8 +91,8 @@ impl Shell {
         }
     }
 
-    /// Takes the name of the sound that has just run out; none where its end is in the journal already, because another
-    /// sound was decided to take its place.
+    /// Takes the name of the sound that has just run out; `None` if its end is already in the
+    /// journal, because another sound was decided in its place.
     pub(super) fn run_out(&mut self) -> Option<String> {
         let name = self.soundings.audible.take();
         let replaced = |waiting: &Waiting| !matches!(waiting.sounding, Sounding::Digits { .. });
@@ -111,7 +115,7 @@ impl Shell {
             if timeout_at(until, journal.settled(after)).await.is_err() {
                 tracing::warn!(%after, "the disk hangs: sound begins before the journal holds its fact");
             }
-            // A call that is over has nothing to sound.
+            // A call that is over has no sound to change.
             drop(me.cast(CallMessage::DiskHasIt));
         });
     }
@@ -132,7 +136,7 @@ impl Shell {
                     .media
                     .leg
                     .session(|session, _| session.send_digits(method, &digits, duration, DIGIT_GAP));
-                // They could be sent when it was decided; a new description may have come between.
+                // They could be sent when that was decided; a new description may have come since.
                 if let Some(Err(error)) = queued {
                     tracing::warn!(call = %self.id, digits, %error, "digits are not sent");
                     self.append(MediaEvent::DigitsCut { digits, epoch: self.state.epoch }, &Cause::Media);

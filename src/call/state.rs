@@ -1,4 +1,4 @@
-//! What is true of a call, and what a command would cause: decide and apply, nothing else.
+//! The state of a call, and what a command would cause: decide and apply, nothing else.
 //!
 //! Commands are checked here and become facts; the actor performs them afterwards.
 
@@ -7,22 +7,22 @@ use crate::{
     event::{CallEvent, CallPhase as Phase, Change, DigitMethod, Direction, Event, MediaEvent, Party},
 };
 
-/// The fold of one call's facts that decisions need.
+/// A fold of those facts of a call that decisions need.
 #[derive(Clone, Debug)]
 pub(crate) struct CallState {
     pub(crate) direction: Direction,
     pub(crate) phase: Phase,
-    /// Whether our side holds the other.
+    /// Whether we hold the other side.
     pub(crate) held_locally: bool,
     /// Whether the other side holds us.
     pub(crate) held_remotely: bool,
-    /// What is playing, as asked for.
+    /// The sound that is playing, as requested.
     pub(crate) playing: Option<String>,
-    /// What a re-INVITE of ours is changing.
+    /// The change that our pending re-INVITE asks for.
     pub(crate) changing: Option<Change>,
-    /// Number of the offer and answer that media follows.
+    /// Number of the offer/answer exchange that media follows.
     pub(crate) epoch: u32,
-    /// Whether a session description was agreed.
+    /// Whether a session description has been agreed.
     pub(crate) media: bool,
 }
 
@@ -80,7 +80,7 @@ impl CallState {
                 }
                 Some(_) | None => vec![],
             }),
-            // The file name is the actor's to choose, so it appends the fact itself.
+            // The actor chooses the file name, so it appends the fact itself.
             CallCommand::Record { .. } => match self.phase {
                 Phase::Ended | Phase::Ending => Err(self.wrong_phase(command.kind())),
                 Phase::Calling | Phase::Incoming | Phase::Early | Phase::Answered | Phase::Established => {
@@ -133,7 +133,7 @@ impl CallState {
             Change::Codecs => false,
         };
         match self.changing {
-            // First this: what holds now is not what will hold once the open change is through.
+            // Check this first: what holds now may not hold once the pending change is done.
             Some(_) => Err(Refused::ChangePending.into()),
             None if done => Ok(vec![]),
             None => Ok(vec![CallEvent::Modifying { change, codecs }.into()]),
@@ -265,7 +265,7 @@ pub(crate) fn sound_name(sound: &Sound) -> String {
     }
 }
 
-/// Returns the usual phrase of a status that we send.
+/// Returns the usual reason phrase of a status that we send.
 pub(crate) fn reason_phrase(status: u16) -> &'static str {
     offhook_sip::message::StatusCode::new(status).map_or("Unknown", |status| status.default_reason())
 }
@@ -360,7 +360,7 @@ mod tests {
         assert_eq!(call.decide(&send("12a#")).unwrap(), vec![sent.into()]);
     }
 
-    /// One of each command that a call takes.
+    /// Returns one of each command that a call takes.
     fn commands() -> Vec<CallCommand> {
         vec![
             CallCommand::Answer { status: 200 },
@@ -393,7 +393,7 @@ mod tests {
                         let told = call.decide(&command);
                         let words = format!("{command:?} of {call:?}");
                         match (&told, command.kind()) {
-                            // The fact is the actor's to make.
+                            // The actor makes that fact.
                             (Ok(facts), CommandKind::Record) => assert!(facts.is_empty(), "{words}"),
                             (Ok(facts), kind) => {
                                 assert_eq!(!facts.is_empty(), legal.contains(&kind), "{words}");

@@ -1,4 +1,4 @@
-//! What a call asks of its phone, and which facts the journal holds by then.
+//! What a call asks of its phone, and which facts are in the journal by then.
 
 use std::{cell::RefCell, net::Ipv4Addr, path::Path, sync::Arc};
 
@@ -20,11 +20,11 @@ use crate::{
 };
 
 thread_local! {
-    /// Journal of the test that runs on this thread: read at the very moment at which a call asks for something.
+    /// Journal of the test on this thread: read at the moment a call asks for something.
     static JOURNAL: RefCell<Option<Journal>> = const { RefCell::new(None) };
 }
 
-/// Something asked, and the newest fact by then.
+/// A request, and the newest fact at that moment.
 struct Asked {
     request: Request,
     head: Seq,
@@ -45,7 +45,7 @@ impl TryFrom<Asked> for ToPhone {
     }
 }
 
-/// Stands for the phone of a call.
+/// Stands in for the phone of a call.
 struct Listener;
 
 impl Actor for Listener {
@@ -78,7 +78,7 @@ fn offer(port: u16) -> Option<Vec<u8>> {
     Some(sdp.into_bytes())
 }
 
-/// Returns the place of the only fact of a kind.
+/// Returns the seq of the only fact of a kind.
 async fn place_of(journal: &Journal, kind: &str) -> Seq {
     let mut reader = journal.reader(Seq(0));
     loop {

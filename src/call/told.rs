@@ -1,21 +1,22 @@
-//! A command of a call, with what only its phone can add, and where its answer goes.
+//! A command of a call, with what only its phone can add, and where the reply goes.
 
 use offhook_media::session::Source;
 use tokio::sync::oneshot;
 
 use crate::command::{CallCommand, Outcome, Rejection};
 
-/// Where the answer to a command goes.
+/// Where the reply to a command goes.
 pub(crate) type Reply = oneshot::Sender<Result<Outcome, Rejection>>;
 
-/// A command as its phone hands it on.
+/// A command as its phone forwards it.
 #[derive(Debug)]
 pub(crate) struct Told {
-    /// What, with whole addresses.
+    /// The command, with complete addresses.
     pub(crate) command: CallCommand,
-    /// Refer-To of an attended transfer: the other call's dialog, which only the phone knows.
+    /// Refer-To of an attended transfer: it names the other call's dialog, which only the phone
+    /// knows.
     pub(crate) replacing: Option<String>,
-    /// What is to be played, once it is ready.
+    /// The sound to play, once it is ready.
     pub(crate) ready: Option<Ready>,
 }
 
@@ -24,7 +25,7 @@ pub(crate) struct Told {
 pub(crate) struct Ready {
     /// The sound.
     pub(crate) source: Source,
-    /// Number of the request for it: a later one, to play or to stop, overtakes it.
+    /// Number of the play request. A later request to play or stop overtakes it.
     pub(crate) request: u64,
 }
 

@@ -1,7 +1,8 @@
-//! A transfer that we asked for: whether the other side took the REFER, how it goes, and our leaving when it is done.
+//! A transfer that we asked for: whether the other side accepted the REFER, its progress, and our
+//! hanging up when it is done.
 //!
-//! RFC 3515: the response to the REFER says that it was understood, the notifications say what came of it. RFC 5589 §6.1: after
-//! the final one, the transferor hangs up.
+//! RFC 3515: the response to the REFER says only that it was accepted; the notifications say how
+//! the transfer went. RFC 5589 §6.1: after the final one, the transferor hangs up.
 
 use offhook_sip::{message::Message, user_agent::IncomingId};
 
@@ -9,7 +10,7 @@ use super::{Request, actor::Shell};
 use crate::event::{CallEvent, CallPhase as Phase, Cause};
 
 impl Shell {
-    /// Takes the final response to our REFER.
+    /// Handles the final response to our REFER.
     pub(super) fn refer_done(&mut self, status: Option<u16>, reason: String, cause: &Cause) {
         match status {
             Some(status @ 200..=299) => self.append(CallEvent::TransferAccepted { status }, cause),
@@ -17,7 +18,8 @@ impl Shell {
         }
     }
 
-    /// Takes a notification. The engine lets pass only what is about a REFER of this call, as a sipfrag.
+    /// Handles a notification. The engine passes on only those about a REFER of this call, as a
+    /// sipfrag.
     pub(super) fn notified(&mut self, request: IncomingId, message: &Message, cause: &Cause) {
         self.ask(Request::Reply { request, status: 200 }, cause);
         // RFC 3515 §2.4.5: the body begins with a status line.

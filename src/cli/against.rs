@@ -12,7 +12,7 @@ use crate::{
 pub(super) enum Against {
     /// The embedded lab PBX, started for this session.
     Lab,
-    /// A PBX at this address with the accounts of the lab, or one account of its own.
+    /// A PBX at this address, with the lab's accounts or one given account.
     Address { domain: String, account: Option<(String, Secret<String>)> },
     /// A profile file.
     Profile(PathBuf),
@@ -36,7 +36,7 @@ impl FromStr for Against {
         let Some(rest) = scheme("sip:") else {
             let path = PathBuf::from(text);
             let named_as_file = path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml");
-            // The error of a file that is not there names it.
+            // The error for a missing file names it.
             let harmless = shown == text;
             if path.is_file() || harmless && (named_as_file || text.contains('/')) {
                 return Ok(Self::Profile(path));
@@ -62,7 +62,8 @@ impl FromStr for Against {
 }
 
 impl Against {
-    /// Returns the profile if it is known before anything starts: the lab's comes with the lab.
+    /// Returns the profile if it is known before anything starts; the lab's only comes with the
+    /// lab.
     pub(super) fn profile(&self) -> Result<Option<PbxProfile>, PbxProfileError> {
         match self {
             Self::Lab => Ok(None),

@@ -21,7 +21,7 @@ pub(crate) struct CheckArgs {
     against: Option<Against>,
 }
 
-/// What was found so far.
+/// The findings so far.
 #[derive(Default)]
 struct Found {
     errors: usize,

@@ -20,7 +20,7 @@ use crate::{
     wall::Wall,
 };
 
-/// Lines that may wait to be shown; more are left out.
+/// Most lines that may wait to be shown; more are left out.
 const TOLD: usize = 1_000;
 
 /// Arguments of `offhook lab`.
@@ -70,7 +70,7 @@ impl LabArgs {
         let passwords = match self.passwords {
             Some(PasswordsArg::Lab) => Passwords::Lab,
             Some(PasswordsArg::Random) => Passwords::Random,
-            // A password that stands in the documentation is for a machine that nobody else reaches.
+            // A password that is in the documentation is for a machine that nobody else can reach.
             None if self.bind.ip().is_loopback() => Passwords::Lab,
             None => Passwords::Random,
         };
@@ -94,7 +94,7 @@ impl LabArgs {
 
 /// Executes the verb.
 pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> {
-    // Listened for from now on: nobody who has seen the card may find the program deaf.
+    // Listen for signals from here on, so that whoever has seen the card can stop the program.
     let asked = asked_to_end()?;
     let log = match args.data.as_deref().map(open_log).transpose() {
         Ok(log) => log,
@@ -117,8 +117,8 @@ pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> 
         output.text(card(profile))?;
     }
     output.flush()?;
-    // On a thread of its own: a reader that has stopped reading must not keep the lab from ending, nor may a closed pipe or a
-    // full disk end it.
+    // On a thread of its own: a reader that has stopped reading must not keep the lab from ending,
+    // and neither a closed pipe nor a full disk may end it.
     let apart = Output::apart()?;
     tokio::task::spawn_blocking(move || tell(heard, log, apart));
     asked.cancelled().await;
@@ -137,7 +137,8 @@ fn open_log(folder: &Path) -> io::Result<File> {
     opened.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
-/// Writes a line about everything that happens, where it stays and where a person sees it; one goes on without the other.
+/// Writes a line about everything that happens, to the log file and to the screen; if one fails,
+/// the other goes on.
 fn tell(mut heard: mpsc::Receiver<Told>, log: Option<File>, output: Output) {
     let (mut log, mut output) = (log, Some(output));
     while let Some(told) = heard.blocking_recv() {
@@ -151,7 +152,7 @@ fn tell(mut heard: mpsc::Receiver<Told>, log: Option<File>, output: Output) {
     }
 }
 
-/// Tells whether nothing more can be written there, and says so.
+/// Returns whether writing there has failed for good, after reporting it.
 fn is_over(written: io::Result<()>, place: &str) -> bool {
     if let Err(error) = &written {
         tracing::warn!(%error, place, "what happens at the lab is not told any more");

@@ -70,7 +70,7 @@ fn not_ready(output: &mut Output, reason: &str) -> io::Result<Exit> {
     Ok(Exit::NotReady)
 }
 
-/// Returns what the tools work with.
+/// Returns what the tools use.
 fn services(node: &Node, lease_wait: Duration, closing: CancellationToken) -> Services {
     let board = Arc::new(node.switchboard().clone());
     let engine = ScenarioEngine { host: board.clone(), lease_wait, profile: node.profile().cloned() };

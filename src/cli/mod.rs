@@ -45,16 +45,16 @@ enum Verb {
 }
 
 impl Cli {
-    /// Reads the command line of this process; help, version and what cannot be read end it.
+    /// Parses the command line of this process; exits for help, version and usage errors.
     #[must_use]
     pub fn of_process() -> Self {
         Self::try_parse().unwrap_or_else(|error| discreet(error).exit())
     }
 
-    /// Executes the chosen verb and tells how the process should exit.
+    /// Executes the chosen verb and returns how the process should exit.
     ///
     /// # Errors
-    /// Only when standard output or standard error cannot be written.
+    /// Only if standard output or standard error cannot be written.
     pub async fn execute(self, output: &mut Output) -> io::Result<Exit> {
         match self.verb {
             Verb::Run(args) => run::run(args, output).await,
@@ -66,7 +66,8 @@ impl Cli {
     }
 }
 
-/// Takes the passwords out of what an error quotes of the command line: a URI may stand anywhere, also by mistake.
+/// Removes passwords from what an error quotes of the command line: a URI may be anywhere, also by
+/// mistake.
 fn discreet(mut error: clap::Error) -> clap::Error {
     let hide = |text: &String| without_password(text).into_owned();
     let hidden = |value: &ContextValue| {

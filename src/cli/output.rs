@@ -23,7 +23,7 @@ pub enum Exit {
     Invalid,
     /// The environment is not ready: port, registration, login.
     NotReady,
-    /// Our own failure.
+    /// A failure of our own.
     Internal,
     /// Nothing was selected to run.
     NothingSelected,
@@ -53,7 +53,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Returns an error with all that it comes from, what was said already left out.
+/// Returns an error with its causes, skipping those whose text has already been given.
 pub(super) fn reasons(error: &(dyn Error + 'static)) -> String {
     std::iter::successors(error.source(), |&error| error.source()).fold(error.to_string(), |said, cause| {
         let cause = cause.to_string();
@@ -61,7 +61,7 @@ pub(super) fn reasons(error: &(dyn Error + 'static)) -> String {
     })
 }
 
-/// Returns a text, which may hold what others chose, without anything that a terminal would obey.
+/// Escapes whatever a terminal would obey; the text may hold what others chose.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if !text.contains(obeyed) {
@@ -73,7 +73,7 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
 
 /// Where a verb writes: results to standard output, remarks to standard error.
 ///
-/// Nothing else in the program prints, so `offhook mcp` keeps standard output for the protocol.
+/// Nothing else in the program prints, so `offhook mcp` can keep standard output for the protocol.
 pub struct Output {
     results: Box<dyn Write + Send>,
     remarks: Box<dyn Write + Send>,
@@ -91,8 +91,8 @@ impl Output {
         }
     }
 
-    /// Writes to the process's own streams past the lock that all others share on standard output: who waits here for a reader
-    /// that reads no more keeps nobody else from flushing.
+    /// Writes to the process's own streams without taking the shared lock on standard output:
+    /// waiting here for a reader that no longer reads keeps nobody else from flushing.
     ///
     /// # Errors
     /// The process has no standard output, or too many files open.
@@ -113,25 +113,26 @@ impl Output {
         self.terminal
     }
 
-    /// Returns how many columns the terminal has that results go to, if they go to one.
+    /// Returns the width in columns of the terminal that results go to, if they do.
     #[must_use]
     pub fn width(&self) -> Option<usize> {
         let size = self.terminal.then(|| rustix::termios::tcgetwinsize(io::stdout()))?.ok()?;
         Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
     }
 
-    /// Writes one line of result; what a terminal would obey is written in words.
+    /// Writes one line of results, escaping whatever a terminal would obey.
     ///
     /// # Errors
-    /// When the stream is closed; a verb that streams should then stop.
+    /// The stream is closed; a verb that streams should then stop.
     pub fn line(&mut self, text: impl Display) -> io::Result<()> {
         writeln!(self.results, "{}", harmless(&text.to_string()))
     }
 
-    /// Writes result text as it is, without a line end, and flushes; for progress that rewrites itself.
+    /// Writes result text unchanged, without a line end, and flushes; for progress that rewrites
+    /// itself.
     ///
     /// # Errors
-    /// When the stream is closed.
+    /// The stream is closed.
     pub fn text(&mut self, text: impl Display) -> io::Result<()> {
         write!(self.results, "{text}")?;
         self.results.flush()
@@ -140,16 +141,17 @@ impl Output {
     /// Writes one value as one line of JSON.
     ///
     /// # Errors
-    /// When the stream is closed or the value has no JSON form.
+    /// The stream is closed, or the value has no JSON form.
     pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.results, value)?;
         self.results.write_all(b"\n")
     }
 
-    /// Writes one line for the person at the keyboard to standard error; what a terminal would obey is written in words.
+    /// Writes one line to standard error for the person at the keyboard, escaping whatever a
+    /// terminal would obey.
     ///
     /// # Errors
-    /// When the stream is closed.
+    /// The stream is closed.
     pub fn remark(&mut self, text: impl Display) -> io::Result<()> {
         writeln!(self.remarks, "{}", harmless(&text.to_string()))
     }
@@ -157,7 +159,7 @@ impl Output {
     /// Hands everything written so far to the operating system.
     ///
     /// # Errors
-    /// When a stream is closed.
+    /// A stream is closed.
     pub fn flush(&mut self) -> io::Result<()> {
         self.results.flush()?;
         self.remarks.flush()

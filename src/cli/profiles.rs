@@ -1,4 +1,4 @@
-//! Checking PBX profiles and phones files, which lie beside scenarios and look like them.
+//! Checking PBX profiles and phones files, which are kept beside scenarios and look like them.
 
 use std::path::Path;
 
@@ -15,7 +15,8 @@ const OF_A_PBX: &[&str] = &["domain", "accounts", "numbers", "realm"];
 /// Keys that only a scenario has.
 const OF_A_SCENARIO: &[&str] = &["steps", "hooks", "initial_actions", "stop_on", "patterns"];
 
-/// Returns the findings of a file that is a profile; none where it is something else or cannot be read.
+/// Returns the findings of a file that is a profile; `None` if it is something else or cannot be
+/// read.
 pub(super) fn check(path: &Path) -> Option<Vec<Diagnostic>> {
     let text = read_given_text(path).ok()?;
     let whole: Value = yaml(&text).ok()?;
@@ -48,7 +49,7 @@ pub(super) fn check(path: &Path) -> Option<Vec<Diagnostic>> {
         rule: Rule::BadProfile,
         at: Position::default(),
         path: Vec::new(),
-        // The loader begins with the file, as every finding does already.
+        // The loader's message begins with the file, as every finding already does.
         text: text.strip_prefix(&named).map(ToOwned::to_owned).unwrap_or(text),
         suggestion: None,
     };

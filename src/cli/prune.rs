@@ -1,4 +1,5 @@
-//! `offhook log --prune`: removes what is old and over from a data folder, whether a process uses it or not.
+//! `offhook log --prune`: removes old calls and runs that are over from a data folder, whether a
+//! process uses it or not.
 
 use std::{io, path::Path, time::Duration};
 
@@ -12,7 +13,7 @@ use crate::{
     wall::Wall,
 };
 
-/// Reads an age; a day has 24 hours.
+/// Parses an age; a day has 24 hours.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
     let span: Result<Span, _> = text.parse();
     let age = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
@@ -56,7 +57,7 @@ fn prune(folder: &Path, keep: Duration) -> Result<Pruned, PruneError> {
             journal.close_blocking()?;
             pruned
         }
-        // The process that uses it tells what is gone when it writes next.
+        // The process that uses it reports what is gone when it next writes.
         Err(JournalError::InUse { .. }) => view::prune_beside(folder, until, Asker::Prune),
         Err(error) => Err(error.into()),
     }

@@ -17,7 +17,7 @@ pub(super) struct Checked {
     pub(super) path: String,
     /// What was found.
     pub(super) findings: Vec<Diagnostic>,
-    /// The scenario, when it can be run.
+    /// The scenario, if it can be run.
     pub(super) scenario: Option<Scenario>,
 }
 
@@ -27,7 +27,8 @@ impl Checked {
     }
 }
 
-/// Lists the files that paths name: a folder stands for its `.yaml` and `.yml` files, folders inside included.
+/// Lists the files that paths name: a folder stands for its `.yaml` and `.yml` files, including
+/// those in subfolders.
 pub(super) fn collect(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
@@ -62,7 +63,8 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 /// Reads and checks one file.
 pub(super) fn check(path: &Path, known: &Known) -> io::Result<Checked> {
     let bytes = read_given(path, LARGEST_TEXT).map_err(|error| named(path, &error))?;
-    // A byte that is not UTF-8 becomes a mark that the checker then finds, with its place.
+    // A byte that is not UTF-8 becomes a replacement character, which the checker then finds and
+    // locates.
     let text = String::from_utf8_lossy(&bytes);
     let name = path.display().to_string();
     let mut reading: Reading = scenario::check_yaml(&text, Some(&name), known);
@@ -74,7 +76,7 @@ pub(super) fn check(path: &Path, known: &Known) -> io::Result<Checked> {
     Ok(Checked { path: name, findings: reading.findings, scenario: reading.scenario.filter(|_| runnable) })
 }
 
-/// Finds the sound files that a run would not find: it looks where it is started.
+/// Finds sound files that do not exist, as seen from the directory this command is started in.
 fn missing_sounds(scenario: &Scenario) -> Vec<Diagnostic> {
     let missing = |step: &Step| {
         let Action::Do { command, .. } = &step.action else { return None };

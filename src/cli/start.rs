@@ -12,8 +12,8 @@ use crate::{
     secret::without_password,
 };
 
-/// Environment variable that names the folder of the recordings as a container's host sees it; the name is the one that
-/// users of per-phone tools set.
+/// Environment variable for the recordings folder as a container's host sees it; the name is the
+/// one that users of per-phone tools already set.
 const HOST_RECORDINGS: &str = "PJSUA_MCP_HOST_RECORDINGS_DIR";
 
 /// Which network the phones of a verb are in.
@@ -46,7 +46,8 @@ pub(super) struct StartArgs {
 }
 
 impl StartArgs {
-    /// Returns what the arguments say of a node; the journal of a data folder is taken up.
+    /// Returns the node options that the arguments give; an existing journal in the data folder is
+    /// continued.
     pub(super) fn options(&self) -> NodeOptions {
         let recordings = Recordings::of_process(self.recordings.as_deref(), self.data.as_deref());
         NodeOptions {
@@ -58,12 +59,12 @@ impl StartArgs {
     }
 }
 
-/// Returns the folder that a container's host sees where recordings go, if it is said.
+/// Returns the recordings folder as a container's host sees it, if it is given.
 fn host_recordings() -> Option<PathBuf> {
     env::var_os(HOST_RECORDINGS).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
-/// Reads a duration as scenarios write it: `500ms`, `30s`, `2m`.
+/// Parses a duration as scenarios write it: `500ms`, `30s`, `2m`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if parse_duration(text).is_some() && has_no_unit(text) {
         return Err(format!("{text} what? write {text}s or {text}ms"));

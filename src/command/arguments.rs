@@ -1,4 +1,4 @@
-//! The arguments of a command by name, before they are one: what every surface reads its spelling into.
+//! Named arguments from which a command is built: every surface reads its own spelling into these.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::id::CallId;
 
-/// A value of an argument.
+/// The value of an argument.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Argument {
     /// Any text, a target, digits.
@@ -15,7 +15,7 @@ pub enum Argument {
     Status(u16),
     /// Yes or no.
     Flag(bool),
-    /// A length of time.
+    /// A duration.
     Time(Duration),
     /// A call.
     Call(CallId),
@@ -54,7 +54,7 @@ impl Argument {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Arguments(BTreeMap<&'static str, Argument>);
 
-/// An argument that a command cannot be made without.
+/// An argument that the command requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is missing")]
 pub struct Missing(pub &'static str);
@@ -71,7 +71,7 @@ impl Arguments {
         self.0.get(slot)
     }
 
-    /// Returns a length of time.
+    /// Returns a duration.
     #[must_use]
     pub fn time(&self, slot: &str) -> Option<Duration> {
         if let Some(Argument::Time(time)) = self.0.get(slot) { Some(*time) } else { None }
@@ -95,13 +95,13 @@ impl Arguments {
         if let Some(Argument::Level(level)) = self.0.get(slot) { Some(*level) } else { None }
     }
 
-    /// Returns calls; none given is none meant.
+    /// Returns calls; empty if not given.
     #[must_use]
     pub fn calls(&self, slot: &str) -> Vec<CallId> {
         if let Some(Argument::Calls(calls)) = self.0.get(slot) { calls.clone() } else { Vec::new() }
     }
 
-    /// Returns headers; none given are none.
+    /// Returns headers; empty if not given.
     #[must_use]
     pub fn headers(&self, slot: &str) -> BTreeMap<String, String> {
         if let Some(Argument::Headers(headers)) = self.0.get(slot) {
@@ -114,7 +114,7 @@ impl Arguments {
     /// Returns a text.
     ///
     /// # Errors
-    /// There is none.
+    /// It is not given.
     pub fn text(&self, slot: &'static str) -> Result<String, Missing> {
         if let Some(Argument::Text(text)) = self.0.get(slot) { Ok(text.clone()) } else { Err(Missing(slot)) }
     }
@@ -122,15 +122,15 @@ impl Arguments {
     /// Returns a status.
     ///
     /// # Errors
-    /// There is none.
+    /// It is not given.
     pub fn status(&self, slot: &'static str) -> Result<u16, Missing> {
         if let Some(Argument::Status(status)) = self.0.get(slot) { Ok(*status) } else { Err(Missing(slot)) }
     }
 
-    /// Returns yes or no.
+    /// Returns a yes or no.
     ///
     /// # Errors
-    /// It is not said.
+    /// It is not given.
     pub fn flag(&self, slot: &'static str) -> Result<bool, Missing> {
         if let Some(Argument::Flag(flag)) = self.0.get(slot) { Ok(*flag) } else { Err(Missing(slot)) }
     }
@@ -138,7 +138,7 @@ impl Arguments {
     /// Returns names.
     ///
     /// # Errors
-    /// There are none.
+    /// They are not given.
     pub fn names(&self, slot: &'static str) -> Result<Vec<String>, Missing> {
         if let Some(Argument::Names(names)) = self.0.get(slot) {
             Ok(names.clone())

@@ -1,14 +1,14 @@
-//! What can be asked of a call.
+//! Commands for a call.
 
 use std::time::Duration;
 
 use super::CommandKind;
 use crate::id::{CallId, PhoneId};
 
-/// A request to one call.
+/// A command for one call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CallCommand {
-    /// Answers an incoming call; a status below 200 is a provisional answer.
+    /// Answers an incoming call; a status below 200 sends a provisional response.
     Answer {
         /// 180 to 299.
         status: u16,
@@ -18,46 +18,48 @@ pub enum CallCommand {
         /// 300 to 699.
         status: u16,
     },
-    /// Ends it with BYE, CANCEL or a refusal, as its state asks; ending an ended call is no error.
+    /// Ends the call with BYE, CANCEL or a refusal, depending on its state; ending an ended call is
+    /// not an error.
     HangUp,
     /// Puts the other side on hold.
     Hold,
-    /// Takes the other side back.
+    /// Takes the other side off hold.
     Resume,
-    /// Sends digits, one after the other.
+    /// Sends digits, one after another.
     SendDigits {
         /// `0-9 * # A-D`.
         digits: String,
-        /// Length of one digit; none means 200 ms.
+        /// Length of one digit; `None` means 200 ms.
         duration: Option<Duration>,
     },
-    /// Asks the other side to call someone else (REFER).
+    /// Asks the other side to call somebody else (REFER).
     Transfer {
         /// Full SIP URI, or a bare extension at the phone's domain.
         to: String,
     },
-    /// Joins the other sides of two calls of one phone (REFER with Replaces); this one's is sent away.
+    /// Connects the other sides of two calls of one phone (REFER with Replaces); the REFER goes out
+    /// on this call.
     AttendedTransfer {
-        /// The call that it replaces; none means the phone's newest other call.
+        /// The call to be replaced; `None` means the phone's newest other call.
         target: Option<CallId>,
     },
     /// Sends a sound to the other side.
     Play {
-        /// What.
+        /// The sound.
         sound: Sound,
         /// Whether it repeats until stopped.
         repeat: bool,
     },
     /// Stops what is being played.
     StopPlaying,
-    /// Switches the recording on or off.
+    /// Starts or stops recording.
     Record {
-        /// On or off.
+        /// Whether to record.
         on: bool,
     },
-    /// Offers other codecs while it is up.
+    /// Offers other codecs during the call.
     SetCodecs {
-        /// Codec names in order.
+        /// Codec names in order of preference.
         codecs: Vec<String>,
     },
 }
@@ -82,7 +84,7 @@ impl CallCommand {
         }
     }
 
-    /// Says whether an unnamed call means one that waits for an answer.
+    /// Returns whether an unnamed call means one that is waiting for an answer.
     #[must_use]
     pub const fn is_for_ringing(&self) -> bool {
         matches!(self, Self::Answer { .. } | Self::Reject { .. })
@@ -94,36 +96,37 @@ impl CallCommand {
 pub enum Sound {
     /// A WAV file on this machine.
     File(String),
-    /// A sine at one or several frequencies.
+    /// A sine tone of one or several frequencies.
     Tone {
         /// Frequencies in hertz.
         hz: Vec<f64>,
         /// Level in dBFS, -10 by default.
         level_dbfs: f64,
-        /// How long; none means until stopped.
+        /// Duration; `None` means until stopped.
         duration: Option<Duration>,
     },
-    /// What the other side says, sent back.
+    /// What the other side sends, sent back.
     Echo,
 }
 
-/// Names a call of a phone.
+/// Selects a call of a phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallSelector {
-    /// The phone; none means the call's own.
+    /// The phone; `None` means the call's own.
     pub phone: Option<PhoneId>,
-    /// The call; none means the phone's oldest that fits (a ringing one to answer or reject, else any active).
+    /// The call; `None` means the oldest one of the phone that fits (a ringing one to answer or
+    /// reject, otherwise any active one).
     pub call: Option<CallId>,
 }
 
 impl CallSelector {
-    /// Names a call by its handle alone.
+    /// Selects a call by its id alone.
     #[must_use]
     pub const fn call(call: CallId) -> Self {
         Self { phone: None, call: Some(call) }
     }
 
-    /// Names whichever call of the phone fits.
+    /// Selects whichever call of the phone fits.
     #[must_use]
     pub const fn any_of(phone: PhoneId) -> Self {
         Self { phone: Some(phone), call: None }

@@ -1,23 +1,25 @@
-//! What can be asked of a call as it stands: the one list for rejections and for snapshots.
+//! Which commands a call accepts in its current state: the one list for rejections and for
+//! snapshots.
 
 use super::CommandKind;
 use crate::event::{CallPhase, Direction};
 
-/// What decides what can be asked of a call.
+/// The part of a call's state that decides which commands are legal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Who placed it.
     pub direction: Direction,
     /// How far it is.
     pub phase: CallPhase,
-    /// Whether a session description was agreed.
+    /// Whether a session description has been agreed.
     pub media: bool,
     /// Whether we hold the other side.
     pub held: bool,
 }
 
 impl Standing {
-    /// Returns the commands that are not refused now, if their arguments and a change under way allow them.
+    /// Returns the commands that would not be rejected now, provided that their arguments are valid
+    /// and no change is pending.
     #[must_use]
     pub fn legal(self) -> Vec<CommandKind> {
         let mut legal = Vec::new();

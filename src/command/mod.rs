@@ -1,7 +1,8 @@
-//! What can be asked: every request that changes something, as pure data.
+//! Commands: every request that changes something, as pure data.
 //!
-//! MCP tools, scenario actions and CLI verbs all become a [`Command`] and go through one door. Its outer layer says whom
-//! it is for, one variant and one file a subject; only the subject itself looks further.
+//! MCP tools, scenario actions and CLI verbs all become a [`Command`] and go through one door. Its
+//! outer layer says whom it is for, with one variant and one file per subject; only the subject
+//! itself looks further.
 
 mod arguments;
 mod call;
@@ -34,14 +35,14 @@ use crate::{
     secret::Secret,
 };
 
-/// A request to change something, by whom it is for.
+/// A request to change something, by addressee.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// For one phone.
     Phone(PhoneId, PhoneCommand),
     /// For one call.
     Call(CallSelector, CallCommand),
-    /// For the process: its phones as a whole, and all of them at once.
+    /// For the process: its set of phones, or all phones at once.
     Node(NodeCommand),
 }
 
@@ -65,20 +66,20 @@ impl Command {
     }
 }
 
-/// What came of an accepted command.
+/// The result of an accepted command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The journal's head after the command's facts: a read or wait from here misses nothing.
     pub seq: Seq,
     /// The call that was placed or chosen.
     pub call: Option<CallId>,
-    /// All calls concerned, where there may be several.
+    /// All calls concerned, if there may be several.
     pub calls: Vec<CallId>,
 }
 
 /// The door through which every surface and every run sends its commands.
 pub trait Execute: Send + Sync {
-    /// Executes `command`, to be recorded as caused by `cause`.
+    /// Executes `command` and journals its facts with `cause`.
     fn execute(
         &self,
         command: Command,

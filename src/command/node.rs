@@ -1,17 +1,17 @@
-//! What can be asked of the whole process: which phones there are, and all of them at once.
+//! Commands for the whole process: which phones exist, and all of them at once.
 
 use crate::{event::PhoneSpec, id::PhoneId, secret::Secret};
 
-/// A request to the process.
+/// A command for the process.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeCommand {
     /// Creates a phone; one of the same name is replaced.
     AddPhone(AddPhone),
     /// Removes a phone.
     DropPhone {
-        /// Which.
+        /// The phone.
         phone: PhoneId,
-        /// Whether its calls are ended on the wire first.
+        /// Whether to hang up its calls first.
         hang_up: bool,
     },
     /// Ends every call of every phone.
@@ -23,7 +23,7 @@ pub enum NodeCommand {
 pub struct AddPhone {
     /// The phone's name.
     pub phone: PhoneId,
-    /// What it is.
+    /// Its settings.
     pub spec: PhoneSpec,
     /// Its digest password.
     pub password: Secret<String>,

@@ -1,11 +1,11 @@
-//! What can be asked of a phone that exists.
+//! Commands for an existing phone.
 
 use std::collections::BTreeMap;
 
 use super::{CommandKind, Refused};
 use crate::{id::CallId, secret::Secret};
 
-/// A request to a phone.
+/// A command for a phone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PhoneCommand {
     /// Changes its settings.
@@ -14,7 +14,7 @@ pub enum PhoneCommand {
     Register,
     /// Removes the binding.
     Unregister,
-    /// Calls someone; the outcome holds the new call and comes at once.
+    /// Places a call; the outcome names the new call and comes at once.
     PlaceCall {
         /// Full SIP URI, or a bare extension at the phone's domain.
         target: String,
@@ -55,12 +55,12 @@ impl PhoneCommand {
     }
 }
 
-/// Changes to a phone; what is none stays as it is.
+/// Changes to a phone; what is `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PhoneChanges {
     /// New value of the setting.
     pub auto_answer: Option<bool>,
-    /// New codecs; an empty list means all again. Running calls are re-offered.
+    /// New codecs; an empty list allows all again. Running calls are re-offered.
     pub codecs: Option<Vec<String>>,
     /// New password, for running calls too; a registered phone registers again.
     pub password: Option<Secret<String>>,
@@ -75,14 +75,14 @@ pub struct PhoneChanges {
 }
 
 impl PhoneChanges {
-    /// Says whether a registered phone registers again.
+    /// Returns whether a registered phone registers again.
     #[must_use]
     pub const fn reregisters(&self) -> bool {
         self.password.is_some() || self.realm.is_some() || self.srtp.is_some()
     }
 }
 
-/// Refuses by name what a phone is to do and is not built, whoever asks for it.
+/// Refuses settings whose features are not implemented, whoever asks for them.
 ///
 /// # Errors
 /// [`Refused::SrtpNotBuilt`] or [`Refused::CaptureNotBuilt`].

@@ -1,6 +1,7 @@
-//! What stood against a command, with the data that a sentence needs.
+//! Why a command was rejected, with the data that a sentence needs.
 //!
-//! The sentences here are for logs and reports and name no tool and no argument; a surface that knows both has its own.
+//! The sentences here are for logs and reports, and name no tool and no argument; a surface that
+//! knows both has its own.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::{
     secret::without_password,
 };
 
-/// What stood against a command.
+/// Why a command was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// There is no such phone.
@@ -23,17 +24,17 @@ pub enum Refused {
     /// There is no such call, or it is over.
     #[error("there is no {0}, or it is over")]
     NoCall(CallId),
-    /// The phone has no call that fits.
+    /// The phone has no suitable call.
     #[error("phone '{0}' has no call that fits")]
     NoCallOf(PhoneId),
-    /// The call is another phone's.
+    /// The call belongs to another phone.
     #[error("{call} is a call of phone '{owner}', not of '{named}'")]
     CallOfAnother {
         /// The call.
         call: CallId,
-        /// Whose it is.
+        /// The phone it belongs to.
         owner: PhoneId,
-        /// Whose it was said to be.
+        /// The phone that was named.
         named: PhoneId,
     },
     /// There is no such run, or it is over.
@@ -42,14 +43,14 @@ pub enum Refused {
     /// There is no such connector.
     #[error("there is no connector '{0}'")]
     NoConnector(String),
-    /// The call is not as far, or too far.
+    /// The call is in the wrong phase.
     #[error("the {direction} call is {phase} and cannot {}", .command.verb().cannot, direction = way(*.direction), phase = .phase.name())]
     WrongPhase {
         /// Who placed it.
         direction: Direction,
         /// How far it is.
         phase: CallPhase,
-        /// What was asked of it.
+        /// The rejected command.
         command: CommandKind,
     },
     /// No session description has been agreed.
@@ -63,16 +64,16 @@ pub enum Refused {
     /// The status does not exist.
     #[error("status {0} does not exist: give 180 to ring, 200 to answer, 300 to 699 to refuse")]
     NoSuchStatus(u16),
-    /// The status does not refuse a call.
+    /// The status cannot refuse a call.
     #[error("status {0} does not refuse a call: give 300 to 699, such as 486")]
     NotARefusal(u16),
-    /// The text is not made of digits alone.
+    /// The text contains something other than digits.
     #[error("'{0}' holds something that is no digit: use 0-9 * # A-D")]
     NotDigits(String),
-    /// The media session does not take digits now.
+    /// The media session cannot send digits now.
     #[error("digits cannot be sent: {why}")]
     DigitsNotTaken {
-        /// What it says.
+        /// Its reason.
         why: String,
     },
     /// As many digits wait for the other side as may.
@@ -80,26 +81,26 @@ pub enum Refused {
         "at most {0} digits can wait for the other side: send fewer, or go on when dtmf.finished has come"
     )]
     DigitsWaiting(usize),
-    /// Another sound, or an end of it, was asked for before this one was ready.
+    /// Another request to play or stop came before this sound was ready.
     #[error("the sound was stopped or replaced before it was ready")]
     SoundOvertaken,
-    /// The phone has fewer than two calls to join.
+    /// The phone has fewer than two calls to connect.
     #[error("phone '{0}' needs two calls for an attended transfer")]
     TooFewToTransfer(PhoneId),
-    /// None of the codecs exists here.
+    /// None of these codecs is available.
     #[error("no codec of {} is available: use {}", quoted(.given), .known.join(" or "))]
     NoCodec {
-        /// What was asked for.
+        /// The codecs requested.
         given: Vec<String>,
-        /// What there is.
+        /// The codecs available.
         known: Vec<&'static str>,
     },
-    /// One of the codecs does not exist here.
+    /// One of the codecs is not available.
     #[error("codec '{name}' is not available: use {}", .known.join(" or "))]
     UnknownCodec {
-        /// Which.
+        /// The codec.
         name: String,
-        /// What there is.
+        /// The codecs available.
         known: Vec<&'static str>,
     },
     /// The file cannot be read.
@@ -107,10 +108,10 @@ pub enum Refused {
     FileNotRead {
         /// The file.
         path: String,
-        /// What the system says.
+        /// The system's error.
         why: String,
     },
-    /// The file holds nothing that can be played.
+    /// The file contains nothing that can be played.
     #[error("cannot play {path}: {why}")]
     FileNotPlayed {
         /// The file.
@@ -118,31 +119,31 @@ pub enum Refused {
         /// What is wrong with it.
         why: String,
     },
-    /// The text is no address to call.
+    /// The text is not a valid target.
     #[error("'{}' cannot be called: {why}", without_password(target))]
     BadTarget {
-        /// As given.
+        /// The target as given.
         target: String,
         /// What is wrong with it.
         why: String,
     },
-    /// The URI wants a transport that we cannot give it.
+    /// The URI needs a transport that cannot be used.
     #[error("'{}' asks for {why}", without_password(uri))]
     BadTransport {
         /// The URI.
         uri: String,
-        /// For what it asks, and why that cannot be.
+        /// What it needs, and why that cannot be.
         why: String,
     },
-    /// The phone's domain is no host.
+    /// The phone's domain is not a valid host.
     #[error("domain '{}' is no host or host:port: {why}", without_password(domain))]
     BadDomain {
-        /// As given.
+        /// The domain as given.
         domain: String,
         /// What is wrong with it.
         why: String,
     },
-    /// User and domain make no address of record.
+    /// User and domain do not form an address of record.
     #[error("'{username}@{domain}' is no address of record")]
     NoAddressOfRecord {
         /// The user.
@@ -153,118 +154,119 @@ pub enum Refused {
     /// The name has no address.
     #[error("{why}")]
     NotResolved {
-        /// What the resolver says.
+        /// The resolver's reason.
         why: String,
     },
     /// A header that the phone writes itself.
     #[error("the header '{0}' is written by the phone itself and cannot be given")]
     HeaderIsOurs(String),
-    /// Something that is no header.
+    /// Not a valid header.
     #[error("'{}' is no header: {why}", name.escape_debug())]
     NotAHeader {
         /// Its name.
         name: String,
-        /// Why.
+        /// The reason.
         why: &'static str,
     },
     /// More headers than a message has room for.
     #[error("the headers have {size} bytes, and there is room for {most}")]
     HeadersTooLong {
-        /// All of them.
+        /// Their total size in bytes.
         size: usize,
-        /// The bound.
+        /// The limit in bytes.
         most: usize,
     },
-    /// Capturing packets is not built.
+    /// Capturing packets is not implemented.
     #[error("packet capture is not built yet: leave capture_enabled out or give false")]
     CaptureNotBuilt,
-    /// SRTP is not built.
+    /// SRTP is not implemented.
     #[error("srtp is not built yet: leave it out or give false")]
     SrtpNotBuilt,
-    /// Mixing calls is not built.
+    /// Mixing calls is not implemented.
     #[error("conference is not built yet")]
     ConferenceNotBuilt(PhoneId),
-    /// The phone has as many calls as it may.
+    /// The phone has reached its call limit.
     #[error("phone '{phone}' has {limit} calls already: hang one up first")]
     CallsOfPhone {
         /// The phone.
         phone: PhoneId,
-        /// As many.
+        /// The limit.
         limit: usize,
     },
-    /// The process has as many calls as it may.
+    /// The process has reached its call limit.
     #[error("there are {0} calls already: hang one up first")]
     Calls(usize),
-    /// The process has as many phones as it may.
+    /// The process has reached its phone limit.
     #[error("there are {0} phones already")]
     Phones(usize),
-    /// The process has as many runs as it may.
+    /// The process has reached its run limit.
     #[error("{0} runs go on, and the limit of runs is {0}: wait until one ends")]
     Runs(usize),
-    /// The journal cannot be written, and a call whose facts are not on disk could not be ended after a crash.
+    /// The journal cannot be written, and a call whose facts are not on disk could not be ended
+    /// after a crash.
     #[error("no call is placed while the journal cannot be written: {why}")]
     FactsNotKept {
-        /// What the disk says.
+        /// The disk error.
         why: String,
     },
     /// No port for media is free.
     #[error("no media port is free: {why}")]
     NoMediaPort {
-        /// What the system says.
+        /// The system's error.
         why: String,
     },
-    /// The phone is about to go.
+    /// The phone is closing.
     #[error("phone '{0}' is being dropped: add it again first")]
     PhoneLeaves(PhoneId),
-    /// The phone did not come about.
+    /// The phone could not be started.
     #[error("phone '{phone}' cannot start: {why}")]
     PhoneNotStarted {
-        /// Which.
+        /// The phone.
         phone: PhoneId,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// The connector did not come about.
+    /// The connector could not be started.
     #[error("{connector} cannot start: {why}")]
     ConnectorNotStarted {
-        /// Which.
+        /// The connector.
         connector: String,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// The run did not come about.
+    /// The run could not be started.
     #[error("{run} cannot start: {why}")]
     RunNotStarted {
-        /// Which.
+        /// The run.
         run: RunId,
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// The password cannot be written down.
+    /// The password cannot be saved.
     #[error("the password cannot be kept: {why}")]
     PasswordNotKept {
-        /// What the system says.
+        /// The system's error.
         why: String,
     },
-    /// The actor that was asked ended before it answered.
+    /// The actor ended before it answered.
     #[error("it has just ended")]
     JustEnded,
-    /// The actor that was asked did not answer.
+    /// The actor did not answer.
     #[error("no answer within {0:?}")]
     NoAnswer(Duration),
     /// The process is about to end.
     #[error("the process is about to end")]
     ShuttingDown,
-    /// The work on the command failed on our side.
+    /// Executing the command failed on our side.
     #[error("the command broke on our side: {why}")]
     Broke {
-        /// How.
+        /// The error.
         why: String,
     },
 }
 
 impl Refused {
-    /// Returns what to branch on.
+    /// Returns the code for programs to branch on.
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {

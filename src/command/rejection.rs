@@ -1,4 +1,4 @@
-//! A refused command: the code that programs branch on, the reason, and what would have worked.
+//! A rejected command: the code that programs branch on, the reason, and what would have worked.
 
 use std::fmt;
 
@@ -52,15 +52,16 @@ impl fmt::Display for Code {
     }
 }
 
-/// A refused command: a code to branch on, what stood against it, and what would have worked.
+/// A rejected command: a code to branch on, the reason, and what would have worked.
 ///
-/// Printed it is a sentence for logs and reports; a surface with words of its own makes its sentence of `what`.
+/// Its `Display` is a sentence for logs and reports; a surface with words of its own builds its
+/// sentence from `what`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct Rejection {
-    /// What to branch on.
+    /// The code to branch on.
     pub code: Code,
-    /// What stood against it.
+    /// The reason.
     pub what: Refused,
     /// Commands that are legal in the current state.
     pub legal: Vec<CommandKind>,

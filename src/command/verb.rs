@@ -1,34 +1,34 @@
-//! What surfaces offer of a command: names, arguments and what may be assumed of it. The rows are in `verbs`.
+//! How surfaces offer a command: names, arguments and effects. The rows are in `verbs`.
 
 use super::{Argument, Arguments, CallCommand, CommandKind, Missing, PhoneCommand};
 
-/// What surfaces offer of a command.
+/// How surfaces offer a command.
 #[derive(Debug)]
 pub struct Verb {
-    /// Which.
+    /// The command.
     pub kind: CommandKind,
     /// Whom it is for.
     pub addressee: Addressee,
-    /// What a call cannot do that is in no state for it.
+    /// What a call in the wrong state cannot do, in words.
     pub cannot: &'static str,
     /// How a tool offers it.
     pub tool: Option<ToolName>,
-    /// How a step of a scenario says it.
+    /// How a step of a scenario offers it.
     pub action: Option<ActionName>,
     /// Its arguments, in the order of the tool.
     pub parameters: &'static [Parameter],
-    /// Makes the command; none for what is made of a phone's settings.
+    /// Builds the command; `None` for commands that consist of a phone's settings.
     pub make: Option<Make>,
 }
 
-/// Makes the command of a verb's arguments.
+/// Builds the command from a verb's arguments.
 pub type Make = fn(&Arguments) -> Result<Made, Missing>;
 
 impl Verb {
-    /// Makes the command of arguments.
+    /// Builds the command from arguments.
     ///
     /// # Errors
-    /// One is missing; what is made of a phone's settings misses them.
+    /// An argument is missing; for commands that consist of a phone's settings, the settings are.
     pub fn made(&self, given: &Arguments) -> Result<Made, Missing> {
         self.make.map_or(Err(Missing("settings")), |make| make(given))
     }
@@ -41,13 +41,13 @@ pub enum Addressee {
     Node,
     /// One phone.
     Phone,
-    /// One phone, or all of them where none is named.
+    /// One phone, or all of them if none is named.
     PhoneOrAll,
     /// One call of a phone.
     Call,
 }
 
-/// A command whose phone or call is still to be said.
+/// A command whose phone or call is still to be filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Made {
     /// For a phone.
@@ -59,22 +59,22 @@ pub enum Made {
 /// A verb as a tool.
 #[derive(Debug)]
 pub struct ToolName {
-    /// Name that calls use.
+    /// The name used in calls.
     pub name: &'static str,
-    /// Name for people.
+    /// The name for people.
     pub title: &'static str,
     /// What it does.
     pub about: &'static str,
-    /// What may be assumed of it.
+    /// What may be assumed about it.
     pub effect: Effect,
 }
 
-/// What may be assumed of a verb.
+/// What may be assumed about a verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Changes something here, at most once however often it is said.
+    /// Changes something, but calling it again changes nothing more.
     Settles,
-    /// Reaches the telephone network, each time anew.
+    /// Reaches the telephone network, each time again.
     Dials,
     /// Ends or removes something.
     Ends,
@@ -87,7 +87,7 @@ pub struct ActionName {
     pub name: &'static str,
     /// Other spellings.
     pub aliases: &'static [&'static str],
-    /// Argument that a bare value stands for: one of its own, `phone` or `call`.
+    /// The argument that a bare value stands for: one of its own, `phone` or `call`.
     pub bare: Option<&'static str>,
     /// What it does.
     pub about: &'static str,
@@ -98,30 +98,30 @@ pub struct ActionName {
 pub struct Parameter {
     /// Its name among [`Arguments`].
     pub slot: &'static str,
-    /// What it must be.
+    /// What its value must be.
     pub sort: Sort,
     /// Whether it must be given.
     pub need: Need,
-    /// How a tool spells it; none when tools do not have it.
+    /// How a tool spells it; `None` if tools do not have it.
     pub tool: Option<ToolArgument>,
-    /// How a scenario spells it; none when scenarios do not have it.
+    /// How a scenario spells it; `None` if scenarios do not have it.
     pub action: Option<ActionArgument>,
 }
 
-/// What an argument must be.
+/// What an argument's value must be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sort {
     /// Any text.
     Text,
     /// A SIP URI or an extension.
     Target,
-    /// Digits of a telephone.
+    /// DTMF digits.
     Digits,
-    /// A SIP status from the first to the second.
+    /// A SIP status in this inclusive range.
     Status(u16, u16),
     /// Yes or no.
     Flag,
-    /// A length of time.
+    /// A duration.
     Time,
     /// A call.
     Call,
@@ -131,7 +131,7 @@ pub enum Sort {
     Names,
     /// Header names and their values.
     Headers,
-    /// Frequencies in hertz, each from the first to the second.
+    /// Frequencies in hertz, each in this inclusive range.
     Frequencies(f64, f64),
     /// A level in dBFS.
     Level,
@@ -140,24 +140,24 @@ pub enum Sort {
 /// Whether an argument must be given.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Need {
-    /// It must.
+    /// Yes.
     Required,
-    /// It must, unless one of these is given.
+    /// Yes, unless one of these is given.
     Unless(&'static [&'static str]),
-    /// Without it, all calls there are; a tool must be given it all the same.
+    /// If absent, it means all calls; a tool must be given it anyway.
     AllCalls,
-    /// It need not.
+    /// No.
     Optional,
-    /// Without it, this status.
+    /// If absent, it is this status.
     Status(u16),
-    /// Without it, this.
+    /// If absent, it is this.
     Flag(bool),
-    /// Without it, this text.
+    /// If absent, it is this text.
     Text(&'static str),
 }
 
 impl Need {
-    /// Returns the value that stands for none.
+    /// Returns the value used when it is absent.
     #[must_use]
     pub fn default(self) -> Option<Argument> {
         match self {
@@ -177,7 +177,7 @@ pub struct ToolArgument {
     pub name: &'static str,
     /// One line for the caller.
     pub about: &'static str,
-    /// Key under which the result repeats it.
+    /// The key under which the result repeats it.
     pub echo: Option<&'static str>,
 }
 
@@ -188,7 +188,7 @@ pub struct ActionArgument {
     pub names: &'static [&'static str],
     /// What it means, with its default.
     pub about: &'static str,
-    /// Key under which the journal notes it.
+    /// The key under which the journal records it.
     pub noted: Option<&'static str>,
 }
 
@@ -239,7 +239,7 @@ impl ActionName {
     }
 }
 
-/// A row without names and arguments.
+/// Creates a row without names and arguments.
 pub(super) const fn verb(kind: CommandKind, addressee: Addressee) -> Verb {
     Verb { kind, addressee, cannot: "be changed", tool: None, action: None, parameters: &[], make: None }
 }

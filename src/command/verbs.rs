@@ -1,7 +1,9 @@
-//! Every verb once: under which names and with which arguments surfaces offer a command, and how arguments become it.
+//! Every verb once: the names and arguments with which surfaces offer a command, and how arguments
+//! become the command.
 //!
-//! The tools of phones, the actions of scenarios, their schemas and their references are made from these rows. Phones
-//! are made and changed by their settings, which each surface spells as a whole: their rows hold names only.
+//! The tools of phones, the actions of scenarios, their schemas and their references are generated
+//! from these rows. Phones are created and changed through their settings, which each surface
+//! spells out itself; those rows hold names only.
 
 use super::{
     CallCommand, PhoneCommand, Sound,
@@ -19,7 +21,7 @@ pub enum CommandKind {
     Reject,
     /// [`CallCommand::HangUp`].
     HangUp,
-    /// [`PhoneCommand::HangUpAll`], and that of the process.
+    /// [`PhoneCommand::HangUpAll`], and the process's.
     HangUpAll,
     /// [`CallCommand::Hold`].
     Hold,
@@ -55,25 +57,26 @@ pub enum CommandKind {
     UpdatePhone,
 }
 
-/// The call of a tool that must be given one; scenarios say every call in the same way, apart from the arguments.
+/// The call of a tool that must be given one; scenarios give every call in the same way, apart from
+/// the arguments.
 const NAMED_CALL: Parameter =
     argument("call", Sort::Call, Need::Required).tool("call_id", "Which call.", Some("call_id"));
 
-/// The call of a tool that finds one.
+/// The call of a tool that finds one if none is given.
 const ANY_CALL: Parameter = argument("call", Sort::Call, Need::Optional).tool(
     "call_id",
     "Which call; the oldest active one by default.",
     Some("call_id"),
 );
 
-/// The call of a tool that finds a ringing one.
+/// The call of a tool that finds a ringing one if none is given.
 const RINGING_CALL: Parameter = argument("call", Sort::Call, Need::Optional).tool(
     "call_id",
     "Which call; the oldest ringing one by default.",
     Some("call_id"),
 );
 
-/// How long a tool waits for what the other side says to it; scenarios expect the fact.
+/// How long a tool waits for the other side's answer; scenarios expect the fact instead.
 const WAIT: Parameter = argument("wait", Sort::Time, Need::Optional).tool(
     "wait_ms",
     "How long to wait for the outcome: done, refused or pending.",
@@ -461,7 +464,7 @@ impl CommandKind {
     /// Every command, in the order of the reference.
     pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// Returns what surfaces offer of it.
+    /// Returns how surfaces offer it.
     #[must_use]
     pub const fn verb(self) -> &'static Verb {
         match self {

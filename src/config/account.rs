@@ -1,4 +1,5 @@
-//! The PBX that scenarios run against: where it is, whose accounts may be used, what its numbers do.
+//! The PBX that scenarios run against: where it is, which accounts may be used, what its numbers
+//! do.
 
 use std::{
     collections::BTreeMap,
@@ -21,16 +22,16 @@ pub struct Account {
     pub password: Secret<String>,
 }
 
-/// A PBX as a scenario needs it.
+/// A PBX as a scenario needs to know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PbxProfile {
     /// Registrar and address-of-record host, with an optional `:port`.
     pub domain: String,
-    /// Transport towards it.
+    /// Transport to it.
     pub transport: Transport,
-    /// Realm to answer; none answers any.
+    /// Realm to answer; `None` answers any.
     pub realm: Option<String>,
-    /// Accounts, taken by a scenario's phones in this order.
+    /// Accounts, in the order in which a scenario's phones take them.
     pub accounts: Vec<Account>,
     /// Numbers by what they do (`echo: "600"`).
     pub numbers: BTreeMap<String, String>,
@@ -47,17 +48,17 @@ pub enum PbxProfileError {
         /// Why.
         source: io::Error,
     },
-    /// It is not the YAML that is expected.
+    /// It is not the expected YAML.
     #[error("{}: {source}{}", path.display(), meant(suggestion.as_deref()))]
     Malformed {
         /// The file.
         path: PathBuf,
         /// Where and why.
         source: Box<serde_yaml::Error>,
-        /// The key that was probably meant, where one is unknown.
+        /// The key that was probably meant, if one is unknown.
         suggestion: Option<String>,
     },
-    /// There is no domain.
+    /// It gives no domain.
     #[error("{}: 'domain' is empty", path.display())]
     NoDomain {
         /// The file.
@@ -68,7 +69,7 @@ pub enum PbxProfileError {
     NoPassword {
         /// The file.
         path: PathBuf,
-        /// Which account, from 0.
+        /// The account's index, from 0.
         index: usize,
     },
     /// A password refers to an environment variable that is not set.
@@ -76,19 +77,19 @@ pub enum PbxProfileError {
     NoVariable {
         /// The file.
         path: PathBuf,
-        /// Which account, from 0.
+        /// The account's index, from 0.
         index: usize,
         /// The variable.
         name: String,
     },
-    /// A password's file cannot be read.
+    /// A password file cannot be read.
     #[error("{}: accounts[{index}].password_file: {}: {source}", path.display(), file.display())]
     NoPasswordFile {
         /// The profile.
         path: PathBuf,
-        /// Which account, from 0.
+        /// The account's index, from 0.
         index: usize,
-        /// The password's file.
+        /// The password file.
         file: PathBuf,
         /// Why.
         source: io::Error,
@@ -127,17 +128,17 @@ impl PbxProfile {
     /// Reads a profile; `${NAME}` as a password is taken from the process's environment.
     ///
     /// # Errors
-    /// [`PbxProfileError`] names file, place and cause.
+    /// [`PbxProfileError`] gives the file, place and cause.
     pub fn load(path: &Path) -> Result<Self, PbxProfileError> {
         let text = read_given_text(path)
             .map_err(|source| PbxProfileError::Unreadable { path: path.to_owned(), source })?;
         Self::parse(&text, path, &|name| std::env::var(name).ok())
     }
 
-    /// Reads a profile from text; `path` names it in errors and anchors relative `password_file`s.
+    /// Parses a profile; `path` names it in errors and is the base of relative `password_file`s.
     ///
     /// # Errors
-    /// [`PbxProfileError`] names file, place and cause.
+    /// [`PbxProfileError`] gives the file, place and cause.
     pub fn parse(
         text: &str,
         path: &Path,
@@ -170,14 +171,14 @@ impl PbxProfile {
         })
     }
 
-    /// Returns the number of this name.
+    /// Returns the number with this name.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<&str> {
         self.numbers.get(name).map(String::as_str)
     }
 }
 
-/// Finds the first unknown key of a profile that is like a known one, and returns that.
+/// Returns the known key that the first unknown key of a profile was probably meant to be.
 fn slip(whole: &Value) -> Option<String> {
     let of = |mapping: &Value, keys: &[&str]| {
         let mut unknown = mapping.as_object()?.keys().filter(|key| !keys.contains(&key.as_str()));

@@ -1,7 +1,8 @@
 //! Passwords of phones, kept next to the journal so that phones come back after a restart.
 //!
-//! The file is readable by its owner only and replaced as a whole, so that it is never half written. Encryption at
-//! rest is left out: anyone who can read the folder as its owner could read the key as well.
+//! Only the owner can read the file, and it is replaced as a whole, so it is never half written.
+//! Encryption at rest is left out: anyone who can read the folder as its owner could read the key
+//! as well.
 
 use std::{
     collections::BTreeMap,
@@ -23,11 +24,12 @@ const OWNER_ONLY: u32 = 0o600;
 pub struct Credentials {
     path: PathBuf,
     passwords: BTreeMap<PhoneId, Secret<String>>,
-    /// A write failed half way: the file may hold something else, so that the next change is written whatever it is.
+    /// A write failed halfway: the file may hold something else, so the next change is written in
+    /// any case.
     unsure: bool,
 }
 
-/// The passwords cannot be read or kept.
+/// The passwords cannot be read or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// The file cannot be read or written.
@@ -43,18 +45,18 @@ pub enum CredentialsError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Where, from 1; 0 when the whole is of another shape.
+        /// Line, from 1; 0 if the document as a whole has the wrong shape.
         line: usize,
-        /// Where, from 1; 0 when the whole is of another shape.
+        /// Column, from 1; 0 if the document as a whole has the wrong shape.
         column: usize,
     },
 }
 
 impl Credentials {
-    /// Reads the passwords of a data folder; there need not be any yet.
+    /// Reads the passwords of a data folder, which may have none yet.
     ///
     /// # Errors
-    /// [`CredentialsError`] when there is a file that cannot be used.
+    /// [`CredentialsError`] if there is a file that cannot be used.
     pub fn open(folder: &Path) -> Result<Self, CredentialsError> {
         let path = folder.join(FILE);
         let failed = |source| CredentialsError::Io { path: path.clone(), source };
@@ -82,10 +84,10 @@ impl Credentials {
         self.passwords.get(phone)
     }
 
-    /// Keeps a phone's password; it is on disk when this returns.
+    /// Saves a phone's password; it is on disk when this returns.
     ///
     /// # Errors
-    /// [`CredentialsError`] when it cannot be written; what was kept before is kept still.
+    /// [`CredentialsError`] if it cannot be written; what was saved before is still there.
     pub fn set(&mut self, phone: PhoneId, password: Secret<String>) -> Result<(), CredentialsError> {
         if !self.unsure && self.passwords.get(&phone) == Some(&password) {
             return Ok(());
@@ -95,10 +97,10 @@ impl Credentials {
         self.write(passwords)
     }
 
-    /// Forgets a phone's password; it is gone from the disk when this returns.
+    /// Removes a phone's password; it is gone from the disk when this returns.
     ///
     /// # Errors
-    /// [`CredentialsError`] when the file cannot be written; the password is kept still.
+    /// [`CredentialsError`] if the file cannot be written; the password is still there.
     pub fn remove(&mut self, phone: &PhoneId) -> Result<(), CredentialsError> {
         if !self.unsure && !self.passwords.contains_key(phone) {
             return Ok(());
@@ -108,15 +110,15 @@ impl Credentials {
         self.write(passwords)
     }
 
-    /// Writes the file as it is, to see whether it can be written.
+    /// Writes the file unchanged, to see whether it can be written.
     ///
     /// # Errors
-    /// [`CredentialsError`] when it cannot.
+    /// [`CredentialsError`] if it cannot.
     pub fn rewrite(&mut self) -> Result<(), CredentialsError> {
         self.write(self.passwords.clone())
     }
 
-    /// Puts these passwords in the place of those that are kept: on the disk first, then here.
+    /// Replaces the saved passwords: on the disk first, then here.
     fn write(&mut self, passwords: BTreeMap<PhoneId, Secret<String>>) -> Result<(), CredentialsError> {
         let text = |(phone, password): (&PhoneId, &Secret<String>)| {
             (phone.as_str().to_owned(), Value::String(password.reveal().clone()))
@@ -137,7 +139,7 @@ fn parse(text: &str) -> Result<BTreeMap<PhoneId, Secret<String>>, Option<serde_j
     whole.remove("passwords").ok_or(None)
 }
 
-/// Puts a file in place whole or not at all; it is never readable by others, not even for a moment.
+/// Replaces a file completely or not at all; others cannot read it even for a moment.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("json.tmp");
     // Left over from a process that died here; its mode may be anything.
@@ -149,6 +151,6 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
-    // The rename itself lasts once the folder is on disk.
+    // The rename itself is durable once the folder is on disk.
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }

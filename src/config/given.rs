@@ -1,4 +1,5 @@
-//! Files that others name: read whole, within a bound, and only where they are files.
+//! Files named by users or clients: read as a whole, up to a size limit, and only if they are
+//! regular files.
 
 use std::{
     fs::File,
@@ -6,15 +7,16 @@ use std::{
     path::Path,
 };
 
-/// Bytes that a file of settings or a scenario may have.
+/// Most bytes of a settings file or scenario.
 pub(crate) const LARGEST_TEXT: u64 = 8 << 20;
 
 /// Reads a file; blocks while it does.
 ///
-/// A pipe would be waited for without end, also by who wants to end the program, and a device has no end.
+/// Reading a pipe could block forever, even a process that is to end, and a device has no end.
 ///
 /// # Errors
-/// It is no regular file ([`io::ErrorKind::InvalidInput`]), too large ([`io::ErrorKind::FileTooLarge`]), or cannot be read.
+/// It is not a regular file ([`io::ErrorKind::InvalidInput`]), is too large
+/// ([`io::ErrorKind::FileTooLarge`]), or cannot be read.
 pub(crate) fn read_given(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let known = std::fs::metadata(path)?;
     if !known.is_file() {
@@ -29,12 +31,12 @@ pub(crate) fn read_given(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
-    // One byte more than may be: the file may grow while it is read.
+    // One byte more than allowed: the file may grow while it is read.
     File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
 }
 
-/// Reads a file of text as [`read_given`] does.
+/// Reads a text file like [`read_given`].
 ///
 /// # Errors
 /// As there, or it is not UTF-8.
@@ -54,7 +56,7 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
         assert!(made.success());
         let huge = folder.path().join("huge");
-        // A file with a hole: it takes no place on the disk.
+        // A sparse file, which takes no space on disk.
         File::create(&huge).unwrap().set_len(1 << 40).unwrap();
         let why = |path: &Path| read_given(path, 16).unwrap_err().kind();
         assert_eq!(why(&pipe), io::ErrorKind::InvalidInput);

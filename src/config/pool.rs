@@ -1,6 +1,7 @@
-//! What only one run at a time may have: its identity, accounts of phone systems, phones that exist already.
+//! What only one run at a time may have: its id, accounts of phone systems, existing phones.
 //!
-//! A run asks for everything at once and is served in order of arrival, so that two runs never wait for each other.
+//! A run asks for everything at once and is served in order of arrival, so that two runs never wait
+//! for each other.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -16,9 +17,9 @@ use crate::id::{PhoneId, RunId};
 /// Something that one run holds at a time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Holding {
-    /// An account: its user and its domain.
+    /// An account, by user and domain.
     Account(String, String),
-    /// A phone that exists without the run.
+    /// A phone that exists independently of the run.
     Phone(PhoneId),
 }
 
@@ -31,26 +32,26 @@ impl fmt::Display for Holding {
     }
 }
 
-/// What a run needs before it can make its phones.
+/// What a run needs before it can create its phones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wish {
     /// Exactly these.
     pub all: BTreeSet<Holding>,
     /// How many more of `from`.
     pub any: usize,
-    /// Where they come from, the preferred first.
+    /// The candidates for those, in order of preference.
     pub from: Vec<Holding>,
 }
 
 impl Wish {
-    /// Tells whether nothing is needed.
+    /// Returns whether nothing is needed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty() && self.any == 0
     }
 
-    /// Chooses what satisfies the wish, out of what `free` lets through: everything of `all` first, then what was asked
-    /// for in number, in order of preference.
+    /// Picks holdings that satisfy the wish from those that `free` accepts: everything in `all`
+    /// first, then the requested number, in order of preference.
     #[must_use]
     pub fn choose(&self, free: impl Fn(&Holding) -> bool) -> Option<Vec<Holding>> {
         if !self.all.iter().all(&free) {
@@ -67,7 +68,7 @@ impl Wish {
     }
 }
 
-/// The run that has a phone for itself meanwhile, as the phone looks it up for each of its facts.
+/// The run that has a phone to itself for now, as the phone looks it up for each of its facts.
 #[derive(Clone, Debug, Default)]
 pub struct Occupant(Arc<AtomicU64>);
 
@@ -113,12 +114,12 @@ impl fmt::Debug for Waiting {
     }
 }
 
-/// What a run holds; dropping it gives everything back.
+/// What a run holds; dropping it returns everything.
 #[derive(Debug)]
 pub struct Lease {
     pool: Pool,
     holdings: Vec<Holding>,
-    /// What was chosen where only a number was asked for.
+    /// What was picked where the wish gave only a number.
     pub chosen: Vec<Holding>,
 }
 
@@ -128,7 +129,7 @@ impl Drop for Lease {
     }
 }
 
-/// A run's place in the queue; dropping it gives the place up.
+/// A run's place in the queue; dropping it gives up the place.
 #[derive(Debug)]
 pub struct Ticket {
     pool: Pool,
@@ -136,7 +137,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Says who has what the run waits for; none when it does not wait any more.
+    /// Describes who has what the run waits for; `None` if it no longer waits.
     #[must_use]
     pub fn obstacles(&self) -> Option<String> {
         let state = self.pool.lock();
@@ -167,20 +168,21 @@ impl Drop for Ticket {
 }
 
 impl Pool {
-    /// Makes a pool that counts runs from `next`, which no run has had yet.
+    /// Creates a pool that counts runs from `next`, which no run has had yet.
     #[must_use]
     pub fn new(next: RunId) -> Self {
         Self { next_run: Arc::new(AtomicU64::new(next.0.max(1))), state: Arc::default() }
     }
 
-    /// Returns an identity that no run has had.
+    /// Returns an id that no run has had.
     #[must_use]
     pub fn new_run(&self) -> RunId {
         RunId(self.next_run.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Asks for what a run needs. `granted` is called once with all of it: at once where it is free and nobody who came
-    /// before waits for any of it, later otherwise, never after the ticket was dropped.
+    /// Asks for what a run needs. `granted` is called once, with all of it: at once if it is free
+    /// and no earlier run waits for any of it, later otherwise, and never after the ticket has been
+    /// dropped.
     pub fn ask(&self, run: RunId, wish: Wish, granted: impl FnOnce(Lease) + Send + 'static) -> Ticket {
         let mut state = self.lock();
         let number = state.arrivals;
@@ -192,17 +194,18 @@ impl Pool {
         Ticket { pool: self.clone(), number }
     }
 
-    /// Returns where a phone looks up who has it.
+    /// Returns where a phone looks up the run that has it.
     #[must_use]
     pub fn occupant(&self, phone: &PhoneId) -> Occupant {
         match phone.run() {
-            // Its name says that already.
+            // Its name already says so.
             Some(_) => Occupant::default(),
             None => self.lock().occupants.entry(phone.clone()).or_default().clone(),
         }
     }
 
-    /// Returns the run to which a phone belongs at this moment: the one that made it, else the one that has it.
+    /// Returns the run that a phone belongs to at this moment: the one that created it, otherwise
+    /// the one that has it.
     #[must_use]
     pub fn run_of(&self, phone: &PhoneId) -> Option<RunId> {
         phone.run().or_else(|| self.lock().occupants.get(phone)?.run())
@@ -228,7 +231,7 @@ impl Pool {
     }
 }
 
-/// Somebody whose wish can be granted.
+/// A run whose wish can be granted.
 type Served = (Box<dyn FnOnce(Lease) + Send>, Lease);
 
 /// Outside the lock, because the receiver of a lease may drop it at once.
@@ -239,7 +242,8 @@ fn hand_over(served: Vec<Served>) {
 }
 
 impl State {
-    /// Takes out everybody who can be served. What somebody waits for is not given to those who came later.
+    /// Takes out everybody who can be served. What somebody waits for is not given to those who
+    /// came later.
     fn serve(&mut self, pool: &Pool) -> Vec<Served> {
         let mut served = Vec::new();
         let mut claimed = BTreeSet::new();

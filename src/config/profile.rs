@@ -1,7 +1,8 @@
 //! The phones file: `defaults` and `phones`, as users of pjsua_mcp know it.
 //!
-//! The file is read twice: once for its shape, which gives the messages that clients look for, once into types,
-//! which keeps an unquoted `0042` as it is written. A phone that is wrong by itself does not spoil the others.
+//! The file is read twice: once for its shape, which gives the messages that clients look for, and
+//! once into types, which keeps an unquoted `0042` as it is written. One invalid phone does not
+//! affect the others.
 
 use std::{
     collections::HashSet,
@@ -44,16 +45,16 @@ const REQUIRED: &[&str] = &["phone_id", "domain", "username", "password"];
 /// Accepted and ignored, because older files have it.
 const DEPRECATED: &str = "recordings_dir";
 
-/// What a phones file asks for.
+/// The content of a phones file.
 #[derive(Debug, PartialEq)]
 pub struct PhonesProfile {
     /// The phones to add, in the file's order.
     pub phones: Vec<AddPhone>,
-    /// Entries that cannot be phones.
+    /// Entries that are not valid phones.
     pub errors: Vec<EntryError>,
 }
 
-/// An entry of a sound file that cannot be a phone.
+/// An entry in an otherwise valid file that is not a valid phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryError {
     /// The name as written.
@@ -62,7 +63,7 @@ pub struct EntryError {
     pub error: String,
 }
 
-/// Nothing of the file can be used.
+/// The file as a whole cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
     /// There is no such file.
@@ -79,7 +80,7 @@ pub enum ProfileError {
         /// Why.
         source: io::Error,
     },
-    /// It is no list of phones that anybody wrote.
+    /// It is far larger than any list of phones somebody would write.
     #[error("{}: more than {} MiB", path.display(), LARGEST_TEXT >> 20)]
     TooLarge {
         /// The file.
@@ -93,7 +94,7 @@ pub enum ProfileError {
         /// Where and why.
         source: Box<serde_yaml::Error>,
     },
-    /// It is YAML of another shape.
+    /// It is YAML of the wrong shape.
     #[error("{}: {fault}", path.display())]
     Fault {
         /// The file.
@@ -112,7 +113,7 @@ pub enum Fault {
     /// `defaults` is a list or a scalar.
     #[error("'defaults' must be a mapping")]
     Defaults,
-    /// `phones` is missing or no list.
+    /// `phones` is missing or not a list.
     #[error("'phones' must be a list")]
     Phones,
     /// `phones` has no entry.
@@ -121,7 +122,7 @@ pub enum Fault {
     /// An entry is a list or a scalar.
     #[error("phones[{index}] must be a mapping (line {line})")]
     Entry {
-        /// Which entry, from 0.
+        /// The entry's index, from 0.
         index: usize,
         /// Its line, from 1.
         line: u64,
@@ -129,7 +130,7 @@ pub enum Fault {
     /// A key is not known.
     #[error("phones[{index}] has unknown key '{key}' (line {line}); allowed: {}{}", ALLOWED.join(", "), super::meant(nearest(key, ALLOWED.iter().copied()).as_deref()))]
     UnknownKey {
-        /// Which entry, from 0.
+        /// The entry's index, from 0.
         index: usize,
         /// Its line, from 1.
         line: u64,
@@ -139,17 +140,17 @@ pub enum Fault {
     /// A required key is missing or empty, here and in `defaults`.
     #[error("phones[{index}] lacks required '{key}' (line {line})")]
     Missing {
-        /// Which entry, from 0.
+        /// The entry's index, from 0.
         index: usize,
         /// Its line, from 1.
         line: u64,
         /// The key.
         key: &'static str,
     },
-    /// Two entries have one name.
+    /// Two entries have the same name.
     #[error("phones[{index}] has duplicate phone_id '{phone_id}' (line {line})")]
     Duplicate {
-        /// The second of them, from 0.
+        /// The index of the second, from 0.
         index: usize,
         /// Its line, from 1.
         line: u64,
@@ -166,7 +167,7 @@ pub struct UnsupportedTransport {
     pub given: String,
 }
 
-/// Reads a transport's name in any case.
+/// Parses a transport's name, ignoring case.
 ///
 /// # Errors
 /// [`UnsupportedTransport`] quotes what was given.
@@ -211,7 +212,7 @@ impl PhonesProfile {
     /// Reads a phones file; blocks while it does.
     ///
     /// # Errors
-    /// [`ProfileError`] when nothing of the file can be used.
+    /// [`ProfileError`] if nothing in the file can be used.
     pub fn load(path: &Path) -> Result<Self, ProfileError> {
         match read_given_text(path) {
             Ok(text) => Self::parse(&text, path),
@@ -225,10 +226,10 @@ impl PhonesProfile {
         }
     }
 
-    /// Reads a phones file's text; `path` names it in errors.
+    /// Parses a phones file; `path` names it in errors.
     ///
     /// # Errors
-    /// [`ProfileError`] when nothing of the text can be used.
+    /// [`ProfileError`] if nothing in the text can be used.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ProfileError> {
         let malformed = |source| ProfileError::Yaml { path: path.to_owned(), source: Box::new(source) };
         let whole: Value = yaml(text).map_err(malformed)?;
@@ -301,7 +302,7 @@ fn examine(
 }
 
 impl Entry {
-    /// Lays this entry over `defaults`: a key that is written, even as null, wins.
+    /// Fills in `defaults`: a key written in the entry wins, even if it is null.
     fn over(self, defaults: &Self, written: &Map<String, Value>) -> Self {
         macro_rules! lay {
             ($($key:ident),*) => {
@@ -328,7 +329,7 @@ impl Entry {
     fn phone(self) -> Result<AddPhone, String> {
         let named = PhoneId::plain(&self.phone_id.unwrap_or_default());
         let phone = named.map_err(|error| {
-            // By the key of the file; its users know these words.
+            // Under the key in the file; its users know these words.
             format!("phone_id '{}' invalid — must match ^[a-z0-9_]{{1,32}}$", error.given)
         })?;
         let transport_text = self.transport.unwrap_or_else(|| "udp".to_owned());

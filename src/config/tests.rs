@@ -1,4 +1,4 @@
-//! Tests of the files that are read, by claim.
+//! Tests of the configuration files, by claim.
 
 use std::{
     fs,
@@ -223,7 +223,7 @@ fn a_password_that_could_not_be_written_is_neither_kept_nor_forgotten() {
     let mut credentials = kept();
     credentials.set(phone("a"), Secret::new("first".into())).unwrap();
 
-    // Where the new file is written there is a folder: no write succeeds.
+    // There is a folder where the new file would be written, so no write succeeds.
     fs::create_dir_all(obstacle.join("full")).unwrap();
     credentials.set(phone("b"), Secret::new("second".into())).unwrap_err();
     assert_eq!(credentials.get(&phone("b")), None);
@@ -233,7 +233,7 @@ fn a_password_that_could_not_be_written_is_neither_kept_nor_forgotten() {
     credentials.remove(&phone("a")).unwrap_err();
     assert!(fs::read_to_string(&file).unwrap().contains("first"));
 
-    // What is said to be on disk, or gone from it, is.
+    // What was reported as on disk, or removed from it, is.
     fs::remove_dir_all(&obstacle).unwrap();
     credentials.set(phone("b"), Secret::new("second".into())).unwrap();
     assert_eq!(kept().get(&phone("b")).map(|p| p.reveal().as_str()), Some("second"));

@@ -40,22 +40,24 @@ pub enum EndCause {
     Rejected,
     /// A SIP timer ran out.
     TimedOut,
-    /// The other side no longer knew the call when we asked something in it (481, 408); BYE was sent all the same.
+    /// The other side no longer knew the call when we sent a request in it (481, 408); BYE was sent
+    /// all the same.
     DialogLost,
-    /// The transport refused or broke.
+    /// The transport failed or refused a message.
     TransportFailed,
     /// The two sides could not agree on media.
     MediaRefused,
     /// The call's or the phone's actor failed.
     Crashed,
-    /// The process died with the call up; it was ended at the next start.
+    /// The process died while the call was up; the next start ended it.
     ProcessRestarted,
-    /// The phone was dropped with the call up.
+    /// The phone was dropped while the call was up.
     PhoneDropped,
 }
 
 impl EndCause {
-    /// Returns the status that an end without a response counts as (RFC 3261 §8.1.3.1), where there is one.
+    /// Returns the status that an end without a response counts as (RFC 3261 §8.1.3.1), if there is
+    /// one.
     #[must_use]
     pub const fn counts_as(self) -> Option<u16> {
         match self {
@@ -73,19 +75,19 @@ impl EndCause {
     }
 }
 
-/// What a re-INVITE of ours is to change.
+/// What our re-INVITE is to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
-    /// The other side goes on hold.
+    /// Hold for the other side.
     Hold,
-    /// The other side is taken back.
+    /// Hold for the other side ends.
     Resume,
     /// Other codecs are offered.
     Codecs,
 }
 
-/// What identifies a dialog on the wire: enough to end it after a crash (RFC 3261 §12).
+/// Identifies a dialog on the wire: enough to end it after a crash (RFC 3261 §12).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DialogIdentity {
     /// `Call-ID` header.
@@ -100,7 +102,7 @@ pub struct DialogIdentity {
     pub remote_tag: String,
     /// Our last CSeq number.
     pub local_cseq: u32,
-    /// The other side's last CSeq number, once it sent a request.
+    /// The other side's last CSeq number, once it has sent a request.
     pub remote_cseq: Option<u32>,
     /// Route set, in the order of our requests.
     pub route_set: Vec<String>,
@@ -108,27 +110,28 @@ pub struct DialogIdentity {
     pub remote_target: String,
     /// Transport of the flow.
     pub transport: Transport,
-    /// Address and port that the dialog's messages came from or went to.
+    /// Address and port that the dialog's messages come from or go to.
     pub remote: SocketAddr,
-    /// Whether a 2xx has completed it; an early one is ended with CANCEL or a refusal instead of BYE.
+    /// Whether a 2xx has confirmed it; an early dialog is ended with CANCEL or a refusal instead of
+    /// BYE.
     #[serde(default)]
     pub confirmed: bool,
 }
 
-/// How far a call has come; it only goes forward.
+/// The phase of a call; it only moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CallPhase {
-    /// Outbound: nobody has answered or rung; 100 changes nothing.
+    /// Outbound: neither rung nor answered; a 100 changes nothing.
     Calling,
-    /// Inbound: we have said nothing yet but perhaps 100.
+    /// Inbound: we have sent nothing yet, except perhaps a 100.
     Incoming,
     /// Ringing, either direction.
     Early,
-    /// A 2xx crossed; the ACK has not.
+    /// A 2xx was sent or received, but not yet the ACK.
     Answered,
-    /// Complete.
+    /// The ACK was sent or received.
     Established,
-    /// We asked for the end and wait for it.
+    /// We have decided to end the call, and wait for that to complete.
     Ending,
     /// Over.
     Ended,
@@ -146,7 +149,7 @@ impl CallPhase {
         Self::Ended,
     ];
 
-    /// Returns the phase in a word.
+    /// Returns the name of the phase.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -160,7 +163,7 @@ impl CallPhase {
         }
     }
 
-    /// Goes on to a phase, unless it has been passed: a late 180 after the answer changes nothing.
+    /// Moves to a phase, unless it has been passed: a late 180 after the answer changes nothing.
     pub fn advance(&mut self, to: Self) {
         *self = (*self).max(to);
     }
@@ -169,7 +172,7 @@ impl CallPhase {
 events! {
     /// Facts about a call.
     CallEvent {
-        /// A call to someone was decided.
+        /// An outbound call was decided.
         "call.placed" => Placed {
             /// Request-URI.
             target: String,
@@ -178,18 +181,18 @@ events! {
             /// `Call-ID` header.
             sip_call_id: String,
         },
-        /// Someone calls.
+        /// An incoming call has arrived.
         "call.incoming" => Incoming {
-            /// The caller's address as printed by the From header.
+            /// The caller's address as in the From header.
             remote: String,
             /// The To header, as addressed.
             local: String,
             /// `Call-ID` header.
             sip_call_id: String,
-            /// The caller's Contact, when given.
+            /// The caller's Contact, if it gave one.
             contact: Option<String>,
         },
-        /// A 100 arrived or was sent; the call is being worked on.
+        /// A 100 was received or sent; the call is being worked on.
         "call.trying" => Trying {},
         /// A provisional response other than 100: sent by us (inbound) or received (outbound).
         "call.ringing" => Ringing {
@@ -200,8 +203,9 @@ events! {
             /// Whether it carries a session description, so that media may flow before the answer.
             early_media: bool,
         },
-        /// A 2xx to the INVITE: decided by us (inbound) or received (outbound). Ours does not leave when a CANCEL was
-        /// faster; the call then ends as canceled, without `call.established`, and its reason says so.
+        /// A 2xx to the INVITE: decided by us (inbound) or received (outbound). If a CANCEL arrives
+        /// first ours is not sent; the call then ends as canceled, without `call.established`, and
+        /// its reason says so.
         "call.answered" => Answered {
             /// Who answered.
             by: Party,
@@ -210,12 +214,12 @@ events! {
             /// Reason phrase.
             reason: String,
         },
-        /// The ACK made the session complete.
+        /// The ACK completed the session.
         "call.established" => Established {
             /// The other side's Contact.
             contact: Option<String>,
         },
-        /// The dialog's identity, each time that it changes.
+        /// The dialog's identity, each time it changes.
         "call.dialog" => Dialog {
             /// Enough to end the dialog after a crash.
             dialog: DialogIdentity,
@@ -224,7 +228,7 @@ events! {
         "call.modifying" => Modifying {
             /// What is to change.
             change: Change,
-            /// The codecs that are asked for, in order, where these change.
+            /// The requested codecs in order of preference, if these change.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             codecs: Option<Vec<String>>,
         },
@@ -233,55 +237,55 @@ events! {
             /// Which side.
             by: Party,
         },
-        /// That side took the call back.
+        /// That side took the call off hold.
         "call.resumed" => Resumed {
             /// Which side.
             by: Party,
         },
         /// A re-INVITE or UPDATE changed the session.
         "call.modified" => Modified {
-            /// Who asked.
+            /// Who requested it.
             by: Party,
-            /// Codec now in use.
+            /// The codec now in use.
             codec: Option<String>,
             /// Direction of our media now.
             direction: MediaDirection,
-            /// Number of the offer and answer that media follows now.
+            /// Number of the offer/answer exchange that media now follows.
             #[serde(default)]
             epoch: u32,
-            /// Which offer and answer that is; absent in facts that were written before they named it.
+            /// That offer/answer exchange; absent in facts written before it was recorded.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             agreement: Option<Agreement>,
         },
         /// A re-INVITE was refused or could not be delivered; the session stays as it was.
         "call.modify_failed" => ModifyFailed {
-            /// Status of the response; absent when none came.
+            /// Status of the response; absent if there was none.
             status: Option<u16>,
             /// Reason phrase, or what went wrong on our side.
             reason: String,
         },
         /// A REFER was sent or received.
         "call.transfer_requested" => TransferRequested {
-            /// Who asked.
+            /// Who requested it.
             by: Party,
             /// Refer-To URI.
             to: String,
         },
-        /// The other side took our REFER; how the transfer goes, its notifications tell.
+        /// The other side accepted our REFER; its notifications tell how the transfer goes.
         "call.transfer_accepted" => TransferAccepted {
-            /// Status of the response, 202 as a rule.
+            /// Status of the response, usually 202.
             status: u16,
         },
-        /// The other side did not take our REFER; the call goes on.
+        /// The other side refused our REFER; the call goes on.
         "call.transfer_refused" => TransferRefused {
-            /// Status of the response; absent when none came.
+            /// Status of the response; absent if there was none.
             status: Option<u16>,
             /// Reason phrase, or what went wrong on our side.
             reason: String,
         },
-        /// A NOTIFY told how the transfer goes; a final status is its outcome.
+        /// A NOTIFY reported how the transfer is going; a final status is its outcome.
         "call.transfer_progress" => TransferProgress {
-            /// Status line inside the notification.
+            /// Status in the notification.
             status: u16,
             /// Its reason phrase.
             reason: String,
@@ -292,19 +296,19 @@ events! {
         "call.ended" => Ended {
             /// Which side ended it.
             by: Party,
-            /// Why.
+            /// The cause.
             cause: EndCause,
-            /// Last SIP status that matters to the caller, such as 486; absent without one.
+            /// Last SIP status that matters to the caller, such as 486; absent if there is none.
             status: Option<u16>,
             /// Reason phrase or sentence.
             reason: String,
-            /// Milliseconds from establishment, or from the answer where no ACK ever came, until a side decided to end it; 0
-            /// when never answered.
+            /// Milliseconds from establishment, or from the answer if no ACK ever came, until a
+            /// side decided to end the call; 0 if it was never answered.
             duration_ms: u64,
         },
         /// The call's actor failed.
         "call.crashed" => Crashed {
-            /// The failure's text.
+            /// The error.
             reason: String,
         },
     }

@@ -1,18 +1,20 @@
-//! What a field of an event must be: one language for scenarios, MCP and whatever else chooses events by their data.
+//! Conditions on the fields of an event: one language for scenarios, MCP and whatever else selects
+//! events by their data.
 //!
-//! Values are compared without conversion: `200` is not `"200"`. [`super::fields`] finds such slips before anybody waits.
+//! Values are compared without conversion: `200` is not `"200"`. [`super::fields`] finds such slips
+//! before anybody waits.
 
 use std::{fmt, str::FromStr};
 
 use regex::Regex;
 use serde_json::Value;
 
-/// What one field of an event must be.
+/// A condition on one field of an event.
 #[derive(Clone, Debug)]
 pub struct Condition {
     /// Dotted path into the data.
     pub path: String,
-    /// What must be found there.
+    /// What the field must be.
     pub expected: Expected,
 }
 
@@ -21,20 +23,20 @@ pub struct Condition {
 pub enum Expected {
     /// Null or missing.
     Missing,
-    /// One of these, exactly, or of these classes of status.
+    /// One of these, exactly, or in one of these status classes.
     OneOf(Vec<Self>),
     /// Its text form contains a match.
     Matches(Regex),
-    /// A number in that hundred, such as 4 for `4xx`.
+    /// A number in this hundred, such as 4 for `4xx`.
     StatusClass(u64),
-    /// A number in relation to another.
+    /// A number that satisfies a comparison.
     Compared(Comparison),
     /// Exactly this, without conversion.
     Equals(Value),
 }
 
 impl Condition {
-    /// Reads what a field must be from a document's value.
+    /// Parses a condition from a value in a document.
     ///
     /// # Errors
     /// The regular expression after `~` does not compile.
@@ -62,7 +64,7 @@ impl Condition {
         })
     }
 
-    /// Tells whether what was found fits; `None` stands for a missing field.
+    /// Returns whether a field's value fits; `None` stands for a missing field.
     #[must_use]
     pub fn holds(&self, found: Option<&Value>) -> bool {
         self.expected.holds(found)
@@ -105,7 +107,7 @@ fn whole_number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
-/// Compares without conversion between types, but lets `1000` equal `1000.0`.
+/// Compares without conversion between types, except that `1000` equals `1000.0`.
 fn equal(expected: &Value, found: &Value) -> bool {
     match (expected.as_f64(), found.as_f64()) {
         (Some(left), Some(right)) => (left - right).abs() < f64::EPSILON,
@@ -143,7 +145,7 @@ impl fmt::Display for Condition {
     }
 }
 
-/// Relation of a number to a bound, written `>= 40`, `< 2`, `40..60` or just `40`.
+/// Comparison of a number with a bound, written `>= 40`, `< 2`, `40..60` or just `40`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Comparison {
     /// `>= n`
@@ -158,11 +160,11 @@ pub enum Comparison {
     Exactly(f64),
     /// `!= n`
     Not(f64),
-    /// `a..b`, both included.
+    /// `a..b`, both inclusive.
     Between(f64, f64),
 }
 
-/// Makes a comparison of its bound.
+/// Creates a comparison from its bound.
 type MakeComparison = fn(f64) -> Comparison;
 
 /// The text is not a comparison with a number.
@@ -171,7 +173,7 @@ type MakeComparison = fn(f64) -> Comparison;
 pub struct NotAComparison;
 
 impl Comparison {
-    /// Tells whether the number fits.
+    /// Returns whether the number fits.
     #[must_use]
     pub fn holds(self, number: f64) -> bool {
         match self {
@@ -185,7 +187,8 @@ impl Comparison {
         }
     }
 
-    /// Tells whether a number that fits goes on fitting when it grows: then waiting for more is pointless.
+    /// Returns whether a number that fits still fits when it grows: then waiting for more is
+    /// pointless.
     #[must_use]
     pub const fn only_grows_true(self) -> bool {
         match self {
@@ -194,7 +197,7 @@ impl Comparison {
         }
     }
 
-    /// Returns the largest number that fits, where there is one.
+    /// Returns the largest number that fits, if there is one.
     #[must_use]
     pub const fn ceiling(self) -> Option<f64> {
         match self {

@@ -11,12 +11,12 @@ use crate::id::{CallId, ClientId, PhoneId, RunId, Seq};
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Envelope {
-    /// Position in the journal, without gaps.
+    /// Position in the journal; each appended event gets the next number.
     pub seq: Seq,
     /// Wall time at which the fact was appended, UTC.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// Whom the fact is about.
+    /// What the fact is about.
     #[serde(flatten)]
     pub subject: Subject,
     /// Why it happened.
@@ -27,7 +27,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Returns what a condition finds outside the event's data: `phone`, `call`, `kind` and the like.
+    /// Returns what a condition finds outside the event's data: `phone`, `call`, `kind` and so on.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<Value> {
         let subject = &self.subject;
@@ -42,7 +42,7 @@ impl Envelope {
     }
 }
 
-/// Whom a fact is about; a call's facts name its phone too.
+/// What a fact is about; a call's facts name its phone too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Subject {
     /// The phone, for everything that happens on one.
@@ -51,7 +51,8 @@ pub struct Subject {
     /// The call, for everything that belongs to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallId>,
-    /// The run, for facts about a scenario's execution and for all that happens on its phones.
+    /// The run, for facts about a scenario's execution and for everything that happens on its
+    /// phones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
 }
@@ -63,7 +64,7 @@ impl Subject {
         Self::default()
     }
 
-    /// A phone; one that a run made belongs to the run.
+    /// A phone; one that a run created belongs to the run.
     #[must_use]
     pub fn phone(phone: PhoneId) -> Self {
         Self { run: phone.run(), phone: Some(phone), call: None }
@@ -75,7 +76,7 @@ impl Subject {
         Self { call: Some(call), ..Self::phone(phone) }
     }
 
-    /// Adds the run that has a phone for itself meanwhile.
+    /// Adds the run that has the phone to itself at the time.
     #[must_use]
     pub fn during(mut self, run: Option<RunId>) -> Self {
         self.run = self.run.or(run);
@@ -89,18 +90,18 @@ impl Subject {
     }
 }
 
-/// Why something happened; following causes upwards answers "why did this call end?".
+/// Why something happened; following causes back answers "why did this call end?".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// Someone asked for it.
+    /// Somebody asked for it.
     Command {
-        /// Through which door.
+        /// The surface it came through.
         surface: Surface,
-        /// Which client there, where there may be several.
+        /// The client, if the surface can have several.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client: Option<ClientId>,
-        /// The request's own id there, where it has one.
+        /// The request's own id, if it has one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<String>,
     },
@@ -108,7 +109,7 @@ pub enum Cause {
     Run {
         /// The run.
         run: RunId,
-        /// The hook or list whose action it was.
+        /// The hook or list that the action belongs to.
         hook: String,
     },
     /// A SIP message caused it.
@@ -128,7 +129,7 @@ pub enum Cause {
     },
     /// Observed in the media of a call.
     Media,
-    /// Came from the network.
+    /// It came from the network.
     Network,
     /// The process started or was restarted.
     Start,
@@ -146,7 +147,7 @@ impl Cause {
     }
 }
 
-/// A door through which commands come.
+/// Where commands come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Surface {

@@ -1,6 +1,7 @@
-//! Which fields each kind of event has, and of what JSON type, from the schema of the event types.
+//! Which fields each kind of event has, and their JSON types, from the schema of the event types.
 //!
-//! A condition on a field that no meant event has, or of another type, could never hold: it is refused by name.
+//! A condition on a field that none of the kinds has, or that has another type, could never hold:
+//! it is refused with an explanation.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +16,7 @@ use super::{
     SystemEvent,
 };
 
-/// JSON types of a field; none are known where the schema names none.
+/// JSON types of a field; empty if the schema gives none.
 type Types = BTreeSet<String>;
 
 /// Dotted paths of a kind's data with their types.
@@ -43,17 +44,17 @@ pub enum ImpossibleCondition {
         path: String,
         /// The patterns as written.
         of: String,
-        /// The fields that there are.
+        /// The available fields.
         fields: Vec<String>,
     },
-    /// The field is there, with values of another type.
+    /// The field exists, but has values of another type.
     #[error("'{path}' is {is}, never {asked}")]
     Type {
         /// The path as written.
         path: String,
         /// Its type.
         is: String,
-        /// The type of what is asked for.
+        /// The type of the value in the condition.
         asked: &'static str,
     },
 }
@@ -64,10 +65,10 @@ pub fn fields_of(kind: &str) -> Option<&'static Fields> {
     FIELDS.get(kind)
 }
 
-/// Says why a condition can hold for no event that the patterns mean.
+/// Checks that a condition can hold for some event that the patterns match.
 ///
 /// # Errors
-/// No such kind has the field, or it is of another type.
+/// No such kind has the field, or it has another type.
 pub fn check(patterns: &[EventPattern], condition: &Condition) -> Result<(), ImpossibleCondition> {
     let mut known = Fields::new();
     for kind in Event::kinds() {
@@ -151,7 +152,7 @@ fn collect(root: &Value, schema: &Value, prefix: &str, fields: &mut Fields, dept
             }
             _ => {}
         }
-        // A word of an enumeration with no type of its own here.
+        // A word of an enumeration without a type of its own.
         if schema.get("type").is_none() && schema.get("const").is_some_and(Value::is_string) {
             types.insert("string".to_owned());
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Party, events};
 use crate::id::Seq;
 
-/// How a digit travelled.
+/// How a digit is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DigitMethod {
@@ -33,29 +33,30 @@ pub enum MediaDirection {
     Inactive,
 }
 
-/// An offer and its answer (RFC 3264): where the epoch of a call's media begins that later facts name by its number.
+/// An offer and its answer (RFC 3264). It begins an epoch of the call's media, which later facts
+/// refer to by number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Agreement {
     /// Who offered; the other side answered.
     pub offered_by: Party,
-    /// Version of our description, as its `o=` line says.
+    /// Version of our description, from its `o=` line.
     pub local_version: u64,
-    /// The `sip.received` whose message brought the other side's description.
+    /// The `sip.received` whose message carried the other side's description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote_in: Option<Seq>,
 }
 
-/// A socket of a stream of media.
+/// A socket of a media stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum MediaSocket {
-    /// For the media.
+    /// For media.
     Rtp,
-    /// For the reports on it.
+    /// For RTCP.
     Rtcp,
 }
 
-/// What was measured on one call's media so far (RFC 3550 §6.4 terms).
+/// The statistics of a call's media so far (RFC 3550 §6.4 terms).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MediaStatistics {
     /// RTP packets sent.
@@ -74,15 +75,15 @@ pub struct MediaStatistics {
     pub reordered: u64,
     /// Packets received too late to play.
     pub discarded: u64,
-    /// Interarrival jitter at the end, milliseconds (RFC 3550 §A.8).
+    /// Current interarrival jitter, milliseconds (RFC 3550 §A.8).
     pub jitter_ms: f64,
     /// Largest interarrival jitter seen, milliseconds.
     pub jitter_max_ms: f64,
-    /// Round-trip time from RTCP, milliseconds; absent when no report came back.
+    /// Round-trip time from RTCP, milliseconds; absent until a report has come back.
     pub rtt_ms: Option<f64>,
     /// Level of the received audio, dBFS; absent before any was received.
     pub level_dbfs: Option<f64>,
-    /// E-model estimate on the narrowband scale (ITU-T G.107); absent when unmeasured.
+    /// E-model estimate on the narrowband scale (ITU-T G.107); absent if not measured.
     pub mos: Option<f64>,
     /// Why there is no estimate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,30 +93,30 @@ pub struct MediaStatistics {
 events! {
     /// Facts about a call's media.
     MediaEvent with epoch {
-        /// A session description was agreed and media may flow.
+        /// A session description was agreed, and media may flow.
         "media.started" => Started {
             /// Our RTP address.
             local: String,
-            /// The other side's RTP address; absent when it gave none.
+            /// The other side's RTP address; absent if it gave none.
             remote: Option<String>,
             /// Codec name, such as `PCMU`.
             codec: String,
             /// Direction of our media.
             direction: MediaDirection,
-            /// Which offer and answer were agreed; absent in facts that were written before they named it.
+            /// The offer/answer exchange; absent in facts written before it was recorded.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             agreement: Option<Agreement>,
         },
-        /// Another description than the first was agreed before the call was established: early media gave way to
-        /// the final answer, or to another fork. A re-INVITE is told by `call.modified`.
+        /// A different description was agreed before the call was established: early media gave way
+        /// to the final answer, or to another fork. Re-INVITEs are reported by `call.modified`.
         "media.changed" => Changed {
-            /// The other side's RTP address now; absent when it gave none.
+            /// The other side's RTP address now; absent if it gave none.
             remote: Option<String>,
             /// Codec name, such as `PCMU`.
             codec: String,
             /// Direction of our media.
             direction: MediaDirection,
-            /// Which offer and answer were agreed; absent in facts that were written before they named it.
+            /// The offer/answer exchange; absent in facts written before it was recorded.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             agreement: Option<Agreement>,
         },
@@ -133,50 +134,52 @@ events! {
             /// The new address.
             source: String,
         },
-        /// The other side sends RTP from another address than its description gave, as it does behind address translation;
-        /// what we send goes to the address that it gave. Told once for each two addresses.
+        /// The other side sends RTP from another address than its description gave, as it does
+        /// behind NAT; we keep sending to the address it gave. Reported once for each pair of
+        /// addresses.
         "media.source_differs" => SourceDiffers {
             /// The address that was agreed.
             negotiated: String,
             /// The address that RTP comes from.
             source: String,
         },
-        /// RTP or RTCP came from elsewhere than the other side: it was counted, not heard. Told every ten seconds at most, ten
-        /// times in a call, and for the rest at its end.
+        /// RTP or RTCP came from somewhere other than the other side; it was counted, not heard.
+        /// Reported at most every ten seconds and ten times per call, with the rest at its end.
         "media.foreign_packets" => ForeignPackets {
             /// Where the last of them came from.
             source: String,
-            /// How many, since this was last said.
+            /// How many since the last report.
             packets: u64,
         },
-        /// No RTP came for some time although it should.
+        /// No RTP has come for some time although it should.
         "media.reception_stopped" => ReceptionStopped {
             /// How long ago the last packet came, milliseconds.
             quiet_ms: u64,
         },
-        /// RTP comes again.
+        /// RTP is arriving again.
         "media.reception_resumed" => ReceptionResumed {},
-        /// A socket refused to be read or to send; told once a call, and tried again at every tick.
+        /// Reading from or sending to a socket failed; reported once per call, and retried at every
+        /// tick.
         "media.socket_failed" => SocketFailed {
-            /// Which.
+            /// Which socket.
             socket: MediaSocket,
-            /// Why, in the words of the system.
+            /// The system's error.
             reason: String,
         },
-        /// Word of digits, tones or sources was lost: others sent more than a call has to tell in ten seconds, or than it could
-        /// write down.
+        /// Facts about digits, tones or sources were lost: others caused more than a call may
+        /// report in ten seconds, or than it could record.
         "media.facts_refused" => FactsRefused {
-            /// How many, since this was last said.
+            /// How many since the last report.
             count: u64,
         },
-        /// What was measured so far, every second.
+        /// The statistics so far, every second.
         "media.statistics" => Statistics {
-            /// The figures.
+            /// The statistics.
             statistics: MediaStatistics,
         },
-        /// Media is over.
+        /// Media has ended.
         "media.stopped" => Stopped {
-            /// The final figures.
+            /// The final statistics.
             statistics: MediaStatistics,
         },
         /// The received audio fell silent.
@@ -202,17 +205,17 @@ events! {
         },
         /// A file or tone is being sent.
         "media.playback_started" => PlaybackStarted {
-            /// File path or tone, as asked for.
+            /// File path or tone, as requested.
             source: String,
             /// Whether it repeats.
             repeat: bool,
         },
         /// The file or tone ended or was stopped.
         "media.playback_finished" => PlaybackFinished {
-            /// File path or tone, as asked for.
+            /// File path or tone, as requested.
             source: String,
         },
-        /// Recording goes to a file.
+        /// Recording to a file has started.
         "media.recording_started" => RecordingStarted {
             /// The file.
             path: String,
@@ -224,56 +227,58 @@ events! {
             /// Its length, milliseconds.
             duration_ms: u64,
         },
-        /// The disk was too slow for the recording; the file is silent where something is missing.
+        /// The disk was too slow for the recording; the file has silence where something is
+        /// missing.
         "media.recording_gap" => RecordingGap {
             /// The file.
             path: String,
-            /// What is missing, milliseconds.
+            /// How much is missing, milliseconds.
             lost_ms: u64,
         },
-        /// The file could not be written; what is there may be cut short.
+        /// The file could not be written; what exists may be cut short.
         "media.recording_failed" => RecordingFailed {
             /// The file.
             path: String,
-            /// Why, in words.
+            /// The reason in words.
             reason: String,
         },
-        /// Audio comes with another payload type than before: what the other side really sends.
+        /// Audio now arrives with another payload type: this is what the other side really sends.
         "media.payload_changed" => PayloadChanged {
             /// The number in the packets.
             payload_type: u8,
-            /// The codec that it stands for.
+            /// The codec it stands for.
             codec: String,
         },
-        /// A digit began: its first packet came, which is when the other side expects a reaction.
+        /// A digit began: its first packet has arrived, which is when the other side expects a
+        /// reaction.
         "dtmf.started" => DigitStarted {
             /// 0-9, *, #, A-D.
             digit: char,
-            /// How it travels.
+            /// How it is carried.
             method: DigitMethod,
         },
-        /// A digit arrived.
+        /// A digit was received.
         "dtmf.received" => DigitReceived {
             /// One of `0-9 * # A-D`.
             digit: char,
             /// How long it lasted, milliseconds.
             duration_ms: u64,
-            /// How it travelled.
+            /// How it was carried.
             method: DigitMethod,
         },
         /// Digits are being sent.
         "dtmf.sent" => DigitsSent {
             /// All of them, in order.
             digits: String,
-            /// How they travel.
+            /// How they are carried.
             method: DigitMethod,
         },
-        /// A hold, a new codec or the end cut them short.
+        /// A hold, a new codec or the end of the call cut the digits short.
         "dtmf.cut" => DigitsCut {
             /// All of them, in order.
             digits: String,
         },
-        /// The last of them has left.
+        /// The last of the digits has been sent.
         "dtmf.finished" => DigitsFinished {
             /// All of them, in order.
             digits: String,

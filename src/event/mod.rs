@@ -1,6 +1,7 @@
-//! What can happen: every fact the journal can hold, as pure data.
+//! Events: every fact the journal can hold, as pure data.
 //!
-//! Kinds are `subject.past_or_state`; their JSON is the journal's wire format, so a rename needs an entry in `upcast`.
+//! Kinds are `subject.past_or_state`. Their JSON is the journal's wire format, so a rename needs an
+//! entry in `upcast`.
 
 mod call;
 mod condition;
@@ -59,13 +60,13 @@ macro_rules! events {
                 match self { $( Self::$variant { .. } => $kind ),* }
             }
 
-            /// Returns the place of the kind among those of this subject.
+            /// Returns the index of the kind among those of this subject.
             pub(crate) const fn ordinal(&self) -> usize {
                 match self { $( Self::$variant { .. } => const { $crate::event::place(Self::KINDS, $kind) } ),* }
             }
         }
     };
-    // Every fact names its epoch.
+    // Every fact has its epoch.
     (
         $(#[$enum_meta:meta])*
         $name:ident with epoch {
@@ -79,8 +80,8 @@ macro_rules! events {
             $name {
                 $( $(#[$variant_meta])* $kind => $variant {
                     $( $(#[$field_meta])* $field: $type, )*
-                    /// Number of the offer and answer that media followed; 0 before the first, and in facts that were
-                    /// written before they named it.
+                    /// Number of the offer/answer exchange that media followed; 0 before the first,
+                    /// and in facts written before it was recorded.
                     #[serde(default)]
                     epoch: u32
                 } ),*
@@ -88,7 +89,7 @@ macro_rules! events {
         }
 
         impl $name {
-            /// Returns the number of the offer and answer that media followed.
+            /// Returns the number of the offer/answer exchange that media followed.
             #[must_use]
             pub const fn epoch(&self) -> u32 {
                 match self { $( Self::$variant { epoch, .. } )|* => *epoch }
@@ -98,7 +99,7 @@ macro_rules! events {
 }
 pub(crate) use events;
 
-/// Returns the place of a kind in a list of them; the length of the list when it is not there.
+/// Returns the index of a kind in a list; the length of the list if it is not there.
 pub(crate) const fn place(kinds: &[&str], kind: &str) -> usize {
     let mut left = kinds;
     while let Some((first, rest)) = left.split_first() {
@@ -138,7 +139,7 @@ pub enum Event {
     System(SystemEvent),
 }
 
-/// A line names an event that this version does not know, or its data does not fit.
+/// A line has an event that this version does not know, or its data do not fit.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
     /// No event has this kind.
@@ -147,7 +148,7 @@ pub enum EventError {
         /// The kind as written.
         kind: String,
     },
-    /// The data does not have the fields of that kind.
+    /// The data do not have the fields of that kind.
     #[error("event '{kind}': {source}")]
     Data {
         /// The kind as written.
@@ -171,7 +172,7 @@ impl Event {
         }
     }
 
-    /// Returns the place of the kind in [`kinds`](Self::kinds).
+    /// Returns the index of the kind in [`kinds`](Self::kinds).
     #[must_use]
     pub(crate) const fn ordinal(&self) -> usize {
         const CALL: usize = PhoneEvent::KINDS.len();
@@ -189,7 +190,7 @@ impl Event {
         }
     }
 
-    /// Returns the data as JSON, without the kind; this is what scenario patterns look into.
+    /// Returns the data as JSON, without the kind; this is what conditions look into.
     #[must_use]
     pub fn data(&self) -> Value {
         match serde_json::to_value(self) {

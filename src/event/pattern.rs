@@ -1,27 +1,31 @@
-//! Which kinds of events are meant: one language for scenarios, MCP, the command line and queries of the journal.
+//! Selecting kinds of events: one language for scenarios, MCP, the command line and queries of the
+//! journal.
 //!
-//! `call.ended` is that kind; `call.*` is every kind below it, and itself; `*` is every kind.
+//! `call.ended` is that kind; `call.*` is every kind below `call`, and `call` itself; `*` is every
+//! kind.
 
 use std::{fmt, str::FromStr};
 
 use super::Event;
 
-/// Name of a kind of event: exact, `prefix.*` (the prefix itself and everything below) or `*`.
+/// Selects kinds of events: an exact name, `prefix.*` (the prefix itself and everything below it)
+/// or `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventPattern(String);
 
-/// No kind of event fits a pattern.
+/// A pattern matches no kind of event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown event '{given}'; there are {}", known.join(", "))]
 pub struct UnknownKind {
     /// The pattern as written.
     pub given: String,
-    /// The kinds of the same subject, or the subjects where there are none.
+    /// The kinds of the same subject, or the subjects if there are none.
     pub known: Vec<String>,
 }
 
 impl EventPattern {
-    /// Takes a pattern over without asking whether the journal knows such a kind; documents have names of their own, too.
+    /// Creates a pattern without checking that the journal knows such a kind; documents also have
+    /// names of their own.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -33,13 +37,13 @@ impl EventPattern {
         &self.0
     }
 
-    /// Says whether this is `*`.
+    /// Returns whether this is `*`.
     #[must_use]
     pub fn is_any(&self) -> bool {
         self.0 == "*"
     }
 
-    /// Says whether an event of that name fits.
+    /// Returns whether the pattern matches an event with this name.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         match self.0.strip_suffix(".*") {
@@ -55,7 +59,8 @@ impl EventPattern {
 impl FromStr for EventPattern {
     type Err = UnknownKind;
 
-    /// Reads a pattern that at least one kind fits; a subject alone (`call`) stands for all of its kinds.
+    /// Parses a pattern that matches at least one kind; a subject alone (`call`) stands for all its
+    /// kinds.
     fn from_str(text: &str) -> Result<Self, UnknownKind> {
         let text = text.trim();
         let kinds = Event::kinds();

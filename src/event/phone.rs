@@ -1,4 +1,4 @@
-//! Facts about a phone: its presence, its registration and the messages it exchanged.
+//! Facts about a phone: its existence, its registration and the messages it exchanged.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::events;
 use crate::id::Seq;
 
-/// A transport of SIP: the one towards a phone's registrar, or that of a message.
+/// A SIP transport: the one to a phone's registrar, or that of a message.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -19,18 +19,18 @@ pub enum Transport {
     Udp,
     /// RFC 3261 over TCP.
     Tcp,
-    /// RFC 3261 over TLS; not built yet.
+    /// RFC 3261 over TLS; not implemented yet.
     Tls,
-    /// WebSocket, RFC 7118; not built yet.
+    /// WebSocket, RFC 7118; not implemented yet.
     Ws,
-    /// WebSocket over TLS, RFC 7118; not built yet.
+    /// WebSocket over TLS, RFC 7118; not implemented yet.
     Wss,
 }
 
 impl Transport {
     /// Every transport that has a name.
     pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
-    /// Those that a phone can use; `net` carries exactly these.
+    /// The transports that a phone can use; `net` implements exactly these.
     pub const BUILT: [Self; 2] = [Self::Udp, Self::Tcp];
 
     /// Returns the name, as events and users write it.
@@ -45,7 +45,7 @@ impl Transport {
         }
     }
 
-    /// Tells whether a phone can use it.
+    /// Returns whether a phone can use it.
     #[must_use]
     pub fn is_built(self) -> bool {
         Self::BUILT.contains(&self)
@@ -58,17 +58,17 @@ impl std::fmt::Display for Transport {
     }
 }
 
-/// What a phone is, without its password.
+/// A phone's settings, without its password.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PhoneSpec {
     /// Registrar and address-of-record host, with an optional `:port`.
     pub domain: String,
     /// User part of the address of record; also the digest user name.
     pub username: String,
-    /// Realm to answer; none answers any.
+    /// Realm to answer; `None` answers any.
     #[serde(default)]
     pub realm: Option<String>,
-    /// Transport towards the registrar.
+    /// Transport to the registrar.
     #[serde(default)]
     pub transport: Transport,
     /// Transport exactly as the user wrote it (`UDP`), for surfaces that echo it.
@@ -77,10 +77,10 @@ pub struct PhoneSpec {
     /// Local SIP port; 0 lets the system choose.
     #[serde(default)]
     pub local_port: u16,
-    /// Codec names offered and accepted, in order; none means all.
+    /// Codec names offered and accepted, in order of preference; `None` means all.
     #[serde(default)]
     pub codecs: Option<Vec<String>>,
-    /// Whether incoming calls are answered by themselves.
+    /// Whether incoming calls are answered automatically.
     #[serde(default)]
     pub auto_answer: bool,
     /// Whether media must be SRTP.
@@ -98,7 +98,7 @@ pub struct PhoneSpec {
 }
 
 impl PhoneSpec {
-    /// Returns the settings of a phone of which only its registrar and its name are said.
+    /// Returns the default settings for this registrar and user name.
     #[must_use]
     pub fn new(domain: impl Into<String>, username: impl Into<String>) -> Self {
         Self {
@@ -125,14 +125,14 @@ const fn yes() -> bool {
 events! {
     /// Facts about a phone.
     PhoneEvent {
-        /// The phone exists from now on.
+        /// The phone was added.
         "phone.added" => Added {
-            /// What it is.
+            /// Its settings.
             spec: PhoneSpec,
         },
         /// Its settings changed.
         "phone.updated" => Updated {
-            /// What it is now.
+            /// Its settings now.
             spec: PhoneSpec,
         },
         /// Its socket is open.
@@ -151,28 +151,28 @@ events! {
         "phone.registered" => Registered {
             /// Status of the response.
             status: u16,
-            /// Reason phrase as received; odd ones are a finding.
+            /// Reason phrase as received; an odd one may be of interest.
             reason: String,
             /// Granted lifetime in seconds.
             expires_s: u64,
         },
-        /// The registrar refused, or nobody answered.
+        /// The registrar refused, or there was no response.
         "phone.registration_failed" => RegistrationFailed {
-            /// Status of the response; absent when none came.
+            /// Status of the response; absent if there was none.
             status: Option<u16>,
             /// Reason phrase, or what went wrong on our side.
             reason: String,
-            /// Milliseconds until the next attempt; absent when none will be made.
+            /// Milliseconds until the next attempt; absent if there will be none.
             retry_in_ms: Option<u64>,
         },
         /// The binding was removed at our request.
         "phone.unregistered" => Unregistered {
-            /// Status of the response; absent when the registrar did not answer.
+            /// Status of the response; absent if there was none.
             status: Option<u16>,
         },
         /// The phone's actor failed; its calls were ended.
         "phone.crashed" => Crashed {
-            /// The failure's text.
+            /// The error.
             reason: String,
         },
         /// The phone was started again after a failure.
@@ -206,19 +206,19 @@ events! {
             to: String,
             /// Status of the response.
             status: u16,
-            /// The `message.sent` that it is about; absent in facts that were written before they named it.
+            /// The `message.sent` of this MESSAGE; absent in facts written before it was recorded.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             sent: Option<Seq>,
         },
-        /// The MESSAGE was refused or nobody answered.
+        /// The MESSAGE was refused, or there was no response.
         "message.failed" => MessageFailed {
             /// Recipient's URI.
             to: String,
-            /// Status of the response; absent when none came.
+            /// Status of the response; absent if there was none.
             status: Option<u16>,
             /// Reason phrase, or what went wrong on our side.
             reason: String,
-            /// The `message.sent` that it is about; absent in facts that were written before they named it.
+            /// The `message.sent` of this MESSAGE; absent in facts written before it was recorded.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             sent: Option<Seq>,
         },

@@ -13,19 +13,19 @@ use crate::id::{CallId, Seq};
 pub enum Verdict {
     /// Every expectation held.
     Passed,
-    /// At least one did not, or a step failed.
+    /// At least one expectation did not hold, or a step failed.
     Failed,
-    /// Passed only when tried again.
+    /// Passed only after a retry.
     Flaky,
-    /// Not run, on purpose.
+    /// Deliberately not run.
     Skipped,
-    /// The environment was not ready, so nothing is said about the system under test.
+    /// The environment was not ready, so the run says nothing about the system under test.
     Blocked,
-    /// Our own failure.
+    /// A failure of our own.
     Error,
 }
 
-/// What brought a run to its end.
+/// What ended a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
@@ -33,19 +33,19 @@ pub enum Ending {
     StepsDone,
     /// An entry of `stop_on` matched.
     StopMatched,
-    /// There was nothing to stop on, so it took its full time.
+    /// There was nothing to stop on, so the run took its full time.
     FullDuration,
-    /// The time was over before.
+    /// The time ran out first.
     TimedOut,
     /// Something happened that must never happen.
     Forbidden,
     /// The environment was not ready.
     NotReady,
-    /// It was not run, on purpose.
+    /// It was deliberately not run.
     Skipped,
-    /// Someone stopped it.
+    /// Somebody stopped it.
     Canceled,
-    /// Our own failure.
+    /// A failure of our own.
     Broken,
 }
 
@@ -67,15 +67,15 @@ impl Verdict {
 events! {
     /// Facts about a run.
     RunEvent {
-        /// The run begins.
+        /// The run has started.
         "run.started" => Started {
             /// The scenario's name.
             name: String,
             /// Its phones.
             phones: Vec<String>,
-            /// File it was read from; absent for one given inline.
+            /// The file it was read from; absent for one given inline.
             source: Option<String>,
-            /// Words to select it by.
+            /// Tags to select it by.
             #[serde(default)]
             tags: Vec<String>,
         },
@@ -83,7 +83,7 @@ events! {
         "run.hook_fired" => HookFired {
             /// The hook's name.
             hook: String,
-            /// The event that it matched.
+            /// The event it matched.
             by: Seq,
         },
         /// An action is about to be executed.
@@ -92,9 +92,9 @@ events! {
             action: String,
             /// Its arguments after substitution.
             args: Value,
-            /// The hook or list that it belongs to.
+            /// The hook or list it belongs to.
             hook: String,
-            /// `line:column` in the file, where known.
+            /// `line:column` in the file, if known.
             at: Option<String>,
         },
         /// An action was refused or failed.
@@ -103,36 +103,36 @@ events! {
             action: String,
             /// Its arguments after substitution.
             args: Value,
-            /// The hook or list that it belongs to.
+            /// The hook or list it belongs to.
             hook: String,
-            /// `line:column` in the file, where known.
+            /// `line:column` in the file, if known.
             at: Option<String>,
-            /// Why, in a sentence.
+            /// The reason in one sentence.
             error: String,
-            /// Which step it was, as `steps[3]`, counted from 0; absent in journals of before.
+            /// The step, such as `steps[3]`, counted from 0; absent in older journals.
             #[serde(default)]
             step: Option<String>,
         },
-        /// An action is over. Each that was started has one such fact, unless the run ended before.
+        /// An action is over. Every started action has one such fact, unless the run ended first.
         "run.action_finished" => ActionFinished {
             /// The action's name.
             action: String,
             /// Its `run.action_started`.
             started: Seq,
-            /// Whether it came to what it was for; if not, a fact before this one says why.
+            /// Whether it achieved its purpose; if not, an earlier fact says why.
             succeeded: bool,
-            /// Where the journal was once its command was done: what it did is between the two. Absent for what commands
-            /// nothing and for what was refused.
+            /// The journal position once its command was done: the command's effects are between
+            /// the two. Absent for actions that give no command, and for rejected ones.
             outcome: Option<Seq>,
         },
-        /// A place in the scenario was reached.
+        /// A checkpoint in the scenario was reached.
         "run.checkpoint" => Checkpoint {
             /// Its label.
             label: String,
         },
-        /// The scenario said something.
+        /// A `log` action of the scenario.
         "run.log" => Log {
-            /// What.
+            /// The message.
             message: String,
         },
         /// The scenario emitted an event of its own, `user.<name>`.
@@ -146,36 +146,37 @@ events! {
         "run.expectation_met" => ExpectationMet {
             /// The expectation in words.
             expectation: String,
-            /// `line:column` in the file, where known.
+            /// `line:column` in the file, if known.
             at: Option<String>,
-            /// The event that met it; absent for an absence.
+            /// The event that met it; absent if it expected an absence.
             by: Option<Seq>,
         },
         /// An expectation did not hold.
         "run.expectation_failed" => ExpectationFailed {
             /// The expectation in words.
             expectation: String,
-            /// `line:column` in the file, where known.
+            /// `line:column` in the file, if known.
             at: Option<String>,
-            /// What came instead.
+            /// What happened instead.
             instead: String,
-            /// The nearest event, for looking it up.
+            /// The nearest event, for reference.
             by: Option<Seq>,
-            /// Which step it was, as `steps[3]`, counted from 0; absent for what must never happen, and in journals of before.
+            /// The step, such as `steps[3]`, counted from 0; absent for what must never happen, and
+            /// in older journals.
             #[serde(default)]
             step: Option<String>,
         },
-        /// Nothing more is found out: what the run started is ended from here on.
+        /// The verdict can no longer change: from here on what the run started is ended.
         "run.cleaning_up" => CleaningUp {},
         /// The run is over.
         "run.finished" => Finished {
             /// The verdict.
             verdict: Verdict,
-            /// Why, in a sentence.
+            /// The reason in one sentence.
             reason: String,
-            /// How long it took, milliseconds.
+            /// Its duration, milliseconds.
             elapsed_ms: u64,
-            /// What brought it to its end; absent in journals of the first version.
+            /// What ended it; absent in journals of the first version.
             #[serde(default)]
             ending: Option<Ending>,
             /// Names of the hooks that never matched.

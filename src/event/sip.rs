@@ -1,4 +1,4 @@
-//! Facts about SIP messages on the wire, kept whole and redacted.
+//! Facts about SIP messages on the wire, kept complete and redacted.
 
 use std::net::SocketAddr;
 
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Transport, events};
 
-/// The message as it was on the wire, digest responses replaced by `***`.
+/// The message as it was on the wire, with secrets replaced by `***`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RawMessage {
     /// UTF-8 text, the usual case.
     Text(String),
-    /// Anything else, RFC 4648 base64.
+    /// Anything else, in base64 (RFC 4648).
     Base64(String),
 }
 
@@ -27,7 +27,7 @@ impl From<&[u8]> for RawMessage {
     }
 }
 
-/// What filters and ladders need of a message without parsing it again.
+/// What filters and ladders need of a message, to save parsing it again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SipSummary {
     /// Request method; for a response, the CSeq's.
@@ -40,61 +40,63 @@ pub struct SipSummary {
     pub cseq: Option<u32>,
     /// `Call-ID` header.
     pub sip_call_id: Option<String>,
-    /// Branch of the topmost Via: with the method, the transaction.
+    /// Branch of the topmost Via; with the method it identifies the transaction.
     #[serde(default)]
     pub branch: Option<String>,
-    /// Tag of From; with that of To and the Call-ID, the dialog.
+    /// From tag; with the To tag and the Call-ID it identifies the dialog.
     #[serde(default)]
     pub from_tag: Option<String>,
-    /// Tag of To, once there is one.
+    /// To tag, once there is one.
     #[serde(default)]
     pub to_tag: Option<String>,
-    /// Whether a session description is inside.
+    /// Whether it carries a session description.
     #[serde(default)]
     pub sdp: bool,
 }
 
-/// One question on the way from a name to its addresses.
+/// One query on the way from a name to its addresses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NameLookup {
-    /// What was asked, such as `SRV _sip._udp.example.com`; `hosts pbx` where the machine itself knows the name.
+    /// The query, such as `SRV _sip._udp.example.com`; `hosts pbx` if the machine itself knows the
+    /// name.
     pub question: String,
-    /// The records as a zone file has them, the first eight.
+    /// The first eight records, in zone file format.
     pub records: Vec<String>,
-    /// How many there were.
+    /// How many records there were.
     pub count: usize,
-    /// For how many more seconds the answer holds.
+    /// How many more seconds the answer is valid for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_s: Option<u64>,
-    /// Whether the answer was known already.
+    /// Whether the answer came from the cache.
     pub from_cache: bool,
     /// Why there is no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
-/// A place to which requests are sent.
+/// An address that requests are sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NextHop {
-    /// How.
+    /// The transport.
     pub transport: Transport,
-    /// Where.
+    /// The address.
     pub address: SocketAddr,
 }
 
 events! {
     /// Facts about SIP messages.
     SipEvent {
-        /// A message is to leave: at once, or one to two milliseconds later when the journal is on disk, which has it first
-        /// (docs/decisions/0009). Where the network refuses it or gives it back, `sip.anomaly` says so.
+        /// A message is being sent: at once, or one to two milliseconds later if the journal is on
+        /// disk, which gets it first (docs/decisions/0009). If the network refuses or returns it,
+        /// `sip.anomaly` says so.
         "sip.sent" => Sent {
-            /// How it went.
+            /// Its transport.
             transport: Transport,
             /// Our address.
             local: SocketAddr,
-            /// Where it went.
+            /// The address it was sent to.
             remote: SocketAddr,
-            /// What it is, in short.
+            /// Its summary.
             #[serde(flatten)]
             summary: SipSummary,
             /// Whether the same bytes were sent before.
@@ -104,40 +106,42 @@ events! {
         },
         /// A message arrived.
         "sip.received" => Received {
-            /// How it came.
+            /// Its transport.
             transport: Transport,
             /// Our address.
             local: SocketAddr,
-            /// Where it came from.
+            /// The address it came from.
             remote: SocketAddr,
-            /// What it is, in short.
+            /// Its summary.
             #[serde(flatten)]
             summary: SipSummary,
             /// The message.
             message: RawMessage,
         },
-        /// Something arrived that is wrong or belongs to nothing, or something that was sent did not arrive.
+        /// Something arrived that is wrong or belongs to nothing, or something we sent did not
+        /// arrive.
         "sip.anomaly" => Anomaly {
             /// What is wrong, in words.
             what: String,
             /// Where it came from, or where it could not be sent.
             remote: Option<SocketAddr>,
-            /// How many messages were not recorded, where it is about that: what belongs to nothing is recorded up to a rate.
+            /// How many messages were not recorded, if it is about that: what belongs to nothing is
+            /// recorded only up to a rate.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             count: Option<u64>,
-            /// In how long a time, in milliseconds.
+            /// The time in which they came, in milliseconds.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             over_ms: Option<u64>,
         },
-        /// A URI was followed to the addresses behind its name (RFC 3263), or could not be.
+        /// A URI was resolved to addresses (RFC 3263), or could not be.
         "sip.resolved" => Resolved {
             /// The URI.
             uri: String,
-            /// What was asked, in order.
+            /// The queries, in order.
             lookups: Vec<NameLookup>,
-            /// Where requests go, in the order to try; empty when nowhere.
+            /// Where requests go, in the order to try; empty if nowhere.
             targets: Vec<NextHop>,
-            /// Whether everything was known already, so that no name server was asked.
+            /// Whether everything came from the cache, so that no name server was asked.
             from_cache: bool,
             /// How long it took, in milliseconds.
             took_ms: u64,
@@ -145,18 +149,19 @@ events! {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             problem: Option<String>,
         },
-        /// A place was given up for the next one behind the same name (RFC 3263 §4.3); the same request leaves again.
+        /// An address was given up for the next one of the same name (RFC 3263 §4.3); the same
+        /// request is sent again.
         "sip.failed_over" => FailedOver {
             /// Method of the request.
             method: String,
-            /// The place that is given up.
+            /// The address given up.
             from: NextHop,
-            /// The place that is tried next.
+            /// The address tried next.
             to: NextHop,
-            /// Why: silence, a failed transport, or 503.
+            /// The reason: a timeout, a failed transport, or 503.
             reason: String,
         },
-        /// Datagrams were refused because the phone was behind.
+        /// Datagrams were refused because the phone could not keep up.
         "sip.refused" => Refused {
             /// How many since the last such event.
             count: u64,
@@ -164,14 +169,14 @@ events! {
     }
 }
 
-/// A message as it passed on the wire, whichever way it went.
+/// A message on the wire, in either direction.
 #[derive(Clone, Copy, Debug)]
 pub struct OnWire<'a> {
     /// Whether we sent it.
     pub sent: bool,
     /// The other side.
     pub remote: SocketAddr,
-    /// What it is, in short.
+    /// Its summary.
     pub summary: &'a SipSummary,
     /// Whether we had sent the same bytes before.
     pub retransmission: bool,
@@ -180,7 +185,7 @@ pub struct OnWire<'a> {
 }
 
 impl SipEvent {
-    /// Returns the fact that something is wrong with what came from somewhere.
+    /// Returns the fact that something is wrong with what came from `remote`.
     #[must_use]
     pub const fn anomaly(what: String, remote: SocketAddr) -> Self {
         Self::Anomaly { what, remote: Some(remote), count: None, over_ms: None }

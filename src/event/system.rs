@@ -11,58 +11,62 @@ events! {
             /// Program version.
             version: String,
         },
-        /// The process stopped in order; without it, the next start finds dangling calls.
+        /// The process stopped in an orderly way; without this fact, the next start finds dangling
+        /// calls.
         "system.stopped" => Stopped {},
-        /// A link to a phone system stands: for the first time in this process, or again.
+        /// A link to a phone system is up: for the first time in this process, or again.
         "pbx.linked" => PbxLinked {
             /// The link's name.
             name: String,
             /// What kind of phone system it is.
             system: String,
-            /// Where that is.
+            /// Its address.
             address: String,
         },
-        /// A link did not come about. It is tried again if it stood before.
+        /// A link could not be established. It is retried if it was up before.
         "pbx.unreachable" => PbxUnreachable {
             /// The link's name.
             name: String,
             /// What kind of phone system it is.
             system: String,
-            /// Why.
+            /// The reason.
             reason: String,
         },
-        /// A link that stood has failed; it is made again.
+        /// A link that was up has failed; it is being re-established.
         "pbx.lost" => PbxLost {
             /// The link's name.
             name: String,
-            /// Why.
+            /// The reason.
             reason: String,
         },
-        /// A link was ended in good order.
+        /// A link was closed in an orderly way.
         "pbx.unlinked" => PbxUnlinked {
             /// The link's name.
             name: String,
         },
-        /// Events are missing from the journal that nobody retired: its file was damaged, or the disk had refused them.
+        /// Events that nobody retired are missing from the journal: its file was damaged, or the
+        /// disk had failed.
         "journal.missing" => Missing {
-            /// The event before the first that is missing.
+            /// The last event before the missing ones.
             after: Seq,
-            /// How many are.
+            /// How many are missing.
             count: u64,
         },
-        /// The oldest calls and runs that are over were removed from the journal; nothing after `to` is missing.
+        /// The oldest calls and runs that are over were removed from the journal; nothing after
+        /// `to` is missing.
         "journal.pruned" => Pruned {
             /// Position of the oldest event removed.
             from: Seq,
-            /// Position of the newest event removed; events between the two that still count are kept.
+            /// Position of the newest event removed; events between the two that still count are
+            /// kept.
             to: Seq,
             /// How many events were removed.
             count: u64,
             /// Who asked for it.
             by: String,
-            /// The calls, as first and last of each stretch of numbers.
+            /// The calls, as the first and last number of each range.
             calls: Vec<[u64; 2]>,
-            /// The runs, as first and last of each stretch of numbers.
+            /// The runs, as the first and last number of each range.
             runs: Vec<[u64; 2]>,
         },
     }

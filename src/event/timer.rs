@@ -22,61 +22,62 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// An INVITE is sent again.
+    /// An INVITE is retransmitted.
     "timer_a" => TimerA,
-    /// Nobody responded to an INVITE.
+    /// An INVITE got no response.
     "timer_b" => TimerB,
-    /// Repeated refusals of an INVITE are no longer absorbed.
+    /// Retransmitted refusals of an INVITE are no longer absorbed.
     "timer_d" => TimerD,
-    /// A request is sent again.
+    /// A request is retransmitted.
     "timer_e" => TimerE,
     /// A request got no final response.
     "timer_f" => TimerF,
-    /// The refusal of an INVITE is sent again.
+    /// The refusal of an INVITE is retransmitted.
     "timer_g" => TimerG,
     /// The refusal of an INVITE was never acknowledged.
     "timer_h" => TimerH,
-    /// Repeated ACKs are no longer absorbed.
+    /// Retransmitted ACKs are no longer absorbed.
     "timer_i" => TimerI,
     /// The response to a request is forgotten.
     "timer_j" => TimerJ,
-    /// Repeated responses are no longer absorbed.
+    /// Retransmitted responses are no longer absorbed.
     "timer_k" => TimerK,
     /// An INVITE that was answered is forgotten.
     "timer_l" => TimerL,
     /// No further 2xx to an INVITE is accepted.
     "timer_m" => TimerM,
-    /// An INVITE had no response of ours yet, so 100 Trying says that it has arrived.
+    /// We have not responded to an INVITE yet, so 100 Trying says that it has arrived.
     "trying" => Trying,
     /// A request that was never answered is forgotten.
     "unanswered" => Unanswered,
-    /// The answer to an INVITE is sent again until it is acknowledged.
+    /// The answer to an INVITE is retransmitted until it is acknowledged.
     "repeat_answer" => RepeatAnswer,
     /// The answer to an INVITE was never acknowledged.
     "ack_missing" => AckMissing,
-    /// A provisional response is sent again so that proxies keep the INVITE alive.
+    /// A provisional response is sent again, so that proxies keep the INVITE alive.
     "repeat_provisional" => RepeatProvisional,
     /// A canceled INVITE got no final response.
     "cancel_limit" => CancelLimit,
-    /// The pause after two crossing re-INVITEs is over.
+    /// The back-off after two crossing re-INVITEs is over.
     "glare" => Glare,
-    /// Nobody answered an INVITE in the time that its caller gave.
+    /// An INVITE was not answered within the time its caller gave.
     "invite_expired" => InviteExpired,
-    /// The subscriptions that outlived their call are forgotten.
+    /// Subscriptions that outlived their call are forgotten.
     "subscription_outlived" => SubscriptionOutlived,
     /// A binding is refreshed before it expires.
     "registration_refresh" => RegistrationRefresh,
-    /// A registration that failed is tried again.
+    /// A failed registration is retried.
     "registration_retry" => RegistrationRetry,
     /// The path to the registrar is kept open.
     "keep_alive" => KeepAlive,
     /// Nobody answered a call in time.
     "no_answer" => NoAnswer,
-    /// A phone that closes has heard nothing from a registrar that never accepted it.
+    /// A closing phone has heard nothing from a registrar that never accepted it.
     "registrar_silent" => RegistrarSilent,
     /// A phone took too long to close.
     "closing_limit" => ClosingLimit,
-    /// Some deadline of the SIP engine: a journal from before the reasons had names says no more.
+    /// Some deadline of the SIP engine: journals from before the reasons had names do not say
+    /// which.
     "unspecified" => Unspecified,
 }
 

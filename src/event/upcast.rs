@@ -1,7 +1,7 @@
-//! Old spellings of events, so that every journal ever written can be read.
+//! Old forms of events, so that every journal ever written can be read.
 //!
-//! A rename of a kind or field is one entry here and one line in `tests/data/journals/`. Fields that are only added
-//! need none: they get a serde default instead.
+//! Renaming a kind or field takes one entry here and one line in `tests/data/journals/`. Fields
+//! that are only added need none: they get a serde default instead.
 
 use serde_json::Value;
 
@@ -13,18 +13,18 @@ pub(super) struct Upcast {
     pub(super) from: &'static str,
     /// The kind as it is now.
     pub(super) to: &'static str,
-    /// Turns the data as they were written into the data as they are now.
+    /// Converts the data from the old form to the present one.
     pub(super) data: fn(Value) -> Value,
 }
 
 /// Every change so far, oldest first.
 const UPCASTS: &[Upcast] = &[
-    // What joins messages to transactions and dialogs had to be read out of the messages.
+    // What links messages to transactions and dialogs used to be read from the messages themselves.
     Upcast { from: "sip.sent", to: "sip.sent", data: with_joins },
     Upcast { from: "sip.received", to: "sip.received", data: with_joins },
 ];
 
-/// Reads branch and tags out of a message that was recorded without them.
+/// Extracts branch and tags from a message that was recorded without them.
 fn with_joins(mut data: Value) -> Value {
     let Some(fields) = data.as_object_mut().filter(|fields| !fields.contains_key("branch")) else {
         return data;
@@ -41,7 +41,8 @@ fn with_joins(mut data: Value) -> Value {
     data
 }
 
-/// Returns the first value of a header on one line, which those that are needed here have always had.
+/// Returns the first value of a header on a single line, as the headers needed here always have
+/// been.
 fn header<'a>(message: &'a str, long: &str, short: &str) -> Option<&'a str> {
     let head = message.lines().take_while(|line| !line.is_empty());
     head.filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
@@ -61,7 +62,7 @@ fn parameter<'a>(value: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// Returns what the words meant that stood for the reason of a timer before reasons had names.
+/// Returns the reason behind the words that old journals used for it.
 pub(super) fn timer_reason(words: &str) -> TimerReason {
     match words {
         "nobody answered within 180 s of the last provisional response" => TimerReason::NoAnswer,
@@ -72,12 +73,12 @@ pub(super) fn timer_reason(words: &str) -> TimerReason {
     }
 }
 
-/// Brings an event as it was written to its present form.
+/// Converts an event from its stored form to the present one.
 pub(super) fn upcast(kind: &str, data: Value) -> (String, Value) {
     through(UPCASTS, kind, data)
 }
 
-/// Returns the kinds under which events that are now of a wanted kind may be stored.
+/// Returns the old kinds under which events of a wanted kind may be stored.
 pub(crate) fn former_kinds(wanted: impl Fn(&str) -> bool) -> Vec<&'static str> {
     UPCASTS.iter().filter(|change| wanted(change.to)).map(|change| change.from).collect()
 }

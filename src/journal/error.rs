@@ -4,11 +4,11 @@ use std::{io, path::PathBuf};
 
 use crate::{event::EventError, id::Seq};
 
-/// The events that a reader wants next cannot be read any more.
+/// The events a reader wants next are no longer kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("events before {oldest} cannot be read any more")]
 pub struct Gone {
-    /// The oldest event that can still be read; a reader continues there by itself.
+    /// The oldest event that is still kept; the reader continues there by itself.
     pub oldest: Seq,
 }
 
@@ -16,7 +16,7 @@ pub struct Gone {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The folder cannot be made or locked.
+    /// The folder cannot be created or locked.
     #[error("{}: {source}", path.display())]
     Folder {
         /// The folder.
@@ -35,12 +35,12 @@ pub enum JournalError {
     Layout {
         /// The file.
         path: PathBuf,
-        /// The layout found.
+        /// The layout of the file.
         found: i64,
-        /// The layout known.
+        /// The layout this version knows.
         known: i64,
     },
-    /// SQLite refused.
+    /// SQLite reported an error.
     #[error("{}: {source}", path.display())]
     Sqlite {
         /// The file.
@@ -48,7 +48,7 @@ pub enum JournalError {
         /// Why.
         source: rusqlite::Error,
     },
-    /// A stored event cannot be understood.
+    /// A stored event cannot be read.
     #[error("event {seq}: {source}")]
     Damaged {
         /// Its position.
@@ -56,12 +56,12 @@ pub enum JournalError {
         /// Why.
         source: RowFault,
     },
-    /// The newest events are in memory only.
+    /// The newest events are only in memory.
     #[error("events after {durable} are not on disk: {because}")]
     NotDurable {
         /// The newest event on disk.
         durable: Seq,
-        /// The disk's failure.
+        /// The disk error.
         because: String,
     },
     /// A reader asked for events that are no longer kept.
@@ -69,39 +69,40 @@ pub enum JournalError {
     Gone(#[from] Gone),
 }
 
-/// Nothing, or not everything that could go, was removed.
+/// Nothing was removed, or not everything that was due.
 #[derive(Debug, thiserror::Error)]
 pub enum PruneError {
-    /// The journal has no disk, and memory bounds itself.
+    /// The journal has no disk, and memory limits itself.
     #[error("a journal in memory keeps what fits")]
     InMemory,
-    /// Another task or process removes already.
+    /// Another task or process is already removing events.
     #[error("events are being removed already")]
     Busy,
-    /// The folds could not be kept, so that nothing may go.
+    /// The folds could not be saved, so nothing may be removed.
     #[error("the views cannot be kept: {0}")]
     NotKept(#[source] io::Error),
-    /// The disk refuses; what was removed whole until then is gone and told.
+    /// The disk failed; calls and runs removed up to then are gone completely and have been
+    /// journaled.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
 
-/// Why a stored event cannot be understood.
+/// Why a stored event cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RowFault {
     /// A column is missing or of another type.
     #[error(transparent)]
     Column(#[from] rusqlite::Error),
-    /// The phone's name breaks the rule.
+    /// The phone's name is not valid.
     #[error(transparent)]
     Phone(#[from] crate::id::InvalidPhoneId),
-    /// Cause or data are not the JSON they should be.
+    /// Cause or data are not the expected JSON.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     /// The time is out of range.
     #[error(transparent)]
     Time(#[from] jiff::Error),
-    /// The event is unknown or its data do not fit.
+    /// The event is unknown, or its data do not fit.
     #[error(transparent)]
     Event(#[from] EventError),
 }

@@ -1,7 +1,8 @@
 //! What a view is to the journal, and how it keeps up.
 //!
-//! A fold has a lock of its own. An append does not wait for it: the first reader brings it up to the newest event,
-//! and an appender does so now and then when nobody reads, so that events need not be kept for it for long.
+//! A fold has a lock of its own, so an append does not wait for it. The first reader brings it up
+//! to the newest event. If nobody reads, an appender does so now and then, so that events need not
+//! be kept in memory for it for long.
 
 use std::{
     collections::VecDeque,
@@ -16,12 +17,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{snapshot::Snapshot, state::Shared};
 use crate::{event::Envelope, id::Seq};
 
-/// Events taken from memory at a time: few enough to keep the journal's lock short.
+/// Events read from memory at once: few enough to hold the journal's lock only briefly.
 const TAKE: usize = 1024;
 
-/// Something that is made of events alone.
+/// Something that is computed from events alone.
 pub trait Fold: Send {
-    /// Takes one more event; never fails, never acts.
+    /// Applies the next event; never fails, never acts.
     fn apply(&mut self, envelope: &Envelope);
 }
 
@@ -31,15 +32,16 @@ impl<F: Fold + ?Sized> Fold for Box<F> {
     }
 }
 
-/// A fold that is kept with the journal, so that a start does not show it everything again.
+/// A fold that is saved with the journal, so that a start need not replay everything.
 pub trait KeptFold: Fold + Clone + Default + Serialize + DeserializeOwned + Sync + 'static {
-    /// Names it in the data folder.
+    /// Its name in the data folder.
     const NAME: &'static str;
-    /// Raised whenever its meaning or form changes; what another version kept is made anew.
+    /// Raise it whenever the fold's meaning or form changes; a saved fold of another version is
+    /// rebuilt.
     const VERSION: u32;
 }
 
-/// Reads of an attached fold; every one is as new as the last append that returned.
+/// Read access to an attached fold; each read includes every append that has returned.
 pub struct Attached<F> {
     following: Arc<Following<F>>,
     shared: Arc<Shared>,
@@ -74,14 +76,14 @@ impl<F: Fold + Sync + 'static> Attached<F> {
 /// A fold that follows a journal.
 pub(super) struct Following<F> {
     progress: RwLock<Progress<F>>,
-    /// The newest event that it was shown.
+    /// The newest event applied.
     seen: AtomicU64,
-    /// The newest event in what is kept of it on disk.
+    /// The newest event in its saved copy on disk.
     kept: AtomicU64,
     keep: Option<fn(&F) -> Keeping>,
 }
 
-/// Makes a copy small enough to be written, which may take its time.
+/// Serializes a copy of the fold, which may take a while.
 type Keeping = Box<dyn FnOnce() -> serde_json::Result<Vec<u8>>>;
 
 struct Progress<F> {
@@ -99,7 +101,7 @@ impl<F: Fold> Following<F> {
         }
     }
 
-    /// Shows it events before it follows; there is none up to `shown` that is not among them.
+    /// Applies events before it follows the journal: all there are up to `shown`.
     pub(super) fn show(&mut self, events: &[Arc<Envelope>], shown: Seq) {
         let progress = self.progress.get_mut().unwrap_or_else(PoisonError::into_inner);
         events.iter().for_each(|envelope| progress.fold.apply(envelope));
@@ -124,29 +126,29 @@ impl<F: Fold> Following<F> {
     }
 }
 
-/// Returns what makes a copy of a fold that is kept.
+/// Returns the function that serializes a kept fold.
 pub(super) fn keeping<F: KeptFold>(fold: &F) -> Keeping {
     let copy = fold.clone();
     Box::new(move || serde_json::to_vec(&copy))
 }
 
-/// A fold, whatever it is made of, as the journal sees it.
+/// A fold of any type, as the journal sees it.
 pub(super) trait Follower: Send + Sync {
-    /// Returns the newest event that it was shown.
+    /// Returns the newest event applied.
     fn seen(&self) -> Seq;
-    /// Returns the newest event in what is kept of it on disk.
+    /// Returns the newest event in its saved copy on disk.
     fn kept(&self) -> Seq;
-    /// Takes note of what is kept of it.
+    /// Notes up to which event it has been saved.
     fn note_kept(&self, seq: Seq);
-    /// Shows it what it has not seen, unless somebody is at it.
+    /// Applies new events, unless somebody else is doing so.
     fn follow(&self, shared: &Shared);
-    /// Shows it what it has not seen, once no one else is at it.
+    /// Applies new events, waiting for anybody else who is doing so.
     fn catch_up(&self, shared: &Shared);
-    /// Returns a copy of it as of now, if it is one that is kept.
+    /// Returns a copy as of now, if this fold is saved.
     fn snapshot(&self, shared: &Shared) -> Option<Snapshot>;
 }
 
-/// A follower whose fold is not kept, or is.
+/// A follower and its fold, saved or not.
 pub(super) struct Named<F> {
     pub(super) following: Arc<Following<F>>,
     pub(super) name: &'static str,

@@ -1,7 +1,7 @@
-//! Events that are missing from the file although nobody retired them: deleted by hand, refused by a full disk, or lost with a
-//! part of the database.
+//! Events that are missing from the file although nobody retired them: deleted by hand, rejected by
+//! a full disk, or lost with part of the database.
 //!
-//! They are found when the file is opened and read back, and told once.
+//! They are found when the file is opened and read back, and reported once.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{
     id::Seq,
 };
 
-/// Gaps of the numbers that have been seen, and those that an earlier start has told.
+/// Gaps found in the numbers, and those an earlier start has reported.
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     found: Vec<(Seq, u64)>,
@@ -18,7 +18,8 @@ pub(super) struct Gaps {
 }
 
 impl Gaps {
-    /// Looks at the events after `after`, in their order; up to `horizon` numbers are missing because their events were retired.
+    /// Examines the events after `after`, in order. Numbers up to `horizon` may be missing because
+    /// their events were retired.
     pub(super) fn look(&mut self, after: Seq, events: &[Arc<Envelope>], horizon: Seq) {
         let mut last = after;
         for envelope in events {
@@ -33,7 +34,7 @@ impl Gaps {
         }
     }
 
-    /// Returns what nobody has been told of: after which event how many are missing.
+    /// Returns the gaps not reported yet: after which event, and how many are missing.
     pub(super) fn untold(self) -> impl Iterator<Item = (Seq, u64)> {
         let told = self.told;
         self.found.into_iter().filter(move |(after, _)| !told.contains(after))

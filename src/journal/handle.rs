@@ -27,7 +27,7 @@ use crate::{
 /// Name of the file inside a data folder.
 pub(super) const FILE: &str = "journal.db";
 
-/// Bytes of events kept in memory unless told otherwise: some 80,000 events of calls as they are.
+/// Bytes of events kept in memory by default: about 80,000 typical call events.
 const MEMORY: usize = 64 * 1024 * 1024;
 
 /// A cheap handle on one journal.
@@ -45,34 +45,35 @@ pub(super) struct Disk {
     pub(super) folder: PathBuf,
     pub(super) source: Arc<Source>,
     pub(super) keeper: Keeper,
-    /// Whose turn it is to wait for `source`.
+    /// Allows one task at a time to wait for `source`.
     pub(super) turn: Semaphore,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Journal {
-    /// Makes a journal that lives and dies with the process.
+    /// Creates a journal that lives in memory only.
     #[must_use]
     pub fn in_memory(wall: Wall) -> Self {
         Self::in_memory_with_capacity(wall, MEMORY)
     }
 
-    /// Makes a journal in memory that keeps the newest events, `capacity` bytes of them.
+    /// Creates a journal in memory that keeps the newest `capacity` bytes of events.
     #[must_use]
     pub fn in_memory_with_capacity(wall: Wall, capacity: usize) -> Self {
         let shared = Arc::new(Shared::new(wall, capacity, Seq(0), false));
         Self { inner: Arc::new(Inner { shared, disk: None }) }
     }
 
-    /// Opens or makes the journal of a data folder; what it holds is there for folds, readers and queries.
+    /// Opens or creates the journal of a data folder; existing events are there for folds, readers
+    /// and queries.
     ///
     /// # Errors
-    /// [`JournalError::InUse`] when another process writes it, others when its files cannot be used.
+    /// [`JournalError::InUse`] if another process writes it, others if its files cannot be used.
     pub fn open(folder: &Path, wall: Wall) -> Result<Self, JournalError> {
         Self::open_with_capacity(folder, wall, MEMORY)
     }
 
-    /// Opens like [`open`](Self::open) and keeps the newest events in memory besides, `capacity` bytes of them.
+    /// Opens like [`open`](Self::open), but keeps the newest `capacity` bytes of events in memory.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -101,7 +102,7 @@ impl Journal {
             writer: Mutex::new(Some(writer)),
         };
         let lost = gaps::lost_end(end.max(horizon), shared.head());
-        // What the last process removed and could not tell any more.
+        // Journal what the last process removed but could not report.
         retention::tell(&shared, &disk.source)?;
         let journal = Self { inner: Arc::new(Inner { shared, disk: Some(disk) }) };
         if let Some((after, count)) = lost {
@@ -110,14 +111,16 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Appends a fact and returns its position; a read of an attached fold from then on finds it there.
+    /// Appends a fact and returns its position; from then on every read of an attached fold
+    /// includes it.
     ///
     /// Never waits for a disk and never fails. Secrets inside SIP messages are removed here.
     pub fn append(&self, subject: Subject, cause: Cause, event: impl Into<Event>) -> Seq {
         self.inner.shared.append(subject, cause, redact::event(event.into()))
     }
 
-    /// Appends an event of another journal with its own position, which must be after the newest here.
+    /// Appends an event of another journal at its own position, which must be after the newest
+    /// here.
     pub(super) fn append_copy(&self, envelope: Envelope) {
         let shared = &self.inner.shared;
         let seq = envelope.seq;
@@ -132,22 +135,23 @@ impl Journal {
         self.inner.shared.head()
     }
 
-    /// Returns a cursor on everything after `after`.
+    /// Returns a cursor over everything after `after`.
     #[must_use]
     pub fn reader(&self, after: Seq) -> Reader {
         self.reader_of(after, Interest::everything())
     }
 
-    /// Returns a cursor on what concerns it after `after`; nothing else wakes it.
+    /// Returns a cursor over what matches `interest` after `after`; nothing else wakes it.
     #[must_use]
     pub fn reader_of(&self, after: Seq, interest: Interest) -> Reader {
         Reader::new(self.clone(), after, interest)
     }
 
-    /// Waits until everything appended so far survives the death of the process; at once in a journal in memory.
+    /// Waits until everything appended so far would survive the death of the process; returns at
+    /// once for a journal in memory.
     ///
     /// # Errors
-    /// [`JournalError::NotDurable`] when the disk refuses or the journal is closed.
+    /// [`JournalError::NotDurable`] if the disk fails or the journal is closed.
     pub async fn flush(&self) -> Result<(), JournalError> {
         if self.inner.disk.is_none() {
             return Ok(());
@@ -159,8 +163,9 @@ impl Journal {
         settled.map_or(Ok(()), |health| outcome(&health, target))
     }
 
-    /// Waits, without hurrying the disk, until everything up to `seq` survives the death of the process, or never will
-    /// because the disk refuses or the journal is closed; at once in a journal in memory. Returns up to where that holds.
+    /// Waits, without hurrying the disk, until everything up to `seq` would survive the death of
+    /// the process, or never will because the disk fails or the journal is closed. Returns the
+    /// position up to which that holds; at once for a journal in memory.
     pub async fn settled(&self, seq: Seq) -> Seq {
         if self.inner.disk.is_none() {
             return EVERYTHING;
@@ -171,21 +176,21 @@ impl Journal {
         settled.map_or(EVERYTHING, |health| settled_to(&health))
     }
 
-    /// Tells whether [`settled`](Self::settled) would return at once.
+    /// Returns whether [`settled`](Self::settled) would return at once.
     pub(crate) fn is_settled(&self, seq: Seq) -> bool {
         self.inner.disk.is_none() || is_settled(self.inner.shared.lock().health(), seq)
     }
 
-    /// Tells whether what is appended goes to a disk.
+    /// Returns whether what is appended goes to a disk.
     #[must_use]
     pub fn is_on_disk(&self) -> bool {
         self.inner.disk.is_some()
     }
 
-    /// Waits, blocking the thread, until everything appended so far survives the death of the process.
+    /// Like [`flush`](Self::flush), but blocks the thread.
     ///
     /// # Errors
-    /// [`JournalError::NotDurable`] when the disk refuses or the journal is closed.
+    /// [`JournalError::NotDurable`] if the disk fails or the journal is closed.
     pub fn flush_blocking(&self) -> Result<(), JournalError> {
         if self.inner.disk.is_none() {
             return Ok(());
@@ -194,13 +199,14 @@ impl Journal {
         outcome(&self.inner.shared.settle(|health| is_settled(health, target)), target)
     }
 
-    /// Makes everything durable and gives the folder back; later events stay in memory.
+    /// Makes everything durable and releases the folder; later events stay in memory.
     ///
     /// # Errors
-    /// [`JournalError::NotDurable`] when the disk refuses.
+    /// [`JournalError::NotDurable`] if the disk fails.
     pub async fn close(&self) -> Result<(), JournalError> {
         let journal = self.clone();
-        // The writer has its last group and a checkpoint before it, and nobody knows how slow the disk is.
+        // The writer first has to write its last group and a checkpoint, and nobody knows how slow
+        // the disk is.
         match tokio::task::spawn_blocking(move || journal.close_blocking()).await {
             Ok(closed) => closed,
             Err(error) => {
@@ -213,7 +219,7 @@ impl Journal {
     /// Closes like [`close`](Self::close), blocking the thread.
     ///
     /// # Errors
-    /// [`JournalError::NotDurable`] when the disk refuses.
+    /// [`JournalError::NotDurable`] if the disk fails.
     pub fn close_blocking(&self) -> Result<(), JournalError> {
         let target = self.head();
         let Some(disk) = &self.inner.disk else { return Ok(()) };
@@ -227,7 +233,7 @@ impl Journal {
         self.inner.shared.lock().health().clone()
     }
 
-    /// Returns why facts cannot be kept on disk now; nothing when they can, or when there is no disk.
+    /// Returns why facts cannot be kept on disk now; `None` if they can, or if there is no disk.
     pub(crate) fn trouble(&self) -> Option<String> {
         self.inner.disk.as_ref()?;
         let state = self.inner.shared.lock();
@@ -256,7 +262,7 @@ impl Disk {
         shared.end_writer();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
-            // However it ended, it has said so itself.
+            // However it ended, it has reported that itself.
             drop(writer.join());
         }
     }
@@ -279,7 +285,7 @@ impl fmt::Debug for Journal {
 /// A position that no event reaches.
 const EVERYTHING: Seq = Seq(u64::MAX);
 
-/// Returns up to where events are on disk or will never be.
+/// Returns the position up to which events are on disk or never will be.
 fn settled_to(health: &Health) -> Seq {
     if health.failure.is_some() || !health.writing { EVERYTHING } else { health.durable.unwrap_or_default() }
 }

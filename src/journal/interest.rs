@@ -1,7 +1,8 @@
-//! Which events a reader cares about, and whom an append has to wake.
+//! Which events a reader wants, and whom an append has to wake.
 //!
-//! Each reader has a place; for every kind, phone, call and run there is a set of places, as bits. An append joins the
-//! sets that its event names, so that it costs a few words whatever the number of readers that do not care.
+//! Each reader has a place; for every kind, phone, call and run there is a bit set of places. An
+//! append combines the sets its event names, so it costs a few words however many readers do not
+//! want it.
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
@@ -12,19 +13,19 @@ use crate::{
     id::{CallId, PhoneId, RunId, Seq},
 };
 
-/// Words of a set of kinds.
+/// Words in a set of kinds.
 const WORDS: usize = 4;
 
-/// What a reader cares about; by default everything.
+/// What a reader wants; by default everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
-    /// Whom the events are about, one of these; empty means anybody.
+    /// The subjects of wanted events; empty means any.
     pub subjects: Vec<About>,
-    /// What happened.
+    /// The kinds of wanted events.
     pub kinds: Kinds,
 }
 
-/// Whom an event may be about.
+/// What an event may be about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum About {
     /// A phone, its calls included.
@@ -33,7 +34,7 @@ pub enum About {
     Call(CallId),
     /// A run.
     Run(RunId),
-    /// Nobody in particular: the process.
+    /// No subject in particular: the process.
     Process,
 }
 
@@ -42,19 +43,19 @@ pub enum About {
 pub struct Kinds([u64; WORDS]);
 
 impl Interest {
-    /// Everything.
+    /// Wants everything.
     #[must_use]
     pub fn everything() -> Self {
         Self::default()
     }
 
-    /// These kinds, exact or by subject (`call.*`), of anybody.
+    /// Wants these kinds, exact or by subject (`call.*`), about anybody.
     #[must_use]
     pub fn of_kinds<K: AsRef<str>>(patterns: &[K]) -> Self {
         Self { subjects: Vec::new(), kinds: Kinds::of(patterns) }
     }
 
-    /// The same, about one subject only.
+    /// Restricts the interest to one subject.
     #[must_use]
     pub fn about(self, subject: About) -> Self {
         Self { subjects: vec![subject], ..self }
@@ -92,7 +93,7 @@ impl Kinds {
         Self([u64::MAX; WORDS])
     }
 
-    /// Returns the kinds that are meant, exact or by subject (`call.*`); no pattern means every kind.
+    /// Returns the kinds that match, exactly or by subject (`call.*`); no pattern means every kind.
     #[must_use]
     pub fn of<K: AsRef<str>>(patterns: &[K]) -> Self {
         if patterns.is_empty() {
@@ -108,7 +109,7 @@ impl Kinds {
         chosen
     }
 
-    /// Returns the others.
+    /// Returns the complement.
     #[must_use]
     pub fn except(self) -> Self {
         Self(self.0.map(|word| !word))
@@ -166,11 +167,11 @@ fn word_of<K: Hash + Eq>(sets: &HashMap<K, Bits>, key: Option<&K>, at: usize) ->
     key.and_then(|key| sets.get(key)).map_or(0, |bits| word(bits, at))
 }
 
-/// The readers of a journal, by what they care about.
+/// The readers of a journal, indexed by what they want.
 pub(super) struct Watchers {
     readers: Vec<Option<Watcher>>,
     free: Vec<usize>,
-    /// Readers that have seen everything so far and were not woken since.
+    /// Readers that have read everything so far and have not been woken since.
     armed: Bits,
     any_armed: usize,
     of_kind: Vec<Bits>,
@@ -184,7 +185,8 @@ pub(super) struct Watchers {
 struct Watcher {
     interest: Interest,
     more: Arc<Notify>,
-    /// The event that woke it: between where it had read to and here, nothing concerns it.
+    /// The event that woke it. Between the reader's position and this event there is nothing it
+    /// wants.
     first: Option<Seq>,
 }
 
@@ -204,7 +206,7 @@ impl Watchers {
         }
     }
 
-    /// Takes a reader up; returns its place and what it waits on.
+    /// Adds a reader; returns its place and what it waits on.
     pub(super) fn enter(&mut self, interest: Interest) -> (usize, Arc<Notify>) {
         let place = self.free.pop().unwrap_or(self.readers.len());
         for (kind, readers) in self.of_kind.iter_mut().enumerate() {
@@ -236,7 +238,7 @@ impl Watchers {
         (place, more)
     }
 
-    /// Forgets a reader.
+    /// Removes a reader.
     pub(super) fn leave(&mut self, place: usize) {
         self.disarm(place);
         let Some(watcher) = self.readers.get_mut(place).and_then(Option::take) else { return };
@@ -254,7 +256,7 @@ impl Watchers {
         }
     }
 
-    /// Notes that a reader has seen everything so far.
+    /// Notes that a reader has read everything so far.
     pub(super) fn arm(&mut self, place: usize) {
         if let Some(Some(watcher)) = self.readers.get_mut(place) {
             watcher.first = None;
@@ -265,12 +267,12 @@ impl Watchers {
         }
     }
 
-    /// Returns whether nothing that concerns a reader happened since it had seen everything.
+    /// Returns whether nothing a reader wants has happened since it had read everything.
     pub(super) fn is_armed(&self, place: usize) -> bool {
         is_set(&self.armed, place)
     }
 
-    /// Returns the event that woke a reader, if one did since it had seen everything.
+    /// Returns the event that woke a reader, if one has since it had read everything.
     pub(super) fn first(&self, place: usize) -> Option<Seq> {
         self.readers.get(place)?.as_ref()?.first
     }
@@ -282,7 +284,8 @@ impl Watchers {
         }
     }
 
-    /// Wakes the readers that wait for an event like this, each once until it has read on; returns how many.
+    /// Wakes the readers that wait for an event like this, each once until it has read on; returns
+    /// how many.
     pub(super) fn happened(&mut self, envelope: &Envelope) -> usize {
         if self.any_armed == 0 {
             return 0;

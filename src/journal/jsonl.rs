@@ -1,11 +1,11 @@
-//! A journal as lines of JSON: one envelope a line, for files, tickets and other programs.
+//! A journal as JSON Lines: one envelope per line, for files, tickets and other programs.
 
 use std::io::{self, BufRead, Read, Write};
 
 use super::{Journal, JournalError, Query};
 use crate::{event::Envelope, id::Seq, wall::Wall};
 
-/// Longest line that is read; no event comes near.
+/// Longest line that is read; no event comes near it.
 const LINE: u64 = 16 * 1024 * 1024;
 
 /// Events exported at a time.
@@ -17,7 +17,7 @@ pub enum ExportError {
     /// The events cannot be read back.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The output refuses.
+    /// The output failed.
     #[error(transparent)]
     Output(#[from] io::Error),
     /// An event has no JSON form.
@@ -46,12 +46,12 @@ pub enum LineFault {
     /// It is not JSON, or not an event that this version knows.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
-    /// Its position is not after that of the line before.
+    /// Its position is not after the previous line's.
     #[error("position {found} is not after {previous}")]
     Order {
         /// The line's position.
         found: Seq,
-        /// The newest position before.
+        /// The highest position so far.
         previous: Seq,
     },
     /// It is longer than any event.
@@ -59,19 +59,19 @@ pub enum LineFault {
     TooLong,
 }
 
-/// What an import gave.
+/// The result of an import.
 #[derive(Debug)]
 pub struct Imported {
     /// The good lines, in memory, with their own positions and times.
     pub journal: Journal,
-    /// The others.
+    /// The bad lines.
     pub bad: Vec<BadLine>,
 }
 
-/// Writes the selected events, one a line; returns how many.
+/// Writes the selected events, one per line; returns how many.
 ///
 /// # Errors
-/// [`ExportError`] when events cannot be read or written.
+/// [`ExportError`] if events cannot be read or written.
 pub fn export(journal: &Journal, query: &Query, mut output: impl Write) -> Result<u64, ExportError> {
     let mut written = 0_u64;
     let mut write = |envelope: &Envelope| {
@@ -84,7 +84,7 @@ pub fn export(journal: &Journal, query: &Query, mut output: impl Write) -> Resul
     if query.newest_first || query.limit.is_some() {
         journal.query_blocking(query)?.iter().try_for_each(|envelope| write(envelope))?;
     } else {
-        // Page by page, so that a long journal does not have to fit into memory.
+        // Page by page, so that a long journal need not fit into memory.
         let mut after = query.after.unwrap_or_default();
         loop {
             let page = Query { after: Some(after), limit: Some(PAGE), ..query.clone() };
@@ -98,10 +98,10 @@ pub fn export(journal: &Journal, query: &Query, mut output: impl Write) -> Resul
     Ok(written)
 }
 
-/// Reads lines into a journal in memory; bad ones are listed, good ones kept, empty ones passed over.
+/// Reads lines into a journal in memory. Bad lines are listed, good ones kept, empty ones skipped.
 ///
 /// # Errors
-/// Only when `input` itself cannot be read.
+/// Only if `input` itself cannot be read.
 pub fn import(input: impl BufRead, wall: Wall) -> io::Result<Imported> {
     let journal = Journal::in_memory_with_capacity(wall, usize::MAX);
     let mut bad = Vec::new();
@@ -129,7 +129,7 @@ pub fn parse_line(line: &[u8]) -> Result<Envelope, LineFault> {
     Ok(serde_json::from_slice(line)?)
 }
 
-/// Shows every line that is not empty.
+/// Calls back for every line that is not empty.
 pub(super) fn each_line(
     mut input: impl BufRead,
     mut show: impl FnMut(u64, Result<Envelope, LineFault>),

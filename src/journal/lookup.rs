@@ -1,6 +1,7 @@
 //! Reading a journal: from memory what is there, from the file what is older.
 //!
-//! What waits for the file does so on a thread made for waiting, one at a time; memory is read in short stretches.
+//! Whatever waits for the file does so on a blocking thread, one at a time; memory is read in short
+//! stretches.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -16,24 +17,24 @@ use crate::{
     id::Seq,
 };
 
-/// Events taken from memory at a time: few enough to keep the lock short.
+/// Events examined in memory at once: few enough to hold the lock only briefly.
 const SCAN: usize = 1024;
 
-/// Events that a reader takes at a time.
+/// Events that a reader takes at once.
 const TAKE: usize = 64;
 
-/// Events read from the file at a time.
+/// Events read from the file at once.
 const PAGE: usize = 512;
 
 /// What a reader finds.
 pub(super) enum Found {
-    /// Everything was seen; whatever comes and concerns it wakes it.
+    /// The reader has seen everything; the next event it wants wakes it.
     Nothing,
-    /// The next events, and up to where there is no other.
+    /// The next events, and the position up to which there are no others.
     Page { events: VecDeque<Arc<Envelope>>, seen: Seq },
     /// The next events are in the file.
     OnDisk,
-    /// They are nowhere.
+    /// They are no longer kept.
     Gone(Gone),
 }
 
@@ -42,15 +43,15 @@ struct Stored {
     events: Vec<Arc<Envelope>>,
     /// Everything up to here is in `events` or was never written.
     shown: Seq,
-    /// Whether the stretch cannot be read any more.
+    /// Whether the stretch can no longer be read.
     gone: bool,
 }
 
-/// A query on its way: what was found, and from where to look on.
+/// A query in progress: what it found, and where to continue.
 struct Search {
     query: Query,
     found: Vec<Arc<Envelope>>,
-    /// Forwards everything up to here is done, backwards everything from here on.
+    /// Forwards, everything up to here is done; backwards, everything from here on.
     edge: Seq,
     done: bool,
 }
@@ -62,13 +63,15 @@ enum Part {
 }
 
 impl Journal {
-    /// Shows `fold` everything that exists and will; blocks the thread while older events are read back.
+    /// Attaches `fold` and applies every event to it, past and future; blocks the thread while
+    /// older events are read back.
     pub fn attach<F: Fold + Sync + 'static>(&self, fold: F) -> Attached<F> {
         self.follow(Following::new(fold, Seq(0), None), Seq(0), "", 0)
     }
 
-    /// Takes a fold up where it was kept, or begins it, and shows it everything since; blocks as [`attach`](Self::attach)
-    /// does. It is kept from now on, when the journal has a disk.
+    /// Attaches a kept fold: loads its saved copy, or starts it empty, and applies everything
+    /// since. Blocks as [`attach`](Self::attach) does. From now on it is saved, if the journal has
+    /// a disk.
     pub fn attach_kept<F: KeptFold>(&self) -> Attached<F> {
         let disk = self.inner.disk.as_ref();
         let kept = disk.and_then(|disk| snapshot::load::<F>(&disk.folder, &disk.source));
@@ -85,7 +88,8 @@ impl Journal {
     ) -> Attached<F> {
         let horizon = self.inner.shared.lock().horizon;
         let mut gaps = Gaps::default();
-        // What is on disk is shown without the lock; only the last stretch, from memory, is under it.
+        // Events on disk are applied without the lock; only the last stretch, from memory, needs
+        // it.
         loop {
             while let Some(page) = self.stored_page(shown) {
                 gaps.look(shown, &page.events, horizon);
@@ -108,13 +112,13 @@ impl Journal {
         }
     }
 
-    /// Tells that events are missing which nobody retired.
+    /// Reports events that are missing although nobody retired them.
     pub(super) fn tell_missing(&self, after: Seq, count: u64) {
         tracing::error!(%after, count, "events are missing from the journal");
         self.append(Subject::system(), Cause::Start, SystemEvent::Missing { after, count });
     }
 
-    /// Returns the position up to which events are not kept any more; 0 while all are.
+    /// Returns the position up to which events are no longer kept; 0 while all are.
     #[must_use]
     pub fn kept_after(&self) -> Seq {
         let state = self.inner.shared.lock();
@@ -129,7 +133,7 @@ impl Journal {
         self.get_many(&[seq]).await.pop()
     }
 
-    /// Returns those of the events that are still kept, in the order asked for.
+    /// Returns those of the events that are still kept, in the order requested.
     pub async fn get_many(&self, wanted: &[Seq]) -> Vec<Arc<Envelope>> {
         let mut found: Vec<Option<Arc<Envelope>>> = Vec::with_capacity(wanted.len());
         let mut older = Vec::new();
@@ -166,13 +170,13 @@ impl Journal {
     /// Returns the selected events.
     ///
     /// # Errors
-    /// [`JournalError`] when older events cannot be read back.
+    /// [`JournalError`] if older events cannot be read back.
     pub async fn query(&self, query: &Query) -> Result<Vec<Arc<Envelope>>, JournalError> {
         let mut search = Search::new(query);
         loop {
             match search.part(self) {
                 None => return Ok(search.end()),
-                // A long memory is looked through in turn with everything else that runs here.
+                // Searching a large memory must not starve the other tasks.
                 Some(Part::Memory) => tokio::task::yield_now().await,
                 Some(Part::File(part)) => {
                     let stored = self.beside(move |source| stored(source, &part)).await;
@@ -185,7 +189,7 @@ impl Journal {
     /// Returns the selected events, blocking the thread while older ones are read back.
     ///
     /// # Errors
-    /// [`JournalError`] when older events cannot be read back.
+    /// [`JournalError`] if older events cannot be read back.
     pub fn query_blocking(&self, query: &Query) -> Result<Vec<Arc<Envelope>>, JournalError> {
         let mut search = Search::new(query);
         loop {
@@ -197,8 +201,8 @@ impl Journal {
         }
     }
 
-    /// Looks for what a reader that has seen everything up to `seen` reads next; one that finds nothing is woken by what
-    /// concerns it from then on.
+    /// Looks up what a reader that has seen everything up to `seen` reads next. If there is
+    /// nothing, the next event it wants wakes it.
     pub(super) fn look(&self, place: usize, seen: Seq, interest: &Interest) -> Found {
         let mut state = self.inner.shared.lock();
         if state.watchers.is_armed(place) {
@@ -232,7 +236,8 @@ impl Journal {
         Found::Page { events, seen }
     }
 
-    /// Reads the next stretch after `seen` from the file: what concerns a reader, and up to where there is no other.
+    /// Reads the next stretch after `seen` from the file: the events a reader wants, and the
+    /// position up to which there are no others.
     pub(super) async fn stored_after(
         &self,
         seen: Seq,
@@ -241,7 +246,7 @@ impl Journal {
         let (journal, interest) = (self.clone(), Arc::clone(interest));
         let page = self.beside(move |source| {
             let mut page = journal.stored_page(seen)?;
-            // Asked afterwards: what another process removes meanwhile is behind it.
+            // Check after reading: this also catches what another process has removed meanwhile.
             match source.horizon() {
                 Ok(horizon) if horizon <= seen => {}
                 Ok(horizon) => return Some(Stored { events: Vec::new(), shown: horizon, gone: true }),
@@ -258,7 +263,8 @@ impl Journal {
         }
     }
 
-    /// Returns up to where a reader that has seen everything up to `seen` has nothing to read.
+    /// Returns the position up to which a reader that has seen everything up to `seen` has nothing
+    /// to read.
     pub(super) fn position_of(&self, place: usize, seen: Seq) -> Seq {
         let state = self.inner.shared.lock();
         match state.watchers.first(place) {
@@ -268,7 +274,7 @@ impl Journal {
         }
     }
 
-    /// Does something with the file on a thread that may wait for it; nothing in a journal without one.
+    /// Runs `work` on the file on a blocking thread; returns `None` if the journal has no file.
     async fn beside<T: Send + 'static>(&self, work: impl FnOnce(&Source) -> T + Send + 'static) -> Option<T> {
         let disk = self.inner.disk.as_ref()?;
         // One at a time: there is one connection, and waiting for it must not hold a thread.
@@ -287,7 +293,8 @@ impl Journal {
         }
     }
 
-    /// Reads the next stretch after `after` that is in the file only; none when there is no such stretch.
+    /// Reads the next stretch after `after` that is only in the file; `None` if there is no such
+    /// stretch.
     fn stored_page(&self, after: Seq) -> Option<Stored> {
         let disk = self.inner.disk.as_ref()?;
         let (complete_after, durable) = {
@@ -327,7 +334,8 @@ impl Search {
         Self { query: query.clone(), found: Vec::new(), edge, done: after >= before }
     }
 
-    /// Takes the next stretch of memory, or names the part of the file that comes next; none when all was looked at.
+    /// Searches the next stretch of memory, or returns the part of the file to search next; `None`
+    /// when the search is done.
     fn part(&mut self, journal: &Journal) -> Option<Part> {
         if self.done || self.wanted() == Some(0) {
             return None;
@@ -367,7 +375,7 @@ impl Search {
         self.found.extend(page.into_iter().filter(|envelope| self.query.matches(envelope)));
     }
 
-    /// Returns how many more are wanted; none when there is no limit.
+    /// Returns how many more are wanted; `None` if there is no limit.
     fn wanted(&self) -> Option<usize> {
         self.query.limit.map(|limit| limit.saturating_sub(self.found.len()))
     }
@@ -382,7 +390,7 @@ impl Search {
     }
 }
 
-/// Asks the file alone.
+/// Queries the file only.
 fn stored(source: &Source, query: &Query) -> Result<Vec<Arc<Envelope>>, JournalError> {
     let page = source.select(query)?;
     match page.damaged {

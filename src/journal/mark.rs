@@ -1,7 +1,8 @@
-//! How far a journal got, kept beside its database in the file that locks the folder.
+//! How far a journal got, noted beside its database in the file that locks the folder.
 //!
-//! SQLite takes a database whose write-ahead log is gone or cut for a shorter one, and says nothing. The mark shows that events
-//! are missing at its end, and how many. It is written after each commit, so it is never ahead of what a killed process left.
+//! If the write-ahead log is missing or cut, SQLite opens the database as a shorter one without a
+//! word. The note shows that events are missing at the end, and how many. It is written after each
+//! commit, so it is never ahead of what a killed process leaves behind.
 
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
@@ -14,18 +15,18 @@ const FILE: &str = "journal.lock";
 /// Digits of a position.
 const DIGITS: usize = 20;
 
-/// A position that no journal reaches, and from which no more could follow for long.
+/// A position that no journal reaches.
 const FAR: Seq = Seq(1 << 62);
 
-/// The lock on a folder, which also holds the mark; dropping it gives the folder back.
+/// The lock on a folder, which also holds the note; dropping it releases the folder.
 pub(super) struct Mark {
     file: File,
-    /// Whether a failure was told already.
+    /// Whether a failure has been logged already.
     failing: bool,
 }
 
 impl Mark {
-    /// Takes a folder for this process, creating it when needed.
+    /// Locks a folder for this process, creating it if needed.
     pub(super) fn lock(folder: &Path) -> Result<Self, JournalError> {
         let failed = |source| JournalError::Folder { path: folder.to_owned(), source };
         crate::private::create_folder(folder).map_err(failed)?;
@@ -35,7 +36,7 @@ impl Mark {
         }
     }
 
-    /// Returns the newest event that was ever on disk; 0 when nobody knows.
+    /// Returns the newest event that was ever on disk; 0 if that is not known.
     pub(super) fn reached(&self) -> Seq {
         reached(&self.file)
     }
@@ -44,7 +45,7 @@ impl Mark {
     pub(super) fn note(&mut self, seq: Seq) {
         match self.file.write_all_at(text(seq).as_bytes(), 0) {
             Ok(()) => self.failing = false,
-            // It then stays behind, and a loss may go unnoticed; nothing else depends on it.
+            // The note then lags, and a loss may go unnoticed; nothing else depends on it.
             Err(error) if !self.failing => {
                 self.failing = true;
                 tracing::warn!(%error, "how far the journal got is not noted");
@@ -54,12 +55,13 @@ impl Mark {
     }
 }
 
-/// Returns the newest event that was ever on disk in a folder that another process may use; 0 when nobody knows.
+/// Returns the newest event that was ever on disk in a folder that another process may be using; 0
+/// if that is not known.
 pub(super) fn reached_in(folder: &Path) -> Seq {
     File::open(folder.join(FILE)).map(|file| reached(&file)).unwrap_or_default()
 }
 
-/// The position twice, so that damage to the file is not taken for a loss of events.
+/// The position twice, so that a damaged note is not mistaken for a loss of events.
 fn text(seq: Seq) -> String {
     format!("{seq:0DIGITS$} {seq:0DIGITS$}\n", seq = seq.0)
 }
@@ -72,6 +74,6 @@ fn reached(file: &File) -> Seq {
         let seq = digits.and_then(|digits| digits.parse().ok()).map(Seq);
         Ok(seq.filter(|seq| *seq < FAR && text(*seq).as_bytes() == found))
     };
-    // A file without a mark is that of a new folder, or of a program that made none.
+    // A new folder has no note yet, nor has one that an earlier version wrote.
     read().ok().flatten().unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! The newest events, in memory, up to a limit in bytes.
 //!
-//! Positions may have holes after the import of a damaged file and where events were retired, so an entry is where its offset says or a little later.
+//! Positions may have holes, after the import of a damaged file and where events were retired. So
+//! an event is at the index its position suggests, counted from the newest, or a little later.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -20,19 +21,20 @@ pub(super) struct Memory {
     events: VecDeque<Arc<Envelope>>,
     /// Bytes that the events may take.
     capacity: usize,
-    /// Bytes that they take, as estimated.
+    /// Bytes that they take, estimated.
     bytes: usize,
-    /// Every event after this one that exists is in `events`.
+    /// Every existing event after this one is in `events`.
     complete_after: Seq,
 }
 
 impl Memory {
-    /// Makes an empty memory for a journal whose newest event is `head`.
+    /// Creates an empty memory for a journal whose newest event is `head`.
     pub(super) fn new(capacity: usize, head: Seq) -> Self {
         Self { events: VecDeque::new(), capacity, bytes: 0, complete_after: head }
     }
 
-    /// Adds the newest event and lets go of the oldest ones that are not after `free`; the newest always stays.
+    /// Adds the newest event and drops the oldest ones while over the limit, except events after
+    /// `free` and the newest.
     pub(super) fn push(&mut self, envelope: Arc<Envelope>, free: Seq) {
         self.bytes = self.bytes.saturating_add(weight(&envelope));
         self.events.push_back(envelope);
@@ -78,7 +80,8 @@ impl Memory {
 
     /// Returns the index of the first event after `after`.
     ///
-    /// Readers ask for the newest events all the time, and a search through the old ones would pull them all into the cache.
+    /// Readers mostly ask for the newest events, and a search through the old ones would pull them
+    /// all into the CPU cache.
     fn place_after(&self, after: Seq) -> usize {
         let Some(newest) = self.events.back() else { return 0 };
         let behind = usize::try_from(newest.seq.0.saturating_sub(after.0)).unwrap_or(usize::MAX);
@@ -92,8 +95,8 @@ impl Memory {
     }
 }
 
-/// Estimates how many bytes an event takes: its own size, what every event has in small texts, and the texts that may be
-/// of any length.
+/// Estimates how many bytes an event takes: its own size, the small strings that every event has,
+/// and the strings of any length.
 pub(super) fn weight(envelope: &Envelope) -> usize {
     const EVENT: usize = size_of::<Envelope>() + 200;
     let texts = match &envelope.event {

@@ -1,8 +1,9 @@
 //! The event log: append-only, ordered, replayable.
 //!
-//! `append` gives an event its place in memory and wakes the readers whom it may concern at once; one writer thread makes
-//! it durable within milliseconds. Readers pull from a cursor, so a burst loses nothing; folds catch up when they are read,
-//! so a read after a reply is never behind the reply. Nothing is rewritten; the oldest calls and runs may be retired whole.
+//! `append` puts an event into memory and at once wakes the readers that want it; one writer thread
+//! makes it durable within milliseconds. Readers pull from a cursor, so a burst loses nothing.
+//! Folds catch up when they are read, so a read after a reply is never behind the reply. Nothing is
+//! rewritten; the oldest calls and runs may be retired as a whole.
 
 mod error;
 mod fold;

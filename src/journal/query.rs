@@ -1,4 +1,4 @@
-//! Which events are wanted.
+//! Selecting events.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use crate::{
     id::{CallId, PhoneId, RunId, Seq},
 };
 
-/// A selection of events; what is absent does not restrict.
+/// A selection of events; absent fields do not restrict it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
     /// Events of this phone, its calls included.
@@ -27,11 +27,11 @@ pub struct Query {
     pub since: Option<Timestamp>,
     /// Only events before this time.
     pub until: Option<Timestamp>,
-    /// Only events whose data contain this text, in the letters given.
+    /// Only events whose data contain this text; case matters.
     pub text: Option<String>,
-    /// At most this many, the oldest ones unless `newest_first`.
+    /// At most this many: the oldest ones unless `newest_first`.
     pub limit: Option<usize>,
-    /// Newest first, in choice and in order.
+    /// Choose and return the newest first.
     pub newest_first: bool,
 }
 
@@ -54,7 +54,7 @@ impl Query {
         Self { kinds: kinds.iter().map(|&kind| EventPattern::new(kind)).collect(), ..Self::default() }
     }
 
-    /// Returns whether `envelope` is wanted; `limit` and order are the caller's.
+    /// Returns whether `envelope` is selected; the caller handles `limit` and order.
     #[must_use]
     pub fn matches(&self, envelope: &Envelope) -> bool {
         let subject = &envelope.subject;
@@ -78,7 +78,7 @@ fn wanted<T: PartialEq>(asked: Option<&T>, is: Option<&T>) -> bool {
     asked.is_none() || asked == is
 }
 
-/// Spells `text` as it stands inside a JSON string, because that is the form that is searched.
+/// Writes `text` as it appears inside a JSON string, because the search is on JSON.
 pub(super) fn needle(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! A cursor on the journal: pulls, and is woken when there is more that concerns it.
+//! A cursor on the journal: pulls events, and is woken when there are more that it wants.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::{Gone, Interest, Journal, lookup::Found};
 use crate::{event::Envelope, id::Seq};
 
-/// Reads the events after a position that concern it, in order, the past as well as what is yet to come.
+/// Reads the events it wants after a position, in order, both past and future ones.
 pub struct Reader {
     journal: Journal,
     interest: Arc<Interest>,
@@ -15,7 +15,7 @@ pub struct Reader {
     place: usize,
     more: Arc<Notify>,
     position: Seq,
-    /// Everything up to here is in `page`, was returned, or does not concern it.
+    /// Everything up to here is in `page`, has been returned, or is not wanted.
     seen: Seq,
     page: VecDeque<Arc<Envelope>>,
 }
@@ -25,7 +25,8 @@ pub struct Reader {
 pub struct More(Arc<Notify>);
 
 impl More {
-    /// Waits until something that concerns the reader happened since it last found nothing to read.
+    /// Waits until something that the reader wants has happened since it last found nothing to
+    /// read.
     pub async fn changed(&self) {
         self.0.notified().await;
     }
@@ -45,36 +46,40 @@ impl Reader {
         }
     }
 
-    /// Returns the position up to which everything that concerns it was returned.
+    /// Returns the position up to which everything it wants has been returned.
     #[must_use]
     pub fn position(&self) -> Seq {
         if self.page.is_empty() { self.journal.position_of(self.place, self.seen) } else { self.position }
     }
 
-    /// Returns what tells another task, which must be the only one that waits for this reader, that there is more.
+    /// Returns a handle that tells another task when there is more. That task must be the only one
+    /// that waits for this reader.
     #[must_use]
     pub fn more(&self) -> More {
         More(Arc::clone(&self.more))
     }
 
-    /// Waits for the next event that concerns it; dropping the future loses nothing.
+    /// Waits for the next event it wants; dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`Gone`] when events after the position are no longer kept; the reader then continues at the oldest kept.
+    /// [`Gone`] if events after the position are no longer kept; the reader then continues at the
+    /// oldest one kept.
     pub async fn next(&mut self) -> Result<Arc<Envelope>, Gone> {
         loop {
             if let Some(envelope) = self.try_next().await? {
                 return Ok(envelope);
             }
-            // An append since then has left a permit behind, so that this returns at once.
+            // An append since then has left a permit, so this returns at once.
             self.more.notified().await;
         }
     }
 
-    /// Returns the next event that concerns it if it is there already; only events that are not in memory are waited for.
+    /// Returns the next event it wants if there is one already; waits only for events that are not
+    /// in memory.
     ///
     /// # Errors
-    /// [`Gone`] when events after the position are no longer kept; the reader then continues at the oldest kept.
+    /// [`Gone`] if events after the position are no longer kept; the reader then continues at the
+    /// oldest one kept.
     pub async fn try_next(&mut self) -> Result<Option<Arc<Envelope>>, Gone> {
         loop {
             if let Some(envelope) = self.page.pop_front() {

@@ -1,7 +1,8 @@
-//! Takes the secrets out of SIP messages before they are recorded.
+//! Removes the secrets from SIP messages before they are recorded.
 //!
-//! What becomes `***`: digest responses (RFC 7616 §3.4, §3.5), the credentials of any other scheme, and media keys in
-//! session descriptions (RFC 4568 `inline:`, RFC 4567 `a=key-mgmt`, RFC 4566 `k=`). The rest stays byte for byte.
+//! `***` replaces digest responses (RFC 7616 §3.4, §3.5), the credentials of any other scheme, and
+//! media keys in session descriptions (RFC 4568 `inline:`, RFC 4567 `a=key-mgmt`, RFC 4566 `k=`).
+//! Everything else stays byte for byte.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -9,11 +10,11 @@ use crate::event::{Event, RawMessage, SipEvent};
 
 const STARS: &[u8] = b"***";
 
-/// Headers whose value holds credentials or proofs of them.
+/// Headers whose values hold credentials, or proofs that somebody knows them.
 const CREDENTIAL_HEADERS: &[&[u8]] =
     &[b"authorization", b"proxy-authorization", b"authentication-info", b"proxy-authentication-info"];
 
-/// Makes the recorded form of a message: secrets removed, text where it is text.
+/// Returns the recorded form of a message: secrets removed, as text if it is text.
 #[must_use]
 pub fn redact(message: &[u8]) -> RawMessage {
     RawMessage::from(clean(message).as_slice())
@@ -42,7 +43,7 @@ fn recorded(message: &mut RawMessage) {
         RawMessage::Text(text) => text.as_bytes().to_vec(),
         RawMessage::Base64(text) => match STANDARD.decode(text.as_bytes()) {
             Ok(bytes) => bytes,
-            // Not base64 at all: nothing of a message can be read out of it.
+            // Not base64 at all, so no message can be read from it.
             Err(_) => return,
         },
     };
@@ -52,16 +53,17 @@ fn recorded(message: &mut RawMessage) {
     }
 }
 
-/// Returns whether a closer look is worth its time; every message passes here, so it counts.
+/// Returns whether a message needs a closer look. Every message passes here, so this must be fast.
 ///
-/// Each word that announces a secret has three letters in a row that are rare elsewhere. The loop has no way out, so that the
-/// compiler looks at many bytes in one step.
+/// Each keyword before a secret contains three consecutive letters that are rare elsewhere. The
+/// loop has no early exit, so that the compiler can vectorize it.
 fn may_hold_secret(message: &[u8]) -> bool {
     let (second, third) = (message.get(1..).unwrap_or_default(), message.get(2..).unwrap_or_default());
     let found = message.iter().zip(second).zip(third).fold(false, |found, ((one, two), three)| {
         let (one, two, three) = (one | 0x20, two | 0x20, three | 0x20);
         let is = |letters: &[u8; 3]| (one == letters[0]) & (two == letters[1]) & (three == letters[2]);
-        // response (its "spo" is in "transport" as well), inline:, key-mgmt, and rspauth, authorization, authentication-info.
+        // response (its "spo" also occurs in "transport"), inline:, key-mgmt, and rspauth,
+        // authorization, authentication-info.
         let words = is(b"pon") | is(b"nli") | is(b"y-m") | is(b"uth");
         found | words | ((one == b'k') & (two == b'='))
     });
@@ -121,7 +123,7 @@ fn ends_with_info(name: &[u8]) -> bool {
     name.len() >= 5 && name.get(name.len() - 5..).is_some_and(|end| end.eq_ignore_ascii_case(b"-info"))
 }
 
-/// Returns how much of a line that is nothing but a key may stay.
+/// Returns how much may stay of a line that consists of nothing but a key.
 fn key_line(line: &[u8]) -> Option<usize> {
     let separator =
         |separators: &[u8]| line.iter().skip(2).position(|b| separators.contains(b)).map(|at| at + 3);
@@ -135,10 +137,10 @@ fn key_line(line: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where a parameter stands decides what counts as a secret.
+/// Where a parameter is found, which decides what counts as a secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Where {
-    /// In a header for credentials: any value.
+    /// In a credentials header: any value.
     Credentials,
     /// Anywhere else: only what looks like a digest.
     Elsewhere,
@@ -152,14 +154,14 @@ fn clean_credentials(value: &[u8], is_info: bool, out: &mut Vec<u8>) {
     if is_info || scheme.eq_ignore_ascii_case(b"digest") || scheme.contains(&b'=') {
         clean_parameters(value, Where::Credentials, out);
     } else if scheme_end < value.trim_ascii_end().len() {
-        // Basic, Bearer and the like: everything after the scheme is the secret.
+        // Basic, Bearer and the like: everything after the scheme is secret.
         star_rest(value, scheme_end + 1, out);
     } else {
         out.extend_from_slice(value);
     }
 }
 
-/// Keeps `kept` bytes and the line end, and stars what is between.
+/// Keeps the first `kept` bytes and the line end, and replaces what is between with stars.
 fn star_rest(line: &[u8], kept: usize, out: &mut Vec<u8>) {
     let (head, tail) = line.split_at(kept.min(line.len()));
     let body = tail.trim_ascii_end();
@@ -170,7 +172,8 @@ fn star_rest(line: &[u8], kept: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(tail.get(body.len()..).unwrap_or_default());
 }
 
-/// Stars the keys of `a=crypto:1 SUITE inline:KEY|2^31|1:4;inline:KEY` and keeps lifetime and MKI.
+/// Replaces the keys of `a=crypto:1 SUITE inline:KEY|2^31|1:4;inline:KEY` with stars, and keeps
+/// lifetime and MKI.
 fn clean_crypto(line: &[u8], out: &mut Vec<u8>) {
     let mut rest = line;
     while let Some(at) = find(rest, b"inline:") {
@@ -186,7 +189,7 @@ fn clean_crypto(line: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Stars the values of `response` and `rspauth`.
+/// Replaces the values of `response` and `rspauth` with stars.
 fn clean_parameters(text: &[u8], place: Where, out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some((value_start, value_end)) = next_proof(rest, place) {
@@ -231,7 +234,7 @@ fn next_proof(text: &[u8], place: Where) -> Option<(usize, usize)> {
     }
 }
 
-/// Returns the length of a quoted string (to the end when it is never closed) or of a token.
+/// Returns the length of a quoted string (to the end if it is never closed) or of a token.
 fn value_length(text: &[u8]) -> usize {
     if text.first() != Some(&b'"') {
         return text.iter().take_while(|b| !b.is_ascii_whitespace() && !b",;\"".contains(b)).count();
@@ -262,7 +265,7 @@ fn starts_with(text: &[u8], prefix: &[u8]) -> bool {
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// Finds `word`, which is given in lower case, in any case.
+/// Finds `word`, which is in lower case, ignoring case.
 fn find(text: &[u8], word: &[u8]) -> Option<usize> {
     let first = word.first()?;
     text.windows(word.len()).position(|at| {

@@ -1,4 +1,5 @@
-//! Folding a journal that is not ours to write: an exported file, or a data folder that another process may use.
+//! Folding a journal that we do not write: an exported file, or a data folder that another process
+//! may be using.
 
 use std::{
     fs::File,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{event::Envelope, id::Seq};
 
-/// Events read at a time.
+/// Events read at once.
 const PAGE: usize = 1_000;
 
 /// A journal cannot be replayed.
@@ -29,18 +30,18 @@ pub enum ReplayError {
         /// Why.
         source: io::Error,
     },
-    /// The folder has no journal.
+    /// There is no journal in the folder.
     #[error("{}: no journal here", path.display())]
     NoJournal {
         /// The folder.
         path: PathBuf,
     },
-    /// The database refuses.
+    /// The database reported an error.
     #[error(transparent)]
     Journal(#[from] JournalError),
 }
 
-/// What could not be folded, with its place.
+/// What could not be folded, and where it is.
 #[derive(Debug, thiserror::Error)]
 pub enum Skipped {
     /// A line of an exported file.
@@ -61,19 +62,19 @@ pub enum Skipped {
     },
 }
 
-/// How a replay went.
+/// The result of a replay.
 #[derive(Debug, Default)]
 pub struct Replayed {
     /// Events folded.
     pub events: u64,
-    /// What could not be.
+    /// What could not be folded.
     pub skipped: Vec<Skipped>,
 }
 
 /// Folds a JSONL file, a `journal.db` or the data folder around one, without writing anything.
 ///
 /// # Errors
-/// [`ReplayError`] when there is nothing to read; damaged parts are listed instead.
+/// [`ReplayError`] if there is nothing to read; damaged parts are listed instead.
 pub fn replay(path: &Path, fold: &mut dyn Fold) -> Result<Replayed, ReplayError> {
     if path.is_dir() || path.extension().is_some_and(|extension| extension == "db") {
         return Archive::open(path)?.fold(fold);
@@ -102,7 +103,7 @@ impl Archive {
     /// Opens a `journal.db` or the data folder around one.
     ///
     /// # Errors
-    /// [`ReplayError`] when there is none or it cannot be read.
+    /// [`ReplayError`] if there is none or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, ReplayError> {
         let file = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
         if !file.is_file() {
@@ -126,15 +127,15 @@ impl Archive {
     /// Returns the position of the newest event written so far.
     ///
     /// # Errors
-    /// [`JournalError`] when the database refuses.
+    /// [`JournalError`] if the database reports an error.
     pub fn head(&self) -> Result<Seq, JournalError> {
         self.source.head()
     }
 
-    /// Returns the selected events that are written; damaged rows are listed separately.
+    /// Returns the selected events that have been written; damaged rows are listed separately.
     ///
     /// # Errors
-    /// [`JournalError`] when the database refuses.
+    /// [`JournalError`] if the database reports an error.
     pub fn query(&self, query: &Query) -> Result<(Vec<Arc<Envelope>>, Vec<Skipped>), JournalError> {
         let mut rest = query.clone();
         let mut events = Vec::new();
@@ -161,7 +162,7 @@ impl Archive {
                 return Ok(replayed);
             };
             after = last.seq;
-            // Rows behind the last good one are met again from there.
+            // Rows after the last good one are read again with the next page.
             let before = |fault: &Skipped| matches!(fault, Skipped::Row { seq, .. } if *seq < after);
             replayed.skipped.extend(skipped.into_iter().filter(before));
             for envelope in &events {

@@ -1,8 +1,10 @@
-//! Retiring the oldest: whole calls and whole runs that are over, and nothing that still counts.
+//! Retiring the oldest events: whole calls and whole runs that are over, and nothing that still
+//! counts.
 //!
-//! The folds are kept first, so that they lose nothing. Then the file removes one call or run after the other, and what
-//! is gone is told by `journal.pruned`, with which views forget it too. Removing takes a lock: one task in
-//! this process, or a process other than the writer; the writer tells what is gone when it writes next.
+//! First the folds are saved, so that they lose nothing. Then the file removes one call or run
+//! after another, and `journal.pruned` says what is gone, which makes the views forget it too.
+//! Removing takes a lock, held by one task in this process or by a process other than the writer.
+//! In the latter case the writer reports what is gone when it next writes.
 
 use std::{
     collections::BTreeSet,
@@ -26,22 +28,23 @@ use crate::{
     id::Seq,
 };
 
-/// How often a journal with an age to keep looks for what has become too old.
+/// How often a journal with a maximum age looks for events that have become too old.
 const AGAIN: Duration = Duration::from_secs(3_600);
 
-/// A writer that tells what is gone has the lock for a moment; one that removes has it longer than all these tries.
+/// A writer that reports what is gone holds the lock only for a moment; a process that removes
+/// events holds it longer than all these tries.
 const TRIES: u32 = 100;
 const TRY_AGAIN: Duration = Duration::from_millis(5);
 
-/// Events read at a time.
+/// Events read at once.
 const PAGE: usize = 1_000;
 
-/// Who wants the oldest removed.
+/// Who asks for the oldest events to be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
-    /// The setting `--keep` of a process that goes on.
+    /// The setting `--keep` of a running process.
     Keep,
-    /// Somebody, with `offhook log --prune`.
+    /// A user, with `offhook log --prune`.
     Prune,
 }
 
@@ -50,7 +53,7 @@ pub enum Asker {
 pub struct Pruned {
     /// How many events.
     pub events: u64,
-    /// How many calls, those of runs included.
+    /// How many calls, including those of runs.
     pub calls: u64,
     /// How many runs.
     pub runs: u64,
@@ -78,7 +81,8 @@ impl Journal {
     /// Removes the calls and runs that are over and older than `until`.
     ///
     /// # Errors
-    /// [`PruneError`] says what stopped it; what was removed until then is whole and told.
+    /// [`PruneError`] says what stopped it; calls and runs removed up to then are gone completely
+    /// and have been journaled.
     pub async fn prune(&self, until: Timestamp, asker: Asker) -> Result<Pruned, PruneError> {
         let journal = self.clone();
         let pruned = tokio::task::spawn_blocking(move || journal.prune_blocking(until, asker)).await;
@@ -101,7 +105,7 @@ impl Journal {
         pruned
     }
 
-    /// Removes for ever what has become older than `age`, now and every hour; ends by being aborted.
+    /// Removes what is older than `age`, now and then every hour, until aborted.
     pub async fn keep_for(self, age: Duration) {
         loop {
             let until = self.wall().now().checked_sub(age).unwrap_or(Timestamp::MIN);
@@ -115,7 +119,7 @@ impl Journal {
     }
 }
 
-/// Takes the right to remove, if its holder gives it back within a moment.
+/// Takes the lock for removing, if its holder releases it within a moment.
 fn turn(folder: &Path) -> Result<File, PruneError> {
     for _ in 0..TRIES {
         if let Some(lock) = lock_to_retire(folder)? {
@@ -126,10 +130,11 @@ fn turn(folder: &Path) -> Result<File, PruneError> {
     lock_to_retire(folder)?.ok_or(PruneError::Busy)
 }
 
-/// Removes from a folder that another process may be writing to; that process tells it when it writes next.
+/// Removes events from a folder that another process may be writing to; that process reports them
+/// when it next writes.
 ///
 /// # Errors
-/// [`PruneError`] says what stopped it; what was removed until then is whole.
+/// [`PruneError`] says what stopped it; calls and runs removed up to then are gone completely.
 pub fn prune_beside<F: KeptFold>(
     folder: &Path,
     until: Timestamp,
@@ -143,7 +148,7 @@ pub fn prune_beside<F: KeptFold>(
     pruned
 }
 
-/// Folds what a folder holds and keeps that; returns up to where.
+/// Saves a fold of what a folder holds; returns its position.
 fn keep_beside<F: KeptFold>(folder: &Path, source: &Source) -> Result<Seq, PruneError> {
     let (mut fold, mut seen) = snapshot::load::<F>(folder, source).unwrap_or_default();
     let mut shown = seen;
@@ -168,7 +173,7 @@ fn keep_beside<F: KeptFold>(folder: &Path, source: &Source) -> Result<Seq, Prune
     Ok(seen)
 }
 
-/// Finishes what a process that died left, then removes what is old enough.
+/// Completes what a process that died left unfinished, then removes what is old enough.
 fn retire(
     folder: &Path,
     source: &Source,
@@ -185,7 +190,8 @@ fn retire(
     Ok(Pruned::of(&source.owed(before)?))
 }
 
-/// Finishes what a process that died left half removed, unless somebody is at it.
+/// Completes a removal that a process left unfinished when it died, unless somebody is removing
+/// now.
 pub(super) fn finish(folder: &Path) -> Result<(), JournalError> {
     match lock_to_retire(folder)? {
         Some(_lock) => Retirer::open(&folder.join(FILE))?.finish(),
@@ -193,7 +199,8 @@ pub(super) fn finish(folder: &Path) -> Result<(), JournalError> {
     }
 }
 
-/// Appends `journal.pruned` for what is gone and not told yet; nobody may be removing meanwhile.
+/// Appends `journal.pruned` for what is gone and not reported yet; nobody may be removing
+/// meanwhile.
 pub(super) fn tell(shared: &Shared, source: &Source) -> Result<(), JournalError> {
     let mut told = shared.told.lock().unwrap_or_else(PoisonError::into_inner);
     let owed = source.owed(*told)?;
@@ -223,7 +230,7 @@ pub(super) fn tell(shared: &Shared, source: &Source) -> Result<(), JournalError>
 
 /// Removes from memory what is gone from the file.
 fn forget(shared: &Shared, source: &Source, owed: &[Owed], horizon: Seq) -> Result<(), JournalError> {
-    // What folds have not seen yet they would miss.
+    // Otherwise folds would miss events they have not applied yet.
     shared.folds().iter().for_each(|fold| fold.catch_up(shared));
     let mut calls = BTreeSet::new();
     let mut runs = BTreeSet::new();
@@ -254,7 +261,7 @@ fn forget(shared: &Shared, source: &Source, owed: &[Owed], horizon: Seq) -> Resu
     Ok(())
 }
 
-/// Returns the first and last of each stretch of numbers.
+/// Returns the first and last number of each contiguous range.
 fn ranges(numbers: BTreeSet<u64>) -> Vec<[u64; 2]> {
     let mut ranges: Vec<[u64; 2]> = Vec::new();
     for number in numbers {

@@ -1,7 +1,9 @@
-//! Folds as they were at a position, in files next to the journal, so that a start shows them only what came after.
+//! Folds as of a certain position, in files next to the journal, so that a start only has to apply
+//! what came after.
 //!
-//! A file is a line that describes what follows, and the fold as JSON. It is only ever a shortcut: whatever does not fit
-//! (another version, other bytes, another journal) is not used, and the fold is made anew.
+//! A file is a line that describes its content, followed by the fold as JSON. It is only a
+//! shortcut: whatever does not fit (another version, other bytes, another journal) is ignored, and
+//! the fold is rebuilt.
 
 use std::{
     fs, io,
@@ -20,7 +22,7 @@ use super::{
 };
 use crate::id::Seq;
 
-/// A fold as it was.
+/// A copy of a fold.
 pub(super) struct Snapshot {
     pub(super) name: &'static str,
     pub(super) version: u32,
@@ -35,13 +37,13 @@ struct Label {
     fold: String,
     version: u32,
     seq: Seq,
-    /// When that event happened: a journal that lost it and went on has another one there.
+    /// When that event happened: a journal that lost it and went on has a different event there.
     at: Timestamp,
     bytes: usize,
     sum: String,
 }
 
-/// Why a kept fold is not used.
+/// Why a saved fold is not used.
 #[derive(Debug, thiserror::Error)]
 enum Unfit {
     #[error(transparent)]
@@ -59,7 +61,7 @@ enum Unfit {
 }
 
 impl Snapshot {
-    /// Writes the file whole or not at all; `source` must hold the snapshot's newest event.
+    /// Writes the file completely or not at all; `source` must hold the snapshot's newest event.
     pub(super) fn write(&self, folder: &Path, source: &Source) -> io::Result<()> {
         let at = time_of(source, self.seq)
             .ok_or_else(|| io::Error::other(format!("event {} is not on disk", self.seq)))?;
@@ -83,7 +85,7 @@ impl Snapshot {
     }
 }
 
-/// Keeps the folds of a journal in its folder.
+/// Saves the folds of a journal in its folder.
 #[derive(Clone)]
 pub(super) struct Keeper {
     folder: PathBuf,
@@ -95,7 +97,8 @@ impl Keeper {
         Self { folder: folder.to_owned(), source }
     }
 
-    /// Keeps every fold that can be, as of now; returns up to where nothing is needed any more to make them.
+    /// Saves every kept fold as of now; returns the position up to which events are no longer
+    /// needed to rebuild them.
     pub(super) fn keep_all(&self, shared: &Shared) -> io::Result<Seq> {
         let mut upto = shared.head();
         for fold in shared.folds() {
@@ -107,7 +110,7 @@ impl Keeper {
         Ok(upto)
     }
 
-    /// Tells what another process has removed; false while one is at it.
+    /// Reports what another process has removed; returns false while one is removing.
     pub(super) fn tell(&self, shared: &Shared) -> bool {
         let told = match lock_to_retire(&self.folder) {
             Ok(None) => return false,
@@ -121,12 +124,13 @@ impl Keeper {
     }
 
     fn write(&self, shared: &Shared, snapshot: &Snapshot) -> io::Result<()> {
-        // Not ahead of the disk: a process that dies would leave a fold of what never was.
+        // Not ahead of the disk: if the process died, the fold would contain events that never
+        // existed.
         shared.settle(|health| health.durable >= Some(snapshot.seq) || !health.writing);
         snapshot.write(&self.folder, &self.source)
     }
 
-    /// Keeps every fold that is `worth` events further than what is kept of it.
+    /// Saves every fold that is at least `worth` events ahead of its saved copy.
     pub(super) fn keep(&self, shared: &Shared, worth: u64) {
         for fold in shared.folds() {
             if shared.head().0.saturating_sub(fold.kept().0) < worth {
@@ -141,7 +145,7 @@ impl Keeper {
     }
 }
 
-/// Returns the fold that was kept in a folder, if there is one that fits its journal.
+/// Returns the fold saved in a folder, if there is one that fits its journal.
 pub(super) fn load<F: KeptFold>(folder: &Path, source: &Source) -> Option<(F, Seq)> {
     match read(folder, source) {
         Ok(found) => Some(found),
@@ -179,14 +183,14 @@ fn time_of(source: &Source, seq: Seq) -> Option<Timestamp> {
     Some(source.get_many(&[seq]).ok()?.pop()??.at)
 }
 
-/// FNV-1a over words of eight bytes: it has to notice a damaged file, not an enemy.
+/// FNV-1a over words of eight bytes: it has to detect a damaged file, not an attacker.
 fn sum(data: &[u8]) -> String {
     let mut sum = 0xcbf2_9ce4_8422_2325_u64;
     let (words, rest) = data.as_chunks::<8>();
     let words = words.iter().map(|word| u64::from_le_bytes(*word));
     for word in words.chain(rest.iter().map(|byte| u64::from(*byte))) {
         sum = (sum ^ word).wrapping_mul(0x0000_0100_0000_01b3);
-        // A multiplication alone would let high bits change nothing below them.
+        // Multiplication alone would never let high bits affect lower ones.
         sum ^= sum >> 32;
     }
     format!("{sum:016x}")

@@ -1,4 +1,4 @@
-//! What the handles and the writer thread share.
+//! The state shared by the handles and the writer thread.
 
 use std::{
     sync::{
@@ -21,19 +21,20 @@ use crate::{
 const GROUP: usize = 500;
 /// ... or when its first event has waited this long.
 const GATHER: Duration = Duration::from_millis(1);
-/// Events that folds may lie behind before an appender brings them on.
+/// How far folds may fall behind before an appender brings them up to date.
 const LAG: u64 = 256;
-/// Events that may wait for the disk; beyond, the journal goes on in memory only.
+/// Events that may wait for the disk; beyond that, the journal goes on in memory only.
 const BACKLOG: usize = 400_000;
 
 /// How the disk is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
-    /// The newest event on disk; absent in a journal without one.
+    /// The newest event on disk; `None` in a journal without one.
     pub durable: Option<Seq>,
-    /// The disk failure that has not been made up for; absent when all is well.
+    /// The disk failure that has not been recovered from; `None` when all is well.
     pub failure: Option<String>,
-    /// Whether later events will reach the disk; false in memory, after `close` and after too long a failure.
+    /// Whether later events will reach the disk; false in memory, after `close`, and after a
+    /// failure that lasted too long.
     pub writing: bool,
 }
 
@@ -42,7 +43,7 @@ pub(super) struct State {
     pub(super) head: Seq,
     pub(super) memory: Memory,
     pub(super) watchers: Watchers,
-    /// No event after this one was ever removed from the file.
+    /// No event after this one has ever been removed from the file.
     pub(super) horizon: Seq,
     health: Health,
     pending: Vec<Arc<Envelope>>,
@@ -53,14 +54,14 @@ pub(super) struct State {
 /// The state, and what wakes those who wait for it to change.
 pub(super) struct Shared {
     state: Mutex<State>,
-    /// The same as in the state, for who needs nothing else of it.
+    /// A copy of the head in the state, readable without the lock.
     head: AtomicU64,
     folds: RwLock<Vec<Arc<dyn Follower>>>,
-    /// What every fold has seen; events after it must stay in memory.
+    /// Every fold has applied the events up to here; later ones must stay in memory.
     folded: AtomicU64,
     /// Dates the events.
     pub(super) wall: Wall,
-    /// The last of what was removed that is told in the journal.
+    /// The last removal that has been journaled.
     pub(super) told: Mutex<i64>,
     work: Condvar,
     settled: Condvar,
@@ -99,7 +100,7 @@ impl State {
 }
 
 impl Shared {
-    /// Makes the state of a journal whose newest event is `head`; `on_disk` when there is a writer.
+    /// Creates the state of a journal whose newest event is `head`; `on_disk` if there is a writer.
     pub(super) fn new(wall: Wall, capacity: usize, head: Seq, on_disk: bool) -> Self {
         let health = Health { durable: on_disk.then_some(head), failure: None, writing: on_disk };
         let state = State {
@@ -126,7 +127,7 @@ impl Shared {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // A fold that panicked leaves the journal itself whole.
+        // A fold that panicked leaves the journal itself intact.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -145,7 +146,7 @@ impl Shared {
         seq
     }
 
-    /// Keeps the newest event; returns whether the writer must be woken.
+    /// Adds the newest event; returns whether the writer must be woken.
     pub(super) fn push(&self, state: &mut State, envelope: Arc<Envelope>) -> bool {
         let was_writing = state.health.writing;
         let seq = envelope.seq;
@@ -163,7 +164,8 @@ impl Shared {
         Seq(self.head.load(Ordering::Acquire))
     }
 
-    /// Lets a fold follow; it must have seen everything that is not in memory, which `_state` keeps as it is.
+    /// Adds a fold. It must have applied everything that is not in memory; holding `_state` keeps
+    /// that true.
     pub(super) fn add_fold(&self, _state: &MutexGuard<'_, State>, fold: Arc<dyn Follower>) {
         self.folds.write().unwrap_or_else(PoisonError::into_inner).push(fold);
         self.note_folded();
@@ -174,14 +176,15 @@ impl Shared {
         self.folds.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes note of what every fold has seen.
+    /// Notes up to which event every fold is current.
     pub(super) fn note_folded(&self) {
         let folds = self.folds.read().unwrap_or_else(PoisonError::into_inner);
         let seen = folds.iter().map(|fold| fold.seen().0).min();
         self.folded.store(seen.unwrap_or(u64::MAX), Ordering::Release);
     }
 
-    /// Brings the folds on when they lie far behind `seq`, so that memory need not wait for a reader.
+    /// Brings the folds up to date if they are far behind `seq`, so that memory need not wait for a
+    /// reader.
     pub(super) fn lead_folds(&self, seq: Seq) {
         if seq.0.saturating_sub(self.folded.load(Ordering::Acquire)) >= LAG {
             self.folds().iter().for_each(|fold| fold.follow(self));
@@ -216,7 +219,7 @@ impl Shared {
         self.work.notify_one();
     }
 
-    /// Waits for the next group and swaps it against `empty`; false when the writer shall end.
+    /// Waits for the next group and swaps it with `empty`; returns false when the writer is to end.
     pub(super) fn next_group(&self, empty: &mut Vec<Arc<Envelope>>) -> bool {
         let mut state = self.lock();
         while state.pending.is_empty() && !state.closing {
@@ -239,7 +242,7 @@ impl Shared {
     /// Notes that everything up to `durable` is on disk.
     pub(super) fn committed(&self, durable: Seq) {
         self.change_health(|state| {
-            // A journal that gave up keeps saying why.
+            // A journal that gave up keeps its reason.
             if state.health.writing && state.health.failure.take().is_some() {
                 tracing::info!(%durable, "journal reaches the disk again");
             }
@@ -247,7 +250,7 @@ impl Shared {
         });
     }
 
-    /// Notes a failure and waits a little; false when there is no use in trying again.
+    /// Notes a failure and pauses; returns false if there is no use in trying again.
     pub(super) fn failed(&self, because: &str, waiting: usize, pause: Duration) -> bool {
         self.change_health(|state| {
             tracing::error!(error = because, "journal cannot be written");
@@ -265,7 +268,8 @@ impl Shared {
         false
     }
 
-    /// Notes that nothing will be written any more; `failure` tells why unless it was asked for.
+    /// Notes that nothing more will be written; `failure` is the reason, unless the end was
+    /// requested.
     pub(super) fn writer_ended(&self, failure: Option<&str>) {
         self.change_health(|state| {
             if let Some(because) = failure {
@@ -281,7 +285,8 @@ impl Shared {
         self.publish(&state);
     }
 
-    /// Tells those who wait for the disk; under the lock, so that two changes cannot be published in the wrong order.
+    /// Notifies those who wait for the disk; under the lock, so that two changes cannot be
+    /// published in the wrong order.
     fn publish(&self, state: &State) {
         self.health.send_replace(state.health.clone());
         self.settled.notify_all();

@@ -5,16 +5,16 @@ use std::{sync::Arc, thread::JoinHandle, time::Duration};
 use super::{mark::Mark, snapshot::Keeper, sqlite::Store, state::Shared};
 use crate::event::Envelope;
 
-/// Events in one transaction at most, so that a backlog becomes durable step by step.
+/// Most events in one transaction, so that a backlog becomes durable step by step.
 const TRANSACTION: usize = 2_000;
-/// Events after which the folds are kept anew, so that the start after a crash does not take long.
+/// Events after which the folds are saved again, so that a start after a crash does not take long.
 const KEEP: usize = 200_000;
-/// Events that make it worth keeping the folds at the end.
+/// Number of new events that makes saving the folds at the end worthwhile.
 const WORTH: u64 = 2_000;
-/// Pause before a refused transaction is tried again.
+/// Pause before a failed transaction is retried.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Writes until it is asked to end; gives the folder back then.
+/// Writes until asked to end, then releases the folder.
 pub(super) fn run(shared: &Arc<Shared>, mut store: Store, keeper: &Keeper, mut mark: Mark) {
     let mut ending = Ending { shared, because: Some("the writer failed") };
     let mut group = Vec::new();
@@ -35,19 +35,19 @@ pub(super) fn run(shared: &Arc<Shared>, mut store: Store, keeper: &Keeper, mut m
     }
     keeping.end();
     if let Err(error) = store.finish() {
-        // Nothing is lost: the log next to the file holds it.
+        // Nothing is lost: the write-ahead log next to the file has it.
         tracing::warn!(%error, "journal keeps its log");
     }
-    // The folder is ours until the folds are kept as well.
+    // The folder is ours until the folds are saved as well.
     keeper.keep(shared, WORTH);
     drop(mark);
     ending.because = None;
 }
 
-/// Publishes the end of the writer, also one by a panic: nobody waits for a thread that is gone.
+/// Publishes the end of the writer, even after a panic: nobody waits for a thread that is gone.
 pub(super) struct Ending<'a> {
     pub(super) shared: &'a Shared,
-    /// Why nothing more is written; absent when that was asked for.
+    /// Why nothing more is written; `None` if the end was requested.
     pub(super) because: Option<&'static str>,
 }
 
@@ -57,7 +57,7 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// Writes one transaction, again and again while there is hope.
+/// Writes one transaction, retrying as long as that makes sense.
 fn write(shared: &Shared, store: &mut Store, part: &[Arc<Envelope>], waiting: usize) -> bool {
     loop {
         match store.insert(part) {
@@ -76,7 +76,8 @@ fn write(shared: &Shared, store: &mut Store, part: &[Arc<Envelope>], waiting: us
     }
 }
 
-/// Keeps the folds now and then, on a thread of its own: it takes longer than a message may wait for its facts.
+/// Saves the folds now and then, on a thread of its own: it takes longer than a message may wait
+/// for its facts.
 struct Keeping<'a> {
     shared: &'a Arc<Shared>,
     keeper: &'a Keeper,

@@ -1,4 +1,4 @@
-//! The lab as a connector: the same address and the same users in every life.
+//! The lab as a connector: every restart has the same address and the same users.
 
 use std::{
     net::SocketAddr,
@@ -12,14 +12,14 @@ use crate::{
     pbx::{Connector, Link, StartFailure},
 };
 
-/// A lab that comes back when it fails.
+/// A lab that is restarted when it fails.
 pub struct LabConnector {
     network: Arc<dyn Network>,
     state: Mutex<State>,
 }
 
 struct State {
-    /// As given; from the first start on with the address and the users that it took then.
+    /// The options as given; from the first start on with the address and users of that start.
     options: LabOptions,
     profile: Option<PbxProfile>,
     #[cfg(test)]
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl LabConnector {
-    /// Makes a connector; nothing runs yet.
+    /// Creates a connector; nothing runs yet.
     #[must_use]
     pub fn new(network: Arc<dyn Network>, options: LabOptions) -> Self {
         let state = State {
@@ -39,13 +39,13 @@ impl LabConnector {
         Self { network, state: Mutex::new(state) }
     }
 
-    /// Returns what a phone or a scenario must know to use the lab; nothing before its first start.
+    /// Returns what a phone or a scenario must know to use the lab; `None` before its first start.
     #[must_use]
     pub fn profile(&self) -> Option<PbxProfile> {
         self.state().profile.clone()
     }
 
-    /// Lets the lab's task panic at its next input.
+    /// Makes the lab's task panic at its next input.
     #[cfg(test)]
     pub(crate) fn fail(&self) {
         self.state().fail.as_ref().unwrap().store(true, std::sync::atomic::Ordering::Relaxed);

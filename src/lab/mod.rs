@@ -1,12 +1,13 @@
 //! The embedded lab PBX: registrar, calls between phones, test numbers.
 //!
-//! A back-to-back user agent on `offhook_sip` with an RTP relay: it ends every dialog and passes media, re-INVITEs,
-//! DTMF and messages through. It runs on real sockets and on the simulated network alike, knows nothing of the
-//! journal, and is the same to phones of the program and to others.
+//! A back-to-back user agent on `offhook_sip` with an RTP relay: it terminates every dialog and
+//! passes media, re-INVITEs, DTMF and messages through. It runs on real sockets and on the
+//! simulated network alike, knows nothing of the journal, and treats the program's phones and all
+//! others the same.
 //!
 //! ```text
 //! sockets ─► shell ─► engine (registrar, dialplan, bridges, robots) ─► UserAgent
-//!                       └─► media: one reader a leg, one clock for all
+//!                       └─► media: one reader per leg, one clock for all
 //! ```
 
 mod connector;

@@ -1,4 +1,4 @@
-//! What a lab is told when it starts.
+//! Settings of a lab.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -15,23 +15,24 @@ use super::{
 /// Settings of a lab PBX.
 #[derive(Clone, Debug)]
 pub struct LabOptions {
-    /// Where it listens, UDP and TCP; port 0 takes a free one.
+    /// Where it listens, UDP and TCP; port 0 picks a free one.
     pub bind: SocketAddr,
     /// Who may register.
     pub users: Users,
     /// Digest realm.
     pub realm: String,
-    /// Which digest algorithms are offered.
+    /// The digest algorithms it offers.
     pub digest: DigestChoice,
     /// Whether INVITE and MESSAGE must be authenticated, as REGISTER always must.
     pub authenticate_calls: bool,
-    /// Seed of tags, nonces, SSRCs; none takes a random one. Nonces of a known seed can be guessed: for tests only.
+    /// Seed for tags, nonces and SSRCs; `None` picks a random one. Nonces from a known seed can be
+    /// guessed: for tests only.
     pub seed: Option<u64>,
     /// Calls at a time; more are refused with 503.
     pub most_calls: usize,
     /// Delays and limits.
     pub timing: Timing,
-    /// Who is told what happens, if anybody; one who does not keep up misses some.
+    /// Where to report what happens, if anywhere; reports that find no room are lost.
     pub told: Option<mpsc::Sender<Told>>,
 }
 
@@ -51,24 +52,25 @@ impl Default for LabOptions {
     }
 }
 
-/// Which digest algorithms are offered (RFC 8760).
+/// The digest algorithms offered (RFC 8760).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DigestChoice {
     /// MD5 and SHA-256.
     #[default]
     Both,
-    /// MD5: some phones, baresip 1.0 among them, give up at a challenge that they do not know.
+    /// MD5: some phones, such as baresip 1.0, give up at a challenge with an algorithm they do not
+    /// know.
     Md5,
     /// SHA-256.
     Sha256,
 }
 
-/// Delays and limits, all in the lab's own clock.
+/// Delays and limits, all by the lab's own clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// How long a phone rings before the caller gets 480.
     pub ring_limit: Duration,
-    /// The same for a number with 9 before it.
+    /// The same for a number prefixed with 9.
     pub short_ring_limit: Duration,
     /// How long 604 sends early media.
     pub early_media: Duration,
@@ -78,13 +80,14 @@ pub struct Timing {
     pub digit_wait: Duration,
     /// How long 603 waits before it hangs up.
     pub goodbye: Duration,
-    /// How long a phone that transferred its call has to hang up, which is its part (RFC 5589 §6.1), before the lab does.
+    /// How long a phone that has transferred its call has to hang up, as it should (RFC 5589 §6.1),
+    /// before the lab does.
     pub transfer_linger: Duration,
     /// Shortest registration; shorter ones are refused with 423.
     pub shortest_registration: Duration,
-    /// Registration without a lifetime.
+    /// Lifetime of a registration that gives none.
     pub usual_registration: Duration,
-    /// Longest registration; longer ones are cut.
+    /// Longest registration; longer ones are shortened.
     pub longest_registration: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! A running lab: started, asked, stopped.
+//! A running lab: start, queries, stop.
 
 use std::{
     io,
@@ -25,9 +25,9 @@ use crate::{
     net::{Arrival, Network, Signaling, SignalingOptions},
 };
 
-/// Messages and word of connections that may wait for the engine.
+/// Messages and connection failures that may wait for the engine.
 const PERMITS: usize = 4096;
-/// Facts of voices that may wait.
+/// Facts from voices that may wait.
 const FACTS: usize = 4096;
 
 /// Why a lab did not start.
@@ -47,7 +47,7 @@ pub enum LabError {
     Users(#[from] UsersError),
 }
 
-/// A running lab PBX; dropping it ends it at once, [`Lab::stop`] in good order.
+/// A running lab PBX; dropping it ends it at once, [`Lab::stop`] in an orderly way.
 pub struct Lab {
     address: SocketAddr,
     realm: String,
@@ -56,7 +56,7 @@ pub struct Lab {
     signaling: Arc<Signaling>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
-    /// Canceled when the task has ended, however it did.
+    /// Canceled when the task has ended, however it ended.
     ended: CancellationToken,
     #[cfg(test)]
     failure: Arc<std::sync::atomic::AtomicBool>,
@@ -72,7 +72,7 @@ impl Lab {
         let users = table.list();
         let (arrived, arrivals) = mpsc::channel(PERMITS);
         let deliver = move |arrival: Arrival| {
-            // Each has a permit, so there is room; a lab that is gone wants nothing.
+            // Each arrival has a permit, so there is room; if the lab is gone, nobody needs it.
             drop(arrived.try_send(arrival));
         };
         let sockets = SignalingOptions { local: options.bind, permits: PERMITS, phone: None };
@@ -102,7 +102,7 @@ impl Lab {
         let guard = ended.clone().drop_guard();
         let task = tokio::spawn(async move {
             shell.run(stopped).await;
-            // Dropped by a panic as well.
+            // Also dropped by a panic.
             drop(guard);
         });
         Ok(Self {
@@ -119,7 +119,7 @@ impl Lab {
         })
     }
 
-    /// Returns where phones reach it, UDP and TCP.
+    /// Returns the address where phones reach it, UDP and TCP.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
@@ -147,37 +147,37 @@ impl Lab {
         &self.users
     }
 
-    /// Waits until its task has ended, by [`Lab::stop`] or because it broke.
+    /// Waits until its task has ended, because of [`Lab::stop`] or a failure.
     pub(super) fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
         self.ended.clone().cancelled_owned()
     }
 
-    /// Returns what lets the task panic at its next input.
+    /// Returns the flag that makes the task panic at its next input.
     #[cfg(test)]
     pub(super) fn failure(&self) -> Arc<std::sync::atomic::AtomicBool> {
         Arc::clone(&self.failure)
     }
 
-    /// Returns what is alive: for post-conditions of tests.
+    /// Returns what is alive, for tests to check afterwards.
     #[must_use]
     pub fn live(&self) -> LiveCounts {
         let counts = lock(&self.engine).live(now());
         LiveCounts { connections: self.signaling.connections(), ..counts }
     }
 
-    /// Returns how many messages were unusable or fitted nowhere.
+    /// Returns how many messages were unusable or belonged to nothing.
     #[must_use]
     pub fn anomalies(&self) -> u64 {
         lock(&self.engine).anomalies()
     }
 
-    /// Returns how many datagrams were refused because the lab was behind.
+    /// Returns how many datagrams were refused because the lab could not keep up.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.signaling.refused()
     }
 
-    /// Ends every call and closes the sockets; takes two seconds at most.
+    /// Ends every call and closes the sockets; takes at most two seconds.
     pub async fn stop(mut self) {
         if let Some(stop) = self.stop.take()
             && stop.send(()).is_ok()
@@ -199,7 +199,8 @@ fn reachable(network: &dyn Network, local: SocketAddr) -> SocketAddr {
     if !local.ip().is_unspecified() {
         return local;
     }
-    // An address for documentation (RFC 5737, RFC 3849): nothing is sent, it only chooses the route out.
+    // A documentation address (RFC 5737, RFC 3849): nothing is sent there, it only selects the
+    // outgoing route.
     let outside: IpAddr = if local.is_ipv4() {
         Ipv4Addr::new(192, 0, 2, 1).into()
     } else {

@@ -1,4 +1,5 @@
-//! The task around the engine: one input at a time, then everything it wants sent.
+//! The task around the engine: takes one input at a time, then sends everything the engine wants
+//! sent.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -23,7 +24,7 @@ pub(super) struct Shell {
     pub(super) signaling: Arc<Signaling>,
     pub(super) arrivals: mpsc::Receiver<Arrival>,
     pub(super) facts: mpsc::Receiver<MediaFact>,
-    /// Panics at the next input once it is set.
+    /// Once set, the next input panics.
     #[cfg(test)]
     pub(super) fail: Arc<std::sync::atomic::AtomicBool>,
 }

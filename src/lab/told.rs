@@ -1,4 +1,5 @@
-//! What a lab tells of itself to whoever runs it: who registered, called, was refused, and which digits came.
+//! What a lab reports to whoever runs it: who registered, called or was refused, and which digits
+//! arrived.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -8,27 +9,27 @@ use offhook_sip::{
 };
 use tokio::sync::mpsc;
 
-/// Calls whose names are remembered; more are told of without.
+/// Most calls whose names are remembered; beyond that, calls are reported without names.
 const CALLS: usize = 10_000;
 
 /// Something that happened at a lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// A user has registered, from there.
+    /// A user has registered, from this address.
     Registered(String, String),
-    /// A user has no contact any more.
+    /// A user no longer has a contact.
     Unregistered(String),
-    /// Someone calls someone.
+    /// Somebody calls somebody.
     Called(String, String),
     /// The call was answered.
     Answered(String, String),
-    /// The call is over after its answer.
+    /// The call ended after it was answered.
     Ended(String, String),
-    /// The call is over before an answer.
+    /// The call ended before it was answered.
     GivenUp(String, String),
-    /// A test number heard a digit of a call.
+    /// A test number received a digit in a call.
     Digit(String, String, char),
-    /// A request of someone was refused: which, of whom, how.
+    /// A request was refused: its method, its sender and the status.
     Refused(String, String, u16),
 }
 
@@ -47,17 +48,17 @@ impl fmt::Display for Told {
     }
 }
 
-/// A call from the caller's side.
+/// A call as seen from the caller's side.
 #[derive(Debug)]
 struct Call {
     from: String,
     to: String,
-    /// Whether it was let in, so that it is worth a line.
+    /// Whether it was admitted, and so is worth a line.
     told: bool,
     answered: bool,
 }
 
-/// Tells somebody, if somebody listens; who does not keep up misses some.
+/// Reports to a listener, if there is one; reports that find no room are lost.
 #[derive(Debug, Default)]
 pub(super) struct Teller {
     to: Option<mpsc::Sender<Told>>,
@@ -72,12 +73,12 @@ impl Teller {
 
     pub(super) fn tell(&self, told: Told) {
         if let Some(to) = &self.to {
-            // A person reads this; what does not fit is not worth waiting for.
+            // A person reads this; a report that does not fit is not worth waiting for.
             drop(to.try_send(told));
         }
     }
 
-    /// Takes note of a call that nobody has looked at yet.
+    /// Notes a call that has not been checked yet.
     pub(super) fn incoming(&mut self, leg: SessionId, invite: &Message) {
         if self.to.is_none() || self.calls.len() >= CALLS {
             return;
@@ -86,7 +87,7 @@ impl Teller {
         self.calls.insert(leg, Call { from, to, told: false, answered: false });
     }
 
-    /// Takes note of a call that was let in.
+    /// Notes a call that was admitted.
     pub(super) fn admitted(&mut self, leg: SessionId) {
         if let Some(call) = self.calls.get_mut(&leg).filter(|call| !call.told) {
             call.told = true;
@@ -95,7 +96,7 @@ impl Teller {
         }
     }
 
-    /// Takes note of an answer to a caller; a question for the password says nothing of the call.
+    /// Notes a response to a caller; a digest challenge says nothing about the call.
     pub(super) fn responded(&mut self, leg: SessionId, status: StatusCode) {
         if status == StatusCode::UNAUTHORIZED {
             self.calls.remove(&leg);
@@ -114,21 +115,21 @@ impl Teller {
         }
     }
 
-    /// Takes note of a digit that a test number hears.
+    /// Notes a digit that a test number received.
     pub(super) fn digit(&self, leg: SessionId, digit: char) {
         if let Some(call) = self.calls.get(&leg) {
             self.tell(Told::Digit(call.from.clone(), call.to.clone(), digit));
         }
     }
 
-    /// Takes note of the end of a caller's leg; one that ends before its answer was given up.
+    /// Notes the end of a caller's leg; one that ends before it was answered was given up.
     pub(super) fn ended(&mut self, leg: SessionId) {
         let Some(call) = self.calls.remove(&leg).filter(|call| call.told) else { return };
         let over = if call.answered { Told::Ended } else { Told::GivenUp };
         self.tell(over(call.from, call.to));
     }
 
-    /// Takes note of a request outside calls that was refused.
+    /// Notes a refused request outside any call.
     pub(super) fn refused(&self, request: &Message, status: StatusCode) {
         if status != StatusCode::UNAUTHORIZED {
             self.tell(Told::Refused(request.method().to_string(), sender(request), status.code()));

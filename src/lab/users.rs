@@ -1,4 +1,4 @@
-//! Who may register: generated, given, or read from a file.
+//! Who may register: users that are generated, given, or read from a file.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,8 @@ pub enum Users {
 /// Passwords of generated users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passwords {
-    /// `secret` and the number, as the lab Asterisk has them: for machines that nobody else reaches.
+    /// `secret` followed by the number, as on the lab Asterisk: for machines that nobody else can
+    /// reach.
     Lab,
     /// Random, new with every start.
     Random,
@@ -46,7 +47,7 @@ pub enum Passwords {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
-    /// Number, and name for authentication.
+    /// Number, and digest user name.
     pub username: String,
     /// Password.
     pub password: Secret<String>,
@@ -67,7 +68,7 @@ pub enum UsersError {
         #[source]
         source: io::Error,
     },
-    /// The file is not what it should be.
+    /// The file does not have the expected form.
     #[error("{path} is no list of accounts: {message}")]
     Malformed {
         /// Which file.
@@ -75,7 +76,7 @@ pub enum UsersError {
         /// Where and why.
         message: String,
     },
-    /// Two users have one name.
+    /// Two users have the same name.
     #[error("user {username} is there twice")]
     Twice {
         /// The name.
@@ -139,7 +140,7 @@ fn read(path: &Path) -> Result<Vec<User>, UsersError> {
     Ok(accounts.accounts)
 }
 
-/// Returns a number that nobody can foresee: the keys of a hash map come from the system.
+/// Returns a number that nobody can predict: the keys of a hash map come from the system.
 pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,8 +1,8 @@
 //! Typed tool arguments: one definition gives the Rust struct, the JSON schema and the coercion.
 //!
-//! Coercion is as lenient as the clients of the compatible surface expect: unknown arguments are
-//! told back (`unknown_arguments`), a string
-//! given to a non-string parameter is first read as JSON, and `null` means "not given" where a default exists.
+//! Coercion is as lenient as clients of the compatible surface expect: unknown arguments are
+//! reported back (`unknown_arguments`), a string given to a non-string parameter is first read as
+//! JSON, and `null` means "not given" where a default exists.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -18,13 +18,13 @@ use crate::{
 /// How optional parameters are written in a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
-    /// As the compatible surface does it: `anyOf [T, null]` with `default: null`.
+    /// As in the compatible surface: `anyOf [T, null]` with `default: null`.
     Compat,
     /// Plain types, absent from `required`; unions of types confuse several clients.
     Native,
 }
 
-/// What one argument's value must be.
+/// The specification of one argument.
 pub(super) struct Parameter {
     /// Name as given by the caller.
     pub(super) name: &'static str,
@@ -34,12 +34,12 @@ pub(super) struct Parameter {
     pub(super) schema: Value,
     /// Whether `null` and absence both mean "not given".
     pub(super) nullable: bool,
-    /// Value used when absent; none for required and nullable parameters.
+    /// Value used when absent; `None` for required and nullable parameters.
     pub(super) default: Option<Value>,
 }
 
 impl Parameter {
-    /// Returns whether the caller must give it.
+    /// Returns whether the caller must provide it.
     pub(super) const fn is_required(&self) -> bool {
         !self.nullable && self.default.is_none()
     }
@@ -67,14 +67,14 @@ pub(super) trait Arguments: Sized + Send + 'static {
     /// Returns the parameters in the order of the schema.
     fn parameters() -> Vec<Parameter>;
 
-    /// Reads the arguments out of a call.
+    /// Reads the arguments of a call.
     ///
     /// # Errors
-    /// Every parameter that is missing or does not fit, at once.
+    /// Every parameter that is missing or does not fit, all at once.
     fn read(given: JsonObject) -> Result<Self, Problems>;
 }
 
-/// Makes the `inputSchema` of a tool.
+/// Builds the `inputSchema` of a tool.
 pub(super) fn schema(title: &str, parameters: &[Parameter], style: Style) -> JsonObject {
     let properties: Map<String, Value> =
         parameters.iter().map(|each| (each.name.to_owned(), each.property(style))).collect();
@@ -104,7 +104,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Takes arguments out of a call one by one and collects what does not fit.
+/// Takes the arguments of a call one by one and collects those that do not fit.
 pub(super) struct Reader {
     given: JsonObject,
     problems: Problems,
@@ -115,7 +115,7 @@ impl Reader {
         Self { given, problems: Problems::default() }
     }
 
-    /// Takes one argument; none when it does not fit, which is then remembered.
+    /// Takes one argument; `None` if it does not fit, which is then recorded.
     pub(super) fn take<T: Argument>(&mut self, name: &'static str, default: Option<T>) -> Option<T> {
         let taken = match (self.given.remove(name), default) {
             (None, Some(default)) => Ok(default),
@@ -125,7 +125,7 @@ impl Reader {
         taken.map_err(|problem| self.problems.0.push((name, problem))).ok()
     }
 
-    /// Ends the reading.
+    /// Returns the problems found, if any.
     pub(super) fn finish(self) -> Result<(), Problems> {
         if self.problems.0.is_empty() { Ok(()) } else { Err(self.problems) }
     }
@@ -145,13 +145,13 @@ pub(super) trait Argument: Sized {
     /// What was expected, in words.
     fn coerce(value: Value) -> Result<Self, String>;
 
-    /// Returns the value of an absent argument, where there is one.
+    /// Returns the value of an absent argument, if there is one.
     fn absent() -> Option<Self> {
         None
     }
 }
 
-/// Reads a string given to a non-string parameter as JSON, where it is JSON.
+/// Parses a string given to a non-string parameter as JSON, if it is JSON.
 fn unquote(value: Value) -> Value {
     if let Value::String(text) = value {
         serde_json::from_str(text.trim()).unwrap_or(Value::String(text))
@@ -217,7 +217,7 @@ impl Argument for i64 {
     fn coerce(value: Value) -> Result<Self, String> {
         let value = unquote(value);
         let whole = value.as_i64().or_else(|| {
-            // 200.0 is a whole number too; JSON does not tell the two apart.
+            // 200.0 is a whole number too; JSON does not distinguish the two.
             let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
             format!("{number:.0}").parse().ok()
         });
@@ -259,7 +259,7 @@ impl Argument for CallId {
         json!({ "type": "integer" })
     }
 
-    /// Accepts the number and the handle's own text, `call-7`.
+    /// Accepts the number, or the id as text, `call-7`.
     fn coerce(value: Value) -> Result<Self, String> {
         if let Some(call) = value.as_str().and_then(|text| text.trim().parse().ok()) {
             return Ok(call);
@@ -273,7 +273,7 @@ impl Argument for RunId {
         json!({ "type": "integer" })
     }
 
-    /// Accepts the number and the handle's own text, `run-3`.
+    /// Accepts the number, or the id as text, `run-3`.
     fn coerce(value: Value) -> Result<Self, String> {
         if let Some(run) = value.as_str().and_then(|text| text.trim().parse().ok()) {
             return Ok(run);
@@ -337,7 +337,7 @@ impl Argument for BTreeMap<String, String> {
 }
 
 impl Argument for Document {
-    /// The type alone: unions of types confuse several clients, and a text is taken all the same.
+    /// Only the type: unions of types confuse several clients, and a text is accepted anyway.
     fn schema() -> Value {
         JsonObject::schema()
     }
@@ -345,7 +345,7 @@ impl Argument for Document {
     fn coerce(value: Value) -> Result<Self, String> {
         match unquote(value) {
             Value::Object(object) => Ok(Self::Object(object)),
-            // One line is no document: it is a value in the wrong place.
+            // One line is not a document: it is a value in the wrong place.
             Value::String(text) if text.contains('\n') => Ok(Self::Text(text)),
             other
             @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
@@ -416,7 +416,7 @@ mod tests {
     use super::*;
 
     arguments! {
-        /// Everything that a parameter can be.
+        /// Every type that a parameter can have.
         Sample {
             /// Whom to call.
             target: String,

@@ -1,7 +1,8 @@
-//! Every tool there is, and how a name finds its tool.
+//! Every tool, and how a name is resolved to its tool.
 //!
-//! A phone action is defined once and shown in two projections: `<phone_id>_<action>`, bound to a phone, and
-//! `<action>` with a `phone_id`. Calls are taken under both names whatever the list shows.
+//! A phone action is defined once and shown in two projections: `<phone_id>_<action>`, bound to a
+//! phone, and `<action>` with a `phone_id`. Calls are accepted under both names, whatever the list
+//! shows.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -27,14 +28,14 @@ type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
 type Handler = Box<dyn Fn(Arc<Services>, JsonObject, CallContext) -> Answer + Send + Sync>;
 type PhoneHandler = Box<dyn Fn(Arc<Services>, PhoneId, JsonObject, CallContext) -> Answer + Send + Sync>;
 
-/// What a client may assume of a tool before calling it.
+/// What a client may assume about a tool before calling it.
 #[derive(Clone, Copy)]
 pub(super) enum Hints {
     /// Changes nothing.
     Reads,
-    /// Changes something here, at most once however often it is called.
+    /// Changes something, but calling it again changes nothing more.
     Settles,
-    /// Reaches the telephone network, each time anew.
+    /// Reaches the telephone network, each time again.
     Dials,
     /// Ends or removes something.
     Ends,
@@ -59,18 +60,18 @@ impl Hints {
 /// What clients see of a tool, apart from its arguments.
 #[derive(Clone, Copy)]
 pub(super) struct Label {
-    /// Name that calls use.
+    /// The name used in calls.
     pub(super) name: &'static str,
-    /// Name for people.
+    /// The name for people.
     pub(super) title: &'static str,
     /// What it does, in a tester's words.
     pub(super) about: &'static str,
-    /// What may be assumed of it.
+    /// What may be assumed about it.
     pub(super) hints: Hints,
 }
 
 impl Label {
-    /// Returns what a verb's row says.
+    /// Returns the label in a verb's row.
     pub(super) const fn of(tool: &ToolName) -> Self {
         let hints = match tool.effect {
             Effect::Settles => Hints::Settles,
@@ -134,7 +135,7 @@ fn ready(reply: Reply) -> Answer {
     Box::pin(std::future::ready(reply))
 }
 
-/// Adds to an answer which arguments had no meaning.
+/// Adds to an answer which arguments are unknown.
 fn telling(answer: Answer, unknown: Option<Unknown>) -> Answer {
     match unknown {
         Some(unknown) => Box::pin(async move { answer.await.ignoring(&unknown) }),
@@ -219,11 +220,11 @@ pub(super) struct Catalog {
     actions: Vec<ActionDefinition>,
 }
 
-/// A name that was understood.
+/// A resolved name.
 pub(super) enum Resolved<'a> {
     /// A tool of its own.
     Tool(&'a ToolDefinition),
-    /// An action bound to a phone by the name.
+    /// An action bound to a phone by its name.
     OfPhone(&'a ActionDefinition, PhoneId),
     /// An action that takes a `phone_id`.
     OfAnyPhone(&'a ActionDefinition),
@@ -234,7 +235,7 @@ impl Catalog {
         Self { tools, actions }
     }
 
-    /// Lists the tools as a client sees them, in an order that depends on nothing but the phones.
+    /// Lists the tools as a client sees them, in an order that depends only on the phones.
     pub(super) fn list(&self, projection: Projection, phones: &[PhoneId]) -> Vec<Tool> {
         let mut list: Vec<Tool> = self.tools.iter().map(|tool| tool.descriptor.clone()).collect();
         match projection {
@@ -260,7 +261,7 @@ impl Catalog {
         })
     }
 
-    /// Finds what a name means; whether the phone exists is not looked at.
+    /// Resolves a name, without checking that the phone exists.
     pub(super) fn resolve(&self, name: &str) -> Option<Resolved<'_>> {
         if let Some(tool) = self.tools.iter().find(|tool| tool.descriptor.name == name) {
             return Some(Resolved::Tool(tool));
@@ -309,7 +310,8 @@ impl Resolved<'_> {
     }
 }
 
-/// Takes the phone's name out of the arguments; a name that no phone can have is a phone that does not exist.
+/// Takes the phone's name out of the arguments; an invalid name is treated as a phone that does not
+/// exist.
 fn take_phone(given: &mut JsonObject) -> Result<PhoneId, Reply> {
     let mut only = JsonObject::new();
     only.extend(given.remove_entry("phone_id"));

@@ -1,4 +1,5 @@
-//! The clients of one server: what each of them made, what its leaving ends, and who hears that phones came or went.
+//! The clients of one server: what each of them created, what ends when it leaves, and who is
+//! notified when phones come or go.
 
 use std::{
     collections::BTreeMap,
@@ -26,10 +27,10 @@ use crate::{
     view::Views,
 };
 
-/// Tools that may be at work for one client; an agent has a handful.
+/// Most tools that may run at once for one client; an agent uses a handful.
 pub(super) const MOST_TOOLS: usize = 256;
 
-/// How long it may take to end what a client made.
+/// How long ending what a client created may take.
 const CLEAN_UP: Duration = Duration::from_millis(2500);
 
 /// All clients of a server.
@@ -40,23 +41,23 @@ pub(super) struct Clients {
     roster: watch::Sender<u64>,
 }
 
-/// Who made a phone.
+/// Who created a phone.
 struct Maker {
     client: ClientId,
-    /// The phone's first event: one of the same name that came later is somebody else's.
+    /// The phone's first event: a later phone of the same name is somebody else's.
     first: Seq,
 }
 
 /// One client, from its connection to its leaving.
 pub(super) struct Client {
     pub(super) id: ClientId,
-    /// What its tools work with. Its `closing` is canceled when the client has gone or the server is to stop, and then
-    /// its runs are canceled, too.
+    /// What its tools use. `closing` is canceled when the client has gone or the server is to stop;
+    /// that also cancels its runs.
     pub(super) services: Arc<Services>,
-    /// One permit for each tool that is at work.
+    /// One permit for each running tool.
     pub(super) tools: Arc<Semaphore>,
     clients: Arc<Clients>,
-    /// The change of the roster of which it has been told.
+    /// The last change of the roster it was notified of.
     told: AtomicU64,
 }
 
@@ -65,7 +66,7 @@ impl Clients {
         Arc::new(Self { next: AtomicU64::new(1), makers: Mutex::default(), roster: watch::Sender::new(0) })
     }
 
-    /// Makes a client that works with `services` and owns what it makes.
+    /// Creates a client that works with `services` and owns what it creates.
     pub(super) fn enter(self: &Arc<Self>, services: &Services) -> Arc<Client> {
         let id = ClientId(self.next.fetch_add(1, Ordering::Relaxed));
         let closing = services.closing.child_token();
@@ -97,31 +98,31 @@ impl Client {
         Cause::Command { surface: Surface::Mcp, client: Some(self.id), request: None }
     }
 
-    /// Says that this client has changed the roster and is told of it by the caller.
+    /// Counts a change of the roster by this client, which its caller notifies.
     pub(super) fn roster_changed(&self) {
         self.clients.roster.send_modify(|changes| {
             *changes += 1;
-            // Inside, so that nobody sees the change before it counts as told.
+            // Inside the closure, so that nobody sees the change before it counts as notified.
             self.told.fetch_max(*changes, Ordering::AcqRel);
         });
     }
 
-    /// Waits for a change of the roster of which this client has not been told.
+    /// Waits for a change of the roster that this client has not been notified of.
     pub(super) async fn roster_change_of_others(&self) {
         let mut roster = self.clients.roster.subscribe();
         let untold = |changes: &u64| *changes > self.told.load(Ordering::Acquire);
-        // The sender lives in the clients that `self` holds.
+        // The sender is in the clients, which `self` holds.
         if let Ok(changes) = roster.wait_for(untold).await {
             self.told.fetch_max(*changes, Ordering::AcqRel);
         }
     }
 
-    /// Ends what the client's tools are doing, its runs among it.
+    /// Ends what the client's tools are doing, including its runs.
     pub(super) fn stop_work(&self) {
         self.services.closing.cancel();
     }
 
-    /// Ends what the client made, within a bounded time; what others made goes on.
+    /// Ends what the client created, within a limited time; what others created goes on.
     pub(super) async fn leave(&self) {
         self.stop_work();
         let mine: Vec<PhoneId> = {
@@ -160,7 +161,7 @@ fn first(views: &Views, phone: &PhoneId) -> Option<Seq> {
     views.phone(phone).map(|phone| phone.first)
 }
 
-/// The door for the commands of one client: it remembers who made which phone.
+/// The door for one client's commands: it remembers who created which phone.
 struct Door {
     execute: Arc<dyn Execute>,
     views: Views,
@@ -192,7 +193,7 @@ impl Execute for Door {
 }
 
 impl Door {
-    /// Notes who made a phone; one whose client has left meanwhile goes at once.
+    /// Notes who created a phone; if its client has left meanwhile, the phone is dropped at once.
     async fn remember(&self, phone: PhoneId, cause: Cause) {
         let Some(first) = first(&self.views, &phone) else { return };
         {

@@ -14,11 +14,11 @@ use crate::{
 
 /// One call of a tool.
 pub(super) struct CallContext {
-    /// To be recorded with everything that the call makes happen.
+    /// The cause of everything that the call makes happen.
     pub(super) cause: Cause,
-    /// Canceled when the client gives up; tools that wait must stop then.
+    /// Canceled when the client gives up; tools that wait must then stop.
     pub(super) canceled: CancellationToken,
-    /// Where to report progress, when the client asked for it.
+    /// Where to report progress, if the client asked for it.
     pub(super) progress: Option<Progress>,
 }
 
@@ -47,22 +47,22 @@ impl CallContext {
     }
 }
 
-/// Reports how far a call is.
+/// Reports the progress of a call.
 pub(super) struct Progress {
     token: ProgressToken,
     peer: Peer<RoleServer>,
-    /// Once this is canceled the SDK sends no notifications any more.
+    /// Once this is canceled the SDK no longer sends notifications.
     closing: CancellationToken,
     count: u32,
 }
 
 impl Progress {
-    /// Tells the client that one more thing happened.
+    /// Tells the client that one more thing has happened.
     pub(super) async fn report(&mut self, message: String) {
         self.count += 1;
         let progress = ProgressNotificationParam::new(self.token.clone(), f64::from(self.count));
         tokio::select! {
-            // A client that no longer listens loses nothing but the progress.
+            // A client that no longer listens misses nothing but the progress.
             told = self.peer.notify_progress(progress.with_message(message)) => drop(told),
             () = self.closing.cancelled() => {}
         }

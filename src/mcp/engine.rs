@@ -12,7 +12,8 @@ use crate::{
     suite::Attempt,
 };
 
-/// Findings of a level that are told; the first ones show what is wrong, and an agent pays for each.
+/// Most findings per level in an answer; the first ones show what is wrong, and an agent pays for
+/// each.
 const MOST_FINDINGS: usize = 50;
 
 /// Name of a document that could not be read.
@@ -24,7 +25,7 @@ pub struct ScenarioEngine {
     pub host: Arc<dyn Host>,
     /// How long a run waits for accounts and phones that other runs have.
     pub lease_wait: Duration,
-    /// The phone system that scenarios make phones for; none where phones exist already.
+    /// The phone system that scenarios create phones on; `None` where phones exist already.
     pub profile: Option<PbxProfile>,
 }
 
@@ -91,7 +92,7 @@ fn validation_of(reading: &Reading) -> Validation {
     }
 }
 
-/// Makes the issue of a finding: the older keys for its place, then code, path and suggestion.
+/// Converts a finding to an issue: the older keys for its place, then code, path and suggestion.
 fn issue(finding: &Diagnostic) -> Value {
     let mut issue = Map::new();
     let index = |at: usize| match finding.path.get(at) {

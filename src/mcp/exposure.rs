@@ -1,8 +1,9 @@
 //! How per-phone actions are shown: as tools of each phone, or once with a `phone_id`.
 //!
-//! A tool list that grows with every phone is what users of per-phone tools know, but revision 2026-07-28 forbids
-//! lists that change as a side effect of calls, and some clients never ask for the list again. Which ones do is seen, not
-//! known by name: until a client has followed a change, the actions stay listed with a `phone_id`. Both names always work.
+//! Users of per-phone tools expect a tool list that grows with every phone. But revision 2026-07-28
+//! forbids lists that change as a side effect of calls, and some clients never ask for the list
+//! again. That is detected from a client's behavior, not its name: until a client has followed a
+//! change, the actions stay listed with a `phone_id`. Both names always work.
 
 use std::{
     str::FromStr,
@@ -13,13 +14,14 @@ use std::{
 use rmcp::model::ProtocolVersion;
 use tokio::time::Instant;
 
-/// A client that lists tools within this time of `notifications/tools/list_changed` follows changes.
+/// A client that lists the tools within this time after `notifications/tools/list_changed` follows
+/// changes.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The setting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PhoneTools {
-    /// Every phone brings its own 22 tools, named `<phone_id>_<action>`.
+    /// Every phone has its own 22 tools, named `<phone_id>_<action>`.
     Dynamic,
     /// The 22 actions are listed once and take a `phone_id`.
     Static,
@@ -28,11 +30,11 @@ pub enum PhoneTools {
     Auto,
 }
 
-/// The text is none of the settings.
+/// The text is not a valid setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{given}' is not one of dynamic, static, auto")]
 pub struct UnknownPhoneTools {
-    /// What was given.
+    /// The given text.
     given: String,
 }
 
@@ -59,7 +61,7 @@ pub(super) enum Projection {
 }
 
 impl PhoneTools {
-    /// Decides what a client sees, by the revision it speaks and by what it was seen to do.
+    /// Decides what a client sees, by the revision it speaks and by how it has behaved.
     pub(super) fn projection(self, revision: Option<&ProtocolVersion>, habit: &Habit) -> Projection {
         match self {
             Self::Dynamic => Projection::Dynamic,
@@ -72,7 +74,7 @@ impl PhoneTools {
     }
 }
 
-/// Whether a client lists the tools again when it is told that they changed.
+/// Whether a client lists the tools again when notified that they changed.
 #[derive(Debug, Default)]
 pub(super) struct Habit(Mutex<Seen>);
 
@@ -83,7 +85,7 @@ struct Seen {
 }
 
 impl Habit {
-    /// Notes that the client is being told of a change.
+    /// Notes that the client is being notified of a change.
     pub(super) fn told(&self) {
         self.change(|seen| seen.told = Some(Instant::now()));
     }

@@ -1,7 +1,7 @@
 //! The MCP server: phones, calls and scenarios for AI agents and their clients.
 //!
-//! Translates and never decides: what changes something becomes a command, what reads is a view of the journal.
-//! Resources, prompts and tasks are left out.
+//! Translates and never decides: what changes something becomes a command, what reads is a view of
+//! the journal. Resources, prompts and tasks are left out.
 
 mod arguments;
 mod catalog;

@@ -1,4 +1,4 @@
-//! What a tool answers and how that becomes a tool result.
+//! The answers of tools, and how they become tool results.
 
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{arguments::Problems, compat::words, unknown_arguments::Unknown};
 use crate::command::{Code, Rejection};
 
-/// Why a native tool cannot do it.
+/// Why a native tool could not do what was asked.
 pub(super) struct Refusal {
     code: Code,
     sentence: String,
@@ -15,7 +15,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// Makes a refusal that names no other tool.
+    /// Creates a refusal that names no other tool.
     pub(super) fn new(code: Code, sentence: impl Into<String>) -> Self {
         Self { code, sentence: sentence.into(), instead: Vec::new() }
     }
@@ -46,7 +46,7 @@ pub(super) struct Reply {
 enum Body {
     /// An object of the compatible surface; a business error is an ordinary result there.
     Compat(Value),
-    /// A native answer: a compact text for reading, ids and numbers for programs.
+    /// A native answer: compact text for reading, ids and numbers for programs.
     Native { text: String, structured: Value },
     /// A native refusal.
     Refused(Refusal),
@@ -69,7 +69,8 @@ impl Reply {
         Self::compat(Value::Object(object))
     }
 
-    /// Answers with a rejected command in the compatible shape; code and legal actions are extra keys.
+    /// Answers with a rejected command in the compatible shape; code and legal actions are extra
+    /// keys.
     pub(super) fn compat_rejection(rejection: &Rejection, context: &[(&str, Value)]) -> Self {
         let mut context = context.to_vec();
         context.push(("code", rejection.code.as_str().into()));
@@ -85,7 +86,7 @@ impl Reply {
         Self { body: Body::Native { text, structured }, roster_changed: false }
     }
 
-    /// Answers a native tool that could not do it.
+    /// Answers that a native tool could not do it.
     pub(super) const fn refused(refusal: Refusal) -> Self {
         Self { body: Body::Refused(refusal), roster_changed: false }
     }
@@ -95,13 +96,13 @@ impl Reply {
         Self { body: Body::Invalid { problems, hint: None }, roster_changed: false }
     }
 
-    /// Tells that phones came or went.
+    /// Notes that phones came or went.
     pub(super) fn with_roster_changed(mut self) -> Self {
         self.roster_changed = true;
         self
     }
 
-    /// Tells that arguments were given which the tool does not have: it did not do what they ask for.
+    /// Adds which given arguments the tool does not have, and so has ignored.
     pub(super) fn ignoring(mut self, unknown: &Unknown) -> Self {
         match &mut self.body {
             Body::Compat(Value::Object(object)) => {
@@ -119,11 +120,12 @@ impl Reply {
         Self::refused(Refusal::new(Code::InvalidArgument, unknown.hint.as_str()))
     }
 
-    /// Makes the tool result; `tool` is the name under which it was called.
+    /// Builds the tool result; `tool` is the name under which it was called.
     pub(super) fn render(self, tool: &str) -> CallToolResult {
         match self.body {
             Body::Compat(object) => {
-                // Text first, because its indentation is part of the shape; the structure is the same object.
+                // Text first, because its indentation is part of the shape; the structure is the
+                // same object.
                 let text = serde_json::to_string_pretty(&object).unwrap_or_default();
                 structured(text, object, false)
             }
@@ -146,12 +148,13 @@ fn structured(text: String, object: Value, is_error: bool) -> CallToolResult {
     result
 }
 
-/// Makes the result of a call that never reached the tool or broke inside it: plain text, no structure.
+/// Builds the result of a call that never reached the tool or broke inside it: plain text, no
+/// structure.
 pub(super) fn failure(tool: &str, what: &str) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(format!("Error executing tool {tool}: {what}"))])
 }
 
-/// Makes the result of a call to a tool that does not exist.
+/// Builds the result of a call to a tool that does not exist.
 pub(super) fn unknown_tool(tool: &str) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(format!("Unknown tool: {tool}"))])
 }

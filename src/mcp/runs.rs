@@ -1,4 +1,4 @@
-//! What the server needs of the scenario engine.
+//! What the server needs from the scenario engine.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -7,42 +7,43 @@ use serde_json::Value;
 
 use crate::{command::Rejection, event::Cause, suite::Attempt};
 
-/// A scenario as a client gives it.
+/// A scenario as a client sends it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Document {
-    /// Taken apart already.
+    /// Already parsed.
     Object(JsonObject),
     /// YAML, or JSON; its findings have a line and a column.
     Text(String),
 }
 
-/// What a check of a scenario found.
+/// The result of checking a scenario.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Validation {
-    /// The scenario's name; `<parse-failed>` when the document could not be read.
+    /// The scenario's name; `<parse-failed>` if the document could not be read.
     pub scenario_name: String,
-    /// One object per mistake, with at least `kind` and `msg`, up to a bound; empty means that it may run.
+    /// One object per mistake, with at least `kind` and `msg`, up to a limit; if empty, the
+    /// scenario can be run.
     pub issues: Vec<Value>,
-    /// The same for what is only doubtful.
+    /// The same for what is merely doubtful.
     pub warnings: Vec<Value>,
-    /// Mistakes and doubts that the bound has left out.
+    /// Issues and warnings beyond the limit.
     pub left_out: usize,
 }
 
-/// Why a run did not begin.
+/// Why a run did not start.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NotStarted {
     /// The document has mistakes.
     #[error("the scenario has {} mistakes", .0.issues.len())]
     Mistakes(Validation),
-    /// No run can begin now.
+    /// No run can start now.
     #[error(transparent)]
     Refused(Rejection),
 }
 
 /// The scenario engine, seen from a surface.
 pub trait Runs: Send + Sync {
-    /// Finds the mistakes of a document without dialing.
+    /// Finds the mistakes in a document without dialing.
     fn validate(&self, document: &Document) -> Validation;
 
     /// Starts a run; `timeout` overrides the document's own.
@@ -54,7 +55,7 @@ pub trait Runs: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = Result<Attempt, NotStarted>> + Send + '_>>;
 }
 
-/// Stands in where no scenario engine is: every document has the mistake that nothing can run it.
+/// Used where there is no scenario engine: every document has the mistake that nothing can run it.
 pub struct NoRuns;
 
 impl NoRuns {

@@ -1,4 +1,4 @@
-//! Serving a client over two byte streams until the input ends, and leaving nothing of it behind.
+//! Serving a client over two byte streams until the input ends, then cleaning up after it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,20 +10,21 @@ use tokio::{
 
 use super::{McpServer, client::Client, server::Connection, transport::LineTransport};
 
-/// How long calls that are under way may take to finish once the input has ended.
+/// How long calls in progress may take to finish once the input has ended.
 const DRAIN: Duration = Duration::from_millis(2000);
 
-/// The connection did not come about.
+/// The connection could not be established.
 #[derive(Debug, thiserror::Error)]
 #[error("the client could not be served")]
 pub struct ServeError(#[source] Box<ServerInitializeError>);
 
 impl McpServer {
-    /// Serves the client at standard input and output, as [`McpServer::serve`] does, but for its phones: they end with the
-    /// process, which ends with this client, and a journal on disk brings them back.
+    /// Serves the client at standard input and output, like [`McpServer::serve`], except for its
+    /// phones: they end with the process, which ends with this client, and a journal on disk brings
+    /// them back.
     ///
     /// # Errors
-    /// When the handshake is refused.
+    /// The handshake was refused.
     pub async fn serve_stdio(self) -> Result<(), ServeError> {
         let (input, output) = stdio_pipes();
         let client = self.enter();
@@ -32,11 +33,12 @@ impl McpServer {
         served
     }
 
-    /// Serves one client until its input ends or the services' `closing` token is canceled; then its runs are canceled
-    /// and its phones dropped. Other clients of the server, and what they made, go on.
+    /// Serves one client until its input ends or the services' `closing` token is canceled; then
+    /// its runs are canceled and its phones dropped. The server's other clients, and what they
+    /// created, go on.
     ///
     /// # Errors
-    /// When the handshake is refused; a client that leaves before it is no error.
+    /// The handshake was refused; a client that leaves before it is not an error.
     pub async fn serve(
         self,
         input: impl AsyncRead + Send + Unpin + 'static,

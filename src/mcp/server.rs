@@ -1,7 +1,7 @@
 //! The MCP server: one handler for every revision from 2024-11-05 to 2026-07-28.
 //!
-//! Clients up to 2025-11-25 handshake with `initialize`; 2026-07-28 asks `server/discover` and sends its revision with
-//! every request. Prompts and resources are not announced: there are none.
+//! Clients up to 2025-11-25 start with `initialize`; those of 2026-07-28 use `server/discover` and
+//! send their revision with every request. Prompts and resources are not announced: there are none.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +25,7 @@ use super::{
     tools,
 };
 
-/// How long a list that cannot change may be kept, in milliseconds.
+/// How long a client may cache a list that cannot change, in milliseconds.
 const FIXED_LIST_TTL_MS: u64 = 3_600_000;
 
 /// What a client is told about the server before it calls anything.
@@ -51,20 +51,20 @@ struct Inner {
 }
 
 impl McpServer {
-    /// Makes a server over the given services.
+    /// Creates a server with the given services.
     #[must_use]
     pub fn new(services: Services, phone_tools: PhoneTools) -> Self {
         let catalog = Catalog::new(tools::all(), tools::actions());
         Self { inner: Arc::new(Inner { services, catalog, phone_tools, clients: Clients::new() }) }
     }
 
-    /// Takes in a client.
+    /// Adds a client.
     pub(super) fn enter(&self) -> Arc<Client> {
         self.inner.clients.enter(&self.inner.services)
     }
 }
 
-/// What answers one client.
+/// Answers one client.
 #[derive(Clone)]
 pub(super) struct Connection {
     server: McpServer,
@@ -91,10 +91,11 @@ impl Connection {
         self.phone_tools().projection(context.protocol_version().as_ref(), &self.habit)
     }
 
-    /// Tells the client, if its list shows per-phone tools or would once it follows changes, that phones came or went.
+    /// Notifies the client that phones came or went, if its list shows per-phone tools or would
+    /// once it follows changes.
     ///
-    /// A client that does not take the notification will still find the tools when it lists them. Once the input has ended
-    /// the SDK sends results only, and a notification would never leave.
+    /// A client that ignores the notification still finds the tools when it lists them. Once the
+    /// input has ended the SDK sends only results, so a notification would never be sent.
     async fn announce(&self, peer: &Peer<RoleServer>, handshakes: bool) {
         let told = async {
             if handshakes && self.phone_tools() != PhoneTools::Static {
@@ -113,11 +114,12 @@ impl Connection {
         }
     }
 
-    /// Tells the client, for as long as it is there, of phones that other clients add and drop.
+    /// Notifies the client, as long as it is there, of phones that other clients add and drop.
     pub(super) async fn tell_of_others(&self, peer: Peer<RoleServer>) {
         loop {
             self.client.roster_change_of_others().await;
-            // A client without a handshake says who it is with each request only, and hears of lists by subscription.
+            // A client without a handshake identifies itself only with each request, and is
+            // notified of lists by subscription.
             let handshakes = peer.peer_info().is_some_and(|hello| hello.protocol_version.has_initialize());
             self.announce(&peer, handshakes).await;
         }
@@ -208,7 +210,8 @@ impl ServerHandler for Connection {
         let name = request.name.clone();
         match self.call(request, &context).await {
             Some(result) => Ok(result.into()),
-            // Users of the compatible surface expect a result; the newest revision wants a protocol error.
+            // Users of the compatible surface expect a result; the newest revision wants a protocol
+            // error.
             None if speaks_handshake(&context) => Ok(result::unknown_tool(&name).into()),
             None => Err(ErrorData::invalid_params(format!("Unknown tool: {name}"), None)),
         }

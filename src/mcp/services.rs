@@ -1,4 +1,5 @@
-//! What the tools work with: one door for commands, the journal and its views for reads, the scenario engine.
+//! What the tools use: one door for commands, the journal and its views for reads, the scenario
+//! engine.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -21,23 +22,23 @@ use crate::{
 pub struct Services {
     /// The one door for everything that changes something.
     pub execute: Arc<dyn Execute>,
-    /// What happened.
+    /// The event log.
     pub journal: Journal,
-    /// Folds of it; every read of the server goes here.
+    /// Folds of the journal; every read of the server uses them.
     pub views: Views,
     /// The scenario engine.
     pub runs: Arc<dyn Runs>,
-    /// Where recordings are, and how paths to them are shown.
+    /// Where recordings are, and how their paths are shown.
     pub recordings: Recordings,
-    /// Time zone of times of day in logs and histories.
+    /// Time zone for times of day in logs and histories.
     pub zone: TimeZone,
-    /// Canceled when the server is to stop; tools that wait stop waiting.
+    /// Canceled when the server is to stop; tools that wait then stop waiting.
     pub closing: CancellationToken,
 }
 
 impl Services {
-    /// Returns the phones of the roster, in order of addition: those that exist and belong to no run. A run looks after
-    /// its own.
+    /// Returns the phones of the roster, oldest first: those that exist and belong to no run. A run
+    /// looks after its own.
     pub(super) fn roster(&self) -> Vec<Arc<PhoneView>> {
         let mut phones = self.views.phones();
         phones.retain(|phone| phone.id.run().is_none());
@@ -49,7 +50,7 @@ impl Services {
         self.roster().iter().map(|phone| phone.id.clone()).collect()
     }
 
-    /// Returns the phones whose binding stands.
+    /// Returns the phones with a current binding.
     pub(super) fn registered_phones(&self) -> Vec<PhoneId> {
         let phones = self.views.phones();
         phones.iter().filter(|phone| phone.registration.registered).map(|phone| phone.id.clone()).collect()
@@ -60,7 +61,7 @@ impl Services {
         self.recordings.shown(Path::new(recording)).display().to_string()
     }
 
-    /// Returns the path of a recording's sidecar as the user sees it, when there is one.
+    /// Returns the path of a recording's sidecar as the user sees it, if there is one.
     pub(super) async fn shown_sidecar(&self, recording: &str) -> Option<String> {
         let sidecar = sidecar_of(Path::new(recording));
         let there = tokio::fs::metadata(&sidecar).await.is_ok_and(|found| found.is_file());
@@ -72,7 +73,8 @@ impl Services {
         self.journal.wall().now()
     }
 
-    /// Waits until each of the phones has an outcome of its registration after `after`, at most `within`.
+    /// Waits until each of the phones has an outcome of its registration after `after`, for
+    /// `within` at most.
     pub(super) async fn registrations_settled(&self, phones: &[PhoneId], after: Seq, within: Duration) {
         let deadline = Instant::now() + within;
         let mut open: Vec<&PhoneId> = phones.iter().collect();
@@ -86,10 +88,11 @@ impl Services {
                 next = timeout_at(deadline, reader.next()) => next,
                 () = self.closing.cancelled() => return,
             };
-            // A reader that fell behind goes on at the oldest event; only the deadline ends the wait.
+            // A reader that fell behind continues at the oldest event; only the deadline ends the
+            // wait.
             let Ok(next) = next else { return };
             let Ok(envelope) = next else { continue };
-            // The end of a predecessor, whose name the phone took over, says nothing about it.
+            // The end of an earlier phone of the same name says nothing about this one.
             let of_this_life =
                 |phone: &PhoneId| self.views.phone(phone).is_none_or(|view| envelope.seq > view.first);
             if settles(&envelope.event) {

@@ -1,9 +1,11 @@
-//! Newline-delimited JSON-RPC over two byte streams, for hostile input too.
+//! Newline-delimited JSON-RPC over two byte streams, including hostile input.
 //!
-//! What is not JSON is answered with -32700, what is JSON but no message with -32600 (JSON-RPC 2.0 §5.1); batches are
-//! taken apart. A request with the id of one that is not answered yet is refused, since no answer could tell them apart. Lines leave whole and in order through one writer task, so nothing can interleave with them; a long list
-//! of tools is written piece by piece, because it is larger than all phones together. The end of the input cancels a
-//! token, so that tools that wait for something stop waiting.
+//! What is not JSON is answered with -32700, what is JSON but not a message with -32600 (JSON-RPC
+//! 2.0 §5.1); batches are split up. A request that reuses the id of a pending one is refused, since
+//! their answers could not be told apart. One writer task sends whole lines in order, so nothing
+//! can interleave with them. A long list of tools is written piece by piece, because it takes more
+//! memory than all the phones together. The end of the input cancels a token, so that tools that
+//! wait stop waiting.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -27,22 +29,22 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Longest line taken in, in bytes; longer ones are refused without being kept.
+/// Longest accepted line in bytes; longer ones are refused without being buffered.
 pub(super) const LONGEST_LINE: usize = 16 * 1024 * 1024;
 
 /// Lines that may wait for a slow reader before senders have to wait as well.
 const QUEUED_LINES: usize = 256;
 
-/// Tools in a list that is not kept as one text: 22 a phone.
+/// Number of tools from which a list is written in pieces; each phone has 22.
 const LONG_LIST: usize = 500;
 
-/// Bytes of a piece of such a list.
+/// Bytes per piece of such a list.
 const PIECE: usize = 64 * 1024;
 
 /// Pieces that may wait for a slow reader.
 const QUEUED_PIECES: usize = 4;
 
-/// How long the last lines may take to be read by the client.
+/// How long the client may take to read the last lines.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// The server's side of the connection.
@@ -50,9 +52,9 @@ pub(super) struct LineTransport<R> {
     lines: Lines<R>,
     /// Messages of a batch that are still to be handled.
     batch: VecDeque<Value>,
-    /// Requests that are not answered yet.
+    /// Requests that have not been answered yet.
     open: HashSet<RequestId>,
-    /// Whether a request came; before that, the SDK takes anything else as a failed handshake.
+    /// Whether a request has come; before that, the SDK treats anything else as a failed handshake.
     opened: bool,
     outgoing: Option<mpsc::Sender<Outgoing>>,
     writer: Option<JoinHandle<()>>,
@@ -61,9 +63,9 @@ pub(super) struct LineTransport<R> {
 
 /// What waits for the writer.
 enum Outgoing {
-    /// A line with its end.
+    /// A line with its line end.
     Line(Vec<u8>),
-    /// A line whose pieces come while it is written.
+    /// A line whose pieces are produced while it is written.
     Pieces(mpsc::Receiver<Vec<u8>>),
 }
 
@@ -104,12 +106,12 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
         }
     }
 
-    /// Makes a message out of a JSON value, or answers why it is none.
+    /// Turns a JSON value into a message, or answers why it is not one.
     async fn accept(&mut self, value: Value) -> Option<ClientJsonRpcMessage> {
         let id = value.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
         let method = value.get("method").and_then(Value::as_str).map(str::to_owned);
         match serde_json::from_value::<ClientJsonRpcMessage>(value) {
-            // The SDK takes a known method with wrong params for an unknown method.
+            // The SDK mistakes a known method with wrong params for an unknown method.
             Ok(ClientJsonRpcMessage::Request(request)) if is_misread(&request.request) => {
                 let method = method.unwrap_or_default();
                 self.refuse(id.unwrap_or_default(), -32602, &format!("invalid params of {method}")).await;
@@ -144,7 +146,7 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
 }
 
 impl<R> LineTransport<R> {
-    /// A canceled request may never be answered.
+    /// Forgets a request that is being canceled: it may never be answered.
     fn forget_canceled(&mut self, message: &ClientJsonRpcMessage) {
         if let ClientJsonRpcMessage::Notification(notification) = message
             && let ClientNotification::CancelledNotification(canceled) = &notification.notification
@@ -190,7 +192,8 @@ impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for LineTransport<R> {
             }
             let (sender, pieces) = mpsc::channel(QUEUED_PIECES);
             send(Outgoing::Pieces(pieces)).await?;
-            // It waits for the reader, and neither a runtime thread nor the next message may do that here.
+            // This waits for the reader, and must block neither a runtime thread nor the next
+            // message.
             tokio::task::spawn_blocking(move || {
                 if let Err(error) = write_pieces(&message, sender) {
                     tracing::debug!(%error, "the client has gone before the end of a list");
@@ -240,7 +243,7 @@ impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for LineTransport<R> {
     async fn close(&mut self) -> Result<(), io::Error> {
         drop(self.outgoing.take());
         let Some(mut writer) = self.writer.take() else { return Ok(()) };
-        // A client that reads no more must not keep the server from ending.
+        // A client that does not read any more must not keep the server from ending.
         match tokio::time::timeout(LAST_LINES, &mut writer).await {
             Ok(ended) => ended.map_err(io::Error::other),
             Err(_) => {
@@ -263,7 +266,7 @@ const METHODS_WITH_PARAMS: &[&str] = &[
     "resources/templates/list",
 ];
 
-/// Returns once the end has come and the client has had time to read what waits for it.
+/// Returns once the connection has ended and the client has had time to read what waits for it.
 async fn out_of_patience(ended: &CancellationToken) {
     ended.cancelled().await;
     tokio::time::sleep(LAST_LINES).await;
@@ -281,7 +284,8 @@ fn line_of(mut json: Vec<u8>) -> Outgoing {
     Outgoing::Line(json)
 }
 
-/// Guesses how long a message becomes: a tool's result is written as text, its quotes escaped, and as an object.
+/// Estimates how long a message becomes: a tool's result is written as text, with escaped quotes,
+/// and as an object.
 fn room_for(message: &ServerJsonRpcMessage) -> usize {
     const OTHERS: usize = 1024;
     let JsonRpcMessage::Response(response) = message else { return OTHERS };
@@ -303,7 +307,7 @@ fn write_pieces(message: &ServerJsonRpcMessage, pieces: mpsc::Sender<Vec<u8>>) -
     writer.flush()
 }
 
-/// Hands pieces over to the writer task; blocks while enough of them wait.
+/// Hands pieces to the writer task; blocks while enough of them wait.
 struct Pieces(mpsc::Sender<Vec<u8>>);
 
 impl Write for Pieces {
@@ -347,11 +351,12 @@ async fn write_lines(
     }
 }
 
-/// Reads lines without ever keeping more than the longest allowed; safe to drop between two polls.
+/// Reads lines without ever buffering more than the longest allowed; safe to drop between two
+/// polls.
 struct Lines<R> {
     input: BufReader<R>,
     line: Vec<u8>,
-    /// Whether the rest of a line that is too long is still to be skipped.
+    /// Whether the rest of a too long line still has to be skipped.
     refused: bool,
 }
 
@@ -366,7 +371,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         loop {
             let available = self.input.fill_buf().await?;
             if available.is_empty() {
-                // A last line without its line end counts, once.
+                // A last line without a line end counts, once.
                 return Ok(if self.line.is_empty() { Line::End } else { Line::Whole });
             }
             let ends = available.iter().position(|byte| *byte == b'\n');
@@ -391,7 +396,8 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 mod tests {
     use super::*;
 
-    /// Feeds `input` to a transport and returns the methods it delivered and the lines it answered by itself.
+    /// Feeds `input` to a transport; returns the methods it delivered and the lines it answered
+    /// itself.
     async fn feed(input: Vec<u8>) -> (Vec<String>, Vec<Value>) {
         let (theirs, ours) = tokio::io::duplex(1 << 20);
         let mut transport = LineTransport::new(io::Cursor::new(input), ours, CancellationToken::new());

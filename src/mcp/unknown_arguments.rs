@@ -1,19 +1,20 @@
-//! Arguments that a tool does not have: told back where the compatible surface tolerates them, refused everywhere else.
+//! Arguments that a tool does not have: reported back where the compatible surface tolerates them,
+//! refused everywhere else.
 
 use rmcp::model::JsonObject;
 
 use super::arguments::Parameter;
 use crate::scenario::nearest;
 
-/// Names that are told; a caller may give any number.
+/// Most names that are reported; a caller may give any number.
 const MOST: usize = 10;
-/// Characters of a name that are told.
+/// Most characters of a name that are reported.
 const LONGEST: usize = 40;
 
 /// The names that a tool knows.
 pub(super) struct Known(Vec<&'static str>);
 
-/// Names that a caller gave and the tool does not know.
+/// Arguments that the tool does not know.
 pub(super) struct Unknown {
     /// The names, shortened.
     pub(super) names: Vec<String>,
@@ -27,7 +28,7 @@ impl Known {
         Self(parameters.iter().map(|parameter| parameter.name).collect())
     }
 
-    /// Finds what a caller gave beyond them.
+    /// Returns what a caller gave beyond them.
     pub(super) fn unknown(&self, given: &JsonObject) -> Option<Unknown> {
         let mut hints = Vec::new();
         let mut names = Vec::new();

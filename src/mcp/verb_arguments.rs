@@ -1,4 +1,4 @@
-//! The arguments of a verb as a tool takes them: schema and reader of the verb's row.
+//! The arguments of a verb as a tool takes them: schema and reader for the verb's row.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -43,7 +43,7 @@ fn described(parameter: &command::Parameter, tool: &ToolArgument) -> Parameter {
 /// Reads the arguments of a call.
 ///
 /// # Errors
-/// Every parameter that is missing or does not fit, at once.
+/// Every parameter that is missing or does not fit, all at once.
 pub(super) fn read(verb: &Verb, given: JsonObject) -> Result<Arguments, Problems> {
     let mut reader = Reader::new(given);
     let mut arguments = Arguments::default();

@@ -1,4 +1,5 @@
-//! A bridge: voices that hear each other. The clock lets all of them hear, then each says what the others were heard to say.
+//! A bridge: voices that hear each other. At each tick all of them first hear, then each one sends
+//! what the others heard.
 
 use std::{
     sync::{Arc, Mutex, Weak},
@@ -14,21 +15,21 @@ use super::{
 };
 use crate::net::Batch;
 
-/// A bridge; when the last clone is dropped, its members speak alone again.
+/// A bridge; when the last clone is dropped, its members are on their own again.
 #[derive(Clone, Debug)]
 pub(crate) struct BridgeHandle {
     bridge: Arc<Bridge>,
 }
 
-/// What the clock and the members hold of a bridge.
+/// The part of a bridge that the clock and the members hold.
 #[derive(Debug)]
 pub(super) struct Bridge {
-    /// Ticks all members, whoever ticked them before.
+    /// Ticks all members while they are in the bridge.
     worker: Arc<Worker>,
     room: Mutex<Room>,
 }
 
-/// Who is there, and room for what they say.
+/// The members, and a buffer for the mix of their sound.
 #[derive(Debug, Default)]
 struct Room {
     members: Vec<Member>,
@@ -38,11 +39,11 @@ struct Room {
 #[derive(Debug)]
 struct Member {
     leg: Weak<Leg>,
-    /// Ticks it when it has left.
+    /// Ticks it again once it has left.
     home: Arc<Worker>,
-    /// What it was heard to say in this round, then what the others were.
+    /// What it received in this round, then what the others received.
     sound: Frame,
-    /// How far it is with this tick; none without a voice.
+    /// How far it is with this tick; `None` without a voice.
     turn: Option<Turn>,
 }
 
@@ -51,9 +52,10 @@ impl BridgeHandle {
         Self { bridge: Arc::new(Bridge { worker, room: Mutex::default() }) }
     }
 
-    /// Lets the voice of `leg` hear the other members, and them hear it; it leaves the bridge that it was in.
+    /// Lets the voice of `leg` and the other members hear each other; it leaves the bridge that it
+    /// was in.
     ///
-    /// It is one until its voice ends; a leg that has none does not become one.
+    /// It stays a member until its voice ends. A leg without a voice does not join.
     pub(crate) fn join(&self, leg: &LegHandle) {
         let (leg, home) = leg.parts();
         let before = std::mem::replace(&mut guard(&leg.inner).bridge, Arc::downgrade(&self.bridge));
@@ -68,7 +70,7 @@ impl BridgeHandle {
 }
 
 impl Bridge {
-    /// Returns how many legs are in it.
+    /// Returns the number of members.
     pub(super) fn members(&self) -> usize {
         guard(&self.room).members.len()
     }
@@ -80,16 +82,18 @@ impl Bridge {
         Some(room.members.remove(place))
     }
 
-    /// Drives all members once; returns when the first of them wants the clock again, none where nobody is left.
+    /// Drives all members once; returns when the first of them next wants the clock, or `None` if
+    /// none is left.
     pub(super) fn tick(&self, due: Instant, batch: &mut Batch) -> Option<Instant> {
         let mut left = Vec::new();
         let wanted = self.tick_room(due, batch, &mut left);
-        // Their clocks' lists are taken by those who ask for a bridge, too.
+        // After the room is unlocked, because those who ask for a bridge lock the lists of the
+        // members' clocks too.
         left.into_iter().for_each(Member::go_home);
         wanted
     }
 
-    /// Drives all members; those that have no voice any more go into `left`.
+    /// Drives all members; those without a voice are moved to `left`.
     fn tick_room(&self, due: Instant, batch: &mut Batch, left: &mut Vec<Member>) -> Option<Instant> {
         let mut room = guard(&self.room);
         let Room { members, mixer } = &mut *room;
@@ -159,7 +163,7 @@ mod tests {
 
     const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    /// Waits for other threads until it is so.
+    /// Spins until other threads have made `so` true.
     fn soon(what: &str, so: impl Fn() -> bool) {
         let patience = Instant::now() + Duration::from_secs(5);
         while !so() {
@@ -168,7 +172,7 @@ mod tests {
         }
     }
 
-    // The clock of the hub stands still: this runtime has one thread, and nothing here lets go of it.
+    // The clock of the hub stands still: this runtime has one thread, and nothing here yields it.
     #[tokio::test]
     async fn who_leaves_a_bridge_does_not_hold_it_while_it_waits_for_its_clock() {
         let hub = MediaHub::start(1);

@@ -1,4 +1,4 @@
-//! What the owner of a leg does with it.
+//! What the owner of a leg can do with it.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ use super::{
     relay::Target,
 };
 
-/// Owns a leg with its clones: when the last is dropped, the sockets close.
+/// Owns a leg, shared with its clones: when the last is dropped, the sockets close.
 #[derive(Clone, Debug)]
 pub(crate) struct LegHandle {
     owned: Arc<Owned>,
@@ -39,7 +39,7 @@ impl Drop for Owned {
         if let Some(reader) = &*guard(&self.reader) {
             reader.abort();
         }
-        // The aborted reader lets go a moment later; nothing may be sent or said on its way out.
+        // The aborted reader stops a moment later; until then nothing may be sent or reported.
         *guard(&self.leg.inner) = Inner::default();
     }
 }
@@ -49,7 +49,7 @@ impl LegHandle {
         Self { owned: Arc::new(Owned { leg: Arc::new(leg), worker, reader: Mutex::default() }) }
     }
 
-    /// Returns the leg, and who ticks it while it speaks alone.
+    /// Returns the leg, and who ticks it outside a bridge.
     pub(super) fn parts(&self) -> (&Arc<Leg>, &Arc<Worker>) {
         (&self.owned.leg, &self.owned.worker)
     }
@@ -59,17 +59,18 @@ impl LegHandle {
         self.owned.leg.rtp.local()
     }
 
-    /// Names who hears the leg's facts.
+    /// Sets who receives the leg's facts.
     pub(crate) fn listen(&self, listener: impl Fn(Notice) + Send + 'static) {
         guard(&self.owned.leg.inner).listener = Some(Box::new(listener));
     }
 
-    /// Lets packets flow. Later calls change nothing.
+    /// Starts the flow of packets. Later calls change nothing.
     pub(crate) fn start(&self) {
         self.change(|inner| inner.started = true);
     }
 
-    /// Speaks with a voice of our own from now on, unless it does already; the clock drives it once the leg is started.
+    /// Gives the leg a voice of our own, unless it has one; the clock drives it once the leg is
+    /// started.
     pub(crate) fn speak(&self, voice: impl FnOnce(std::time::Instant) -> MediaSession) {
         if let Some(reader) = guard(&self.owned.reader).take() {
             reader.abort();
@@ -96,7 +97,7 @@ impl LegHandle {
         }
     }
 
-    /// Changes the voice and sends what follows; nothing without a voice.
+    /// Changes the voice and sends what follows from that; does nothing without a voice.
     pub(crate) fn session<T>(
         &self,
         change: impl FnOnce(&mut MediaSession, std::time::Instant) -> T,
@@ -106,7 +107,7 @@ impl LegHandle {
         leg.common.with_batch(|batch| leg.with_voice(batch, |voice, _| change(voice, now)))
     }
 
-    /// Lets the voice follow a plan, which is the one of number `epoch`; nothing without a voice.
+    /// Makes the voice follow `plan`, whose number is `epoch`; does nothing without a voice.
     pub(crate) fn follow(&self, plan: MediaPlan, epoch: u32) {
         let now = Instant::now().into_std();
         let leg = &self.owned.leg;
@@ -136,17 +137,19 @@ impl LegHandle {
             .get_or_insert_with(|| tokio::spawn(Arc::clone(leg).pass_all()).abort_handle());
     }
 
-    /// Says where packets for the peer of this leg go while it is a relay, unless the peer is found to send from elsewhere.
+    /// Sets where packets for this leg's peer go while it is a relay, unless the peer turns out to
+    /// send from elsewhere.
     pub(crate) fn aim(&self, target: Target) {
         guard(&self.owned.leg.inner).aim.follow(target);
     }
 
-    /// Closes the session; returns its last figures and what it still had to say, which the listener no longer hears.
+    /// Closes the session; returns its last statistics and remaining facts, which the listener no
+    /// longer receives.
     pub(crate) fn close(&self) -> Option<(StreamStats, Vec<Fact>)> {
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&said);
         self.listen(move |Notice { noticed, .. }| {
-            // A word of the recording would come too late: its end is near.
+            // News of the recording would come too late: it is about to end.
             if let Noticed::Voice(fact) = noticed {
                 guard(&heard).push(fact);
             }
@@ -159,22 +162,22 @@ impl LegHandle {
         Some((stats, facts))
     }
 
-    /// Starts to record to `path`, in place of the recording that goes on.
+    /// Starts to record to `path`, replacing any recording in progress.
     ///
     /// # Errors
-    /// The system gives no thread to write with.
+    /// The system provides no thread to write with.
     pub(crate) fn start_recording(&self, path: &Path) -> io::Result<()> {
         let recorder = Recorder::start(&self.owned.leg.common.writers, path)?;
         self.record(Some(recorder));
         Ok(())
     }
 
-    /// Stops the recording; returns it if one was going on.
+    /// Stops and returns the recording, if one was in progress.
     pub(crate) fn stop_recording(&self) -> Option<Recorder> {
         self.record(None)
     }
 
-    /// Starts, replaces or stops the recording; returns the one that was going on.
+    /// Starts, replaces or stops the recording; returns the one that was in progress.
     pub(super) fn record(&self, recorder: Option<Recorder>) -> Option<Recorder> {
         let on = recorder.is_some();
         self.session(|session, _| session.record(on));

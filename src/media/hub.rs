@@ -1,8 +1,8 @@
-//! The clock: each worker owns one of 20 ms and ticks every voice and every bridge of voices that is assigned to it; it stands
-//! still without any.
+//! The clock: each worker ticks every voice and every bridge assigned to it every 20 ms, and
+//! stands still without any.
 //!
-//! Packets of 10 and 30 ms leave in the middle between two ticks too. The voices that have one waiting, and only these, get
-//! a half tick then.
+//! Packets of 10 and 30 ms are also due halfway between two ticks. Only voices that have such a
+//! packet waiting get a half tick then.
 
 use std::{
     io,
@@ -30,9 +30,9 @@ use crate::{
     net::{Batch, Network},
 };
 
-/// Sound is heard and said at this pace.
+/// The pace at which sound is heard and sent.
 pub(super) const TICK: Duration = Duration::from_millis(20);
-/// From a tick to the middle before the next one: the time of packets that are not whole ticks long.
+/// From a tick to halfway before the next one, when packets that are not whole ticks long are due.
 const HALF: Duration = Duration::from_millis(10);
 
 /// The media workers of a process or of a lab; legs are spread over them.
@@ -50,17 +50,18 @@ pub struct MediaHub {
 pub struct MediaLoad {
     /// Legs being driven now.
     pub legs: usize,
-    /// Ticks since the start, half ones included.
+    /// Ticks since the start, including half ticks.
     pub ticks: u64,
-    /// Ticks that ended more than 20 ms after their time, so that a packet was late by more than that.
+    /// Ticks that ended more than 20 ms after they were due, so that some packet was at least that
+    /// late.
     pub late_ticks: u64,
-    /// The largest such delay, microseconds.
+    /// The largest such delay in microseconds.
     pub worst_delay_us: u64,
-    /// How often a media socket refused to be read or to send.
+    /// How often reading from or sending to a media socket failed.
     pub socket_errors: u64,
 }
 
-/// One clock and what is on it.
+/// One clock and what it drives.
 #[derive(Debug, Default)]
 pub(super) struct Worker {
     pub(super) driven: Mutex<Vec<Driven>>,
@@ -71,17 +72,17 @@ pub(super) struct Worker {
     worst_delay_us: AtomicU64,
 }
 
-/// What a clock ticks.
+/// What a clock drives.
 #[derive(Clone, Debug)]
 pub(super) enum Driven {
-    /// A voice that speaks alone.
+    /// A voice on its own.
     Leg(Weak<Leg>),
     /// Voices that hear each other.
     Bridge(Weak<Bridge>),
 }
 
 impl Driven {
-    /// Drives it once; returns when it wants the clock again, none where nothing is left to drive.
+    /// Drives it once; returns when it next wants the clock, or `None` if nothing is left to drive.
     fn tick(&self, due: std::time::Instant, batch: &mut Batch) -> Option<std::time::Instant> {
         match self {
             Self::Leg(leg) => leg.upgrade()?.tick(due, batch),
@@ -89,7 +90,7 @@ impl Driven {
         }
     }
 
-    /// Returns how many legs it is.
+    /// Returns how many legs it has.
     fn legs(&self) -> usize {
         match self {
             Self::Leg(leg) => usize::from(leg.strong_count() > 0),
@@ -106,12 +107,12 @@ impl Driven {
     }
 }
 
-/// What a tick found out.
+/// The result of a tick.
 #[derive(Default)]
 struct Ticked {
     /// What has no voice any more.
     silent: Vec<Driven>,
-    /// What has a packet that is due before the next tick.
+    /// What has a packet due before the next tick.
     between: Vec<Driven>,
 }
 
@@ -127,13 +128,14 @@ impl MediaHub {
         Self { first, others, next: AtomicUsize::new(0), common, tasks }
     }
 
-    /// Returns how well the pace is kept.
+    /// Returns how well the hub keeps its pace.
     #[must_use]
     pub fn load(&self) -> MediaLoad {
         let socket_errors = self.common.socket_errors.load(Ordering::Relaxed);
         let none = MediaLoad { socket_errors, ..MediaLoad::default() };
         std::iter::once(&self.first).chain(&self.others).fold(none, |sum, worker| MediaLoad {
-            // A copy: the last clone of a bridge sends its members home, which takes the list.
+            // Iterate over a copy: dropping the last clone of a bridge moves its members back,
+            // which locks the list.
             legs: sum.legs + worker.all().iter().map(Driven::legs).sum::<usize>(),
             ticks: sum.ticks + worker.ticks.load(Ordering::Relaxed),
             late_ticks: sum.late_ticks + worker.late_ticks.load(Ordering::Relaxed),
@@ -142,12 +144,13 @@ impl MediaHub {
         })
     }
 
-    /// Returns how many legs are open, quiet ones and relays included.
+    /// Returns how many legs are open, idle ones and relays included.
     pub(crate) fn open_legs(&self) -> usize {
         self.common.open.load(Ordering::Relaxed)
     }
 
-    /// Opens a leg's sockets at `ip`, for `phone` if it is one's; it stays quiet until [`LegHandle::start`].
+    /// Opens a leg's sockets at `ip`, for `phone` if it belongs to one; nothing flows until
+    /// [`LegHandle::start`].
     ///
     /// # Errors
     /// No port pair is free.
@@ -162,7 +165,6 @@ impl MediaHub {
         Ok(LegHandle::new(leg, self.next_worker()))
     }
 
-    /// Makes a bridge without members.
     pub(crate) fn bridge(&self) -> BridgeHandle {
         BridgeHandle::new(self.next_worker())
     }
@@ -180,7 +182,7 @@ impl Drop for MediaHub {
 }
 
 impl Worker {
-    /// Ticks for `new` while it lives and has a voice.
+    /// Ticks `new` as long as it lives and has a voice.
     pub(super) fn add(&self, new: Driven) {
         let mut driven = guard(&self.driven);
         if !driven.iter().any(|known| known.is(&new)) {
@@ -205,7 +207,8 @@ impl Worker {
                 if !self.keep_but(&silent) {
                     break;
                 }
-                // Late ones follow at once: the clock does not tick meanwhile.
+                // The clock does not tick during this wait; if it takes too long, the next ticks
+                // follow at once.
                 if !between.is_empty() {
                     tokio::time::sleep_until(due + HALF).await;
                     self.tick(due + HALF, &between);
@@ -218,7 +221,7 @@ impl Worker {
         guard(&self.driven).clone()
     }
 
-    /// Forgets what is gone and the `silent`; returns whether any is left.
+    /// Removes what is gone and what is `silent`; returns whether anything is left.
     fn keep_but(&self, silent: &[Driven]) -> bool {
         let mut driven = guard(&self.driven);
         driven.retain(|one| !silent.iter().any(|silent| silent.is(one)));
@@ -227,7 +230,8 @@ impl Worker {
 
     /// Drives all of `driven` once.
     fn tick(&self, due: Instant, driven: &[Driven]) -> Ticked {
-        // The scheduled time, not the actual one: packets keep their spacing when the worker wakes late.
+        // The scheduled time, not the actual one: packets keep their spacing when the worker wakes
+        // late.
         let at = due.into_std();
         let next = at + HALF;
         let mut ticked = Ticked::default();

@@ -27,47 +27,49 @@ use crate::{
     net::{Batch, MediaPair, MediaSocket, Sighting, Taps, Traffic, Way},
 };
 
-/// How long what arrives at an RTCP socket may wait for the clock: nothing is played from it, and each datagram says when
-/// it came. A packet every few seconds is not worth a system call a tick.
+/// How long what arrives at an RTCP socket may wait for the clock. Nothing is played from it, and
+/// each datagram carries its time of arrival; a packet every few seconds is not worth a system call
+/// per tick.
 const REPORTS: Duration = Duration::from_millis(100);
-/// Batches that one tick takes from one socket; what a flood sends beyond is the kernel's to drop.
+/// Batches that one tick reads from one socket; the kernel may drop what a flood sends beyond that.
 const DRAINS: usize = 16;
 
 /// Where a leg's facts go.
 pub(super) type Listener = Box<dyn Fn(Notice) + Send>;
 
-/// What a leg noticed, and when: after which offer and answer.
+/// What a leg noticed, and after which offer/answer exchange.
 #[derive(Debug)]
 pub(crate) struct Notice {
     /// Number of the plan that the voice followed; 0 before the first.
     pub(crate) epoch: u32,
-    /// What.
+    /// What it noticed.
     pub(crate) noticed: Noticed,
 }
 
 /// What a leg noticed.
 #[derive(Debug)]
 pub(crate) enum Noticed {
-    /// Its voice did.
+    /// A fact from its voice.
     Voice(Fact),
-    /// A socket refused to be read or to send; said once, however often it does.
+    /// Reading from or sending to a socket failed; reported only the first time.
     SocketFailed {
-        /// Which.
+        /// Which socket.
         kind: Kind,
-        /// Why.
+        /// The error.
         reason: String,
     },
-    /// The disk takes the recording again.
+    /// The disk accepts the recording again.
     RecordingGap {
-        /// What it did not take, milliseconds.
+        /// How much was lost, in milliseconds.
         lost_ms: u64,
     },
-    /// Nothing is recorded any more; the end of the recording says why.
+    /// Recording has stopped for good; the end of the recording says why.
     RecordingBroken,
 }
 
 impl Noticed {
-    /// Tells whether it comes of what we do or of time, and not of what a stranger may send as often as he likes.
+    /// Returns whether its cause is our side or the passing of time, and not something that a
+    /// stranger may send without limit.
     pub(crate) const fn is_our_doing(&self) -> bool {
         match self {
             Self::Voice(
@@ -105,7 +107,7 @@ impl Noticed {
 pub(crate) enum Kind {
     /// For media.
     Rtp,
-    /// For reports on it.
+    /// For RTCP.
     Rtcp,
 }
 
@@ -116,9 +118,9 @@ impl Kind {
 /// What the legs of a hub share.
 #[derive(Debug, Default)]
 pub(super) struct Common {
-    /// How many there are.
+    /// How many are open.
     pub(super) open: AtomicUsize,
-    /// How often a socket refused to be read or to send.
+    /// How often reading from or sending to a socket failed.
     pub(super) socket_errors: AtomicU64,
     /// Who writes their recordings.
     pub(super) writers: Arc<Writers>,
@@ -126,7 +128,7 @@ pub(super) struct Common {
 }
 
 impl Common {
-    /// Lends room for datagrams; as much as was ever needed at one moment is kept.
+    /// Lends a buffer for datagrams; the pool keeps as many as were ever needed at once.
     pub(super) fn with_batch<T>(&self, work: impl FnOnce(&mut Batch) -> T) -> T {
         let spare = guard(&self.batches).pop();
         let mut batch = spare.unwrap_or_default();
@@ -136,7 +138,7 @@ impl Common {
     }
 }
 
-/// What the clock, the reader and other legs hold of a leg.
+/// The part of a leg that the clock, the reader and other legs hold.
 pub(super) struct Leg {
     pub(super) rtp: Arc<dyn MediaSocket>,
     pub(super) rtcp: Arc<dyn MediaSocket>,
@@ -164,20 +166,20 @@ pub(super) struct Inner {
     pub(super) aim: Aim,
     pub(super) recorder: Option<Recorder>,
     pub(super) listener: Option<Listener>,
-    /// Whose other members the voice hears, if it is in one.
+    /// The bridge the voice is in, if any.
     pub(super) bridge: Weak<Bridge>,
     /// Number of the plan that the voice follows.
     epoch: u32,
     /// Whether packets flow.
     pub(super) started: bool,
-    /// When a tick reads the RTCP socket next; at once before the first.
+    /// When a tick next reads the RTCP socket; the first one does so at once.
     reports_due: Option<Instant>,
-    /// A socket has failed, and it has been said.
+    /// A socket has failed, and that has been reported.
     failed: bool,
 }
 
 impl Inner {
-    /// Returns the sockets that a tick reads.
+    /// Returns the sockets that this tick reads.
     fn sockets_due(&mut self, due: Instant) -> &'static [Kind] {
         if self.reports_due.is_some_and(|at| at > due) {
             return &[Kind::Rtp];
@@ -190,21 +192,21 @@ impl Inner {
 /// How far a voice in a bridge is with its tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It heard a frame and has to say one.
+    /// It has heard a frame and now has to send one.
     Heard,
-    /// It heard all; it wants the clock again then.
+    /// It has heard everything; it wants the clock again at this time.
     Over(Instant),
 }
 
 /// What becomes of what arrives.
 #[derive(Default)]
 pub(super) enum Role {
-    /// It waits, and is thrown away when the leg gets something to do.
+    /// It waits, and is discarded when the leg gets something to do.
     #[default]
     Idle,
-    /// It leaves by another leg.
+    /// It is sent on by another leg.
     Relay(Weak<Leg>),
-    /// It is heard by a voice of our own, which the clock drives.
+    /// It goes to a voice of our own, which the clock drives.
     Voice(Box<MediaSession>),
 }
 
@@ -226,8 +228,8 @@ impl Leg {
         }
     }
 
-    /// Lets the voice, if there is one that speaks alone, hear what has arrived and do what is due; returns when it wants the
-    /// clock again.
+    /// Lets the voice, if there is one outside a bridge, hear what has arrived and do what is due;
+    /// returns when it next wants the clock.
     pub(super) fn tick(&self, due: Instant, batch: &mut Batch) -> Option<Instant> {
         let mut inner = guard(&self.inner);
         if inner.bridge.strong_count() > 0 {
@@ -240,8 +242,8 @@ impl Leg {
         })
     }
 
-    /// Lets the voice, if there is one, hear what has arrived (in the first round of a tick) and then its next frame that is
-    /// due, which goes into `frame`.
+    /// Lets the voice, if there is one, hear what has arrived (in the first round of a tick) and
+    /// then its next due frame, which goes into `frame`.
     pub(super) fn hear_frame(
         &self,
         due: Instant,
@@ -260,13 +262,13 @@ impl Leg {
         })
     }
 
-    /// Lets the voice say its own and what `others` say, after a frame was heard.
+    /// After a frame was heard, lets the voice send its own sound mixed with `others`.
     pub(super) fn say_frame(&self, due: Instant, others: &Frame, batch: &mut Batch) {
         self.change(&mut guard(&self.inner), &[], batch, |voice, _| voice.say(due, Some(others)));
     }
 
-    /// Lets the voice hear what has arrived, changes it and the number of its plan once, and does what it wants done: what
-    /// arrived before the change belongs before it.
+    /// Lets the voice hear what has arrived, changes the voice and its epoch, and sends what
+    /// follows. What arrived before the change is handled before it.
     pub(super) fn with_voice<T>(
         &self,
         batch: &mut Batch,
@@ -296,7 +298,7 @@ impl Leg {
 
     fn hear(&self, kind: Kind, batch: &mut Batch, voice: &mut MediaSession, outlet: &mut Outlet<'_>) {
         for _ in 0..DRAINS {
-            // The next tick tries again, which is rest enough.
+            // The next tick tries again; no other back-off is needed.
             if let Err(error) = self.socket(kind).drain(batch) {
                 return outlet.failed(kind, &error);
             }
@@ -314,7 +316,7 @@ impl Leg {
         }
     }
 
-    /// Throws away what has arrived: it came before there was anything to do with it.
+    /// Discards what has arrived: there was nothing to do with it.
     pub(super) fn discard(&self) {
         self.common.with_batch(|batch| {
             for kind in Kind::BOTH {
@@ -330,7 +332,7 @@ impl Leg {
     /// Sends a datagram.
     ///
     /// # Errors
-    /// The network refused it: it is lost, as any may be; the peer's report shows it.
+    /// The network refused it. It is lost, as any datagram may be; the peer's report shows it.
     pub(super) fn send(&self, kind: Kind, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
         self.socket(kind).try_send(bytes, to)?;
         if self.taps.is_listening() {
@@ -339,7 +341,7 @@ impl Leg {
         Ok(())
     }
 
-    /// Shows the taps what passes.
+    /// Shows a datagram to the taps.
     pub(super) fn show(&self, way: Way, kind: Kind, remote: SocketAddr, at: Instant, bytes: &[u8]) {
         self.taps.show(|| Sighting {
             way,
@@ -355,7 +357,7 @@ impl Leg {
         });
     }
 
-    /// Counts a socket's refusal, and tells of the first.
+    /// Counts a failure of a socket, and reports the first.
     pub(super) fn failed(&self, kind: Kind, error: &io::Error) {
         let mut inner = guard(&self.inner);
         let Inner { recorder, listener, failed, epoch, .. } = &mut *inner;
@@ -363,7 +365,7 @@ impl Leg {
     }
 }
 
-/// The ways out of a voice.
+/// Where the outputs of a voice go.
 struct Outlet<'a> {
     leg: &'a Leg,
     recorder: &'a mut Option<Recorder>,

@@ -1,8 +1,8 @@
-//! Media on the wire: the clock, the legs on it, and what happens to what they receive.
+//! Media on the wire: the clock, the legs it drives, and what happens to what they receive.
 //!
-//! Phones and the lab use the same legs. A leg is two sockets and either a voice (`offhook_media`'s session, driven by
-//! the clock, alone or with those of its bridge) or a relay (what arrives leaves by another leg at once). Facts leave through
-//! a closure; packets never do.
+//! Phones and the lab use the same legs. A leg is two sockets and either a voice (a session of
+//! `offhook_media`, driven by the clock, alone or in a bridge) or a relay (what arrives is sent on
+//! by another leg at once). Facts leave through a closure; packets never do.
 
 mod bridge;
 mod handle;

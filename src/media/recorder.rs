@@ -1,8 +1,10 @@
-//! A recording: two channels of 16-bit PCM at 8 kHz, written in turns on threads that all recordings of a hub share.
+//! A recording: two channels of 16-bit PCM at 8 kHz, written in turns on threads shared by all
+//! recordings of a hub.
 //!
-//! Left is what was received, right what was sent, so that each direction can be measured on its own. The media clock
-//! hands frames over and never waits for the disk: what finds no room is counted, told, and silence in the file. The
-//! file is made and completed by such a thread too.
+//! Left is what was received, right what was sent, so that each direction can be measured on its
+//! own. The media clock hands frames over and never waits for the disk: frames that find no room
+//! are counted, reported, and written as silence. Such a thread also creates and completes the
+//! file.
 
 use std::{
     collections::VecDeque,
@@ -26,11 +28,11 @@ use super::{
     writers::{Turn, Writers},
 };
 
-/// Frames that travel together, 200 ms: a recording wakes a thread five times a second.
+/// Frames handed over together, 200 ms: a recording wakes a thread five times a second.
 const CHUNK: usize = 10;
 /// Chunks that may wait for the disk, two seconds of them.
 const WAITING: usize = 10;
-/// Duration of a frame, milliseconds.
+/// Duration of a frame in milliseconds.
 const FRAME_MS: u64 = 20;
 
 /// The clock's end of a recording.
@@ -38,7 +40,7 @@ pub(crate) struct Recorder {
     path: PathBuf,
     feed: Feed,
     next: Chunk,
-    /// Nothing is written any more, and it has been said.
+    /// Nothing is written any more, and that has been reported.
     broken: bool,
     done: Receiver<Result<u64, RecordingError>>,
 }
@@ -51,7 +53,7 @@ impl std::fmt::Debug for Recorder {
 
 #[derive(Default)]
 struct Chunk {
-    /// Frames that were lost before these.
+    /// Frames lost before these.
     lost: u64,
     frames: Vec<RecordFrame>,
 }
@@ -59,18 +61,18 @@ struct Chunk {
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// It is on its way, or waits for those that travel with it.
+    /// It has been handed over, or waits until its chunk is full.
     Fine,
-    /// The disk takes frames again; so much was lost meanwhile.
+    /// The disk accepts frames again; this much was lost meanwhile.
     Again {
-        /// Milliseconds.
+        /// In milliseconds.
         lost_ms: u64,
     },
-    /// Nothing is written any more; the end of the recording says why. It is said once.
+    /// Nothing is written any more; the end of the recording says why. Returned once.
     Broken,
 }
 
-/// A recording that gets no frames any more.
+/// A recording that gets no more frames.
 #[derive(Debug)]
 pub(crate) struct Finishing {
     path: PathBuf,
@@ -78,7 +80,7 @@ pub(crate) struct Finishing {
     done: Receiver<Result<u64, RecordingError>>,
 }
 
-/// A recording that is over.
+/// A recording that has ended.
 #[derive(Debug)]
 pub(crate) struct Recorded {
     /// The file.
@@ -90,13 +92,13 @@ pub(crate) struct Recorded {
 /// A recording cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordingError {
-    /// The folder or the file cannot be made.
+    /// The folder or the file cannot be created.
     #[error(transparent)]
     File(#[from] io::Error),
-    /// The medium failed later.
+    /// Writing failed later.
     #[error(transparent)]
     Write(#[from] WavError),
-    /// The medium did not take the end in time.
+    /// The disk did not complete it in time.
     #[error("the disk did not take the rest within {} ms", .waited.as_millis())]
     Slow {
         /// How long it had.
@@ -108,10 +110,10 @@ pub(crate) enum RecordingError {
 }
 
 impl Recorder {
-    /// Starts a recording; one of the threads makes the file and the folders above it.
+    /// Starts a recording; one of the threads creates the file and the folders above it.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The system provides no thread.
     pub(super) fn start(writers: &Arc<Writers>, path: &Path) -> io::Result<Self> {
         let file = path.to_owned();
         Self::with(writers, path, WAITING, move || {
@@ -122,7 +124,7 @@ impl Recorder {
         })
     }
 
-    /// Starts a recording to what `open` makes on a thread; `room` chunks may wait for it.
+    /// Starts a recording to what `open` creates on a thread; `room` chunks may wait for it.
     fn with<W: Medium + 'static>(
         writers: &Arc<Writers>,
         path: &Path,
@@ -176,7 +178,7 @@ impl Recorder {
 }
 
 impl Finishing {
-    /// Returns what was lost and not told yet, in milliseconds.
+    /// Returns how many milliseconds were lost and not reported yet.
     pub(crate) const fn lost_ms(&self) -> u64 {
         self.lost_ms
     }
@@ -204,10 +206,11 @@ impl<W: Write + Seek + Send> Medium for W {}
 
 type Open = Box<dyn FnOnce() -> io::Result<Box<dyn Medium>> + Send>;
 
-/// What the clock and the threads share of a recording.
+/// The part of a recording that the clock and the threads share.
 struct Recording {
     inbox: Mutex<Inbox>,
-    /// Locked by the thread that has its turn alone; `None` then, and when nothing is written any more.
+    /// The thread that has the turn takes the file out: `None` then, and when nothing is written
+    /// any more.
     file: Mutex<Option<Written>>,
 }
 
@@ -219,20 +222,20 @@ struct Inbox {
     room: usize,
     /// It has a turn, or waits for one.
     queued: bool,
-    /// Nothing comes any more.
+    /// No more frames come.
     ended: bool,
     /// Nothing is written any more.
     broken: bool,
 }
 
-/// What is written, and who wants to know how it ended.
+/// The file, and whom to tell how it ended.
 struct Written {
     file: WavFile,
     finished: SyncSender<Result<u64, RecordingError>>,
 }
 
 enum WavFile {
-    /// Its first turn makes it.
+    /// Its first turn creates it.
     Closed(Open),
     Open(WavRecorder<Box<dyn Medium>>),
 }
@@ -264,7 +267,7 @@ impl Feed {
         Given::Taken
     }
 
-    /// Asks for a turn, unless there is one.
+    /// Requests a turn, unless there already is one.
     fn wake(&self, inbox: &mut Inbox) -> io::Result<()> {
         if !inbox.queued {
             self.writers.queue(Arc::clone(&self.recording) as Arc<dyn Turn>)?;
@@ -273,7 +276,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Asks for a turn; where the system gives no thread, what waits is asked for again with the next chunk.
+    /// Requests a turn; if the system provides no thread, the next chunk tries again.
     fn try_wake(&self, inbox: &mut Inbox) {
         if let Err(error) = self.wake(inbox) {
             tracing::warn!(%error, "a recording finds no thread");
@@ -292,7 +295,7 @@ impl Drop for Feed {
 impl Turn for Recording {
     fn take(&self) -> bool {
         let Some(Written { file, finished }) = guard(&self.file).take() else { return false };
-        // A bug of ours costs this recording, and its call hears of it.
+        // A bug of ours costs this recording, and its call is told.
         let written = catch_unwind(AssertUnwindSafe(|| self.write(file)));
         match written.unwrap_or(Err(RecordingError::Thread)) {
             Ok(Progress::Waits(file)) => {
@@ -303,12 +306,13 @@ impl Turn for Recording {
             }
             Ok(Progress::Complete { duration_ms }) => drop(finished.send(Ok(duration_ms))),
             Err(error) => {
-                // Before the word of the end, so that the clock hands nothing over that nobody takes.
+                // Set before the end is reported, so that the clock hands over nothing that nobody
+                // takes.
                 let mut inbox = guard(&self.inbox);
                 inbox.broken = true;
                 inbox.chunks.clear();
                 drop(inbox);
-                // Nobody may be left who wants to know.
+                // Nobody may be left to be told.
                 drop(finished.send(Err(error)));
             }
         }
@@ -316,11 +320,11 @@ impl Turn for Recording {
     }
 }
 
-/// How far a turn brought a recording.
+/// How far a turn got.
 enum Progress {
     /// Everything that has come is written.
     Waits(WavFile),
-    /// Nothing comes any more.
+    /// No more frames come.
     Complete {
         /// Its length.
         duration_ms: u64,
@@ -328,7 +332,7 @@ enum Progress {
 }
 
 impl Recording {
-    /// Writes all that waits, and completes the file when nothing comes any more.
+    /// Writes everything that waits, and completes the file if no more frames come.
     fn write(&self, file: WavFile) -> Result<Progress, RecordingError> {
         let mut writer = match file {
             WavFile::Closed(open) => WavRecorder::new(open()?, RecordingLayout::Stereo, SAMPLE_RATE)?,
@@ -392,7 +396,7 @@ mod tests {
         RecordFrame { received: voice(level), sent: voice(-level) }
     }
 
-    /// A disk that stands still until it is released, and shows at last what it got.
+    /// A disk that stands still until it is released, and then shows what was written to it.
     struct Disk {
         medium: Cursor<Vec<u8>>,
         content: std::sync::mpsc::Sender<Vec<u8>>,
@@ -493,7 +497,7 @@ mod tests {
         let path = |number: u16| folder.path().join(format!("{number}.wav"));
         let start = |number| Recorder::start(&writers, &path(number)).unwrap();
         let mut others: Vec<_> = (0..300).map(start).collect();
-        // Two chunks and a half.
+        // Two and a half chunks.
         for _ in 0..25 {
             for recorder in &mut others {
                 assert_eq!(recorder.write(frame(1000)), Taken::Fine);
@@ -517,7 +521,7 @@ mod tests {
         let broken = || -> io::Result<Cursor<Vec<u8>>> { panic!("a broken disk") };
         for _ in 0..5 {
             let mut recorder = Recorder::with(&writers, Path::new("x.wav"), WAITING, broken).unwrap();
-            // The clock, and with it the call, hears of it while it lasts.
+            // The clock, and through it the call, learns of it while the recording is still on.
             let until = std::time::Instant::now() + PATIENCE;
             while recorder.write(frame(1)) != Taken::Broken {
                 assert!(std::time::Instant::now() < until, "nobody says that it is broken");

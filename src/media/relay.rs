@@ -1,7 +1,8 @@
-//! A relay: what arrives at one leg leaves by another at once, without a timer.
+//! A relay: what arrives at one leg is sent on by another at once, without a timer.
 //!
-//! RFC 3550 packets are not changed, so SSRC, sequence and RTCP stay end to end. What passes is the peer's, by the rule of
-//! [`TrustedSource`]: nobody else is heard on the other side, and nobody else moves the aim.
+//! Packets (RFC 3550) are not changed, so SSRC, sequence numbers and RTCP stay end to end.
+//! [`TrustedSource`] decides which packets come from the peer; only those are passed on, and only
+//! those change where we send.
 
 use std::{
     future::poll_fn,
@@ -25,7 +26,7 @@ pub(crate) struct Target {
     pub(crate) rtcp: Option<SocketAddr>,
 }
 
-/// Where the packets of a leg go, and whose it passes on.
+/// Where the packets of a leg go, and whose packets it passes on.
 #[derive(Debug, Default)]
 pub(super) struct Aim {
     target: Target,
@@ -34,14 +35,14 @@ pub(super) struct Aim {
 }
 
 impl Aim {
-    /// Follows what the peer says of itself.
+    /// Follows what the peer's description says.
     pub(super) fn follow(&mut self, target: Target) {
         self.target = target;
         self.rtp.negotiate(target.rtp);
         self.rtcp.negotiate(target.rtcp);
     }
 
-    /// Says whether a packet is the peer's.
+    /// Returns whether a packet comes from the peer.
     fn takes(&mut self, kind: Kind, from: SocketAddr, bytes: &[u8]) -> bool {
         let (trust, proof) = match kind {
             Kind::Rtp => (&mut self.rtp, RtpPacket::parse(bytes).ok().as_ref().map(Proof::of_rtp)),
@@ -50,19 +51,20 @@ impl Aim {
         trust.judge(from, proof) == Trust::Peer
     }
 
-    /// Returns where the peer is to be reached; nowhere while it wants nothing.
+    /// Returns where to reach the peer; `None` while it wants nothing.
     fn place(&self, kind: Kind) -> Option<SocketAddr> {
         let (wanted, trust) = match kind {
             Kind::Rtp => (self.target.rtp, &self.rtp),
             Kind::Rtcp => (self.target.rtcp, &self.rtcp),
         };
-        // A phone behind address translation is reached where it sends from.
+        // A phone behind NAT is reached where it sends from.
         wanted.map(|wanted| trust.source().unwrap_or(wanted))
     }
 }
 
 impl Leg {
-    /// Reads both sockets as packets come, until it is aborted; a socket that fails gets a rest.
+    /// Reads both sockets as packets come, until it is aborted; after a socket has failed it
+    /// pauses.
     pub(super) async fn pass_all(self: Arc<Self>) {
         loop {
             poll_fn(|cx| self.common.with_batch(|batch| self.poll_pass(cx, batch))).await;

@@ -27,7 +27,7 @@ use crate::net::{
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// A socket that can be sent to and never read.
+/// A socket that can be sent to but never read.
 struct Deaf {
     port: u16,
     reads: Arc<AtomicU64>,
@@ -62,7 +62,7 @@ impl MediaSocket for Deaf {
 struct Noting {
     port: u16,
     notes: Arc<Mutex<Notes>>,
-    /// It refuses to send.
+    /// Sending fails.
     mute: bool,
 }
 
@@ -94,7 +94,7 @@ impl MediaSocket for Noting {
     }
 }
 
-/// A network that has media sockets only, which `make` makes.
+/// A network that only has the media sockets that `make` creates.
 struct MediaOnly {
     make: Box<dyn Fn() -> MediaPair + Send + Sync>,
     names: Names,
@@ -113,7 +113,7 @@ impl MediaOnly {
     }
 }
 
-/// Returns a network of deaf sockets, and how often they were read.
+/// Returns a network of deaf sockets, and a counter of their reads.
 fn deaf() -> (MediaOnly, Arc<AtomicU64>) {
     let reads = Arc::<AtomicU64>::default();
     let counted = Arc::clone(&reads);
@@ -124,7 +124,7 @@ fn deaf() -> (MediaOnly, Arc<AtomicU64>) {
     (MediaOnly::new(make), reads)
 }
 
-/// Returns a network of sockets that note, `mute` ones or not, and their notes.
+/// Returns a network of noting sockets, `mute` or not, and their notes.
 fn noting(mute: bool) -> (MediaOnly, Arc<Mutex<Notes>>) {
     let notes = Arc::<Mutex<Notes>>::default();
     let (kept, next) = (Arc::clone(&notes), AtomicU16::new(9000));
@@ -171,7 +171,7 @@ impl Network for MediaOnly {
     }
 }
 
-/// Counts how often a leg says that a socket has failed.
+/// Counts how often a leg reports that a socket has failed.
 fn count_failures(leg: &LegHandle, expected: &'static str) -> Arc<AtomicU64> {
     let told = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&told);
@@ -216,7 +216,7 @@ async fn packets_of_every_length_leave_evenly_and_only_those_between_ticks_cost_
     let (hub, (network, notes)) = (MediaHub::start(1), noting(false));
     let mut legs = Vec::new();
     for milliseconds in [20, 10, 30, 40, 60] {
-        // None is in step with the clock, which the first has started.
+        // None is in step with the clock, which the first one started.
         tokio::time::sleep(Duration::from_millis(7)).await;
         legs.push((milliseconds, speaking(&hub, &network, milliseconds)));
     }
@@ -244,7 +244,8 @@ async fn packets_of_every_length_leave_evenly_and_only_those_between_ticks_cost_
     }
 }
 
-/// Returns the packets that each leg has sent since the last look, and what lies between them.
+/// Returns for each leg how many packets it has sent since the last look, and the gaps between
+/// them.
 fn paces(notes: &Mutex<Notes>, legs: &[LegHandle]) -> Vec<(usize, Vec<Duration>)> {
     let mut notes = notes.lock().unwrap();
     let sent = std::mem::take(&mut notes.sent);
@@ -268,7 +269,7 @@ async fn voices_keep_their_pace_in_a_bridge_in_another_and_alone_again() {
     }
     let second = Duration::from_millis(990);
     let steady = async |what: &str| {
-        // A voice that another clock ticks from now on may be late once.
+        // A voice that has moved to another clock may be late once.
         tokio::time::sleep(second).await;
         paces(&notes, &legs);
         tokio::time::sleep(6 * second).await;
@@ -346,7 +347,7 @@ async fn a_relay_passes_a_packet_on_within_two_milliseconds() {
         assert_eq!((&packet[..length], source), (&[number; 172][..], two.local()));
     }
     delays.sort_unstable();
-    // The machine may be busy with other tests; half of the packets show what the relay itself takes.
+    // The machine may be busy with other tests; the median shows what the relay itself takes.
     assert!(delays[50] < Duration::from_millis(2), "{delays:?}");
 }
 

@@ -1,7 +1,8 @@
-//! The threads that write recordings: a few for all of a hub.
+//! The threads that write recordings: a few for a whole hub.
 //!
-//! A recording that has something to write takes a turn on one of them. A disk that stands still holds the thread of its own
-//! turn; recordings elsewhere take theirs on the others. Threads start when all are busy, and end when there is nothing to do.
+//! A recording that has something to write takes a turn on one of them. A disk that stands still
+//! holds up the thread of its own turn; other recordings use the other threads. Threads start when
+//! all are busy, and end when there is nothing to do.
 
 use std::{
     collections::VecDeque,
@@ -13,18 +14,19 @@ use std::{
 
 use super::leg::guard;
 
-/// Threads at most: disks that stand still under three recordings leave one for all others.
+/// Most threads: with disks that stand still under three recordings, one is left for all others.
 const THREADS: usize = 4;
-/// How long a thread waits for something to do before it ends: five times what a running recording leaves between turns.
+/// How long an idle thread waits before it ends: five times the interval between the turns of a
+/// running recording.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Something that writes.
+/// Something that can take a turn.
 pub(super) trait Turn: Send + Sync {
-    /// Writes what waits, on a thread made for waiting; returns whether another turn is wanted. None follows a panic.
+    /// Writes what waits; may block. Returns whether another turn is wanted. None follows a panic.
     fn take(&self) -> bool;
 }
 
-/// The threads, and who waits for one.
+/// The threads, and the turns that wait for one.
 #[derive(Default)]
 pub(super) struct Writers {
     state: Mutex<State>,
@@ -35,7 +37,7 @@ pub(super) struct Writers {
 struct State {
     waiting: VecDeque<Arc<dyn Turn>>,
     threads: usize,
-    /// Threads that wait for something to do.
+    /// Threads waiting for something to do.
     idle: usize,
 }
 
@@ -46,15 +48,15 @@ impl std::fmt::Debug for Writers {
 }
 
 impl Writers {
-    /// Returns how many threads there are.
+    /// Returns the number of threads.
     pub(super) fn threads(&self) -> usize {
         guard(&self.state).threads
     }
 
-    /// Gives `turn` a thread, the next that is free; never waits.
+    /// Runs `turn` on the next free thread; never waits.
     ///
     /// # Errors
-    /// The system gives no thread, and there is none.
+    /// The system provides no thread, and there is none yet.
     pub(super) fn queue(self: &Arc<Self>, turn: Arc<dyn Turn>) -> io::Result<()> {
         let mut state = guard(&self.state);
         state.waiting.push_back(Arc::clone(&turn));
@@ -78,15 +80,15 @@ impl Writers {
     }
 }
 
-/// A thread's place.
+/// A thread's place among the threads.
 struct Seat {
     writers: Arc<Writers>,
-    /// It is given back.
+    /// It has been given up.
     left: bool,
 }
 
 impl Drop for Seat {
-    /// Gives the place back of a thread that never came to be.
+    /// Gives up the place of a thread that was never started.
     fn drop(&mut self) {
         if !self.left {
             guard(&self.writers.state).threads -= 1;
@@ -105,7 +107,8 @@ impl Seat {
         }
     }
 
-    /// Waits for something to do; gives the place back and returns `None` when there was nothing for a while.
+    /// Waits for something to do; if nothing comes for a while, gives up the place and returns
+    /// `None`.
     fn next(&mut self) -> Option<Arc<dyn Turn>> {
         let mut state = guard(&self.writers.state);
         if state.waiting.is_empty() {
@@ -117,7 +120,7 @@ impl Seat {
         }
         let turn = state.waiting.pop_front();
         if turn.is_none() {
-            // Under the lock, so that who queues next knows that nobody is left.
+            // Under the lock, so that whoever queues next knows that nobody is left.
             state.threads -= 1;
             self.left = true;
         }

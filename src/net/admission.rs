@@ -1,4 +1,4 @@
-//! Admission by permit: bounds what waits in an unbounded mailbox and counts what was refused.
+//! Admission by permit: limits what waits in an unbounded mailbox and counts what was refused.
 
 use std::sync::{
     Arc,
@@ -7,21 +7,21 @@ use std::sync::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Leave to occupy one place in a mailbox; give it back by dropping it when the message is handled.
+/// Permission to occupy one place in a mailbox; drop it when the message has been handled.
 #[derive(Debug)]
 #[must_use = "dropping the permit frees its place"]
 pub struct Permit {
     _place: OwnedSemaphorePermit,
 }
 
-/// Bytes that one place has room for; what is larger takes several.
+/// Bytes per place; larger messages take several places.
 const PLACE: usize = 4096;
 
-/// A number of places, shared by its clones.
+/// A number of places, shared by clones.
 #[derive(Clone, Debug)]
 pub struct Admission {
     places: Arc<Semaphore>,
-    /// How many there are, taken ones included.
+    /// How many places there are, including taken ones.
     all: u32,
     refused: Arc<AtomicU64>,
 }
@@ -40,7 +40,7 @@ impl Admission {
         self.admit_bytes(0)
     }
 
-    /// Takes the places of so many bytes, or counts a refusal.
+    /// Takes the places for this many bytes, or counts a refusal.
     #[must_use]
     pub fn admit_bytes(&self, bytes: usize) -> Option<Permit> {
         let place = Arc::clone(&self.places).try_acquire_many_owned(self.places_of(bytes)).ok();
@@ -50,19 +50,20 @@ impl Admission {
         place.map(|place| Permit { _place: place })
     }
 
-    /// Waits for the places of so many bytes; for senders that can be slowed down. `None` is never seen while a clone is
-    /// alive.
+    /// Waits for the places for this many bytes; for senders that can be slowed down. Never returns
+    /// `None` while a clone is alive.
     pub async fn wait(&self, bytes: usize) -> Option<Permit> {
         let places = Arc::clone(&self.places).acquire_many_owned(self.places_of(bytes));
         places.await.ok().map(|place| Permit { _place: place })
     }
 
-    /// Returns how many places so many bytes take: not more than there are, so that what is large waits and comes in.
+    /// Returns how many places this many bytes take: at most as many as there are, so that a large
+    /// message waits and then gets in.
     fn places_of(&self, bytes: usize) -> u32 {
         u32::try_from(1 + bytes / PLACE).unwrap_or(u32::MAX).min(self.all).max(1)
     }
 
-    /// Returns how many were refused so far.
+    /// Returns how many have been refused so far.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)

@@ -1,17 +1,17 @@
-//! What one drain of a media socket brings: datagrams, each with the time at which it arrived.
+//! What one drain of a media socket yields: datagrams with their times of arrival.
 
 use std::{net::SocketAddr, time::Instant};
 
-/// Datagrams that one system call brings at most; more wait in the socket for the next.
+/// Most datagrams per system call; more wait in the socket for the next call.
 pub(super) const ROOM: usize = 8;
-/// Room for each: the kernel may hand over 64 equal ones of a stream as one piece.
+/// Bytes for each: the kernel may deliver 64 equal-sized datagrams of a stream as one piece.
 const SLOT: usize = 1 << 16;
 
-/// Room for datagrams, to be used again and again.
+/// A reusable buffer for datagrams.
 pub struct Batch {
     bytes: Vec<u8>,
     arrived: Vec<Place>,
-    /// All room was taken, so that more may wait.
+    /// The buffer was filled, so more may be waiting.
     full: bool,
 }
 
@@ -27,20 +27,21 @@ struct Place {
 pub struct Arrived<'a> {
     /// Where it came from.
     pub from: SocketAddr,
-    /// When it came to this machine, on tokio's clock: as the kernel noted it, not as it was read.
+    /// When it reached this machine, on tokio's clock: as the kernel noted it, not when it was
+    /// read.
     pub at: Instant,
-    /// What it holds.
+    /// Its content.
     pub bytes: &'a [u8],
 }
 
 impl Batch {
-    /// Makes room.
+    /// Allocates the buffer.
     #[must_use]
     pub fn new() -> Self {
         Self { bytes: vec![0; ROOM * SLOT], arrived: Vec::new(), full: false }
     }
 
-    /// Returns what the last drain brought, in the order of arrival.
+    /// Returns what the last drain read, in order of arrival.
     pub fn datagrams(&self) -> impl Iterator<Item = Arrived<'_>> {
         self.arrived.iter().map(|Place { from, at, start, end }| Arrived {
             from: *from,
@@ -49,7 +50,7 @@ impl Batch {
         })
     }
 
-    /// Tells whether more may wait in the socket.
+    /// Returns whether more may be waiting in the socket.
     #[must_use]
     pub const fn is_full(&self) -> bool {
         self.full
@@ -60,12 +61,13 @@ impl Batch {
         self.full = false;
     }
 
-    /// Returns the room for each datagram.
+    /// Returns the slot for each datagram.
     pub(super) fn slots(&mut self) -> impl Iterator<Item = &mut [u8]> {
         self.bytes.chunks_exact_mut(SLOT)
     }
 
-    /// Takes note of what was read into the slot `slot`: datagrams of `stride` bytes, the last perhaps shorter.
+    /// Notes what was read into slot `slot`: datagrams of `stride` bytes, the last possibly
+    /// shorter.
     pub(super) fn note(&mut self, slot: usize, from: SocketAddr, at: Instant, length: usize, stride: usize) {
         let end = slot * SLOT + length.min(SLOT);
         let starts = (slot * SLOT..end).step_by(stride.max(1));

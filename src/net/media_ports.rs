@@ -1,7 +1,8 @@
-//! Pairs of neighboring ports for RTP and RTCP, RFC 3550 §11: even for RTP, the next for RTCP.
+//! Pairs of neighboring ports for RTP and RTCP, RFC 3550 §11: even for RTP, the next one for RTCP.
 //!
-//! A free list, first in first out: taking and giving back cost the same whatever is in use, and a port rests for as
-//! long as possible before it is used again, so that late packets of an old call do not reach a new one.
+//! A free list, first in first out. Taking and returning a pair cost the same however many are in
+//! use, and a port rests as long as possible before it is reused, so that late packets of an old
+//! call do not reach a new one.
 
 use std::{
     collections::VecDeque,
@@ -9,13 +10,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// A range of ports, shared by its clones.
+/// A range of ports, shared by clones.
 #[derive(Clone, Debug)]
 pub(crate) struct MediaPorts {
     free: Arc<Mutex<VecDeque<u16>>>,
 }
 
-/// An even port and the next one, given back when dropped.
+/// An even port and the next one, returned when dropped.
 #[derive(Debug)]
 pub(crate) struct PortPair {
     free: Arc<Mutex<VecDeque<u16>>>,
@@ -23,7 +24,7 @@ pub(crate) struct PortPair {
 }
 
 impl MediaPorts {
-    /// Returns the pairs that lie in `range`, beginning at a place that `seed` chooses.
+    /// Creates the pairs in `range`, starting at a place that `seed` chooses.
     pub(crate) fn new(range: RangeInclusive<u16>, seed: u64) -> Self {
         let last = *range.end();
         let mut free: VecDeque<u16> = range

@@ -1,8 +1,8 @@
-//! The machine's media sockets: read in batches (`recvmmsg`), with the time at which the kernel took each datagram in
-//! (`SO_TIMESTAMPNS`).
+//! The machine's media sockets: read in batches (`recvmmsg`), with the time at which the kernel
+//! received each datagram (`SO_TIMESTAMPNS`).
 //!
-//! The reactor does not know such a socket until somebody waits for it, so that a packet wakes nobody who reads by the
-//! clock.
+//! The reactor does not know such a socket until somebody waits for it, so a packet wakes nobody
+//! who reads by the clock.
 
 use std::{
     io::{self, IoSliceMut},
@@ -21,21 +21,22 @@ use super::{
     network::MediaSocket,
 };
 
-/// A kernel stamp that is older was made before the wall clock was set; the time of reading is nearer then.
+/// A kernel timestamp older than this was made before the wall clock was set; then the time of
+/// reading is more accurate.
 const OLDEST: Duration = Duration::from_secs(60);
 
 pub(super) struct SystemMedia {
     socket: UdpSocket,
     state: UdpSocketState,
-    /// The same socket as the reactor knows it.
+    /// The same socket, as the reactor knows it.
     awaited: OnceLock<tokio::net::UdpSocket>,
     local: SocketAddr,
-    /// Gives the ports back after both sockets are closed: declared last, dropped last.
+    /// Returns the ports after both sockets are closed: declared last, so dropped last.
     _ports: Arc<PortPair>,
 }
 
 impl SystemMedia {
-    /// Takes over a socket that is bound to `local`.
+    /// Wraps a socket that is bound to `local`.
     pub(super) fn new(socket: UdpSocket, local: SocketAddr, ports: Arc<PortPair>) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         Ok(Self { socket, state, awaited: OnceLock::new(), local, _ports: ports })
@@ -49,7 +50,7 @@ impl SystemMedia {
         Ok(self.awaited.get_or_init(|| socket))
     }
 
-    /// Takes what has arrived; [`io::ErrorKind::WouldBlock`] when that is nothing.
+    /// Reads what has arrived; [`io::ErrorKind::WouldBlock`] if nothing has.
     fn fill(&self, batch: &mut Batch) -> io::Result<()> {
         batch.clear();
         let mut found = [RecvMeta::default(); ROOM];
@@ -95,13 +96,14 @@ impl MediaSocket for SystemMedia {
     }
 }
 
-/// Two clocks were read together when it took less than this.
+/// Two clocks count as read at the same time if it took less than this.
 const TOGETHER: Duration = Duration::from_micros(100);
 
-/// How often the clocks are read again at most when it took longer.
+/// How often to try reading the clocks that fast.
 const READINGS: usize = 3;
 
-/// The kernel stamps by the wall clock, everything else goes by tokio's: both, read at one moment.
+/// The kernel's timestamps use the wall clock, everything else tokio's: both, read at the same
+/// time.
 struct Clocks {
     now: Instant,
     wall: Duration,
@@ -110,7 +112,7 @@ struct Clocks {
 impl Clocks {
     fn read() -> Self {
         let mut best = Self::pair();
-        // A pause between the two readings would shift every stamp by as much.
+        // A pause between the two readings would shift every timestamp by as much.
         for _ in 0..READINGS {
             if best.0 < TOGETHER {
                 break;

@@ -1,8 +1,9 @@
-//! The only code that owns sockets: datagrams, streams, names, and the SIP sockets of one user agent.
+//! The only code that owns sockets: datagrams, streams, names, and the SIP sockets of one user
+//! agent.
 //!
-//! Everything above asks a [`Network`]: [`SystemNetwork`] is the machine's, `sim::Network` is in memory. Nothing here
-//! knows what a call is; of `offhook_sip` it uses the flow types, the stream framing (RFC 3261 §18.3) and the way from a
-//! URI to its addresses (RFC 3263) alone.
+//! Everything above uses a [`Network`]: [`SystemNetwork`] is the machine's, `sim::Network` is in
+//! memory. Nothing here knows what a call is; of `offhook_sip` it uses only the flow types, the
+//! stream framing (RFC 3261 §18.3) and the way from a URI to its addresses (RFC 3263).
 
 mod admission;
 mod arrived;

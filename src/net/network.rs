@@ -1,4 +1,4 @@
-//! What the program asks of a network, real or simulated.
+//! What the program needs of a network, real or simulated.
 
 use std::{
     future::{Future, poll_fn},
@@ -31,22 +31,22 @@ pub type BoxedStream = Box<dyn Stream>;
 ///
 /// The methods that bind or listen must be called inside a tokio runtime.
 pub trait Network: Send + Sync + 'static {
-    /// Opens a datagram socket; port 0 takes a free one.
+    /// Opens a datagram socket; port 0 picks a free one.
     ///
     /// # Errors
-    /// The address is in use or not ours.
+    /// The address is in use or not local.
     fn bind_datagram(&self, local: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>>;
 
     /// Opens an RTP socket on an even port and an RTCP socket on the next port.
     ///
     /// # Errors
-    /// No pair of the range is free, or the address is not ours.
+    /// No pair in the range is free, or the address is not local.
     fn bind_media(&self, ip: IpAddr) -> io::Result<MediaPair>;
 
-    /// Listens for streams; port 0 takes a free one.
+    /// Listens for streams; port 0 picks a free one.
     ///
     /// # Errors
-    /// The address is in use or not ours.
+    /// The address is in use or not local.
     fn listen_stream(&self, local: SocketAddr) -> io::Result<Box<dyn StreamListener>>;
 
     /// Connects a stream from `local` (an unspecified address leaves the choice to the network) to `remote`.
@@ -55,17 +55,17 @@ pub trait Network: Send + Sync + 'static {
     /// Returns the names of this network.
     fn names(&self) -> &Names;
 
-    /// Returns the local address from which packets towards `remote` leave: the one to advertise.
+    /// Returns the local address used to reach `remote`: the one to advertise.
     ///
     /// # Errors
     /// There is no route.
     fn local_ip_towards(&self, remote: SocketAddr) -> io::Result<IpAddr>;
 
-    /// Returns the places of streams that others open, for all who listen: fewer than the machine has, so that calls of our own
-    /// find theirs.
+    /// Returns the admission for streams that peers open, shared by all listeners: fewer than the
+    /// machine has, so that there is room for our own calls.
     fn accepted(&self) -> &Admission;
 
-    /// Returns the taps to which everything is shown that passes the sockets of this network.
+    /// Returns the taps that are shown everything that passes the sockets of this network.
     fn taps(&self) -> &Taps;
 }
 
@@ -74,33 +74,35 @@ pub trait DatagramSocket: Send + Sync + 'static {
     /// Returns the bound address.
     fn local(&self) -> SocketAddr;
 
-    /// Receives one datagram into `buffer`, cut to its length.
+    /// Receives one datagram into `buffer`, truncated to its length.
     ///
-    /// Only the task that polled last is woken: one reader per socket. After an error the socket stays usable.
+    /// Only the task that polled last is woken: one reader per socket. After an error the socket
+    /// stays usable.
     fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>>;
 
-    /// Waits for word that a datagram of ours found nobody; cancel-safe.
+    /// Waits for a report that a datagram of ours was not delivered; cancel-safe.
     ///
-    /// Where the system does not tell, it never comes. One reader per socket.
+    /// On systems that do not report this, it never returns. One reader per socket.
     ///
     /// # Errors
-    /// The socket cannot be asked.
+    /// The socket cannot be queried.
     fn returned(&self) -> BoxFuture<'_, io::Result<Returned>>;
 
     /// Sends one datagram without waiting.
     ///
     /// # Errors
-    /// The network refused it; [`io::ErrorKind::WouldBlock`] when its queue is full. What became of other datagrams is no error
-    /// of this one.
+    /// The network refused it; [`io::ErrorKind::WouldBlock`] if its queue is full. Errors of
+    /// earlier datagrams are not reported here.
     fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize>;
 }
 
-/// A datagram that nobody took: an ICMP message says so, which quotes its beginning (RFC 792, RFC 4443).
+/// A datagram that was not delivered, according to an ICMP message that quotes its beginning
+/// (RFC 792, RFC 4443).
 #[derive(Debug)]
 pub struct Returned {
-    /// Where it went.
+    /// The address it was sent to.
     pub to: SocketAddr,
-    /// Its beginning, as far as it is quoted: from nothing to all of it. Anybody can forge this.
+    /// Its beginning, as far as quoted: anything from nothing to all of it. Anybody can forge this.
     pub sent: Vec<u8>,
     /// Why it did not arrive.
     pub error: io::Error,
@@ -111,26 +113,27 @@ pub trait MediaSocket: Send + Sync + 'static {
     /// Returns the bound address.
     fn local(&self) -> SocketAddr;
 
-    /// Takes what has arrived into `batch`, without waiting; nothing is no error.
+    /// Reads what has arrived into `batch`, without waiting; reading nothing is not an error.
     ///
     /// # Errors
     /// The socket cannot be read.
     fn drain(&self, batch: &mut Batch) -> io::Result<()>;
 
-    /// Waits until something has arrived, and takes it.
+    /// Waits until something has arrived, and reads it.
     ///
-    /// Only the task that polled last is woken: one reader per socket. Must be called inside a tokio runtime.
+    /// Only the task that polled last is woken: one reader per socket. Must be called inside a
+    /// tokio runtime.
     fn poll_drain(&self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<io::Result<()>>;
 
     /// Sends one datagram without waiting.
     ///
     /// # Errors
-    /// The network refused it; [`io::ErrorKind::WouldBlock`] when its queue is full.
+    /// The network refused it; [`io::ErrorKind::WouldBlock`] if its queue is full.
     fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize>;
 }
 
 impl dyn MediaSocket {
-    /// Waits until something has arrived, and takes it; cancel-safe.
+    /// Waits until something has arrived, and reads it; cancel-safe.
     ///
     /// # Errors
     /// The socket cannot be read.
@@ -167,6 +170,6 @@ pub trait StreamListener: Send + 'static {
     /// Returns the bound address.
     fn local(&self) -> SocketAddr;
 
-    /// Accepts one connection and names its peer.
+    /// Accepts one connection and returns its peer.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(BoxedStream, SocketAddr)>>;
 }

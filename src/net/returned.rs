@@ -1,22 +1,26 @@
-//! Word that a datagram of ours found nobody: an ICMP message, by way of the error queue of its socket.
+//! Reports that a datagram of ours was not delivered: ICMP messages, read from the socket's error
+//! queue.
 //!
-//! Linux keeps such messages with what they quote, for sockets that ask (`IP_RECVERR`). Other systems tell nobody who has not
-//! connected the socket; there a request that finds nobody ends by its timer.
+//! Linux keeps such messages, with what they quote, for sockets that ask (`IP_RECVERR`). Other
+//! systems report them only to connected sockets; there a request that reaches nobody ends by its
+//! timer.
 
 use std::io;
 
 pub(super) use system::{ask, next};
 
-/// How often one call is made again at most. Each error is told once, and others come at the pace of the network.
+/// How often one call is retried at most. Each error is reported once, and others come at the pace
+/// of the network.
 const ATTEMPTS: usize = 32;
 
-/// Makes a call on a socket whose errors are asked for.
+/// Makes a call on a socket that has asked for its errors.
 ///
-/// The kernel tells each of them twice: in the queue, and as the outcome of the next call, whatever that one is about. So an
-/// error counts only when it is still there the next time, or could be about nothing else.
+/// The kernel reports each error twice: in the queue, and as the result of the next call, whatever
+/// that call is about. So an error counts only if it is still there the next time, or if it can be
+/// about nothing else.
 ///
 /// # Errors
-/// The call's own; [`io::ErrorKind::WouldBlock`] where it could not be told from those of others.
+/// The call's own; [`io::ErrorKind::WouldBlock`] if it could not be told from those of others.
 pub(super) fn past_words_of_others<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..ATTEMPTS {
         match call() {
@@ -25,7 +29,7 @@ pub(super) fn past_words_of_others<T>(mut call: impl FnMut() -> io::Result<T>) -
         }
     }
     match call() {
-        // Nobody is asked whether they listen when a datagram leaves: this is about an earlier one.
+        // Sending does not check whether anybody listens: this is about an earlier datagram.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             Err(io::ErrorKind::WouldBlock.into())
         }
@@ -51,7 +55,7 @@ mod system {
 
     use super::super::network::Returned;
 
-    /// What routers and hosts quote at most (RFC 1812 §4.3.2.3, RFC 4443 §2.4).
+    /// The most that routers and hosts quote (RFC 1812 §4.3.2.3, RFC 4443 §2.4).
     const QUOTE: usize = 1280;
 
     /// Asks for the errors of a socket.
@@ -64,19 +68,19 @@ mod system {
         asked.map_err(io::Error::from)
     }
 
-    /// Waits for the next error that says that a datagram found nobody.
+    /// Waits for the next error that says that a datagram was not delivered.
     pub(in crate::net) async fn next(socket: &UdpSocket) -> io::Result<Returned> {
         loop {
             let taken = socket.async_io(Interest::ERROR, || take(socket)).await?;
             if let Some(returned) = taken {
                 return Ok(returned);
             }
-            // Many may wait that say nothing.
+            // Many errors may be queued that do not say so.
             tokio::task::consume_budget().await;
         }
     }
 
-    /// Takes one error out of the queue; nothing where it does not say that.
+    /// Takes one error from the queue; `None` if it does not say so.
     fn take(socket: &UdpSocket) -> io::Result<Option<Returned>> {
         let mut sent = vec![0; QUOTE];
         let mut control = nix::cmsg_space!(libc::sock_extended_err, SockaddrIn6);
@@ -112,12 +116,13 @@ mod system {
         i32::try_from(error.ee_errno).map_or(io::ErrorKind::Other.into(), io::Error::from_raw_os_error)
     }
 
-    /// RFC 3261 §18.4: host, network, port or protocol unreachable, and parameter problems; nothing else.
+    /// RFC 3261 §18.4: host, network, port or protocol unreachable, and parameter problems; nothing
+    /// else.
     fn says_unreachable(error: &libc::sock_extended_err) -> bool {
-        /// Destination unreachable, but for "fragmentation needed" (RFC 792), and parameter problem.
+        /// Destination unreachable, except "fragmentation needed" (RFC 792), and parameter problem.
         const ICMP: [u8; 2] = [3, 12];
         const FRAGMENTATION_NEEDED: u8 = 4;
-        /// The same of RFC 4443, where a packet that is too big has a type of its own.
+        /// The same in RFC 4443, where a packet that is too big has a type of its own.
         const ICMP6: [u8; 2] = [1, 4];
         match error.ee_origin {
             libc::SO_EE_ORIGIN_ICMP => {
@@ -138,12 +143,12 @@ mod system {
 
     use super::super::network::Returned;
 
-    /// Asks for nothing: there is nobody to ask.
+    /// Does nothing: this system does not report such errors.
     pub(in crate::net) fn ask(_socket: &std::net::UdpSocket) -> io::Result<()> {
         Ok(())
     }
 
-    /// Waits for ever.
+    /// Waits forever.
     pub(in crate::net) async fn next(_socket: &UdpSocket) -> io::Result<Returned> {
         std::future::pending().await
     }

@@ -24,7 +24,7 @@ use super::{
 
 /// Kernel buffers of a signaling socket: bursts of a few thousand messages must fit.
 const SIGNALING_BUFFER: usize = 2 << 20;
-/// Streams that others may hold open at a time, however many descriptors there are.
+/// Streams that peers may hold open at a time, however many descriptors there are.
 const MOST_ACCEPTED: usize = 4096;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 256;
@@ -32,11 +32,11 @@ const BACKLOG: u32 = 256;
 /// Settings of a [`SystemNetwork`].
 #[derive(Clone, Debug)]
 pub struct SystemOptions {
-    /// Ports for RTP and RTCP; below the range from which Linux takes ephemeral ports.
+    /// Ports for RTP and RTCP; below the range that Linux uses for ephemeral ports.
     pub media_ports: RangeInclusive<u16>,
-    /// Name servers to ask; none means those of the machine.
+    /// Name servers to ask; empty means the machine's.
     pub name_servers: Vec<SocketAddr>,
-    /// Files and sockets that this process may have open; others may hold a quarter of them.
+    /// Files and sockets that this process may have open; peers may hold a quarter of them.
     pub descriptors: usize,
 }
 
@@ -59,7 +59,7 @@ impl SystemNetwork {
     /// Returns the machine's network.
     #[must_use]
     pub fn new(options: SystemOptions) -> Self {
-        // Two programs on one machine should not begin at the same port.
+        // Two programs on one machine should not start at the same port.
         let ports = MediaPorts::new(options.media_ports, u64::from(std::process::id()));
         let names = Names::new(SystemResolver::new(options.name_servers));
         let accepted = Admission::new(most_accepted(options.descriptors));
@@ -79,7 +79,8 @@ fn descriptors() -> usize {
     limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
 }
 
-/// Returns how many streams others may hold open: a quarter of what there is, because a call takes two sockets for its media.
+/// Returns how many streams peers may hold open: a quarter of the descriptors, because a call takes
+/// two sockets for its media.
 fn most_accepted(descriptors: usize) -> usize {
     (descriptors / 4).clamp(1, MOST_ACCEPTED)
 }
@@ -95,7 +96,8 @@ struct SystemDatagram {
     local: SocketAddr,
 }
 
-/// Opens a socket that never blocks. It has the kernel's usual buffers, in which a second of a call's packets fits.
+/// Opens a socket that never blocks. The kernel's default buffers hold a second of a call's
+/// packets.
 fn udp(local: SocketAddr) -> io::Result<std::net::UdpSocket> {
     let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
     socket.bind(&local.into())?;
@@ -107,7 +109,8 @@ fn udp(local: SocketAddr) -> io::Result<std::net::UdpSocket> {
 impl Network for SystemNetwork {
     fn bind_datagram(&self, local: SocketAddr) -> io::Result<Arc<dyn DatagramSocket>> {
         let socket = udp(local)?;
-        // A smaller buffer than asked for is no reason to fail: the kernel's limit is the operator's choice.
+        // A smaller buffer than requested is no reason to fail: the kernel's limit is the
+        // operator's choice.
         let options = SockRef::from(&socket);
         if let Err(error) = options
             .set_recv_buffer_size(SIGNALING_BUFFER)
@@ -122,7 +125,8 @@ impl Network for SystemNetwork {
     }
 
     fn bind_media(&self, ip: IpAddr) -> io::Result<MediaPair> {
-        // Pairs in use by other programs are held until the search ends, so that each is tried once.
+        // Pairs in use by other programs are held until the search ends, so that each is tried
+        // once.
         let mut taken = Vec::new();
         while let Some(pair) = self.ports.take() {
             let pair = Arc::new(pair);
@@ -206,7 +210,8 @@ impl DatagramSocket for SystemDatagram {
 
     fn try_send(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
         let to = to.into();
-        // Past tokio's readiness cache, which says "not writable" of a socket that was never polled.
+        // Bypasses tokio's readiness cache, which says "not writable" for a socket that was never
+        // polled.
         returned::past_words_of_others(|| SockRef::from(&self.socket).send_to(bytes, &to))
     }
 }

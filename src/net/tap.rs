@@ -1,7 +1,9 @@
-//! A tap sees what passes between this process and the network: SIP above encryption, RTP and RTCP, as sent and as read.
+//! A tap sees what passes between this process and the network: SIP without encryption, RTP and
+//! RTCP, as sent and as read.
 //!
-//! Every [`Network`](super::Network) has its [`Taps`]; sockets that carry SIP or media show them what they send and receive,
-//! repeats and rubbish included. While nobody listens, that costs one relaxed load a message.
+//! Every [`Network`](super::Network) has its [`Taps`]; sockets that carry SIP or media show them
+//! what they send and receive, including retransmissions and garbage. While nobody listens, that
+//! costs one relaxed load per message.
 
 use std::{
     net::SocketAddr,
@@ -15,10 +17,10 @@ use std::{
 use super::Transport;
 use crate::id::PhoneId;
 
-/// Whether something left or came.
+/// The direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
-    /// It was given to the network, which took it.
+    /// The network accepted it for sending.
     Sent,
     /// It came from the network.
     Received,
@@ -27,28 +29,29 @@ pub enum Way {
 /// What kind of socket carried it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Traffic {
-    /// SIP over this transport: a datagram, one message or keep-alive of a stream, or what of a stream is no SIP.
+    /// SIP over this transport: a datagram, one message or keep-alive of a stream, or stream data
+    /// that is not SIP.
     Sip(Transport),
-    /// The RTP socket of a stream of media.
+    /// The RTP socket of a media stream.
     Rtp,
-    /// The RTCP socket of a stream of media.
+    /// The RTCP socket of a media stream.
     Rtcp,
 }
 
 /// One datagram or message that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sighting<'a> {
-    /// Out or in.
+    /// Sent or received.
     pub way: Way,
     /// What kind of socket carried it.
     pub traffic: Traffic,
-    /// Our end.
+    /// Our address.
     pub local: SocketAddr,
-    /// The peer's end.
+    /// The peer's address.
     pub remote: SocketAddr,
-    /// When, on tokio's clock; [`Wall::at`](crate::wall::Wall::at) tells the wall time.
+    /// When, on tokio's clock; [`Wall::at`](crate::wall::Wall::at) converts it to wall time.
     pub at: Instant,
-    /// The phone whose socket it is; none for the lab.
+    /// The phone that owns the socket; `None` for the lab.
     pub phone: Option<&'a PhoneId>,
     /// What passed, before encryption or after decryption.
     pub bytes: &'a [u8],
@@ -56,13 +59,13 @@ pub struct Sighting<'a> {
 
 /// A listener.
 ///
-/// It is called by the tasks that send and read, and must neither block nor send anything itself.
+/// It is called by the tasks that send and read, so it must neither block nor send anything itself.
 pub trait Tap: Send + Sync + 'static {
-    /// Takes note of what passed.
+    /// Is shown one datagram or message.
     fn see(&self, sighting: &Sighting<'_>);
 }
 
-/// The taps of one network; clones share them.
+/// The taps of one network, shared by clones.
 #[derive(Clone, Default)]
 pub struct Taps {
     shared: Arc<Shared>,
@@ -70,12 +73,12 @@ pub struct Taps {
 
 #[derive(Default)]
 struct Shared {
-    /// How many listen; read without the lock, which only a listener's presence makes worth taking.
+    /// How many are listening. Read without the lock, which is only taken if there are any.
     count: AtomicUsize,
     listeners: RwLock<Vec<Arc<dyn Tap>>>,
 }
 
-/// Keeps a tap listening until it is dropped.
+/// Keeps a tap attached until it is dropped.
 #[must_use = "dropping it ends the listening"]
 pub struct Attached {
     shared: Arc<Shared>,
@@ -83,19 +86,19 @@ pub struct Attached {
 }
 
 impl Taps {
-    /// Lets `tap` see everything from now on.
+    /// Shows `tap` everything from now on.
     pub fn attach(&self, tap: Arc<dyn Tap>) -> Attached {
         self.shared.change(|listeners| listeners.push(Arc::clone(&tap)));
         Attached { shared: Arc::clone(&self.shared), tap }
     }
 
-    /// Tells whether anybody listens.
+    /// Returns whether anybody is listening.
     #[must_use]
     pub fn is_listening(&self) -> bool {
         self.shared.count.load(Ordering::Relaxed) > 0
     }
 
-    /// Shows listeners what passed; `sighting` is made only if there are any.
+    /// Shows listeners what passed; `sighting` is called only if there are any.
     #[inline]
     pub fn show<'a>(&self, sighting: impl FnOnce() -> Sighting<'a>) {
         if self.is_listening() {

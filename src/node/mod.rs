@@ -1,7 +1,9 @@
-//! The place where the program is put together: what it runs on, how it starts, what asks it to end, and its end.
+//! The place where the program is put together: what it runs on, how it starts, what asks it to
+//! end, and how it ends.
 //!
-//! A verb of the command line, or a program that embeds this one, says in [`NodeOptions`] what it wants and gets a
-//! [`Node`]. Nothing else opens a data folder, starts a switchboard or listens for signals.
+//! A verb of the command line, or a program that embeds this one, describes what it wants in
+//! [`NodeOptions`] and gets a [`Node`]. Nothing else opens a data folder, starts a switchboard or
+//! listens for signals.
 
 mod options;
 mod running;

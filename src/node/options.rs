@@ -1,4 +1,4 @@
-//! What a node is made of.
+//! Options of a node.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     wall::Wall,
 };
 
-/// What a node is made of.
+/// Options of a node.
 pub struct NodeOptions {
     /// The network that phones and the lab use.
     pub network: Arc<dyn Network>,
@@ -18,28 +18,30 @@ pub struct NodeOptions {
     pub wall: Wall,
     /// Seed of every identifier; fixed in simulations.
     pub seed: u64,
-    /// Where the node keeps what it must not forget.
+    /// Where the node keeps its data.
     pub data: Data,
-    /// Age up to which calls and runs that are over stay in the journal of a folder; without it they all do.
+    /// How old calls and runs that are over may get in a folder's journal; without it they are all
+    /// kept.
     pub keep: Option<Duration>,
-    /// Where recordings go; without it, into the folder of the data.
+    /// Where recordings go; by default into the data folder.
     pub recordings: Option<Recordings>,
-    /// Bounds.
+    /// The limits.
     pub limits: Limits,
     /// How many media workers share the legs.
     pub media_workers: usize,
     /// How long adding a phone waits for the registrar's answer.
     pub registration_wait: Duration,
-    /// The embedded lab PBX, where one is wanted.
+    /// The embedded lab PBX, if one is wanted.
     pub lab: Option<LabOptions>,
-    /// The phone system that scenarios make phones for; where a lab is started, it is the lab.
+    /// The phone system that scenarios create phones on; if a lab is started, it is the lab.
     pub profile: Option<PbxProfile>,
 }
 
-/// Where a node keeps what it must not forget.
+/// Where a node keeps its data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Data {
-    /// In memory. Recordings lie in a folder that goes with the node, unless they have a place of their own.
+    /// In memory. Recordings are in a temporary folder that is removed with the node, unless they
+    /// have a place of their own.
     #[default]
     Memory,
     /// In this folder: journal, passwords and recordings.
@@ -47,7 +49,7 @@ pub enum Data {
 }
 
 impl NodeOptions {
-    /// A node of this process on the machine's network.
+    /// Options for a node of this process on the machine's network.
     #[must_use]
     pub fn system() -> Self {
         Self {

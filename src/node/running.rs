@@ -1,4 +1,4 @@
-//! A node from its start to its end.
+//! A node from start to end.
 
 use std::{
     io,
@@ -23,8 +23,8 @@ use crate::{
     wall::Wall,
 };
 
-/// How long the end may take: the time that each phone has, again for one that fails meanwhile, a second for writing the ends
-/// of its calls down, and two for the lab.
+/// How long stopping may take: the time that each phone has, the same again for one that fails
+/// meanwhile, a second for journaling the ends of its calls, and two for the lab.
 const SHUTDOWN: Duration = Duration::from_secs(3 * CLOSING.as_secs() + 3);
 
 /// Why a node did not start.
@@ -47,7 +47,7 @@ pub enum NodeError {
     Lab(#[source] Rejection),
 }
 
-/// The end of a node was not in order.
+/// A node did not stop in an orderly way.
 #[derive(Debug, thiserror::Error)]
 pub enum StopError {
     /// The journal could not be written to its end.
@@ -56,21 +56,21 @@ pub enum StopError {
     /// What is known so far is kept; the next start ends what is left on the wire.
     #[error("phones did not close in time")]
     Late,
-    /// The same, and not even that is kept.
+    /// The same, but not even that could be kept.
     #[error("phones did not close in time")]
     LateAndLost(#[source] JournalError),
 }
 
-/// A program that runs: phones and their tree, the journal and its folds, the lab.
+/// A running program: phones and their tree, the journal and its folds, the lab.
 pub struct Node {
     switchboard: Switchboard,
     lab: Option<Arc<LabConnector>>,
     profile: Option<PbxProfile>,
     recordings: Recordings,
     data: Data,
-    /// Removes from the journal what has become too old.
+    /// Removes what has become too old from the journal.
     retention: Option<AbortHandle>,
-    /// Goes with the node.
+    /// Removed with the node.
     temporary: Option<PathBuf>,
 }
 
@@ -78,7 +78,7 @@ impl Node {
     /// Starts everything that `options` names. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// [`NodeError`] says what cannot be had; nothing runs then.
+    /// [`NodeError`] says what is not available; nothing runs then.
     pub async fn start(options: NodeOptions) -> Result<Self, NodeError> {
         let NodeOptions { network, wall, seed, data, recordings, .. } = options;
         let temporary = match (&data, &recordings) {
@@ -124,7 +124,7 @@ impl Node {
         &self.switchboard
     }
 
-    /// Returns what happened.
+    /// Returns the journal.
     #[must_use]
     pub fn journal(&self) -> &Journal {
         self.switchboard.journal()
@@ -142,19 +142,19 @@ impl Node {
         self.lab.as_deref()
     }
 
-    /// Returns the phone system that scenarios make phones for: the lab's own where there is a lab.
+    /// Returns the phone system that scenarios create phones on: the lab's own if there is a lab.
     #[must_use]
     pub const fn profile(&self) -> Option<&PbxProfile> {
         self.profile.as_ref()
     }
 
-    /// Returns where recordings go, and how paths to them are shown.
+    /// Returns where recordings go, and how their paths are shown.
     #[must_use]
     pub const fn recordings(&self) -> &Recordings {
         &self.recordings
     }
 
-    /// Returns the folder in which journal and recordings stay, when they do.
+    /// Returns the folder in which journal and recordings are kept, if they are.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {
         match &self.data {
@@ -163,10 +163,11 @@ impl Node {
         }
     }
 
-    /// Ends everything in order: runs, calls, bindings, phones, lab, journal, in a bounded time.
+    /// Ends everything in order, within a limited time: runs, calls, bindings, phones, lab,
+    /// journal.
     ///
     /// # Errors
-    /// [`StopError`] says what did not end in order; it is over all the same.
+    /// [`StopError`] says what did not end in an orderly way; it is over all the same.
     pub async fn stop(self) -> Result<(), StopError> {
         if let Some(retention) = &self.retention {
             retention.abort();
@@ -177,7 +178,7 @@ impl Node {
                 Err(self.journal().close().await.map_or_else(StopError::LateAndLost, |()| StopError::Late))
             }
         };
-        // Where phones were late, nobody has done it yet.
+        // If phones were late, nobody has done this yet.
         self.switchboard.disconnect().await;
         if let Some(folder) = self.temporary {
             remove(folder).await;
@@ -186,7 +187,7 @@ impl Node {
     }
 }
 
-/// Opens the data of a node; the disk is waited for, and no runtime thread does that.
+/// Opens the data of a node; waits for the disk, but not on a runtime thread.
 async fn open(network: Arc<dyn Network>, wall: Wall, seed: u64, data: Data) -> Result<Options, NodeError> {
     let Data::Folder(path) = data else { return Ok(Options::in_memory(network, wall, seed)) };
     let folder = path.clone();
@@ -197,7 +198,8 @@ async fn open(network: Arc<dyn Network>, wall: Wall, seed: u64, data: Data) -> R
     }
 }
 
-/// Removes a folder of recordings that nobody asked to keep; there is none where nothing was recorded.
+/// Removes a recordings folder that nobody asked to keep; it does not exist if nothing was
+/// recorded.
 async fn remove(folder: PathBuf) {
     let removed = spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
     match removed {

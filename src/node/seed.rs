@@ -1,11 +1,12 @@
-//! What differs from process to process.
+//! Values that differ from process to process.
 
 use std::{
     hash::{BuildHasher, RandomState},
     path::PathBuf,
 };
 
-/// Returns a number that differs from process to process and from call to call: identifiers on the wire must never meet again.
+/// Returns a number that differs from process to process and from call to call: identifiers on the
+/// wire must never repeat.
 #[must_use]
 pub fn seed() -> u64 {
     RandomState::new().hash_one(std::process::id())

@@ -1,17 +1,17 @@
-//! What asks a process to end: Ctrl-C, a service manager, a terminal that is closed.
+//! What asks a process to end: Ctrl-C, a service manager, a closing terminal.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Returns a token that is canceled by SIGINT, by SIGTERM, and by SIGHUP unless the process was started to ignore it, as
-/// `nohup` does.
+/// Returns a token that is canceled by SIGINT, by SIGTERM, and by SIGHUP unless the process was
+/// started with it ignored, as by `nohup`.
 ///
-/// They are listened for from now on, for as long as the process lives. Must be called inside a tokio runtime.
+/// It listens from now on, for as long as the process lives. Must be called inside a tokio runtime.
 ///
 /// # Errors
-/// The system refuses to deliver them.
+/// The system refuses to deliver the signals.
 pub fn asked_to_end() -> io::Result<CancellationToken> {
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
@@ -39,13 +39,13 @@ async fn received(signal: &mut Option<Signal>) {
     }
 }
 
-/// Tells whether the process was started with a signal ignored; where the system does not say, it was not.
+/// Returns whether the process was started with a signal ignored; false if the system does not say.
 fn is_ignored(kind: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored_in(&status, kind)
 }
 
-/// Reads the mask of ignored signals out of a `/proc/<pid>/status` (proc_pid_status(5)).
+/// Reads the mask of ignored signals from a `/proc/<pid>/status` (proc_pid_status(5)).
 fn ignored_in(status: &str, kind: SignalKind) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A node starts whole or not at all, and leaves nothing behind.
+//! A node starts completely or not at all, and leaves nothing behind.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -54,7 +54,7 @@ async fn a_phone_registers_at_the_nodes_lab_leaves_with_the_node_and_comes_back_
     add(&node, "a").await;
     while reader.next().await.unwrap().event.kind() != "phone.registered" {}
     node.stop().await.unwrap();
-    // The tasks that read have been told to end; each does at its next turn.
+    // The reading tasks have been told to end; each does so at its next turn.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
@@ -84,7 +84,7 @@ async fn a_lab_that_cannot_listen_leaves_nothing_running() {
     assert!(matches!(refused.err().unwrap(), NodeError::Lab(_)));
     drop(taken);
     assert_eq!(network.sockets(), 0);
-    // The folder is free again.
+    // The folder has been released.
     Node::start(in_folder(&network, folder.path())).await.unwrap().stop().await.unwrap();
 }
 
@@ -101,7 +101,7 @@ async fn a_lab_that_breaks_comes_back_and_phones_register_again() {
     for _ in 0..3 {
         node.lab().unwrap().fail();
         let before = node.journal().head();
-        // The REGISTER that breaks the lab is repeated until somebody answers.
+        // The REGISTER that breaks the lab is retransmitted until somebody answers.
         let register = Command::Phone(phone.clone(), PhoneCommand::Register);
         node.switchboard().execute(register, Cause::command(Surface::Library)).await.unwrap();
         let mut reader = node.journal().reader(before);

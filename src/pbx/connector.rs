@@ -1,11 +1,11 @@
-//! A link to a phone system: started, watched, started again when it fails, stopped at the end.
+//! A link to a phone system: started, watched, restarted when it fails, stopped at the end.
 
 use crate::net::BoxFuture;
 
-/// Why a link did not come about.
+/// Why a link could not be established.
 pub type StartFailure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A phone system that can be linked, however often the link fails.
+/// A phone system that can be linked again however often the link fails.
 pub trait Connector: Send + Sync + 'static {
     /// Returns the name under which it is supervised.
     fn name(&self) -> &str;
@@ -13,18 +13,19 @@ pub trait Connector: Send + Sync + 'static {
     /// Returns what kind of phone system it is.
     fn system(&self) -> &str;
 
-    /// Makes a link; each is as good as the one before to users of the phone system: same address, same accounts.
+    /// Establishes a link. Users of the phone system cannot tell it from the one before: same
+    /// address, same accounts.
     fn start(&self) -> BoxFuture<'_, Result<Box<dyn Link>, StartFailure>>;
 }
 
-/// A link that stands.
+/// A link that is up.
 pub trait Link: Send + Sync + 'static {
-    /// Returns where the phone system is, for people.
+    /// Returns the address of the phone system, for display.
     fn address(&self) -> String;
 
-    /// Waits until the link fails, and says why; for ever while it stands.
+    /// Waits until the link fails, and returns the reason; forever while it is up.
     fn failed(&self) -> BoxFuture<'static, String>;
 
-    /// Ends it in good order, in a bounded time.
+    /// Closes it in an orderly way, within a limited time.
     fn stop(self: Box<Self>) -> BoxFuture<'static, ()>;
 }

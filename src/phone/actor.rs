@@ -1,7 +1,8 @@
-//! The actor around one phone: sockets and commands in, one mutation of the user agent, one drain out.
+//! The actor around one phone: each network arrival or command is one mutation of the user agent,
+//! followed by one drain.
 //!
-//! What goes out of the engine is in `drain`, what users ask for in `commands`, what belongs to calls in `calls`, and
-//! what the last process or actor left behind in `recovery`.
+//! `drain` handles what the engine outputs, `commands` what users ask for, `calls` what belongs to
+//! calls, and `recovery` what an earlier process or actor left behind.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -47,10 +48,10 @@ use crate::{
     telemetry::SeldomTogether,
 };
 
-/// How long a process that ends waits for the other sides of its calls, with all that its runs wait.
+/// How long a process that is stopping waits for the other sides of its calls, runs included.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long a phone of such a process waits at least: who answers at once is heard.
+/// The least time a phone of such a process waits, so that a prompt answer is still heard.
 const LEAST: Duration = Duration::from_millis(250);
 
 /// What all phones of a process share.
@@ -62,15 +63,15 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<MediaHub>,
     pub(crate) limits: Limits,
     pub(crate) recordings: Arc<crate::artifact::Recordings>,
-    /// One permit for each further call that the process may have.
+    /// One permit for each further call the process may have.
     pub(crate) call_permits: Arc<Semaphore>,
-    /// Identities of runs, and who has which phone.
+    /// Hands out run ids and knows which run has which phone.
     pub(crate) pool: Pool,
     /// Number of the next call.
     pub(crate) next_call: Arc<AtomicU64>,
-    /// Seed of all seeds; equal in simulations, random otherwise.
+    /// Seed from which all seeds are derived; fixed in simulations, random otherwise.
     pub(crate) seed: u64,
-    /// Until when the process waits for others once it is on its way out.
+    /// Deadline for waiting on others, set once the process is stopping.
     pub(crate) process_ends: Arc<OnceLock<Instant>>,
 }
 
@@ -81,24 +82,25 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    /// Takes the place of one more call; none is left at the limit.
+    /// Reserves room for one more call; `None` at the limit.
     pub(super) fn call_permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.call_permits).try_acquire_owned().ok()
     }
 
-    /// Returns whom a fact of a phone is about.
+    /// Returns the subject of facts about a phone.
     pub(crate) fn subject(&self, phone: &PhoneId) -> Subject {
         Subject::phone(phone.clone()).during(self.pool.run_of(phone))
     }
 
-    /// Mixes the seed of the process with a phone's name and a number, such as that of its life.
+    /// Mixes the seed of the process with a phone's name and a number, such as the number of its
+    /// life.
     pub(crate) fn seed_of(&self, id: &PhoneId, number: u64) -> u64 {
         // FNV-1a: spreads names well enough; its users mix further.
         let start = self.seed ^ 0xcbf2_9ce4_8422_2325 ^ number.rotate_left(32);
         id.as_str().bytes().fold(start, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
-    /// From now on nothing waits for others longer than the process does.
+    /// Starts the limit on how long anything in this process may wait for others.
     pub(crate) fn end_process(&self) {
         self.process_ends.get_or_init(|| Instant::now() + PATIENCE);
     }
@@ -109,7 +111,8 @@ impl Shared {
         left.map_or(CLOSING, |left| left.clamp(LEAST, CLOSING))
     }
 
-    /// Tells whether what the other side does not confirm is left for the next process, which finds it in the journal.
+    /// Returns whether calls whose end the other side has not confirmed are left to the next
+    /// process, which finds them in the journal.
     pub(crate) fn leaves_calls_open(&self) -> bool {
         self.journal.is_on_disk() && self.process_ends.get().is_some()
     }
@@ -127,63 +130,64 @@ pub(crate) struct PhoneArguments {
     pub(crate) password: Secret<String>,
     pub(crate) registrar: Registrar,
     pub(crate) shared: Shared,
-    /// Calls that an earlier life of this phone left on the wire.
+    /// Calls that an earlier life of this phone left up.
     pub(crate) dangling: Vec<Dangling>,
-    /// Port of the last life: what is still on the way to it arrives, and the registrar keeps one contact.
+    /// Port of the previous life. Reusing it lets messages under way arrive and keeps one contact
+    /// at the registrar.
     pub(crate) last_port: Option<u16>,
-    /// The run that has the phone for itself meanwhile.
+    /// The run that has the phone to itself for now.
     pub(crate) occupant: Occupant,
     /// Distinguishes the lives of one phone, so that no identifier is used twice.
     pub(crate) life: u64,
     pub(crate) cause: Cause,
-    /// It was dropped already: this life only ends the calls that dangle.
+    /// The phone was already dropped: this life only ends the dangling calls.
     pub(crate) closing: bool,
 }
 
-/// What a phone's actor can be told.
+/// The messages of a phone's actor.
 #[derive(Debug)]
 pub(crate) enum PhoneMessage {
-    /// Something came from the network.
+    /// Something arrived from the network.
     Arrival(Arrival),
     /// A deadline may have passed.
     Deadline,
-    /// Somebody asks for something.
+    /// A user command for the phone.
     Command {
-        /// What.
+        /// The command.
         command: PhoneCommand,
-        /// Why, for the journal.
+        /// The cause to journal.
         cause: Cause,
-        /// Where the answer goes.
+        /// Where the reply goes.
         reply: Reply,
     },
-    /// Somebody asks for something of a call.
+    /// A user command for one of the calls.
     CallCommand {
-        /// Of which.
+        /// Selects the call.
         selector: CallSelector,
-        /// What.
+        /// The command.
         command: CallCommand,
-        /// Why, for the journal.
+        /// The cause to journal.
         cause: Cause,
-        /// Where the answer goes.
+        /// Where the reply goes.
         reply: Reply,
     },
-    /// The phone is dropped: it ends its calls and its binding, then itself.
+    /// The phone is dropped: it ends its calls, then its binding, then itself.
     Close {
-        /// Whether calls are ended on the wire.
+        /// Whether to hang up calls on the wire.
         hang_up: bool,
-        /// Why, for the journal.
+        /// The cause to journal.
         cause: Cause,
     },
-    /// A URI has been followed to its addresses.
+    /// A URI has been resolved to addresses.
     Followed {
-        /// Where it leads.
+        /// The addresses, and the steps that led to them.
         found: Box<Resolution>,
-        /// Who waits for it.
+        /// Who is waiting for it.
         asker: Box<Asker>,
     },
-    /// A call wants signaling.
+    /// A call wants something signaled.
     FromCall(ToPhone),
-    /// Fails on purpose, or lets this call fail, for the tests of supervision.
+    /// Makes the phone, or this call, fail on purpose; for the tests of supervision.
     #[cfg(test)]
     Fail(Option<CallId>),
 }
@@ -210,15 +214,15 @@ pub(crate) struct PhoneActor;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Binding {
     pub(super) id: RegistrationId,
-    /// Whether the registrar has taken it, to our knowledge.
+    /// Whether the registrar has accepted it, as far as we know.
     pub(super) held: bool,
-    /// It is being removed, or will be as soon as the registrar takes it.
+    /// It is being removed, or will be as soon as the registrar accepts it.
     pub(super) leaving: bool,
-    /// Somebody asked to register while it was being removed.
+    /// Somebody asked to register again while it was being removed.
     pub(super) again: bool,
 }
 
-/// Why a request outside the calls is under way.
+/// What a pending request outside any call is for.
 #[derive(Debug)]
 pub(super) enum Purpose {
     /// A MESSAGE to this address.
@@ -232,34 +236,34 @@ pub(crate) struct Shell {
     pub(super) me: ActorRef<PhoneMessage>,
     pub(super) id: PhoneId,
     pub(super) spec: PhoneSpec,
-    /// What our requests have in From: neither username nor domain ever changes.
+    /// The From of our requests; neither username nor domain ever changes.
     pub(super) from: Option<NameAddr>,
     pub(super) password: Secret<String>,
     pub(super) registrar: Registrar,
     pub(super) shared: Shared,
     pub(super) occupant: Occupant,
-    /// Gone once the phone has closed, so that its port is free before anybody hears of it.
+    /// `None` once the phone has closed, so that its port is free before anybody learns of it.
     pub(super) signaling: Option<Arc<Signaling>>,
     pub(super) local: SocketAddr,
     pub(super) agent: UserAgent,
     pub(super) binding: Option<Binding>,
     pub(super) calls: CallTable,
-    /// The same calls by their Call-ID header, and those that ended a moment ago.
+    /// The same calls by their Call-ID header, including those that ended a moment ago.
     pub(super) sip_call_ids: Index<String, CallId>,
-    /// Calls that have ended, while their last messages may still be repeated.
+    /// Ended calls whose last messages may still be retransmitted.
     pub(super) lingering: VecDeque<(Instant, String, CallId)>,
     pub(super) requests: BTreeMap<RequestId, Purpose>,
     pub(super) refused: u64,
     pub(super) evidence: Evidence,
-    /// Why the call that is being offered is not taken.
+    /// Why the call being offered is refused.
     pub(super) turned_away: Option<Away>,
-    /// Lines of the log about calls that were not taken, and about what its calls refuse.
+    /// Limits log lines about refused calls, and about what its calls could not do.
     pub(super) refusals: SeldomTogether,
-    /// URIs that were followed in this life; each draws its own luck among equal servers.
+    /// URIs resolved in this life; seeds the random choice among servers of equal priority.
     pub(super) followed: u64,
-    /// Why what was just sent, or the name that the engine just waited for, leads nowhere.
+    /// Why the message just sent, or the name the engine was waiting for, could not be reached.
     pub(super) unsent: Option<String>,
-    /// The phone is on its way out.
+    /// The phone is closing.
     pub(super) closing: bool,
     /// The time for closing is over: nothing waits for the wire any more.
     pub(super) out_of_time: bool,
@@ -297,7 +301,8 @@ impl Actor for PhoneActor {
         message: PhoneMessage,
         phone: &mut Shell,
     ) -> Result<(), ActorProcessingErr> {
-        // On the heap, and gone between messages: the loop of every idle phone would hold room for it otherwise.
+        // Boxed, and freed between messages: otherwise the loop of every idle phone would hold room
+        // for it.
         Box::pin(phone.take(message)).await;
         Ok(())
     }
@@ -348,7 +353,7 @@ impl Shell {
             let local = SocketAddr::new(ip, port);
             let options = SignalingOptions { local, ..options.clone() };
             Signaling::open(network, options, move |arrival| {
-                // A phone that is gone wants nothing; its permit is freed by the drop.
+                // If the phone is gone, the drop frees the permit.
                 drop(deliver.cast(PhoneMessage::Arrival(arrival)));
             })
         };
@@ -394,14 +399,14 @@ impl Shell {
         })
     }
 
-    /// Does what one message asks, then what follows from it.
+    /// Handles one message, then everything that follows from it.
     async fn take(&mut self, message: PhoneMessage) {
         let cause = match message {
             PhoneMessage::Arrival(arrival) => self.arrival(arrival),
             PhoneMessage::Deadline => return self.deadline_passed().await,
             PhoneMessage::Command { command, cause, reply } => match self.cannot_begin(&command) {
                 Some(refused) => {
-                    // Whoever asked may be gone.
+                    // The asker may be gone.
                     drop(reply.send(Err(refused)));
                     cause
                 }
@@ -428,7 +433,7 @@ impl Shell {
         self.close_when_quiet().await;
     }
 
-    /// Returns whom a fact of this phone is about.
+    /// Returns the subject of facts about this phone.
     pub(super) fn subject(&self, call: Option<CallId>) -> Subject {
         Subject { call, ..Subject::phone(self.id.clone()).during(self.occupant.run()) }
     }
@@ -453,12 +458,13 @@ impl Shell {
         aor(&self.spec)
     }
 
-    /// Returns the proxies that the registrar wants our requests to pass (RFC 3608).
+    /// Returns the Service-Route the registrar gave us (RFC 3608).
     pub(super) fn service_route(&self) -> Vec<Uri> {
         self.binding.map(|binding| self.agent.service_route(binding.id).to_vec()).unwrap_or_default()
     }
 
-    /// Starts the actor of a call. Await it boxed: every message to a phone would carry its size along otherwise.
+    /// Spawns the actor of a call. Box this future when awaiting it: otherwise the future of every
+    /// phone message grows by its size.
     pub(super) async fn spawn_call(
         &mut self,
         call: CallId,
@@ -485,7 +491,7 @@ impl Shell {
         }
     }
 
-    /// Does what every deadline that has passed asks for, each for its own reason.
+    /// Handles every deadline that has passed, each according to its reason.
     async fn deadline_passed(&mut self) {
         self.alarm.rang();
         while let Some(due) = self.alarm.take_due() {
@@ -509,7 +515,7 @@ fn aor(spec: &PhoneSpec) -> Option<Uri> {
     format!("sip:{}@{}", spec.username, spec.domain).parse().ok()
 }
 
-/// Adds the kinds of text that a phone shows as they come, as its own `send_message` may send them.
+/// Adds the text types that a phone shows as they arrive; its own `send_message` may send them too.
 fn with_texts(mut config: Config) -> Config {
     let texts = ["text/html", "text/xml", "application/json", "application/xml", "message/cpim"];
     config.bodies.extend(texts.map(|media| BodyType {

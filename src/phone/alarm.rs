@@ -1,7 +1,8 @@
 //! The one timer of a phone, and what it is for.
 //!
-//! One task sleeps for the actor's whole life. It is told only when a deadline comes before the one it sleeps to; a
-//! later one is looked up when it wakes, so that moving deadlines, as SIP does all the time, costs nothing.
+//! One task sleeps for the actor's whole life. It is told of a deadline only when that comes before
+//! the one it sleeps until. Later deadlines are looked up when it wakes, so moving them, as SIP
+//! does all the time, costs nothing.
 
 use std::time::Duration;
 
@@ -21,13 +22,13 @@ use crate::event::TimerReason;
 /// What a deadline of a phone is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// The engine named it, for this reason.
+    /// The engine asked for it, for this reason.
     Engine(Reason),
-    /// The time that a closing phone gives its first REGISTER is over.
+    /// A closing phone has waited long enough for the answer to its first REGISTER.
     RegistrarSilent,
-    /// The time that a closing phone is given is over.
+    /// A closing phone has run out of time.
     ClosingLimit,
-    /// What was not written down is to be told.
+    /// The count of unrecorded messages is due.
     LeftOut,
 }
 
@@ -38,38 +39,38 @@ pub(super) struct Alarm {
     registrar: Option<Instant>,
     closing: Option<Instant>,
     left_out: Option<Instant>,
-    /// What the clock sleeps to.
+    /// What the clock sleeps until.
     armed: Option<Instant>,
     clock: watch::Sender<Option<Instant>>,
 }
 
 impl Alarm {
-    /// Starts the clock, which ends with the alarm.
+    /// Starts the clock task, which ends when the alarm is dropped.
     pub(super) fn start(phone: ActorRef<PhoneMessage>) -> Self {
         let (clock, wanted) = watch::channel(None);
         tokio::spawn(sleep(wanted, phone));
         Self { engine: None, registrar: None, closing: None, left_out: None, armed: None, clock }
     }
 
-    /// Takes the engine's next deadline.
+    /// Sets the engine's next deadline.
     pub(super) fn follow_engine(&mut self, next: Option<(std::time::Instant, Reason)>) {
         self.engine = next.map(|(at, reason)| (Instant::from_std(at), reason));
         self.arm();
     }
 
-    /// Sets how long the phone waits for a registrar that never accepted it.
+    /// Limits how long the phone waits for a registrar that has never accepted it.
     pub(super) fn limit_registrar(&mut self, wait: Duration) {
         self.registrar = Some(Instant::now() + wait);
         self.arm();
     }
 
-    /// Sets how long closing may take.
+    /// Limits how long closing may take.
     pub(super) fn limit_closing(&mut self, wait: Duration) {
         self.closing = Some(Instant::now() + wait);
         self.arm();
     }
 
-    /// Sets when what was not written down is told.
+    /// Sets when the count of unrecorded messages is due.
     pub(super) fn follow_evidence(&mut self, due: Option<Instant>) {
         if self.left_out != due {
             self.left_out = due;
@@ -77,12 +78,12 @@ impl Alarm {
         }
     }
 
-    /// Is told that the clock has rung; what is due follows from [`Self::take_due`].
+    /// Notes that the clock has rung; [`Self::take_due`] then returns what is due.
     pub(super) const fn rang(&mut self) {
         self.armed = None;
     }
 
-    /// Takes out the earliest deadline that has passed; when none has, sees to it that the clock rings again.
+    /// Takes the earliest deadline that has passed; if none has, makes sure the clock rings again.
     pub(super) fn take_due(&mut self) -> Option<Due> {
         let due = self.next().filter(|(at, _)| *at <= Instant::now()).map(|(_, due)| due);
         match due {
@@ -112,7 +113,7 @@ impl Alarm {
     }
 }
 
-/// Rings at each wanted time until the phone is gone.
+/// Rings at each requested time until the phone is gone.
 async fn sleep(mut wanted: watch::Receiver<Option<Instant>>, phone: ActorRef<PhoneMessage>) {
     loop {
         let at = *wanted.borrow_and_update();

@@ -1,4 +1,4 @@
-//! What comes from the network: what of it becomes a fact, and what the engine makes of it.
+//! What arrives from the network: what is recorded, and what the engine does with it.
 
 use offhook_sip::{
     message::{HeaderName, Message},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Shell {
-    /// Takes what has come; returns the cause of what follows.
+    /// Handles one arrival; returns the cause of what follows.
     pub(super) fn arrival(&mut self, arrival: Arrival) -> Cause {
         let now = Instant::now().into_std();
         self.report_refusals();
@@ -29,12 +29,12 @@ impl Shell {
             }
             Arrival::Unparsable { flow, bytes, permit } => {
                 if !self.evidence.admits(Belonging::Nothing, bytes.len()) {
-                    // It is no message, which is all that the engine would say.
+                    // The engine could only say that it is not a SIP message.
                     return Cause::Network;
                 }
                 let received = wire::received(flow, SipSummary::default(), &bytes);
                 let seq = self.append(received, &Cause::Network);
-                // Once more, to hear what is wrong with it.
+                // Feed it to the engine all the same, to record what is wrong with it.
                 self.agent.handle_input(now, Input::Received { flow, bytes: &bytes });
                 drop(permit);
                 Cause::Sip { seq }
@@ -46,7 +46,8 @@ impl Shell {
             }
             Arrival::Returned { flow, sent, error, .. } => {
                 if !self.agent.awaits_delivery(flow, &sent) {
-                    // A keep-alive, an ACK, something that has arrived meanwhile, or nothing of ours at all.
+                    // It carried a keep-alive, an ACK, something that has since arrived, or nothing
+                    // of ours.
                     tracing::debug!(phone = %self.id, remote = %flow.remote, %error, "a datagram came back");
                     return Cause::Network;
                 }
@@ -65,7 +66,8 @@ impl Shell {
     }
 
     fn message(&mut self, flow: Flow, message: &Message) -> Cause {
-        // Anybody can write a Call-ID; what belongs to a call is in a dialog or a transaction of it.
+        // Anybody can write a Call-ID; a message belongs to a call only if it matches a dialog or
+        // transaction of it.
         let call = message.header(HeaderName::CallId).and_then(|id| self.sip_call_ids.get(&*id)).copied();
         let call = call.filter(|_| self.agent.expects(message));
         let belonging = self.belonging(message, call.is_some());
@@ -86,7 +88,7 @@ impl Shell {
         cause
     }
 
-    /// Tells that something did not arrive; what ends with it says so too.
+    /// Notes that a message could not be sent; whatever fails because of it gives the reason too.
     fn not_sent(&mut self, flow: Flow, error: &std::io::Error) -> Cause {
         self.unsent = Some(format!("{}: {}: {error}", RequestFailure::Transport, flow.remote));
         self.anomaly_of_flow(flow, format!("sending failed: {error}"))
@@ -99,14 +101,15 @@ impl Shell {
         Cause::Event { seq: self.append(SipEvent::anomaly(what, flow.remote), &Cause::Network) }
     }
 
-    /// Ends what one message began: it may have been left out, and its call turned away.
+    /// Resets what was kept for the message just handled: whether it is unrecorded, and why its
+    /// call is refused.
     pub(super) fn handled(&mut self) {
         self.evidence.silent = false;
         self.turned_away = None;
         self.alarm.follow_evidence(self.evidence.due());
     }
 
-    /// Tells how much was not written down.
+    /// Records how many messages were not recorded.
     pub(super) fn tell_left_out(&mut self) -> Cause {
         if let Some((left_out, within)) = self.evidence.take_left_out() {
             let over_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! The calls of a phone, found by each of the names that others have for them.
+//! The calls of a phone, found by any of the identifiers others know them by.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use crate::{call::CallMessage, event::DialogIdentity, id::CallId};
 #[derive(Debug)]
 pub(super) struct CallEntry {
     pub(super) session: SessionId,
-    /// Gone once the call's actor has failed; the session is then ended without it.
+    /// `None` once the call's actor has failed; the session is then ended without it.
     actor: Option<ActorRef<CallMessage>>,
     pub(super) inbound: bool,
     /// Whether we or the other side have answered or refused.
     pub(super) answered: bool,
-    /// The session has ended; only the call's actor has to write that down.
+    /// The session has ended; the call's actor only has to record that.
     over: bool,
-    /// The identity in the journal.
+    /// The dialog as last journaled.
     pub(super) dialog: Option<DialogIdentity>,
     pub(super) sip_call_id: String,
-    /// The digit that is under way by INFO.
+    /// The INFO that carries the digit being sent.
     pub(super) info: Option<RequestId>,
     /// When the conversation began.
     began: Option<Instant>,
-    /// The REFER that is under way.
+    /// The pending REFER.
     pub(super) refer: Option<RequestId>,
     /// Its place among the calls of the process.
     _permit: OwnedSemaphorePermit,
@@ -63,15 +63,15 @@ impl CallEntry {
     }
 }
 
-/// The calls in the order of their beginning. Nothing that happens once a call looks through all of them.
+/// The calls, oldest first. Nothing that happens once per call scans the whole table.
 #[derive(Debug, Default)]
 pub(super) struct CallTable {
     calls: BTreeMap<CallId, CallEntry>,
     sessions: BTreeMap<SessionId, CallId>,
     actors: BTreeMap<ActorId, CallId>,
-    /// How many are not over that we have placed.
+    /// How many outbound calls are not over.
     placed: usize,
-    /// How many are not over that others have placed.
+    /// How many inbound calls are not over.
     taken: usize,
 }
 
@@ -80,12 +80,12 @@ impl CallTable {
         self.calls.is_empty()
     }
 
-    /// Returns how many calls are not over that this phone has placed.
+    /// Returns how many outbound calls are not over.
     pub(super) const fn count_placed(&self) -> usize {
         self.placed
     }
 
-    /// Returns how many calls are not over that others have placed.
+    /// Returns how many inbound calls are not over.
     pub(super) const fn count_taken(&self) -> usize {
         self.taken
     }
@@ -94,7 +94,7 @@ impl CallTable {
         if inbound { &mut self.taken } else { &mut self.placed }
     }
 
-    /// Notes when the conversation began; it does so once.
+    /// Notes when the conversation began; later calls change nothing.
     pub(super) fn began(&mut self, call: CallId, now: Instant) {
         if let Some(entry) = self.calls.get_mut(&call) {
             entry.began.get_or_insert(now);
@@ -141,7 +141,6 @@ impl CallTable {
         self.sessions.keys().copied()
     }
 
-    /// Adds a call that begins.
     pub(super) fn enter(&mut self, call: CallId, entry: CallEntry) {
         let count = self.count_of(entry.inbound);
         *count = count.saturating_add(1);
@@ -149,7 +148,6 @@ impl CallTable {
         self.calls.insert(call, entry);
     }
 
-    /// Notes the actor of a call.
     pub(super) fn started(&mut self, call: CallId, actor: ActorRef<CallMessage>) {
         if let Some(entry) = self.calls.get_mut(&call) {
             self.actors.insert(actor.get_id(), call);
@@ -174,7 +172,6 @@ impl CallTable {
         }
     }
 
-    /// Takes a call out.
     pub(super) fn remove(&mut self, call: CallId) -> Option<CallEntry> {
         self.set_over(call);
         self.orphan(call);

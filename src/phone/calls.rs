@@ -16,7 +16,7 @@ use crate::{
     id::CallId,
 };
 
-/// How long the messages of a call that has ended may be repeated: Timer H, 64·T1 (RFC 3261 §17).
+/// How long the messages of an ended call may be retransmitted: Timer H, 64·T1 (RFC 3261 §17).
 const LINGERING: std::time::Duration = std::time::Duration::from_secs(32);
 
 impl Shell {
@@ -38,7 +38,7 @@ impl Shell {
         CallMedia::open(&self.shared.hub, &*self.shared.network, ip, self.id.clone(), seed, codecs)
     }
 
-    /// Takes one event of a session; most go to the call's actor.
+    /// Handles one event of a session; most go on to the call's actor.
     pub(super) async fn session_event(&mut self, session: SessionId, event: SessionEvent, cause: &Cause) {
         if let SessionEvent::Incoming { invite, offer, .. } = event {
             return self.incoming(session, &invite, offer, cause).await;
@@ -56,7 +56,7 @@ impl Shell {
         match actor {
             Some(actor) => {
                 let message = self.for_actor(call, event, cause);
-                // A call that failed this moment is reported to us as a supervision event.
+                // If the call has just failed, a supervision event tells us.
                 drop(actor.cast(message));
             }
             None => {
@@ -66,13 +66,14 @@ impl Shell {
                 }
             }
         }
-        // Its actor still has to write the end down; it is forgotten when that actor has stopped.
+        // Its actor still has to record the end; the call is forgotten once that actor has stopped.
         if ended {
             self.calls.set_over(call);
         }
     }
 
-    /// Returns what a call's actor is told; it knows its digits and its transfer but not the requests that carry them.
+    /// Translates a session event for the call's actor, which knows its digits and its transfer but
+    /// not the requests that carry them.
     fn for_actor(&mut self, call: CallId, event: SessionEvent, cause: &Cause) -> CallMessage {
         let cause = cause.clone();
         let entry = self.calls.get_mut(call);
@@ -99,23 +100,23 @@ impl Shell {
         }
     }
 
-    /// Tells a call that a provisional response to it has come.
+    /// Tells a call that a provisional response has arrived.
     pub(super) fn heard(&self, call: CallId) {
         let entry = self.calls.get(call).filter(|entry| !entry.inbound && !entry.is_over());
         if let Some(actor) = entry.and_then(CallEntry::actor) {
-            // A call that is just over waits for nothing.
+            // A call that has just ended waits for nothing.
             drop(actor.cast(CallMessage::Heard));
         }
     }
 
-    /// A call's actor has stopped: nothing of the call is left.
+    /// Forgets a call whose actor has stopped.
     pub(super) fn call_stopped(&mut self, actor: ActorId) {
         if let Some(call) = self.calls.of_actor(actor) {
             self.forget(call);
         }
     }
 
-    /// Takes events of a session whose call has failed: only its end matters.
+    /// Handles events of a session whose call has failed: only its end matters.
     fn orphan_event(&self, call: CallId, event: SessionEvent, cause: &Cause) {
         if let SessionEvent::Ended { status, .. } = event {
             self.append_crashed(call, status.map(|status| status.code()), cause);
@@ -145,7 +146,7 @@ impl Shell {
             self.forget(call);
         }
         for actor in self.calls.iter().filter_map(|(_, entry)| entry.actor()) {
-            // One that is just over has written its end.
+            // A call that has just ended has recorded its end.
             drop(actor.cast(CallMessage::PhoneDropped { cause: cause.clone(), left_open }));
         }
     }
@@ -183,20 +184,19 @@ impl Shell {
         };
         let seq = self.append_call(call, incoming, cause);
         self.enter(call, session, sip_call_id, true, permit);
-        // A proxy may challenge our BYE or re-INVITE although the call is not ours.
+        // A proxy may challenge our BYE or re-INVITE even in an inbound call.
         self.give_credentials(session);
         let beginning =
             Beginning::Inbound { offer, invite: cause.clone(), auto_answer: self.spec.auto_answer };
         Box::pin(self.spawn_call(call, beginning, media, &Cause::Event { seq })).await;
     }
 
-    /// Gives a session the credentials that the phone has now.
+    /// Gives a session the phone's current credentials.
     pub(super) fn give_credentials(&mut self, session: SessionId) {
         let given = self.agent.set_session_credentials(session, self.credentials());
         self.note_refusal(given);
     }
 
-    /// Remembers a call.
     pub(super) fn enter(
         &mut self,
         call: CallId,
@@ -210,14 +210,15 @@ impl Shell {
         self.sip_call_ids.insert(sip_call_id, call);
     }
 
-    /// Forgets a call whose session is over; its messages keep their call while the transactions linger.
+    /// Forgets a call whose session is over; its Call-ID still leads to it while its transactions
+    /// linger.
     fn forget(&mut self, call: CallId) {
         if let Some(entry) = self.calls.remove(call) {
             self.lingering.push_back((Instant::now(), entry.sip_call_id, call));
         }
     }
 
-    /// Lets go of the names of calls whose messages can no longer be repeated.
+    /// Forgets the Call-IDs of calls whose messages can no longer be retransmitted.
     fn forget_long_ended(&mut self) {
         while self.lingering.front().is_some_and(|(ended, ..)| ended.elapsed() > LINGERING) {
             let Some((_, sip_call_id, call)) = self.lingering.pop_front() else { return };
@@ -238,7 +239,7 @@ impl Shell {
         }
     }
 
-    /// Performs what a call asks for.
+    /// Carries out what a call asks for.
     pub(super) fn perform(&mut self, asked: ToPhone) -> Cause {
         let ToPhone { call, cause, request } = asked;
         let now = Instant::now().into_std();
@@ -258,7 +259,7 @@ impl Shell {
                 let sent = self.agent.reinvite(now, session, Body::sdp(sdp));
                 if let (Err(error), Some(actor)) = (&sent, entry.actor()) {
                     let reason = format!("the re-INVITE cannot be sent now: {error}");
-                    // A call that is over needs no answer.
+                    // A call that is over needs no reply.
                     drop(actor.cast(CallMessage::ReinviteRefused { reason, cause: cause.clone() }));
                 }
                 sent
@@ -269,7 +270,7 @@ impl Shell {
                 entry.refer = sent.as_ref().ok().copied();
                 if let (Err(error), Some(actor)) = (&sent, entry.actor()) {
                     let reason = format!("the REFER cannot be sent now: {error}");
-                    // A call that is over needs no answer.
+                    // A call that is over needs no reply.
                     drop(actor.cast(CallMessage::ReferDone { status: None, reason, cause: cause.clone() }));
                 }
                 sent.map(|_: RequestId| ())
@@ -279,7 +280,7 @@ impl Shell {
                 let sent = self.agent.info(now, session, body);
                 entry.info = sent.as_ref().ok().copied();
                 if let (None, Some(actor)) = (entry.info, entry.actor()) {
-                    // A call that is over needs no answer.
+                    // A call that is over needs no reply.
                     drop(actor.cast(CallMessage::InfoDone { accepted: false, cause: cause.clone() }));
                 }
                 sent.map(|_: RequestId| ())
@@ -290,24 +291,25 @@ impl Shell {
             }
         };
         self.note_refusal(done);
-        // The response that we send may complete the dialog (RFC 3261 §12.1.1).
+        // The response just sent may have established the dialog (RFC 3261 §12.1.1).
         self.journal_dialog(call, session, &cause);
         cause
     }
 
-    /// A refusal here means that the other side was faster; its event is on the way to the call.
+    /// Logs a refusal by the engine, which means that the other side was faster; its event is on
+    /// its way to the call.
     fn note_refusal<T, E: std::fmt::Display>(&self, result: Result<T, E>) {
         if let Err(error) = result {
             tracing::debug!(phone = %self.id, %error, "the session has moved on");
         }
     }
 
-    /// A call's actor has failed: its session ends on the wire, the others go on.
+    /// Handles the failure of a call's actor: its session is ended on the wire, other calls go on.
     pub(super) fn call_failed(&mut self, actor: ActorId, error: &str) -> Cause {
         self.calls.of_actor(actor).map_or(Cause::Failure, |call| self.abandon(call, error))
     }
 
-    /// Gives up a call without an actor, and returns the cause of what follows.
+    /// Gives up a call that has lost its actor, and returns the cause of what follows.
     pub(super) fn abandon(&mut self, call: CallId, error: &str) -> Cause {
         tracing::error!(phone = %self.id, call = %call, error, "call failed");
         let crashed = CallEvent::Crashed { reason: error.to_owned() };
@@ -316,7 +318,7 @@ impl Shell {
         let Some(entry) = self.calls.get(call) else { return cause };
         let (session, over) = (entry.session, entry.is_over());
         if over || self.out_of_time {
-            // Its session has nothing more to report.
+            // Its session will report nothing more.
             if over || !self.shared.leaves_calls_open() {
                 self.append_crashed(call, None, &cause);
             }
@@ -328,21 +330,22 @@ impl Shell {
         cause
     }
 
-    /// Returns a Refer-To that makes its receiver replace `target`'s dialog (RFC 3891 §3, RFC 5589 §7).
+    /// Returns a Refer-To that makes its recipient replace `target`'s dialog (RFC 3891 §3,
+    /// RFC 5589 §7).
     pub(super) fn replacing(&self, target: CallId) -> Option<String> {
         let session = self.calls.get(target)?.session;
         let (dialog, _) = self.agent.live_dialog(session)?;
-        // Seen from the other side, its own tag is the local one: to-tag is the target's.
+        // Tags are as the recipient sees them: `to-tag` is its own, which is remote to us.
         let replaces =
             format!("{};to-tag={};from-tag={}", dialog.call_id, dialog.remote_tag, dialog.local_tag);
-        // RFC 3891 finds the dialog at the device that has it, which is where the Contact leads.
+        // RFC 3891: only the device that has the dialog can match it, and its Contact leads there.
         let target = Uri::parse(&dialog.remote_target).ok()?;
         Some(format!("<{}>", target.without_headers().with_header("Replaces", &replaces)))
     }
 }
 
-/// Tells whether a dialog is as the journal has it. CSeq numbers move with every request; a restart jumps ahead of them, but
-/// only so far.
+/// Returns whether a dialog is still as the journal has it. CSeq numbers change with every request,
+/// so small changes do not count: a restart jumps ahead of them, but only so far.
 fn is_still(known: &DialogIdentity, record: &DialogRecord, confirmed: bool) -> bool {
     let DialogIdentity {
         sip_call_id,

@@ -1,4 +1,4 @@
-//! What users ask of a phone: registration, calls, messages, settings, the end.
+//! What users ask of a phone: registration, calls, messages, settings, closing.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,13 +26,13 @@ use crate::{
     id::CallId,
 };
 
-/// Lifetime of a binding that we ask for; what users of per-phone tools know.
+/// Lifetime of the binding we request; users of the per-phone tools see it.
 const EXPIRES: Duration = Duration::from_secs(300);
 
-/// How long a phone may take to end its calls and its binding before it is gone.
+/// How long a phone may take to end its calls and its binding.
 pub(crate) const CLOSING: Duration = Duration::from_secs(2);
 
-/// How long a closing phone waits for a registrar that has never accepted it, and so may not be there at all.
+/// How long a closing phone waits for a registrar that has never accepted it, and so may not exist.
 const FIRST_ANSWER: Duration = Duration::from_secs(1);
 
 /// A command whose target may need DNS.
@@ -49,7 +49,7 @@ pub(crate) struct Asked {
 /// Where a request of ours goes.
 struct Towards {
     target: Uri,
-    /// Proxies on the way, the first of which the destination is.
+    /// Proxies on the way; `destination` is the first of them.
     route: Vec<Uri>,
     destination: Destination,
 }
@@ -96,7 +96,7 @@ impl Shell {
         cause
     }
 
-    /// Hands a command to the call that it names.
+    /// Forwards a command to the call it selects.
     pub(super) fn call_command(
         &self,
         selector: &CallSelector,
@@ -155,7 +155,7 @@ impl Shell {
         }
     }
 
-    /// Finds the call that a selector means; `ringing` prefers one that waits for an answer.
+    /// Finds the call a selector means; with `ringing`, one that waits for an answer comes first.
     fn choose(&self, selector: &CallSelector, ringing: bool) -> Result<CallId, Rejection> {
         if let Some(call) = selector.call {
             return match self.calls.get(call).filter(|entry| !entry.is_over()) {
@@ -172,7 +172,7 @@ impl Shell {
     fn hang_up_all(&mut self, cause: &Cause) -> Outcome {
         let calls: Vec<CallId> = self.calls.live().map(|(call, _)| call).collect();
         for call in &calls {
-            // Each call answers for itself; the reply is not waited for.
+            // Each call replies for itself; nobody waits for these replies.
             let (reply, _) = tokio::sync::oneshot::channel();
             self.forward(*call, CallCommand::HangUp.into(), cause, reply);
         }
@@ -193,7 +193,7 @@ impl Shell {
         Ok((source, Told { replacing, ..Told::from(command) }))
     }
 
-    /// Goes on at once when the target needs no DNS, else when its name is resolved.
+    /// Goes on at once if the target needs no DNS, otherwise when its name has been resolved.
     async fn towards(&mut self, target: &str, what: What, cause: Cause, reply: Reply) -> Cause {
         let uri = match target_uri(target, &self.spec.domain) {
             Ok(uri) => uri,
@@ -213,11 +213,11 @@ impl Shell {
         cause
     }
 
-    /// Does what was asked, now that it is known where that goes.
+    /// Carries out a command whose destination is now known.
     pub(super) async fn go_on(&mut self, asked: Asked, destination: Result<Destination, String>) -> Cause {
         let Asked { uri, route, what, cause, reply } = asked;
         let done = match (destination, what) {
-            // It may have begun to close while a name was being resolved.
+            // The phone may have begun to close while a name was being resolved.
             _ if self.closing => Err(self.closing_down()),
             (Err(why), _) => Err(Refused::NotResolved { why }.into()),
             (Ok(destination), What::Call { headers }) => {
@@ -261,7 +261,7 @@ impl Shell {
             local: from.to_string(),
             sip_call_id: sip_call_id.clone(),
         };
-        // The engine has only queued the INVITE; it leaves when we drain, after this fact.
+        // The engine has only queued the INVITE; it is sent when we drain, after this fact.
         self.append_call(call, placed, cause);
         self.enter(call, session, sip_call_id, false, permit);
         Box::pin(self.spawn_call(call, Beginning::Outbound, media, cause)).await;
@@ -304,7 +304,8 @@ impl Shell {
 
     pub(super) fn register(&mut self, cause: &Cause) {
         if let Some(binding) = self.binding.as_mut().filter(|binding| binding.leaving) {
-            // Two REGISTERs may overtake each other; the new binding waits until the old one is gone.
+            // Two REGISTERs could overtake each other, so the new binding waits until the old one
+            // is gone.
             binding.again = true;
             return;
         }
@@ -342,7 +343,7 @@ impl Shell {
                 (binding.leaving, binding.again) = (true, false);
                 self.agent.unregister(Instant::now().into_std(), binding.id);
             }
-            // Nothing was bound, so nothing needs to be taken back.
+            // Nothing was bound, so there is nothing to remove.
             None => drop(self.append(PhoneEvent::Unregistered { status: None }, cause)),
         }
     }
@@ -367,7 +368,7 @@ impl Shell {
         let settings = self.settings();
         for (call, entry) in self.calls.iter() {
             if let Some(actor) = entry.actor() {
-                // A call that is just over needs no settings.
+                // A call that has just ended needs no settings.
                 let (settings, cause) = (settings.clone(), cause.clone());
                 drop(actor.cast(CallMessage::Settings { settings, cause }));
             }
@@ -379,7 +380,8 @@ impl Shell {
         if again {
             let sessions: Vec<_> = self.calls.sessions().collect();
             sessions.into_iter().for_each(|session| self.give_credentials(session));
-            // A phone that was added without registering, or has left, does not come to the registrar by this.
+            // Changed settings do not register a phone that was added without registering or has
+            // unregistered.
             if self.binding.is_some_and(|binding| !binding.leaving || binding.again) {
                 self.register(cause);
             }
@@ -387,9 +389,9 @@ impl Shell {
         Ok(())
     }
 
-    /// Begins the end: calls, binding, then the actor itself.
+    /// Begins closing: calls first, then the binding, then the actor itself.
     pub(super) fn close(&mut self, hang_up: bool, cause: Cause) -> Cause {
-        // A phone that leaves with its process comes back with the next one.
+        // A phone that stops with its process comes back with the next one.
         if cause != Cause::Stop {
             self.append(PhoneEvent::Dropped {}, &cause);
         }
@@ -399,7 +401,7 @@ impl Shell {
         }
         match &mut self.binding {
             Some(Binding { held: true, .. }) => self.unregister(&cause),
-            // The registrar may yet take it; only then is there something to take back.
+            // The registrar may still accept it; only then is there something to remove.
             Some(binding) if self.agent.is_registering(binding.id) => {
                 (binding.leaving, binding.again) = (true, false);
                 self.alarm.limit_registrar(FIRST_ANSWER);
@@ -410,27 +412,28 @@ impl Shell {
         cause
     }
 
-    /// From now on nothing new begins, and what is left has this much time.
+    /// Stops anything new from beginning and starts the time limit for what is left.
     pub(super) fn begin_closing(&mut self) {
         self.closing = true;
         self.alarm.limit_closing(self.shared.closing_time());
         self.agent.names_are_late(Instant::now().into_std());
     }
 
-    /// Ends the actor as soon as nothing of it is left on the wire.
+    /// Stops the actor once nothing of it is left on the wire.
     pub(super) async fn close_when_quiet(&mut self) {
         if self.closing && self.calls.is_empty() && self.binding.is_none() && self.requests.is_empty() {
             self.closed().await;
         }
     }
 
-    /// The first REGISTER has no outcome: nobody waits for one any more.
+    /// Gives up on a first REGISTER that has had no answer.
     pub(super) fn registrar_silent(&mut self) -> Cause {
         self.binding.take_if(|binding| !binding.held);
         Cause::Timer { reason: TimerReason::RegistrarSilent }
     }
 
-    /// The time is over: what is still up ends without the wire; the calls write their ends first.
+    /// Closing has run out of time: what is still up ends without the wire, once the calls have
+    /// recorded their ends.
     pub(super) fn close_now(&mut self) -> Cause {
         let cause = Cause::Timer { reason: TimerReason::ClosingLimit };
         let recovered = |purpose: &&Purpose| matches!(purpose, Purpose::Recovery(_));
@@ -451,7 +454,7 @@ impl Shell {
     async fn closed(&mut self) {
         if let Some(signaling) = self.signaling.take() {
             self.shared.outbox.emptied().await;
-            // All that still held it have sent; its sockets are ours alone to close.
+            // Everybody else that held it has finished sending, so its sockets are ours to close.
             if let Some(signaling) = Arc::into_inner(signaling) {
                 signaling.close().await;
             }
@@ -460,7 +463,7 @@ impl Shell {
     }
 }
 
-/// Answers; an asker that has given up wants nothing.
+/// Replies; the asker may have given up.
 fn answer(reply: Reply, result: Result<Outcome, Rejection>) {
     drop(reply.send(result));
 }

@@ -1,4 +1,5 @@
-//! Emptying the engine: transmissions to the wire, events to the journal, the calls and those who wait.
+//! Emptying the engine: messages go to the wire, events to the journal, the calls and whoever waits
+//! for them.
 
 use std::borrow::Cow;
 
@@ -47,7 +48,8 @@ impl Shell {
         self.send(transmits);
     }
 
-    /// Sends what a drain left; the facts of that drain, such as the dialog that an ACK completes, go to disk first.
+    /// Sends the messages of a drain, once its facts are on disk, such as the dialog that an ACK
+    /// completes.
     fn send(&self, transmits: Vec<Transmit>) {
         if let Some(signaling) = self.signaling.clone().filter(|_| !transmits.is_empty()) {
             let after = self.shared.journal.head();
@@ -64,8 +66,9 @@ impl Shell {
         self.shared.journal.append(self.subject(call), cause.clone(), sent);
     }
 
-    /// Tells whether a message that leaves is written down: all that the phone decides to send is; an answer as its request was,
-    /// and repeats of one that belongs to no call as messages that belong to nothing.
+    /// Decides whether a message being sent is recorded. Requests always are; a response is if its
+    /// request was. Retransmitted responses that belong to no call are limited like other messages
+    /// that belong to nothing.
     fn records(&mut self, message: &Message, transmit: &Transmit, of_call: bool) -> bool {
         let again = transmit.is_retransmission();
         if !again && !message.is_response() {
@@ -97,7 +100,7 @@ impl Shell {
                 self.shared.journal.append(self.subject(call), cause.clone(), event);
             }
             Event::Anomaly { what, flow, .. } => {
-                // One about a message that is written down is bounded with it.
+                // An anomaly about a recorded message is limited along with it.
                 let of_message = matches!(cause, Cause::Sip { .. });
                 if of_message || self.evidence.admits_anomaly() {
                     self.append(SipEvent::anomaly(what.to_string(), flow.remote), cause);
@@ -126,7 +129,7 @@ impl Shell {
                 self.binding_left(cause);
             }
             RegistrationEvent::Failed { status, reason, retry_in } => {
-                // The event says it to everybody who asked; a scenario may even want it.
+                // The event tells everybody who asked, and a scenario may even expect it.
                 tracing::info!(phone = %self.id, error = %reason, "registration refused");
                 let failed = PhoneEvent::RegistrationFailed {
                     status: status.map(|status| status.code()),
@@ -134,7 +137,8 @@ impl Shell {
                     retry_in_ms: retry_in.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
                 };
                 self.append(failed, cause);
-                // A 2xx that does not list our contact may have bound it all the same: a phone that leaves takes it back.
+                // A 2xx that does not list our contact may have bound it all the same, so a phone
+                // that leaves removes it.
                 if let Some(binding) = &mut self.binding {
                     binding.held |= status.is_some_and(StatusCode::is_success);
                 }
@@ -156,7 +160,8 @@ impl Shell {
     fn request(&mut self, id: IncomingId, message: &Message, cause: &Cause) {
         let status = match message.method() {
             Method::Message if self.evidence.silent => {
-                // What is taken is written down; what cannot be, is not taken (§21.5.4).
+                // An accepted MESSAGE must be recorded; if it cannot be, it is not accepted
+                // (§21.5.4).
                 let later = message.response_to(StatusCode::SERVICE_UNAVAILABLE, None);
                 let later = later.header(HeaderName::RetryAfter, RETRY_AFTER);
                 let replied = self.agent.reply(Instant::now().into_std(), id, later);
@@ -166,7 +171,7 @@ impl Shell {
                 self.message_received(message, cause);
                 StatusCode::OK
             }
-            // The engine raises nothing else.
+            // The engine raises no others.
             Method::Notify
             | Method::Subscribe
             | Method::Invite
@@ -210,7 +215,7 @@ impl Shell {
         self.append(received, cause);
     }
 
-    /// Takes the final outcome of a request outside the calls.
+    /// Handles the final outcome of a request outside any call.
     fn response(&mut self, id: RequestId, outcome: Result<Message, RequestFailure>, cause: &Cause) {
         let (status, reason) = match &outcome {
             Ok(message) => (

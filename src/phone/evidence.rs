@@ -1,61 +1,62 @@
-//! How much of what others send a phone writes down.
+//! How much of what others send to a phone is recorded.
 //!
-//! What belongs to a call, a registration or a request of the phone is its evidence, and so is what it takes: a new call, a
-//! MESSAGE. Everything else is written down up to a rate, in messages and in bytes, and counted beyond; the count becomes a fact
-//! once a second. Nobody can fill the journal, or push the evidence of calls out of it, by talking to a phone.
+//! What belongs to a call, a registration or a request of the phone is evidence, and so is what the
+//! phone accepts: a new call or a MESSAGE. Everything else is recorded up to a limit, in messages
+//! and in bytes, and counted beyond it; the count becomes a fact once a second. So nobody can fill
+//! the journal, or push the evidence of calls out of it, by sending to a phone.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Messages a second that belong to nothing, and how many may come at once.
+/// Messages that belong to nothing: how many a second, and how many at once.
 const OTHERS: (u32, u32) = (50, 200);
-/// Bytes a second of such messages, and how many may come at once.
+/// Bytes of such messages: how many a second, and how many at once.
 const BYTES: (u32, u32) = (128 << 10, 1 << 20);
-/// What belongs to calls may come so many times a second for each call that a phone may have: a call that is made, changed and
-/// ended every second takes a half. A peer that repeats itself without end is bounded all the same.
+/// Messages a second for each call the phone may have. A call that is made, changed and ended every
+/// second takes half of that. A peer that retransmits without end is limited all the same.
 const OWN: u32 = 20;
-/// So many at least, for phones that may have few calls.
+/// The minimum, for phones that may have few calls.
 const OWN_LEAST: u32 = 1_000;
-/// How long messages are counted before the count is told.
+/// How long unrecorded messages are counted before the count becomes a fact.
 pub(super) const TELL: Duration = Duration::from_secs(1);
 
-/// What a message is to a phone.
+/// How a message relates to a phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Belonging {
     /// It belongs to a call, or answers a request of ours.
     Own,
-    /// It becomes a call or a message of the phone.
+    /// It starts a call or is a MESSAGE to the phone.
     Taken,
     /// It belongs to nothing.
     Nothing,
 }
 
-/// What was left out.
+/// What was not recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LeftOut {
     pub(super) messages: u64,
     pub(super) bytes: u64,
 }
 
-/// The evidence of one phone.
+/// Decides what one phone records.
 #[derive(Debug)]
 pub(super) struct Evidence {
     own: Rate,
     taken: Rate,
     others: Rate,
     bytes: Rate,
-    /// What happens on time's account, without a message.
+    /// Anomalies raised by a timer rather than by a message.
     anomalies: Rate,
     left_out: LeftOut,
-    /// Since when it is counted.
+    /// When counting began.
     since: Option<Instant>,
-    /// What is being handled is not written down: neither is what is answered to it.
+    /// The message being handled is not recorded, so the response to it is not either.
     pub(super) silent: bool,
 }
 
 impl Evidence {
-    /// Begins for a phone that may have so many calls.
+    /// Creates it for a phone that may have `calls` calls.
     pub(super) fn new(calls: usize) -> Self {
         let calls = u32::try_from(calls).unwrap_or(u32::MAX).max(1);
         let (own, taken) = (calls.saturating_mul(OWN).max(OWN_LEAST), calls.saturating_mul(2).max(OTHERS.0));
@@ -71,7 +72,7 @@ impl Evidence {
         }
     }
 
-    /// Tells whether a message is written down, and counts it if not.
+    /// Decides whether a message is recorded, and counts it if not.
     pub(super) fn admits(&mut self, belonging: Belonging, length: usize) -> bool {
         let admitted = match belonging {
             Belonging::Own => self.own.take(1),
@@ -86,12 +87,12 @@ impl Evidence {
         admitted
     }
 
-    /// Tells whether an anomaly is written down that is not about a message that was.
+    /// Decides whether to record an anomaly that is not about a recorded message.
     pub(super) fn admits_anomaly(&mut self) -> bool {
         !self.silent && self.anomalies.take(1)
     }
 
-    /// Counts a message that is not written down.
+    /// Counts a message that is not recorded.
     pub(super) fn leave_out(&mut self, length: usize) {
         self.left_out.messages = self.left_out.messages.saturating_add(1);
         let length = u64::try_from(length).unwrap_or(u64::MAX);
@@ -99,24 +100,24 @@ impl Evidence {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    /// Returns when what was left out is to be told.
+    /// Returns when the count becomes due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.since.map(|since| since + TELL)
     }
 
-    /// Returns what was left out and in how long a time, and begins anew.
+    /// Takes the count and the time it covers.
     pub(super) fn take_left_out(&mut self) -> Option<(LeftOut, Duration)> {
         let since = self.since.take()?;
         Some((std::mem::take(&mut self.left_out), since.elapsed()))
     }
 }
 
-/// So much a second, and so much at once.
+/// A rate limit: so many a second, and so many at once.
 #[derive(Debug)]
 struct Rate {
     each: Duration,
     at_once: Duration,
-    /// What was taken so far is paid for at this time.
+    /// When what was taken so far is paid off.
     paid: Option<Instant>,
 }
 

@@ -1,4 +1,5 @@
-//! Headers that a caller adds to an INVITE: any but those that the phone writes itself, and nothing that would be two.
+//! Headers that a user adds to an INVITE: any but those that the phone writes itself, and nothing
+//! that would become two headers.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +7,13 @@ use offhook_sip::message::HeaderName;
 
 use crate::command::{Refused, Rejection};
 
-/// Bytes of all of them: what leaves room for the rest in a datagram.
+/// Total bytes of all of them: leaves room for the rest of the message in a datagram.
 const MOST: usize = 8 * 1024;
 
-/// Checks the headers and names them as the stack does.
+/// Checks the headers and gives them the stack's names.
 ///
 /// # Errors
-/// One that the phone writes itself, no header at all, or too many.
+/// A header the phone writes itself, text that is not a header, or too many.
 pub(super) fn extra_headers(given: BTreeMap<String, String>) -> Result<Vec<(HeaderName, String)>, Rejection> {
     let size: usize = given.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
     if size > MOST {
@@ -22,7 +23,7 @@ pub(super) fn extra_headers(given: BTreeMap<String, String>) -> Result<Vec<(Head
 }
 
 fn checked((name, value): (String, String)) -> Result<(HeaderName, String), Rejection> {
-    // RFC 3261 §25.1: a name is a token; a line end in a value would begin another header.
+    // RFC 3261 §25.1: a name is a token; a line break in a value would begin another header.
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(Refused::NotAHeader { name, why: "its name is not a token" }.into());

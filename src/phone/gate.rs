@@ -1,6 +1,7 @@
-//! Whether a phone takes the call that somebody offers: RFC 3261 §21.4.21 and §21.5.4.
+//! Whether a phone accepts an incoming call: RFC 3261 §21.4.21 and §21.5.4.
 //!
-//! What strangers take is counted by itself, so that the calls that the phone places find their places.
+//! Inbound calls have a count of their own, so that they cannot use up the room for calls the phone
+//! places.
 
 use offhook_sip::{
     message::{HeaderName, Message, Method, StatusCode},
@@ -14,22 +15,22 @@ use crate::{
     net::Flow,
 };
 
-/// Seconds after which a caller may try again whom the phone cannot serve now.
+/// Retry-After in seconds, for callers that the phone cannot serve now.
 pub(super) const RETRY_AFTER: u64 = 10;
-/// The part of all calls of the process that callers leave alone: one in so many.
+/// Inbound calls may not use the last 1/`KEPT` of the process's calls.
 const KEPT: usize = 8;
 
-/// Why a call is not taken.
+/// Why a call is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Away {
-    /// There are as many calls as there may be, or the phone closes.
+    /// The call limit is reached, or the phone is closing.
     Busy,
-    /// Not now.
+    /// Not possible right now, for this reason.
     Later(String),
 }
 
 impl Shell {
-    /// Tells what a message is to this phone; of a call that is offered, it decides here whether it is taken.
+    /// Classifies a message; for an incoming call this also decides whether it is accepted.
     pub(super) fn belonging(&mut self, message: &Message, of_call: bool) -> Belonging {
         if of_call || message.is_response() && self.agent.expects(message) {
             return Belonging::Own;
@@ -62,7 +63,7 @@ impl Shell {
         }
     }
 
-    /// Returns why no further call is taken.
+    /// Returns why an incoming call is refused, if it is.
     fn refusal(&self) -> Option<Away> {
         let limits = &self.shared.limits;
         let kept = limits.calls / KEPT;
@@ -74,12 +75,12 @@ impl Shell {
         self.shared.journal.trouble().map(|why| Away::Later(format!("the journal cannot be written: {why}")))
     }
 
-    /// Says that a call comes too fast to be written down, and so to be taken.
+    /// Refuses the call because calls arrive too fast to be recorded.
     pub(super) fn turn_away_unwritten(&mut self) {
         self.turned_away.get_or_insert_with(|| Away::Later("too many calls at once".to_owned()));
     }
 
-    /// Refuses a call that is not taken; tells whether it was one.
+    /// Refuses the session if its call was turned away; returns whether it did.
     pub(super) fn turned_away(&mut self, session: SessionId, flow: Flow) -> bool {
         let Some(away) = self.turned_away.take() else { return false };
         let (status, headers, why) = match away {
@@ -99,7 +100,7 @@ impl Shell {
         true
     }
 
-    /// Returns why a command is refused that begins a call whose facts could not be kept.
+    /// Refuses a command that begins a call while the journal cannot keep its facts.
     pub(super) fn cannot_begin(&self, command: &PhoneCommand) -> Option<Rejection> {
         let begins = matches!(command, PhoneCommand::PlaceCall { .. });
         let trouble = begins.then(|| self.shared.journal.trouble()).flatten();

@@ -1,4 +1,5 @@
-//! Names on behalf of a phone: a task follows each, so that no handler waits, and its steps become a fact.
+//! Resolving names for a phone: each resolution is a task, so that no handler waits, and its steps
+//! become a fact.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,41 +20,42 @@ use crate::{
     net::Resolution,
 };
 
-/// Who waits for the addresses behind a URI.
+/// Who is waiting for the addresses of a URI.
 #[derive(Debug)]
 pub(crate) enum Asker {
-    /// Somebody gave a command to call it, or to write to it.
+    /// A user's command to call it or to send it a message.
     Command(Asked),
     /// The engine has a request for it.
     Engine {
         /// The URI as the engine knows it.
         uri: Uri,
-        /// The session that the request belongs to.
+        /// The session the request belongs to.
         session: Option<SessionId>,
-        /// Why the request is made.
+        /// The cause of the request.
         cause: Cause,
     },
 }
 
 impl Shell {
-    /// Follows a URI; [`PhoneMessage::Followed`] brings the result.
+    /// Starts resolving a URI; [`PhoneMessage::Followed`] brings the result.
     pub(super) fn follow(&mut self, uri: Uri, asker: Asker) {
         self.followed += 1;
         let random = self.shared.seed_of(&self.id, self.followed);
         let (me, network, transport) =
             (self.me.clone(), Arc::clone(&self.shared.network), self.spec.transport);
-        // What a closing phone has to send leaves before its time is over: a dialog goes on where it came from.
+        // A closing phone must send before its time is over. If a name takes too long, requests
+        // within a dialog go where the dialog came from.
         let patience = if self.closing { CLOSING / 4 } else { Duration::MAX };
         tokio::spawn(async move {
             let found = timeout(patience, find(&*network, &uri, transport, random)).await;
             let found = Box::new(found.unwrap_or_else(|_| Resolution::out_of_time(uri, patience)));
             let asker = Box::new(asker);
-            // The phone may be gone by now; then the reply is dropped and the asker learns that.
+            // If the phone is gone the reply is dropped, which tells the asker.
             drop(me.cast(PhoneMessage::Followed { found, asker }));
         });
     }
 
-    /// Goes on with what waited for a URI, and returns the cause of what follows.
+    /// Resumes what was waiting for a URI, and returns the cause of what follows.
     pub(super) async fn followed(&mut self, found: &Resolution, asker: Asker) -> Cause {
         let places: Vec<_> =
             found.places().iter().copied().filter(|(_, to)| self.can_reach(to.ip())).collect();
@@ -77,7 +79,7 @@ impl Shell {
         }
     }
 
-    /// Appends how a URI was followed; one that names its address by number needed no steps.
+    /// Records how a URI was resolved; one that holds a numeric address needed no steps.
     pub(super) fn append_found(
         &self,
         found: &Resolution,
@@ -88,7 +90,7 @@ impl Shell {
         Some(self.shared.journal.append(self.subject(call), cause.clone(), event))
     }
 
-    /// Returns a sentence about why this phone cannot send to a URI, if it cannot.
+    /// Explains in one sentence why this phone cannot send to a URI, if it cannot.
     fn problem(&self, found: &Resolution) -> Option<String> {
         let host =
             found.uri.maddr().as_ref().or(found.uri.host()).map(ToString::to_string).unwrap_or_default();
@@ -101,7 +103,7 @@ impl Shell {
         }
     }
 
-    /// Tells whether an address is of the family of our socket.
+    /// Returns whether an address is of the same family as our socket.
     const fn can_reach(&self, to: std::net::IpAddr) -> bool {
         self.local.ip().is_ipv4() == to.is_ipv4()
     }

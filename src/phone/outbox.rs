@@ -1,9 +1,9 @@
-//! What leaves a phone waits here until the journal holds the facts that go with it.
+//! Holds a phone's outgoing messages until the journal has their facts on disk.
 //!
-//! An INVITE or ACK that left before its call was on disk could not be taken back by the next process: after `kill -9` the
-//! other side would keep a call that nobody here knows. No actor waits; one task sends for all phones, in the order in
-//! which they drained. A disk that hangs delays messages by a second at most: late facts are better than a phone that
-//! has gone silent.
+//! If an INVITE or ACK were sent before its call was on disk, the next process could not end that
+//! call: after `kill -9` the other side would keep a call that nobody here knows of. No actor
+//! waits: one task sends for all phones, in the order in which they drained. A disk that hangs
+//! delays messages by one second at most; late facts are better than a phone that has gone silent.
 
 use std::{
     collections::VecDeque,
@@ -21,35 +21,38 @@ use tokio::{
 use super::PhoneMessage;
 use crate::{id::Seq, journal::Journal, net::Signaling, telemetry::Seldom};
 
-/// Drains that may wait at a time. A disk that falls this far behind costs messages, which SIP repeats, not memory.
+/// Most drains that may wait. A disk that falls this far behind costs messages, which SIP
+/// retransmits, not memory.
 const MOST_WAITING: usize = 65_536;
-/// Bytes that may wait at a time.
+/// Most bytes that may wait.
 const MOST_BYTES: usize = 32 << 20;
-/// Drains that are sent before others get a turn.
+/// Drains sent before other tasks get a turn.
 const TURN: usize = 128;
-/// How long messages wait for a disk that says nothing: well under the 32 s after which a transaction is over.
+/// How long messages wait for a disk that does not respond: well under the 32 s after which a
+/// transaction times out.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The way from the phones to their sockets; clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
-    /// Absent when the journal lives in memory: nothing survives the process, so nothing is worth waiting for.
+    /// `None` when the journal is in memory: nothing survives the process, so there is nothing to
+    /// wait for.
     door: Option<Arc<Door>>,
 }
 
 /// What one drain wants to send.
 pub(super) struct Parcel {
-    /// The newest fact that must be on disk before.
+    /// The newest fact that must be on disk first.
     pub(super) after: Seq,
     pub(super) transmits: Vec<Transmit>,
     pub(super) signaling: Arc<Signaling>,
-    /// Hears what could not be sent.
+    /// Told about what could not be sent.
     pub(super) phone: ActorRef<PhoneMessage>,
 }
 
 enum Step {
     Send(Parcel),
-    /// Everything given before has left.
+    /// Replies once everything posted before it has been sent.
     Emptied(oneshot::Sender<()>),
 }
 
@@ -67,7 +70,7 @@ impl Step {
         }
     }
 
-    /// Returns the fact that must be on disk before.
+    /// Returns the fact that must be on disk first.
     const fn after(&self) -> Seq {
         match self {
             Self::Send(parcel) => parcel.after,
@@ -80,7 +83,7 @@ impl Step {
 #[derive(Default)]
 struct Queue {
     state: Mutex<State>,
-    /// There is a first step again, or no more will come.
+    /// The queue is no longer empty, or has closed.
     changed: Notify,
 }
 
@@ -90,15 +93,15 @@ struct State {
     /// Bytes of all steps.
     bytes: usize,
     closed: bool,
-    /// Lines of the log about what found no room.
+    /// Limits log lines about what found no room.
     lost: Seldom,
 }
 
-/// The owned end of a queue: the task at the other one ends once this is gone.
+/// The owning end of a queue: its task ends once this is dropped.
 struct Door(Arc<Queue>);
 
 impl Outbox {
-    /// Starts the task that sends, if there is a disk to wait for; it ends with the last clone.
+    /// Starts the sending task, if there is a disk to wait for; it ends with the last clone.
     pub(crate) fn start(journal: Journal) -> Self {
         let door = journal.is_on_disk().then(|| {
             let queue = Arc::<Queue>::default();
@@ -108,9 +111,10 @@ impl Outbox {
         Self { door }
     }
 
-    /// Sends a parcel as soon as its facts are on disk, or the disk has had its time; never waits.
+    /// Sends a parcel as soon as its facts are on disk, or the disk has had its time; never blocks.
     ///
-    /// A parcel for which there is no room is lost as on the wire: nothing is wrong with its flow, and SIP repeats it.
+    /// A parcel that finds no room is lost, as it could be on the wire: nothing is wrong with its
+    /// flow, and SIP retransmits it.
     pub(super) fn post(&self, parcel: Parcel) {
         match &self.door {
             None => parcel.send(),
@@ -125,13 +129,13 @@ impl Outbox {
         }
     }
 
-    /// Waits until everything posted before has left.
+    /// Waits until everything posted so far has been sent.
     pub(super) async fn emptied(&self) {
         if let Some(door) = &self.door {
             let (done, emptied) = oneshot::channel();
-            // A phone asks once in its life, so these few need no bound.
+            // A phone asks once in its life, so these need no bound.
             door.0.push(Step::Emptied(done), usize::MAX);
-            // The task ends after its last sender only.
+            // The task outlives its senders, so the answer always comes.
             drop(emptied.await);
         }
     }
@@ -155,7 +159,8 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a step unless `most` are there. Only the first one wakes the task: whatever joins is found with it.
+    /// Adds a step unless there are `most` already. Only a push into an empty queue wakes the task;
+    /// the rest it finds by itself.
     fn push(&self, step: Step, most: usize) -> bool {
         let mut state = self.lock();
         let bytes = step.bytes();
@@ -173,7 +178,7 @@ impl Queue {
         true
     }
 
-    /// Waits for a step and returns what it waits for; none when no more will come.
+    /// Waits for a step and returns the fact it waits for; `None` when the queue has closed.
     async fn first(&self) -> Option<Seq> {
         loop {
             {
@@ -188,7 +193,7 @@ impl Queue {
         }
     }
 
-    /// Takes the first step if it waits for nothing after `settled`.
+    /// Takes the first step, unless it waits for a fact after `settled`.
     fn take(&self, settled: Seq) -> Option<Step> {
         let mut state = self.lock();
         let step = state.steps.pop_front_if(|step| step.after() <= settled)?;
@@ -197,7 +202,7 @@ impl Queue {
     }
 }
 
-/// Sends whatever the disk has settled, in order.
+/// Sends, in order, whatever the disk has settled.
 async fn send_all(journal: Journal, queue: Arc<Queue>) {
     let mut disk = Disk { journal, behind: None };
     while let Some(after) = queue.first().await {
@@ -205,7 +210,7 @@ async fn send_all(journal: Journal, queue: Arc<Queue>) {
         for step in std::iter::from_fn(|| queue.take(settled)).take(TURN) {
             match step {
                 Step::Send(parcel) => parcel.send(),
-                // Nobody may be waiting any more.
+                // The phone may no longer be waiting.
                 Step::Emptied(done) => drop(done.send(())),
             }
         }
@@ -213,15 +218,16 @@ async fn send_all(journal: Journal, queue: Arc<Queue>) {
     }
 }
 
-/// The disk, as those who wait for it see it.
+/// The disk, as seen by whoever waits for it.
 struct Disk {
     journal: Journal,
-    /// The fact that was waited for in vain: until the disk has it, nobody waits again.
+    /// A fact that was waited for in vain: until the disk has it, nobody waits again.
     behind: Option<Seq>,
 }
 
 impl Disk {
-    /// Waits until the disk holds `seq` or has failed, but not for a disk that hangs; returns what needs no more waiting.
+    /// Waits until the disk holds `seq` or has failed, but not for a disk that hangs; returns the
+    /// fact up to which nothing needs to wait.
     async fn wait_for(&mut self, seq: Seq) -> Seq {
         if self.behind.is_some_and(|behind| !self.journal.is_settled(behind)) {
             return seq;
@@ -246,7 +252,8 @@ impl Parcel {
     fn send(self) {
         for transmit in &self.transmits {
             if let Err(error) = self.signaling.send(&transmit.flow, transmit.bytes()) {
-                // A phone that is gone repeats nothing, and one that is this far behind learns it from a timer.
+                // A phone that is gone retransmits nothing, and one this far behind learns of it
+                // from a timer.
                 if let Some(failed) = self.signaling.failure(transmit.flow, error) {
                     drop(self.phone.cast(PhoneMessage::Arrival(failed)));
                 }
@@ -281,7 +288,7 @@ mod tests {
         }
     }
 
-    /// Writes a MESSAGE with so many bytes in it.
+    /// Builds a MESSAGE with a body of `bytes` bytes.
     fn large(bytes: usize) -> Transmit {
         let local = SocketAddr::from(([127, 0, 0, 1], 5060));
         let mut config = Config::new(1);
@@ -321,7 +328,7 @@ mod tests {
         assert_eq!(((0..100).filter(|_| push()).count(), fits), (31, 31));
         let (done, _) = oneshot::channel();
         assert!(queue.push(Step::Emptied(done), usize::MAX), "it takes no room");
-        // What has left makes room for as much.
+        // Sending frees room.
         assert!(queue.take(Seq(0)).is_none(), "its facts are not on disk");
         assert!(queue.take(Seq(1)).is_some() && queue.take(Seq(1)).is_some());
         assert_eq!((0..100).filter(|_| push()).count(), 2);
@@ -337,7 +344,7 @@ mod tests {
         let last = outbox.clone();
         drop((journal, outbox));
         last.emptied().await;
-        // It has nothing more to send and sleeps.
+        // The task has nothing more to send and sleeps.
         for _ in 0..8 {
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,5 @@
-//! Ending what an earlier life of this phone left on the wire: after a crash of the actor or of the whole process.
+//! Ending the calls that an earlier life of this phone left up, after a crash of the actor or of
+//! the whole process.
 
 use std::net::SocketAddr;
 
@@ -15,38 +16,39 @@ use crate::{
     id::CallId,
 };
 
-/// A call that the journal says is up although nobody holds it.
+/// A call that the journal says is up although no actor holds it.
 #[derive(Clone, Debug)]
 pub(crate) struct Dangling {
     pub(crate) left: Left,
     pub(crate) direction: Direction,
     /// The dialog, if it got that far.
     pub(crate) dialog: Option<DialogIdentity>,
-    /// Whether the ACK has come, so that the other side has our 200 for sure.
+    /// Whether the ACK has arrived, which proves that the other side has our 200.
     pub(crate) established: bool,
-    /// The INVITE as it was sent or received last.
+    /// The INVITE as last sent or received.
     pub(crate) invite: Option<SipEvent>,
 }
 
-/// Which call was left, and what its end has to say.
+/// Which call was left, and what its `call.ended` has to say.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Left {
     pub(crate) call: CallId,
     /// What ended the earlier life.
     pub(crate) why: EndCause,
-    /// How long the conversation lasted, as far as facts tell.
+    /// How long the conversation lasted, as far as the journal tells.
     pub(crate) lasted_ms: u64,
 }
 
 impl Shell {
-    /// Ends each call with BYE, CANCEL or a refusal, and appends its end.
+    /// Ends each call with a BYE, CANCEL or refusal, and appends its end.
     pub(super) fn recover(&mut self, dangling: &[Dangling], cause: &Cause) {
         for left in dangling {
             let confirmed = left.dialog.as_ref().filter(|dialog| dialog.confirmed);
             let request = match (confirmed, left.direction) {
                 (Some(dialog), Direction::Inbound) if !left.established => {
-                    // Our 200 may not have left. Then the caller still waits, and no BYE ends an early dialog (RFC 3261 §15);
-                    // one that has the 200 takes no other final response (RFC 6026 §8.4).
+                    // Our 200 may not have been sent. Then the caller is still waiting, and a BYE
+                    // cannot end an early dialog (RFC 3261 §15). If it was sent,
+                    // another final response is ignored (RFC 6026 §8.4). So send both.
                     self.refuse(left);
                     self.end_dialog(dialog)
                 }
@@ -87,7 +89,7 @@ impl Shell {
             remote_target: dialog.remote_target.clone(),
             contact: format!("<sip:{}@{}>", self.spec.username, self.local),
             flow: self.flow(dialog.transport, dialog.remote),
-            // RFC 3261 §12.1.1: both the URI and the path.
+            // RFC 3261 §12.1.1: both the URI and the transport must be secure.
             secure: Transport::from(dialog.transport).is_secure()
                 && dialog.remote_target.starts_with("sips:"),
         })
@@ -115,7 +117,8 @@ impl Shell {
         }
     }
 
-    /// Stops waiting for answers: the calls that were being ended count as ended, unless the next process tries again.
+    /// Stops waiting for responses: calls being ended count as ended, unless they are left to the
+    /// next process.
     pub(super) fn stop_recovery(&mut self, cause: &Cause) {
         let left_open = self.shared.leaves_calls_open();
         for purpose in std::mem::take(&mut self.requests).into_values() {
@@ -145,11 +148,12 @@ impl Shell {
     }
 }
 
-/// Returns the message of the journal; the digest response in it is redacted, which no CANCEL needs.
+/// Parses a message of the journal; the digest response in it is redacted, but no CANCEL needs it.
 fn parse(message: &RawMessage) -> Option<Message> {
     match message {
         RawMessage::Text(text) => Message::parse(text.as_bytes()).ok(),
-        // An INVITE of ours is always text; a binary one of the other side is left to time out there.
+        // An INVITE of ours is always text; a binary one from the other side is left to time out
+        // there.
         RawMessage::Base64(_) => None,
     }
 }

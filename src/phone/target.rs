@@ -1,7 +1,7 @@
-//! Where requests go: the registrar of a phone, and the targets that users type.
+//! Where requests go: a phone's registrar, and the targets users type.
 //!
-//! A bare word such as `600` is a user at the phone's own domain. Names are resolved outside the actor, because a
-//! handler must never wait for the network.
+//! A bare word such as `600` is a user at the phone's own domain. Names are resolved outside the
+//! actor, because a handler must never wait for the network.
 
 use std::{
     io,
@@ -24,18 +24,20 @@ use crate::{
 pub struct Registrar {
     /// `sip:domain`, the Request-URI of REGISTER.
     pub uri: Uri,
-    /// What the name led to; each REGISTER follows it anew.
+    /// What the name resolved to; each REGISTER resolves it again.
     pub found: Resolution,
 }
 
-/// An address outside (RFC 5737 §3), for asking which of ours others see; nothing is sent there.
+/// An address outside (RFC 5737 §3), used to find the local address others see; nothing is sent
+/// there.
 const ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5060);
 
 impl Registrar {
-    /// Finds a phone's registrar; a name without an address is no error, because it may get one.
+    /// Finds a phone's registrar. A name without an address is not an error, because it may get
+    /// one.
     ///
     /// # Errors
-    /// The domain is no host with an optional port, or the phone wants a transport that is not built.
+    /// The domain is not a host with an optional port, or the phone's transport is not implemented.
     pub async fn find(network: &dyn Network, spec: &PhoneSpec, random: u64) -> Result<Self, Rejection> {
         let uri: Uri =
             format!("sip:{}", spec.domain).parse().map_err(|error: offhook_sip::message::UriError| {
@@ -46,35 +48,37 @@ impl Registrar {
         Ok(Self { uri, found })
     }
 
-    /// Returns the address of this machine from which the registrar is reached.
+    /// Returns the local address from which the registrar is reached.
     ///
     /// # Errors
     /// There is no route.
     pub fn local_ip(&self, network: &dyn Network) -> io::Result<IpAddr> {
         match self.address() {
             Some(address) => network.local_ip_towards(address),
-            // Its name may lead anywhere later: the address that others see reaches all of them, this machine included.
+            // Its name may later resolve to anything. The address others see reaches all of them,
+            // this machine included.
             None => Ok(network.local_ip_towards(ELSEWHERE).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))),
         }
     }
 
-    /// Finds out whether a phone of this registrar could have a port now.
+    /// Checks whether a phone of this registrar could bind a port now.
     ///
     /// # Errors
-    /// It is in use, or there is no route.
+    /// The port is in use, or there is no route.
     pub fn can_bind(&self, network: &dyn Network, port: u16) -> io::Result<()> {
         let local = SocketAddr::new(self.local_ip(network)?, port);
         let (_datagrams, _streams) = (network.bind_datagram(local)?, network.listen_stream(local)?);
         Ok(())
     }
 
-    /// Returns the fact that its name was followed, if it has one; a later life of the phone does not repeat it.
+    /// Returns the fact that its name was resolved, if it has one; a later life of the phone does
+    /// not repeat it.
     pub(crate) fn fact(&self) -> Option<SipEvent> {
         (!self.found.lookups.is_empty()).then(|| resolved(&self.found))
     }
 
-    /// Returns where a REGISTER goes: to a name wherever it leads by then, and where it led when the phone began if it leads
-    /// nowhere. A name server that fails takes no phone off its registrar.
+    /// Returns where a REGISTER goes: wherever its name leads by then, or, if that fails, where it
+    /// led when the phone began. A failing name server takes no phone off its registrar.
     pub(super) fn destination(&self) -> Destination {
         let name = (!self.found.lookups.is_empty()).then(|| self.uri.clone());
         Destination { candidates: self.found.places().to_vec(), name }
@@ -87,7 +91,7 @@ impl Registrar {
     }
 }
 
-/// Makes a URI of what a user typed.
+/// Parses what a user typed into a URI.
 ///
 /// # Errors
 /// It is neither a URI nor a user name.
@@ -113,10 +117,10 @@ pub(super) fn target_uri(text: &str, domain: &str) -> Result<Uri, Rejection> {
     whole.parse().map_err(|error: offhook_sip::message::UriError| refuse(error.to_string()))
 }
 
-/// Returns the transport over which a request to `uri` goes: the one it names, else the phone's.
+/// Returns the transport for a request to `uri`: the one it names, otherwise the phone's.
 ///
 /// # Errors
-/// It wants one that is unknown or not built, as `sips:` does.
+/// The URI asks for an unknown transport, or one that is not implemented, as `sips:` does.
 pub(super) fn transport_to(uri: &Uri, of_phone: PhoneTransport) -> Result<Transport, Rejection> {
     let refuse = |why: String| Err(Refused::BadTransport { uri: uri.to_string(), why }.into());
     let sips = uri.is_sips();
@@ -141,9 +145,10 @@ fn built() -> String {
     PhoneTransport::BUILT.map(PhoneTransport::name).join(" or ")
 }
 
-/// Follows a URI to the addresses behind it, over the transports that are built.
+/// Resolves a URI to addresses, over the implemented transports.
 ///
-/// A phone of TCP wants TCP wherever the URI does not say otherwise. UDP, the default, leaves it to the DNS (RFC 3263 §4.1).
+/// A TCP phone uses TCP wherever the URI does not say otherwise. UDP, the default, leaves the
+/// choice to DNS (RFC 3263 §4.1).
 pub(super) async fn find(
     network: &dyn Network,
     uri: &Uri,
@@ -162,7 +167,7 @@ fn place((transport, address): (Transport, SocketAddr)) -> NextHop {
     NextHop { transport: transport.into(), address }
 }
 
-/// Writes down that a request goes to the next place.
+/// Returns the fact that a request goes to the next address.
 pub(super) fn failed_over(
     method: &Method,
     from: (Transport, SocketAddr),
@@ -177,7 +182,7 @@ pub(super) fn failed_over(
     }
 }
 
-/// Writes a resolution down.
+/// Returns the fact that a URI was resolved.
 pub(super) fn resolved(found: &Resolution) -> SipEvent {
     SipEvent::Resolved {
         uri: found.uri.to_string(),
@@ -189,7 +194,7 @@ pub(super) fn resolved(found: &Resolution) -> SipEvent {
     }
 }
 
-/// Returns a destination when the URI names its address by number, so that no DNS is needed.
+/// Returns a destination if the URI holds a numeric address, so that no DNS is needed.
 ///
 /// # Errors
 /// As [`transport_to`].

@@ -1,4 +1,4 @@
-//! SIP messages as facts: what the journal keeps of one that came or goes.
+//! SIP messages as facts: what the journal keeps of each one.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use offhook_sip::{
 
 use crate::event::{RawMessage, SipEvent, SipSummary};
 
-/// Returns the fact that something came; its summary is empty when it is no message.
+/// Returns the fact that something arrived; the summary is empty if it is not a SIP message.
 pub(super) fn received(flow: Flow, summary: SipSummary, bytes: &[u8]) -> SipEvent {
     SipEvent::Received {
         transport: flow.transport.into(),
@@ -20,7 +20,7 @@ pub(super) fn received(flow: Flow, summary: SipSummary, bytes: &[u8]) -> SipEven
     }
 }
 
-/// Returns the fact that a message is to leave.
+/// Returns the fact that a message is sent.
 pub(super) fn sent(transmit: &Transmit, summary: SipSummary) -> SipEvent {
     SipEvent::Sent {
         transport: transmit.flow.transport.into(),

@@ -1,4 +1,4 @@
-//! Results as JSON lines: events as they come, a result per scenario, a summary at the end.
+//! Results as JSON Lines: events as they come, one result per scenario, a summary at the end.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! JUnit XML, as CI servers read it: a test case per scenario, the ladder excerpt in the failure.
+//! JUnit XML, as CI servers read it: one test case per scenario, the ladder excerpt in the failure.
 
 use super::RunReport;
 use crate::event::Verdict;

@@ -1,4 +1,5 @@
-//! What a message is in the few characters of an arrow: its method or status and what of its content matters.
+//! Describes a message in the few characters of an arrow: its method or status, and what matters of
+//! its content.
 
 use offhook_media::sdp::SessionDescription;
 
@@ -14,7 +15,7 @@ pub(super) fn label(passed: OnWire<'_>) -> String {
     };
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
     let mut label = match (summary.status, summary.reason.as_deref()) {
-        // A response to anything but an INVITE says to what, since it stands far from its request.
+        // Except for INVITE, a response names its method, since it is far from its request.
         (Some(status), _) if method != "INVITE" => format!("{status} {method}"),
         (Some(status), reason) => {
             let reason = reason.unwrap_or_default();
@@ -35,7 +36,7 @@ pub(super) fn label(passed: OnWire<'_>) -> String {
     label.trim().to_owned()
 }
 
-/// Returns the first codec of a description, and how many more it has: `PCMA+2`.
+/// Returns the first codec of a description, and how many more there are: `PCMA+2`.
 fn codecs(body: &str) -> Option<String> {
     let description = SessionDescription::parse(body.as_bytes()).ok()?;
     let audio = description.media.iter().find(|media| media.kind == "audio")?;
@@ -58,7 +59,8 @@ fn fragment_status(body: &str) -> Option<&str> {
     status.chars().all(|c| c.is_ascii_digit()).then_some(status)
 }
 
-/// Returns a Reason header in short (RFC 3326): `Q.850;cause=16;text="x"` is `Q.850 16`.
+/// Returns a short form of a Reason header (RFC 3326): `Q.850;cause=16;text="x"` becomes
+/// `Q.850 16`.
 fn reason_header(head: &str) -> Option<String> {
     let value = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;

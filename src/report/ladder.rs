@@ -1,4 +1,5 @@
-//! The SIP messages of a run as an ASCII ladder: a column per phone, one for the PBX, time running down.
+//! The SIP messages of a run as an ASCII ladder: one column per phone, one for the PBX, time
+//! running down.
 //!
 //! ```text
 //!             a                     pbx                     b
@@ -14,21 +15,21 @@ use crate::{
     id::{PhoneId, RunId, Seq},
 };
 
-/// Distance between two columns, and the least at which an arrow still says something.
+/// Distance between two columns, and the smallest at which an arrow is still readable.
 const STEP: usize = 24;
 const NARROWEST: usize = 15;
-/// Where cleaning up begins.
+/// Marks where cleaning up begins.
 const CLEANING: &str = "cleaning up";
-/// Where the first column stands.
+/// Position of the first column.
 const FIRST: usize = 12;
 
 /// A ladder, ready to be drawn.
 #[derive(Clone, Debug, Default)]
 pub struct Ladder {
-    /// Phones in the order of their columns, and what stands above each.
+    /// Phones in the order of their columns, with the text above each.
     columns: Vec<(PhoneId, String)>,
     rows: Vec<Row>,
-    /// Columns of the terminal; none where lines may be as long as they are.
+    /// Columns of the terminal; `None` if lines may have any length.
     width: Option<usize>,
 }
 
@@ -50,11 +51,11 @@ enum Drawn {
 pub enum Selection {
     /// All of them.
     Everything,
-    /// Calls and messages; registrations only where there is nothing else.
+    /// Calls and messages; registrations only if there is nothing else.
     WithoutRegistrations,
 }
 
-/// One of the columns that an arrow joins.
+/// One of the columns that an arrow connects.
 #[derive(Clone, Copy)]
 enum End {
     Phone(usize),
@@ -103,7 +104,7 @@ impl Ladder {
                 rows.push(Row { seq: envelope.seq, offset, drawn });
             }
         }
-        // The beginning of cleaning up is not worth a line when nothing passed the wire after it.
+        // The start of cleaning up is not worth a line if no message followed.
         if matches!(rows.last(), Some(Row { drawn: Drawn::Remark(text), .. }) if text == CLEANING) {
             rows.pop();
         }
@@ -115,13 +116,13 @@ impl Ladder {
         Self { columns: named.collect(), rows, width: None }
     }
 
-    /// Returns the ladder for a terminal with this many columns.
+    /// Returns the ladder fitted to a terminal with this many columns.
     #[must_use]
     pub fn within(self, width: Option<usize>) -> Self {
         Self { width, ..self }
     }
 
-    /// Tells whether there is nothing to show.
+    /// Returns whether there is nothing to show.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -133,14 +134,14 @@ impl Ladder {
         self.lines(&self.rows)
     }
 
-    /// Returns at most `most` rows, those before and at `by`; the end of the ladder without one.
+    /// Returns at most `most` rows, ending shortly after `by`; without it, the end of the ladder.
     #[must_use]
     pub fn excerpt(&self, by: Option<Seq>, most: usize) -> String {
         let until = match by {
             Some(by) => self.rows.iter().rposition(|row| row.seq <= by).map_or(0, |at| at + 1),
             None => self.rows.len(),
         };
-        // What follows the place is worth a third of the lines.
+        // What follows that place gets a third of the lines.
         let end = (until + most / 3).min(self.rows.len());
         let begin = end.saturating_sub(most);
         self.lines(self.rows.get(begin..end).unwrap_or_default())
@@ -153,7 +154,7 @@ impl Ladder {
         let gaps = self.columns.len().max(1);
         let room = self.width.map_or(STEP, |width| (width.saturating_sub(FIRST + 2) / gaps).min(STEP));
         let canvas = Canvas { phones: self.columns.len(), step: room };
-        // Where arrows would say nothing any more, each message has a line of its own.
+        // If arrows would no longer be readable, each message gets a line of its own.
         let listed = room < NARROWEST;
         let mut lines = if listed { Vec::new() } else { vec![canvas.head(&self.columns)] };
         lines.extend(rows.iter().map(|row| {
@@ -177,7 +178,7 @@ impl Ladder {
     }
 }
 
-/// Says over which transports messages went, where they are not all over UDP.
+/// Lists the transports of the messages, unless all went over UDP.
 fn transports<'a>(events: impl Iterator<Item = &'a Event>) -> String {
     let mut names: Vec<&str> = Vec::new();
     for event in events {
@@ -195,14 +196,15 @@ fn transports<'a>(events: impl Iterator<Item = &'a Event>) -> String {
     format!(" ({})", names.join(", "))
 }
 
-/// Returns the run that made phones of these events, when it is only one: its phones need no longer name then.
+/// Returns the run that created the phones of these events, if there is only one: then phones can
+/// be shown without it.
 fn only_run(events: &[Arc<Envelope>]) -> Option<RunId> {
     let mut runs = events.iter().filter_map(|envelope| envelope.subject.phone.as_ref()?.run());
     let first = runs.next()?;
     runs.all(|run| run == first).then_some(first)
 }
 
-/// Where the columns are.
+/// The positions of the columns.
 struct Canvas {
     phones: usize,
     /// Distance between two columns.
@@ -210,7 +212,7 @@ struct Canvas {
 }
 
 impl Canvas {
-    /// The PBX stands after the first phone, so that a call between two crosses it.
+    /// The PBX is after the first phone, so that a call between two crosses it.
     fn place(&self, end: End) -> usize {
         let index = match end {
             End::Pbx => 1.min(self.phones),

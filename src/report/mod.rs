@@ -1,4 +1,4 @@
-//! Reports of runs for people and CI, made of the one fold of a run and of its events.
+//! Reports of runs for people and CI, built from the one view of a run and its events.
 
 mod json;
 mod junit;
@@ -26,13 +26,13 @@ pub struct RunReport {
     pub name: String,
     /// Its file.
     pub source: String,
-    /// Words to select it by.
+    /// Tags to select it by.
     pub tags: Vec<String>,
-    /// Which run.
+    /// The run.
     pub run: RunId,
     /// The verdict.
     pub verdict: Verdict,
-    /// Why, in a sentence.
+    /// The reason in one sentence.
     pub reason: String,
     /// How long it took.
     pub elapsed: Duration,
@@ -42,7 +42,7 @@ pub struct RunReport {
     pub failures: Vec<FailureReport>,
     /// Remarks that do not change the verdict.
     pub notes: Vec<String>,
-    /// Whole ladder of the run's SIP messages; empty when there were none.
+    /// The complete ladder of the run's SIP messages; empty if there were none.
     pub ladder: String,
     /// The part of it around the first failure.
     pub excerpt: String,
@@ -53,19 +53,19 @@ pub struct RunReport {
 /// Something that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureReport {
-    /// `file:line:column`, or as much of it as is known.
+    /// `file:line:column`, as far as known.
     pub place: String,
-    /// Which step it was, as `steps[3]`; none for what must never happen.
+    /// The step, such as `steps[3]`; `None` for what must never happen.
     pub step: Option<String>,
     /// The hook or list.
     pub list: String,
     /// What was expected.
     pub expected: String,
-    /// What came instead.
+    /// What happened instead.
     pub instead: String,
     /// The nearest event.
     pub by: Option<Seq>,
-    /// How far signaling and media of that place came.
+    /// How far signaling and media had come at that point.
     pub planes: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The report of a run: places with files, how far each phone's call came, the ladder.
+//! The report of a run: places in files, how far each phone's call came, the ladder.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use crate::{
     view::{RunEnd, RunView},
 };
 
-/// Lines of the ladder that go with a failure.
+/// Lines of the ladder shown with a failure.
 const EXCERPT: usize = 15;
 
 impl RunReport {
-    /// Makes the report of a run out of its events; `look` says where to look further, `width` how long the lines of a ladder
-    /// may be, where that is bounded.
+    /// Builds the report of a run from its events; `look` says where to look further, `width`
+    /// limits the lines of a ladder.
     #[must_use]
     pub fn of(run: &RunView, events: &[Arc<Envelope>], look: Vec<String>, width: Option<usize>) -> Self {
         let RunEnd { verdict, reason, elapsed, idle_hooks, left_over, .. } = run.outcome();
         let ladder = Ladder::draw(events, &run.phones, Selection::WithoutRegistrations).within(width);
         let near = run.failures.first().and_then(|failure| failure.by);
         let source = run.source.clone().unwrap_or_default();
-        // What ends the run's calls afterwards says nothing about why it failed.
+        // How the run's calls are ended afterwards says nothing about why it failed.
         let cleaning = |envelope: &Arc<Envelope>| {
             envelope.subject.run == Some(run.id)
                 && matches!(envelope.event, Event::Run(RunEvent::CleaningUp {}))
@@ -67,7 +67,7 @@ fn place(source: Option<&str>, at: Option<&str>) -> String {
     [source, at].into_iter().flatten().collect::<Vec<_>>().join(":")
 }
 
-/// Says of each phone how far signaling and media came.
+/// Describes for each phone how far signaling and media came.
 fn planes(run: &RunView, events: &[Arc<Envelope>]) -> Vec<String> {
     let plane = |phone: &PhoneId| {
         let is_of_phone = |envelope: &&Arc<Envelope>| {
@@ -92,7 +92,7 @@ fn last_message(event: &Event) -> Option<String> {
     let OnWire { summary, sent, .. } = event.on_wire()?;
     let verb = if sent { "sent" } else { "received" };
     let method = summary.method.as_deref().unwrap_or("?");
-    // Cleaning up registers nothing that a reader of a failed call wants to know.
+    // Registrations do not interest a reader of a failed call.
     (method != "REGISTER").then(|| match summary.status {
         Some(status) => format!("{verb} {status} to {method} last"),
         None => format!("{verb} {method} last"),

@@ -1,11 +1,13 @@
-//! What a person reads: a progress line while a run goes on, a verdict that answers four questions, a last line.
+//! What a person reads: a progress line during a run, a verdict that answers four questions, a last
+//! line.
 
 use std::{fmt::Write, time::Duration};
 
 use super::RunReport;
 use crate::event::{Event, RunEvent, Verdict};
 
-/// Returns what a run is doing, from its newest event; none when the event changes nothing on the line.
+/// Returns what a run is doing, from its newest event; `None` if the event does not change the
+/// line.
 #[must_use]
 pub fn progress(event: &Event) -> Option<String> {
     if let Event::Run(RunEvent::ActionStarted { action, args, .. }) = event {
@@ -27,7 +29,7 @@ pub fn progress(event: &Event) -> Option<String> {
     None
 }
 
-/// Returns the verdict of one scenario: one line when it passed, the four answers when it did not.
+/// Returns the verdict of one scenario: one line if it passed, the four answers if not.
 #[must_use]
 pub fn verdict_block(report: &RunReport, with_ladder: bool) -> String {
     let mut text = String::new();
@@ -50,7 +52,8 @@ pub fn verdict_block(report: &RunReport, with_ladder: bool) -> String {
         put(&mut text, format_args!("{}\n", report.excerpt));
     }
     put(&mut text, format_args!("{mark} {word}  {} ({}, {time}{held})", report.name, report.source));
-    // A scenario that must fail and does says how; the failures of one that fails are listed below.
+    // A scenario that is meant to fail, and does, says how; the failures of one that fails are
+    // listed below.
     let told_below = report.verdict == Verdict::Failed && !report.failures.is_empty();
     let plain_pass = report.verdict == Verdict::Passed && report.failures.is_empty();
     if !plain_pass && (!told_below || report.reason.starts_with("must ")) {

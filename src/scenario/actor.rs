@@ -1,7 +1,7 @@
 //! A run as an actor: the shell around the pure machine.
 //!
-//! It pulls events from the journal, executes commands through the one door, keeps one timer, and ends what the run
-//! started however the run ends.
+//! It pulls events from the journal, executes commands through the one door, keeps one timer, and
+//! ends what the run started, however the run ends.
 
 use std::{
     future::Future,
@@ -33,20 +33,20 @@ use crate::{
     view::{RunEnd, RunView, Views},
 };
 
-/// How a run is to be made, as its caller says.
+/// The terms of a run, set by its caller.
 #[derive(Clone)]
 pub struct Terms {
-    /// The phone system that phones are made for; none where phones exist already.
+    /// The phone system to create phones on; `None` where phones exist already.
     pub profile: Option<PbxProfile>,
-    /// How long the run waits for accounts and phones that others have.
+    /// How long the run waits for accounts and phones that are in use.
     pub lease_wait: Duration,
-    /// Who asked for it.
+    /// The request for the run.
     pub cause: Cause,
 }
 
-/// Where runs live: they are started there, kept within bounds, and cleaned up behind if they break.
+/// Where runs live: the host starts them, limits their number, and cleans up after one that breaks.
 pub trait Host: Send + Sync {
-    /// Starts a run; `run.started` is in the journal when it returns.
+    /// Starts a run; when this returns, `run.started` is in the journal.
     ///
     /// Errors are rejections: too many runs, or the process is about to end.
     fn start_run(
@@ -65,9 +65,9 @@ pub struct Context {
     pub journal: Journal,
     /// Its folds.
     pub views: Views,
-    /// Where runs get their identities, accounts and phones.
+    /// Where runs get their ids, accounts and phones.
     pub pool: Pool,
-    /// How the run is to be made.
+    /// The terms of the run.
     pub terms: Terms,
 }
 
@@ -86,11 +86,11 @@ pub struct RunHandle {
 pub struct RunSummary {
     /// The verdict.
     pub verdict: Verdict,
-    /// Why, in a sentence.
+    /// The reason in one sentence.
     pub reason: String,
-    /// How long it took until the verdict was clear.
+    /// The time until the verdict was certain.
     pub elapsed: Duration,
-    /// Everything that is known of it.
+    /// The view of the run.
     pub run: Arc<RunView>,
 }
 
@@ -99,7 +99,8 @@ pub struct RunSummary {
 pub struct Canceler(Arc<OnceLock<ActorRef<RunMessage>>>);
 
 impl Canceler {
-    /// Stops the run: what it started is ended, then [`RunHandle::wait`] returns. A finished run stays as it is.
+    /// Stops the run: what it started is ended, then [`RunHandle::wait`] returns. A finished run
+    /// stays as it is.
     pub fn cancel(&self, reason: impl Into<String>) {
         let told = self.0.get().map(|actor| actor.cast(RunMessage::Cancel(reason.into())));
         if !matches!(told, Some(Ok(()))) {
@@ -109,7 +110,7 @@ impl Canceler {
 }
 
 impl RunHandle {
-    /// Returns the run's identity.
+    /// Returns the run's id.
     #[must_use]
     pub const fn id(&self) -> RunId {
         self.run
@@ -121,7 +122,7 @@ impl RunHandle {
         self.after
     }
 
-    /// Returns the journal that tells of it.
+    /// Returns the run's journal.
     #[must_use]
     pub const fn journal(&self) -> &Journal {
         &self.journal
@@ -133,13 +134,13 @@ impl RunHandle {
         &self.views
     }
 
-    /// Returns what stops the run from elsewhere.
+    /// Returns a handle that stops the run from elsewhere.
     #[must_use]
     pub fn canceler(&self) -> Canceler {
         self.canceler.clone()
     }
 
-    /// Lets the run's actor panic.
+    /// Makes the run's actor panic.
     #[cfg(test)]
     pub(crate) fn fail(&self) {
         self.canceler.0.get().unwrap().cast(RunMessage::Fail).unwrap();
@@ -155,7 +156,7 @@ impl RunHandle {
     }
 }
 
-/// What a run has that others wait for: given back once nothing of the run is left.
+/// What the run occupies and others may wait for; released once nothing of the run is left.
 #[derive(Default)]
 pub(super) struct Held {
     lease: Option<Lease>,
@@ -169,7 +170,7 @@ impl Held {
     }
 }
 
-/// Starts one run, and cleans up behind it if it breaks.
+/// Starts one run, and cleans up after it if it breaks.
 #[derive(Clone)]
 pub struct RunArguments {
     scenario: Arc<Scenario>,
@@ -179,14 +180,15 @@ pub struct RunArguments {
     pub(super) begun: tokio::time::Instant,
     pub(super) held: Arc<Mutex<Held>>,
     canceler: Canceler,
-    /// The commands that are under way.
+    /// Commands in progress.
     pub(super) commands: TaskTracker,
-    /// The run is over once the last of these is gone.
+    /// The run is over once the last clone is dropped.
     over: Arc<DropGuard>,
 }
 
 impl RunArguments {
-    /// Prepares a run, which holds `place` until it is over; returns what starts it and what its owner keeps.
+    /// Prepares a run, which holds `place` until it is over; returns what starts it and what its
+    /// owner keeps.
     #[must_use]
     pub fn new(
         scenario: Scenario,
@@ -221,20 +223,20 @@ impl RunArguments {
 /// Runs one scenario.
 pub struct RunActor;
 
-/// What a run's actor can be told.
+/// The messages of a run's actor.
 #[derive(Debug)]
 pub enum RunMessage {
-    /// The journal has more; at most one such message is under way.
+    /// The journal has more events; at most one such message is under way.
     More,
-    /// A command was carried out, or was not.
+    /// A command succeeded or was rejected.
     Outcome(StepId, Result<Outcome, Rejection>),
     /// The pool has what the run asked for.
     Leased(Lease),
     /// Time has passed.
     TimerFired,
-    /// Stop, and end what was started.
+    /// Stop the run, and end what it started.
     Cancel(String),
-    /// Break.
+    /// Panic.
     #[cfg(test)]
     Fail,
 }
@@ -281,7 +283,7 @@ impl Actor for RunActor {
         message: RunMessage,
         shell: &mut Shell,
     ) -> Result<(), ActorProcessingErr> {
-        // Whatever comes, the machine first sees what happened before it.
+        // Whatever the message, the machine first sees what happened before it.
         shell.pull().await;
         match message {
             RunMessage::More => shell.pulled.notify_one(),
@@ -348,7 +350,7 @@ impl Shell {
         }
     }
 
-    /// Shows the machine every event that it has not seen; tells whether there was one.
+    /// Shows the machine every event it has not seen; returns whether there were any.
     async fn pull(&mut self) -> bool {
         let mut any = false;
         loop {
@@ -361,14 +363,14 @@ impl Shell {
                 Err(Gone { oldest }) => {
                     let reason = format!("events before {oldest} are gone; the run fell behind the journal");
                     self.machine.break_off(now(), reason);
-                    // It reads on, for the ends of what it started.
+                    // The reader reads on, for the ends of what the run started.
                     any = true;
                 }
             }
         }
     }
 
-    /// Does what the machine wants until it wants nothing more, then arms the timer.
+    /// Performs the machine's outputs until there are none, then arms the timer.
     async fn settle(&mut self, me: &ActorRef<RunMessage>) {
         loop {
             while let Some(output) = self.machine.poll_output() {
@@ -415,12 +417,12 @@ impl Shell {
             Output::Lease(wish) => {
                 let me = me.clone();
                 self.ticket = Some(self.pool.ask(self.run, wish, move |lease| {
-                    // What comes after the end goes back at once.
+                    // A lease that comes after the end is returned at once.
                     drop(me.cast(RunMessage::Leased(lease)));
                 }));
             }
             Output::GiveUpLease => {
-                // What has been granted meanwhile is in the mailbox already.
+                // A lease granted meanwhile is already in the mailbox.
                 if let Some(obstacles) = self.ticket.as_ref().and_then(Ticket::obstacles) {
                     self.ticket = None;
                     self.machine.on_refused_lease(now(), &obstacles);
@@ -435,7 +437,7 @@ impl Shell {
     }
 }
 
-/// Tells the actor that there is more, never twice before it has pulled.
+/// Tells the actor that there is more, and not again before it has pulled.
 async fn announce(more: More, me: ActorRef<RunMessage>, pulled: Arc<Notify>) {
     loop {
         more.changed().await;

@@ -1,4 +1,4 @@
-//! The end of a run whose actor broke: what it left is ended, and its verdict is said.
+//! The end of a run whose actor broke: ends what it left, and journals its verdict.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,19 +15,19 @@ use crate::{
     journal::{Interest, Query},
 };
 
-/// How long commands that the run has given may still take: longer than the making of a phone.
+/// How long the run's commands in progress may still take: longer than creating a phone does.
 const UNDER_WAY: Duration = Duration::from_secs(10);
 /// How long its calls may take to end.
 const CALLS: Duration = Duration::from_secs(3);
 
 impl RunArguments {
-    /// Ends what a run left that did not say its verdict, and says it: `why` is how it broke.
+    /// If the run has no verdict yet, ends what it left and journals one; `why` says how it broke.
     pub async fn clean_up(self, why: Option<String>) {
         let said_nothing = self.context.views.run(self.run).is_some_and(|run| run.end.is_none());
         if said_nothing {
             tracing::error!(run = %self.run, why, "a runner broke");
             let cause = Cause::Run { run: self.run, hook: "teardown".to_owned() };
-            // What is being made can only be ended once it is there.
+            // What is being created can only be ended once it exists.
             self.commands.close();
             if timeout(UNDER_WAY, self.commands.wait()).await.is_err() {
                 tracing::warn!(run = %self.run, "commands of a broken run are still under way");
@@ -70,7 +70,7 @@ impl RunArguments {
                 if open.is_empty() {
                     return;
                 }
-                // A reader that fell behind sees the next end all the same.
+                // A reader that fell behind still sees the next end.
                 drop(ends.next().await);
             }
         };
@@ -78,7 +78,7 @@ impl RunArguments {
         open
     }
 
-    /// Returns the calls that began in the run, also on phones that it only used, and go on.
+    /// Returns the open calls that began in the run, including those on phones it did not create.
     async fn open_calls(&self) -> Vec<CallId> {
         let began = Query {
             run: Some(self.run),

@@ -1,4 +1,4 @@
-//! What the checker has to say about a document: place, rule, sentence and suggestion.
+//! A finding of the checker: place, rule, sentence and suggestion.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// One step on the way from the document's root to a value.
+/// One step on the path from the document's root to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
     /// A key of a mapping.
@@ -38,19 +38,19 @@ pub enum Segment {
     Index(usize),
 }
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// The document cannot be run.
     Error,
-    /// The document can be run but probably does not say what was meant.
+    /// The document can be run, but probably does not say what was meant.
     Warning,
 }
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $name:ident => $text:literal),* $(,)?) => {
-        /// The closed list of things that the checker looks for.
+        /// The complete list of what the checker looks for.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Rule { $($(#[$doc])* $name),* }
 
@@ -70,11 +70,11 @@ macro_rules! rules {
 rules! {
     /// The text is not YAML, or not one document.
     Syntax => "syntax",
-    /// A value has another type than the place asks for.
+    /// A value has the wrong type for its place.
     WrongType => "wrong-type",
-    /// A key that means nothing here.
+    /// A key that has no meaning here.
     UnknownKey => "unknown-key",
-    /// A key that must be there is not.
+    /// A required key is missing.
     MissingKey => "missing-key",
     /// An action that does not exist.
     UnknownAction => "unknown-action",
@@ -82,7 +82,7 @@ rules! {
     UnknownEvent => "unknown-event",
     /// A field that the event does not have.
     UnknownField => "unknown-field",
-    /// A value out of the set or range that is allowed.
+    /// A value outside the allowed set or range.
     BadValue => "bad-value",
     /// A text that is not a duration.
     BadDuration => "bad-duration",
@@ -90,31 +90,31 @@ rules! {
     BadUri => "bad-uri",
     /// A regular expression that does not compile.
     BadRegex => "bad-regex",
-    /// A phone that the scenario does not have.
+    /// A phone that the scenario does not declare.
     UndefinedPhone => "undefined-phone",
     /// A call handle that no earlier step captures.
     UndefinedCall => "undefined-call",
-    /// A `${name}` that stands for nothing.
+    /// A `${name}` that is not defined.
     UndefinedName => "undefined-name",
-    /// The same name is given twice.
+    /// The same name is used twice.
     Duplicate => "duplicate",
-    /// Nothing can be found out by running this.
+    /// Running this cannot show anything.
     NothingExpected => "nothing-expected",
     /// No step can cause what is waited for.
     NeverHappens => "never-happens",
     /// The step comes before what it needs can exist.
     TooEarly => "too-early",
-    /// The step comes after the call that it uses was ended.
+    /// The step comes after the call it uses has ended.
     CallOver => "call-over",
     /// A step that is never reached.
     Unreachable => "unreachable",
-    /// The waits together are longer than the run may take.
+    /// The waits together take longer than the run may.
     TimeoutTooShort => "timeout-too-short",
     /// A PBX profile or a phones file that cannot be used.
     BadProfile => "bad-profile",
-    /// A file that is named is not there.
+    /// A file that does not exist.
     MissingFile => "missing-file",
-    /// What comes of it depends on something that the document does not say.
+    /// The outcome depends on something that the document does not say.
     OutsideState => "outside-state",
     /// A pause that waits for nothing.
     BareWait => "bare-wait",
@@ -123,13 +123,13 @@ rules! {
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// Its severity.
     pub level: Level,
-    /// What was looked for.
+    /// The rule.
     pub rule: Rule,
     /// Where it is in the text.
     pub at: Position,
-    /// Where it is in the document's structure.
+    /// The path in the document's structure.
     pub path: Vec<Segment>,
     /// The sentence, which quotes the offending text.
     pub text: String,
@@ -138,7 +138,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// Returns the structural place as text, such as `steps[2].make_call.to`.
+    /// Returns the path as text, such as `steps[2].make_call.to`.
     #[must_use]
     pub fn path_text(&self) -> String {
         let mut text = String::new();

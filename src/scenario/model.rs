@@ -1,4 +1,5 @@
-//! The scenario as the runner sees it: every spelling resolved, every value typed, every place kept.
+//! The scenario as the runner sees it: every spelling resolved, every value typed, every place
+//! kept.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,37 +16,38 @@ use crate::{
 /// A scenario, ready to run.
 #[derive(Clone, Debug, Default)]
 pub struct Scenario {
-    /// Its name; `<anonymous>` without one.
+    /// Its name; `<anonymous>` if it has none.
     pub name: String,
     /// What it shows, for readers.
     pub description: String,
-    /// Words to select it by.
+    /// Tags to select it by.
     pub tags: Vec<String>,
-    /// File it was read from; none for one given inline.
+    /// The file it was read from; `None` for one given inline.
     pub source: Option<String>,
     /// Its phones in order.
     pub phones: Vec<PhoneDeclaration>,
-    /// Values of its own for `${name}`.
+    /// The document's own values for `${name}`.
     pub vars: BTreeMap<String, String>,
     /// Reactions to events.
     pub hooks: Vec<Hook>,
     /// Actions at the start, in parallel with the steps; a failure ends this list only.
     pub initial_actions: Vec<Step>,
-    /// The main list: the run ends when it is done or a step of it fails.
+    /// The main list: the run ends when it is done or one of its steps fails.
     pub steps: Vec<Step>,
     /// What must not happen at any time.
     pub never: Vec<Clause>,
-    /// Events that end a run; with them and without steps, the run succeeds when one comes.
+    /// Events that end a run. With them and without steps, the run passes when one of them occurs.
     pub stop_on: Vec<EventMatcher>,
     /// Longest duration of the run.
     pub timeout: Duration,
-    /// The verdict that the run must have, for scenarios that show a failure.
+    /// The verdict the run must have, for scenarios that demonstrate a failure.
     pub expect_verdict: Option<Verdict>,
-    /// Words that the first failure's expectation must contain, so that a failure for another reason does not count.
+    /// Text that the first failure's expectation must contain, so that a failure for another reason
+    /// does not count.
     pub expect_failure: Option<String>,
-    /// Why it is not run.
+    /// Why it is skipped.
     pub skip: Option<String>,
-    /// Names of the ready-made patterns that it uses, with their version.
+    /// The ready-made patterns it uses, with their versions.
     pub patterns_used: Vec<String>,
     /// Whether it came as JSON in the older form, whose readers ignore what they do not know.
     pub lenient: bool,
@@ -58,7 +60,7 @@ pub struct PhoneDeclaration {
     pub id: PhoneId,
     /// Where it is declared.
     pub at: Position,
-    /// Whether the run makes it.
+    /// Whether the run creates it.
     pub provision: Provision,
 }
 
@@ -71,10 +73,11 @@ pub enum Provision {
     Created(Box<PhoneSettings>),
 }
 
-/// Settings of a phone that the run creates; what is none comes from the PBX profile's next account.
+/// Settings of a phone that the run creates; what is `None` comes from the PBX profile's next
+/// account.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PhoneSettings {
-    /// User of the profile's account to take, instead of the next free one.
+    /// User name of the profile's account to use, instead of the next free one.
     pub account: Option<String>,
     /// User part of the address.
     pub username: Option<String>,
@@ -84,23 +87,23 @@ pub struct PhoneSettings {
     pub domain: Option<String>,
     /// `udp` or `tcp`.
     pub transport: Option<crate::event::Transport>,
-    /// Whether incoming calls are answered by themselves.
+    /// Whether incoming calls are answered automatically.
     pub auto_answer: bool,
-    /// Codec names in order.
+    /// Codec names in order of preference.
     pub codecs: Option<Vec<String>>,
     /// Whether calls are recorded.
     pub recording: bool,
-    /// What the run does about its registration.
+    /// How the run registers it.
     pub registration: RegistrationMode,
 }
 
-/// What a run does about the registration of a phone that it creates.
+/// How a run registers a phone that it creates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RegistrationMode {
-    /// Registers and waits until it is registered; a failure blocks the run.
+    /// Registers and waits for success; a failure blocks the run.
     #[default]
     Wait,
-    /// Registers and goes on; the scenario looks at the outcome itself.
+    /// Registers and goes on; the scenario checks the outcome itself.
     Start,
     /// Does not register.
     None,
@@ -111,49 +114,49 @@ pub enum RegistrationMode {
 pub struct Hook {
     /// Its name, for reports; `hook-1` and so on by default.
     pub name: String,
-    /// Where it is written.
+    /// Where it is in the document.
     pub at: Position,
     /// What it waits for.
     pub when: EventMatcher,
-    /// Name under which the event's call is kept.
+    /// Name for the event's call.
     pub capture: Option<String>,
     /// Whether it reacts only to the first match.
     pub once: bool,
-    /// What it does.
+    /// The steps of its reaction.
     pub then: Vec<Step>,
-    /// Ready-made pattern that it comes from.
+    /// The ready-made pattern it comes from.
     pub pattern: Option<String>,
 }
 
-/// Which events are meant.
+/// Selects events.
 #[derive(Clone, Debug, Default)]
 pub struct EventMatcher {
-    /// Names, any of which fits.
+    /// Names, any of which may match.
     pub events: Vec<EventPattern>,
-    /// Only this phone's.
+    /// Only events of this phone.
     pub phone: Option<PhoneId>,
-    /// Only this call's.
+    /// Only events of this call.
     pub call: Option<CallRef>,
-    /// What its data must be; all must hold.
+    /// Conditions on the event's data; all must hold.
     pub conditions: Vec<Condition>,
 }
 
-/// Names a call.
+/// Refers to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallRef {
-    /// The handle that a step kept under this name.
+    /// The call that a step captured under this name.
     Captured(String),
-    /// A handle known from outside.
+    /// The id of a call from outside the scenario.
     Id(CallId),
 }
 
 /// The phone of an action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PhoneRef {
-    /// Not said: the hook's phone or the event's.
+    /// Not given: the hook's phone or the event's.
     #[default]
     Inherited,
-    /// Said to be none.
+    /// Explicitly none.
     Nobody,
     /// This one.
     Named(PhoneId),
@@ -162,10 +165,10 @@ pub enum PhoneRef {
 /// The call of an action.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CallTarget {
-    /// Not said: the event's call, else whichever fits.
+    /// Not given: the event's call, otherwise whichever fits.
     #[default]
     Inherited,
-    /// Said to be none: whichever fits.
+    /// Explicitly none: whichever fits.
     Any,
     /// This one.
     Ref(CallRef),
@@ -174,7 +177,7 @@ pub enum CallTarget {
 /// One entry of a list of actions.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Where it is written.
+    /// Where it is in the document.
     pub at: Position,
     /// The action's name as written.
     pub name: String,
@@ -184,11 +187,11 @@ pub struct Step {
     pub call: CallTarget,
     /// What it does.
     pub action: Action,
-    /// When set, the command must be refused.
+    /// If set, the command must be rejected.
     pub refused: Option<Refusal>,
 }
 
-/// How a command must be refused.
+/// How a command must be rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// For whatever reason.
@@ -200,11 +203,11 @@ pub enum Refusal {
 /// What a step does.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Commands something.
+    /// Gives a command.
     Do {
-        /// What, with places to fill.
+        /// The command, with placeholders.
         command: CommandTemplate,
-        /// Name under which the call is kept that it places.
+        /// Name for the call that it places.
         capture: Option<String>,
     },
     /// Pauses this list.
@@ -214,9 +217,9 @@ pub enum Action {
     },
     /// Waits for the next matching event.
     WaitUntil {
-        /// Which.
+        /// The event.
         event: EventPattern,
-        /// How long at most.
+        /// The maximum time.
         timeout: Duration,
     },
     /// Emits `user.<name>`.
@@ -226,21 +229,21 @@ pub enum Action {
         /// Its data.
         data: Value,
     },
-    /// Marks a place in the timeline.
+    /// Marks a point in the timeline.
     Checkpoint {
         /// Its label.
         label: Template,
     },
-    /// Says something in the timeline.
+    /// Writes a message to the timeline.
     Log {
-        /// What.
+        /// The message.
         message: Template,
     },
     /// Waits until something has happened.
     Expect(Expectation),
     /// Watches that something does not happen.
     Never {
-        /// What.
+        /// What must not happen.
         clause: Clause,
         /// How long.
         during: Duration,
@@ -252,19 +255,19 @@ pub enum Action {
     },
 }
 
-/// A command with places to fill.
+/// A command with placeholders.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommandTemplate {
-    /// Which.
+    /// The command.
     pub kind: CommandKind,
     /// Its arguments by their slot.
     pub arguments: BTreeMap<&'static str, ArgumentTemplate>,
 }
 
-/// An argument with places to fill.
+/// An argument with or without placeholders.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArgumentTemplate {
-    /// Nothing to fill.
+    /// No placeholders.
     Filled(Argument),
     /// A text.
     Text(Template),
@@ -272,106 +275,106 @@ pub enum ArgumentTemplate {
     Call(CallRef),
     /// Calls.
     Calls(Vec<CallRef>),
-    /// Header names and their values.
+    /// Header names and values.
     Headers(BTreeMap<String, Template>),
 }
 
 /// Something that must happen.
 #[derive(Clone, Debug)]
 pub struct Expectation {
-    /// What.
+    /// The condition.
     pub clause: Clause,
-    /// Within which time.
+    /// The maximum time.
     pub within: Duration,
-    /// From where events count.
+    /// Where to start looking at events.
     pub since: Since,
-    /// Name under which the event's call is kept.
+    /// Name for the event's call.
     pub capture: Option<String>,
 }
 
-/// From where an expectation looks at events.
+/// Where an expectation starts to look at events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Since {
-    /// From the list's last command.
+    /// At the list's last command.
     #[default]
     LastCommand,
-    /// From the beginning of the run.
+    /// At the start of the run.
     Start,
-    /// From the checkpoint of that label.
+    /// At the checkpoint with this label.
     Checkpoint(String),
 }
 
-/// A condition over events, and its words.
+/// A condition on events, in its form and in words.
 #[derive(Clone, Debug)]
 pub struct Clause {
-    /// Where it is written.
+    /// Where it is in the document.
     pub at: Position,
-    /// What it says, for reports.
+    /// Its wording, for reports.
     pub words: String,
-    /// What it means.
+    /// Its meaning.
     pub kind: ClauseKind,
 }
 
-/// Which phone's and call's events a clause looks at.
+/// Restricts a clause to the events of a phone or call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
-    /// Only this phone's.
+    /// Only events of this phone.
     pub phone: Option<PhoneId>,
-    /// Only this call's.
+    /// Only events of this call.
     pub call: Option<CallRef>,
 }
 
-/// Condition over events.
+/// A condition on events.
 #[derive(Clone, Debug)]
 pub enum ClauseKind {
-    /// An event, a number of times.
+    /// An event that occurs a number of times.
     Event {
-        /// Which.
+        /// The event.
         matcher: EventMatcher,
-        /// How many.
+        /// How often.
         count: Comparison,
     },
-    /// Digits received, one after the other.
+    /// Digits received in this order.
     Digits {
-        /// Where.
+        /// Which events count.
         scope: Scope,
-        /// Which.
+        /// The digits.
         digits: Template,
     },
     /// A tone heard.
     Tone {
-        /// Where.
+        /// Which events count.
         scope: Scope,
         /// Its frequency in hertz.
         hz: f64,
         /// Allowed difference in hertz.
         tolerance: f64,
     },
-    /// What was measured on the media.
+    /// Media statistics.
     Media {
-        /// Where.
+        /// Which events count.
         scope: Scope,
-        /// Whether sound is heard; none does not ask.
+        /// Whether sound must be heard; `None` if it does not matter.
         audio: Option<bool>,
-        /// Bounds of what is measured; all must hold.
+        /// Limits on the statistics; all must hold.
         bounds: Vec<(Metric, Comparison)>,
     },
     /// A call's end.
     Ended {
         /// Which call.
         scope: Scope,
-        /// Why.
+        /// The cause.
         cause: Option<EndCause>,
-        /// Who ended it.
+        /// The party that ended it.
         by: Option<Party>,
         /// Its SIP status.
         status: Option<Condition>,
     },
-    /// Every one, in any order.
+    /// All of these, in any order.
     All(Vec<Clause>),
-    /// At least one.
+    /// At least one of these.
     Any(Vec<Clause>),
-    /// Every one, each after the one before it.
+    /// All of these, each after the one before it.
     InOrder(Vec<Clause>),
 }
 
@@ -395,7 +398,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// Every figure with its key in a scenario.
+    /// Every metric with its key in a scenario.
     pub const ALL: &'static [(Self, &'static str)] = &[
         (Self::Packets, "packets"),
         (Self::SentPackets, "sent_packets"),
@@ -422,7 +425,7 @@ impl Metric {
 }
 
 impl Action {
-    /// Returns the condition that it waits for or watches.
+    /// Returns the condition that the action waits for or watches.
     #[must_use]
     pub const fn clause(&self) -> Option<&Clause> {
         if let Self::Expect(Expectation { clause, .. }) | Self::Never { clause, .. } = self {
@@ -432,13 +435,13 @@ impl Action {
         }
     }
 
-    /// Returns which command it gives, if it gives one.
+    /// Returns the command it gives, if it gives one.
     #[must_use]
     pub const fn command(&self) -> Option<CommandKind> {
         if let Self::Do { command, .. } = self { Some(command.kind) } else { None }
     }
 
-    /// Returns the name under which it keeps a call.
+    /// Returns the name under which it captures a call.
     #[must_use]
     pub fn capture(&self) -> Option<&str> {
         if let Self::Do { capture, .. } | Self::Expect(Expectation { capture, .. }) = self {
@@ -448,7 +451,7 @@ impl Action {
         }
     }
 
-    /// Tells whether it can find out that something is wrong, apart from being refused itself.
+    /// Returns whether it can detect a problem, apart from being rejected itself.
     #[must_use]
     pub const fn finds_out(&self) -> bool {
         matches!(self, Self::Expect(_) | Self::Never { .. } | Self::HoldFor { .. } | Self::WaitUntil { .. })
@@ -456,7 +459,7 @@ impl Action {
 }
 
 impl Clause {
-    /// Visits this clause and every one inside it.
+    /// Visits this clause and all clauses inside it.
     pub fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a Self)) {
         see(self);
         match &self.kind {
@@ -475,7 +478,7 @@ impl Clause {
 }
 
 impl Scenario {
-    /// Returns every list of steps with the name of its place: hooks in order, initial actions, steps.
+    /// Returns every list of steps with its name: hooks in order, initial actions, steps.
     pub fn lists(&self) -> impl Iterator<Item = (&str, &[Step])> {
         self.hooks
             .iter()
@@ -483,7 +486,7 @@ impl Scenario {
             .chain([("<init>", self.initial_actions.as_slice()), ("steps", self.steps.as_slice())])
     }
 
-    /// Visits every matcher of events, wherever it stands.
+    /// Visits every event matcher, wherever it is.
     pub fn matchers<'a>(&'a self, see: &mut dyn FnMut(&'a EventMatcher)) {
         self.hooks.iter().map(|hook| &hook.when).chain(&self.stop_on).for_each(&mut *see);
         let of_steps = self.lists().flat_map(|(_, steps)| steps).filter_map(|step| step.action.clause());
@@ -496,7 +499,7 @@ impl Scenario {
         }
     }
 
-    /// Returns every pattern of events that it waits for or watches.
+    /// Returns every event pattern that it waits for or watches.
     #[must_use]
     pub fn patterns(&self) -> Vec<&EventPattern> {
         let mut patterns = Vec::new();
@@ -509,7 +512,7 @@ impl Scenario {
         patterns
     }
 
-    /// Tells whether a phone of that name is declared.
+    /// Returns whether a phone with this name is declared.
     #[must_use]
     pub fn has_phone(&self, id: &PhoneId) -> bool {
         self.phones.iter().any(|phone| phone.id == *id)

@@ -1,6 +1,7 @@
 //! A document as a tree of values that know where they were written.
 //!
-//! YAML and JSON documents become the same tree, so that one reader serves both and can report every mistake at once.
+//! YAML and JSON documents become the same tree, so that one reader serves both and can report
+//! every mistake at once.
 
 use std::fmt;
 
@@ -18,7 +19,7 @@ use super::diagnostic::{Diagnostic, Level, Position, Rule};
 pub(super) struct Node {
     /// Where it begins.
     pub at: Position,
-    /// What it is.
+    /// Its content.
     pub content: Content,
 }
 
@@ -29,7 +30,7 @@ pub(super) enum Content {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A number; `raw` is its spelling, which keeps the leading zeros of an extension.
+    /// A number; `raw` keeps the leading zeros of an extension.
     Number {
         /// As written.
         raw: String,
@@ -83,7 +84,7 @@ impl Node {
         }
     }
 
-    /// Takes over a JSON value; its nodes have no places.
+    /// Converts a JSON value; its nodes have no places.
     #[must_use]
     pub(super) fn from_json(value: &Value) -> Self {
         let content = match value {
@@ -121,7 +122,7 @@ impl Node {
         }
     }
 
-    /// Returns the spelling of a scalar, and nothing for null, lists and mappings.
+    /// Returns the spelling of a scalar; `None` for null, lists and mappings.
     #[must_use]
     pub(super) fn scalar(&self) -> Option<String> {
         match &self.content {
@@ -131,7 +132,7 @@ impl Node {
         }
     }
 
-    /// Names what the node is, quoting a scalar, for sentences.
+    /// Describes the node for use in a sentence, quoting a scalar.
     #[must_use]
     pub(super) fn describe(&self) -> String {
         match &self.content {
@@ -152,7 +153,7 @@ impl Node {
     }
 }
 
-/// A value as the YAML reader hands it over, before spellings are looked up in the text.
+/// A value from the YAML reader, before spellings are looked up in the text.
 enum Raw {
     Null,
     Bool(bool),
@@ -255,7 +256,8 @@ fn build(raw: Spanned<Raw>, text: &str) -> Node {
     Node { at: position(referenced), content }
 }
 
-/// Returns a number as it was written: `0123` is a number to YAML and an extension to a telephone.
+/// Returns a number as it was written: `0123` is a number to YAML and an extension to a phone
+/// system.
 fn spelling(at: serde_yaml::Location, text: &str, value: &serde_json::Number) -> String {
     let span = at.span();
     let written = span.byte_offset().zip(span.byte_len()).and_then(|(start, len)| {

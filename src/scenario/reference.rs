@@ -1,4 +1,4 @@
-//! The JSON Schema and the tables of the reference, made from the same tables that the reader uses.
+//! The JSON Schema and the tables of the reference, generated from the tables that the reader uses.
 
 use serde_json::{Map, Value, json};
 

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-/// A text with places to fill.
+/// A text with placeholders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
     text: String,
 }
 
-/// A name that stands for nothing.
+/// A name that is not defined.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("nothing is known as '${{{name}}}'")]
 pub struct Unresolved {
@@ -22,7 +22,7 @@ enum Part<'a> {
 }
 
 impl Template {
-    /// Takes a text over; `$${` stands for a literal `${`.
+    /// Creates a template; `$${` stands for a literal `${`.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
@@ -34,7 +34,7 @@ impl Template {
         &self.text
     }
 
-    /// Tells whether the text is the same at every run.
+    /// Returns whether the text is the same in every run.
     #[must_use]
     pub fn is_literal(&self) -> bool {
         self.names().next().is_none()
@@ -48,10 +48,10 @@ impl Template {
         })
     }
 
-    /// Fills the places.
+    /// Replaces the placeholders.
     ///
     /// # Errors
-    /// The first name for which `value_of` has nothing.
+    /// The first name for which `value_of` has no value.
     pub fn fill(&self, value_of: impl Fn(&str) -> Option<String>) -> Result<String, Unresolved> {
         let mut filled = String::with_capacity(self.text.len());
         for part in parts(&self.text) {

@@ -1,4 +1,4 @@
-//! Datagram sockets in memory: a mailbox ordered by the time of arrival.
+//! Datagram sockets in memory: a mailbox ordered by time of arrival.
 
 use std::{
     cmp::Ordering,
@@ -113,10 +113,10 @@ impl Mailbox {
 pub(super) struct SimDatagram {
     local: SocketAddr,
     mailbox: Arc<Mailbox>,
-    /// What came back of what was sent.
+    /// Sent datagrams that were returned as undelivered.
     returned: Arc<Mailbox>,
     wires: Arc<Wires>,
-    /// Gives the ports back when both sockets of a pair are closed.
+    /// Returns the ports when both sockets of a pair are closed.
     _ports: Option<Arc<PortPair>>,
 }
 
@@ -188,7 +188,8 @@ impl MediaSocket for SimDatagram {
 }
 
 impl SimDatagram {
-    /// Takes what has arrived, as much as there is room for; each arrived when it was due, not when it is read.
+    /// Reads what has arrived, as far as there is room; each datagram arrived when it was due, not
+    /// when it is read.
     fn fill(&self, batch: &mut Batch) {
         while !batch.is_full()
             && let Some(waiting) = self.mailbox.take()

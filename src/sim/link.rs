@@ -7,7 +7,7 @@ use crate::net::Transport;
 /// How one direction between two hosts behaves.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Link {
-    /// Time on the way.
+    /// Delay of every datagram.
     pub latency: Duration,
     /// Largest random addition to the latency; datagrams may overtake each other.
     pub jitter: Duration,
@@ -23,14 +23,14 @@ impl Default for Link {
     }
 }
 
-/// A datagram on its way, as a filter sees it.
+/// A datagram in transit, as a filter sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Datagram<'a> {
-    /// Counts the datagrams of the whole network, from 0.
+    /// Number of the datagram in the whole network, from 0.
     pub number: u64,
-    /// Sender.
+    /// Source.
     pub from: SocketAddr,
-    /// Addressee.
+    /// Destination.
     pub to: SocketAddr,
     /// Payload.
     pub bytes: &'a [u8],
@@ -45,9 +45,9 @@ pub enum Fate {
     Lost,
     /// It arrives twice.
     Twice,
-    /// It arrives this much later than the link's latency says.
+    /// It arrives later than the link's latency by this much.
     Late(Duration),
-    /// Nobody was bound to the address; a signaling socket is told.
+    /// Nothing was bound to the address; a signaling socket is told.
     Unreachable,
 }
 
@@ -76,13 +76,13 @@ impl Recording {
 /// A datagram, or one write to a stream, that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crossing {
-    /// When it was sent, since the network was made.
+    /// When it was sent, since the network was created.
     pub at: Duration,
-    /// How.
+    /// The transport.
     pub transport: Transport,
-    /// Sender.
+    /// Source.
     pub from: SocketAddr,
-    /// Addressee.
+    /// Destination.
     pub to: SocketAddr,
     /// Payload.
     pub bytes: Vec<u8>,

@@ -1,7 +1,8 @@
 //! An in-memory network, seeded, in virtual time.
 //!
-//! The same [`net::Network`](crate::net::Network) trait as the machine's, so that the program above cannot tell. Works
-//! under tokio's paused clock, where a real socket would not. Streams never lose data; datagrams do as told.
+//! It implements the same [`net::Network`](crate::net::Network) trait as the machine's network, so
+//! the program above cannot tell the difference. It works under tokio's paused clock, where a real
+//! socket would not. Streams never lose data; datagrams do if told to.
 
 mod datagram;
 mod link;

@@ -11,10 +11,10 @@ use offhook_sip::next_hop::{Question, Record};
 
 use crate::net::{Answer, BoxFuture, LookupError, Resolver};
 
-/// How long answers hold that nobody set a time for.
+/// TTL of answers that were given none.
 const TTL: Duration = Duration::from_secs(60);
 
-/// The records of a simulated network; clones are the same table.
+/// The records of a simulated network; clones share one table.
 #[derive(Clone, Default)]
 pub(super) struct Table {
     state: Arc<Mutex<State>>,

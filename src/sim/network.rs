@@ -1,4 +1,4 @@
-//! The network itself: who is bound where, how links behave, what crossed them.
+//! The network itself: who is bound where, how links behave, what has crossed them.
 
 use std::{
     collections::HashMap,
@@ -23,11 +23,11 @@ use crate::net::{
     StreamListener, Taps, Transport, media_ports::MediaPorts,
 };
 
-/// Ports that are handed out for port 0, as on Linux.
+/// Ports used for port 0, as on Linux.
 const EPHEMERAL: std::ops::RangeInclusive<u16> = 32_768..=60_999;
-/// Streams that others may hold open.
+/// Streams that peers may hold open.
 const ACCEPTED: usize = 4096;
-/// How much of a datagram that found nobody is quoted, as by Linux (RFC 1812 §4.3.2.3).
+/// How much of an undelivered datagram is quoted, as on Linux (RFC 1812 §4.3.2.3).
 const QUOTE: usize = 520;
 const MEDIA: std::ops::RangeInclusive<u16> = 10_000..=32_767;
 
@@ -35,7 +35,7 @@ type Filter = Box<dyn FnMut(&Datagram<'_>) -> Fate + Send>;
 
 /// An in-memory network; clones are the same network.
 ///
-/// As a [`net::Network`] of its own it is the host `127.0.0.1`; [`Network::host`] gives others.
+/// Used as a [`net::Network`] itself it is the host `127.0.0.1`; [`Network::host`] gives others.
 #[derive(Clone)]
 pub struct Network {
     wires: Arc<Wires>,
@@ -48,7 +48,7 @@ pub struct Host {
     ip: IpAddr,
 }
 
-/// What sockets hold on to.
+/// The part that sockets hold on to.
 pub(super) struct Wires {
     started: Instant,
     ports: MediaPorts,
@@ -65,7 +65,7 @@ struct State {
     next_port: u16,
     count: u64,
     mailboxes: HashMap<SocketAddr, Arc<Mailbox>>,
-    /// Where it is told what found nobody, for signaling sockets.
+    /// Where signaling sockets are told which datagrams were not delivered.
     returns: HashMap<SocketAddr, Arc<Mailbox>>,
     doors: HashMap<SocketAddr, Arc<Door>>,
     default_link: Link,
@@ -76,7 +76,8 @@ struct State {
 }
 
 impl Network {
-    /// Returns an empty network; equal seeds and equal inputs give equal outcomes. Needs a tokio runtime.
+    /// Creates an empty network; equal seeds and equal inputs give equal outcomes. Needs a tokio
+    /// runtime.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let state = State { luck: Seed::new(seed), next_port: *EPHEMERAL.start(), ..State::default() };
@@ -95,19 +96,19 @@ impl Network {
         Host { network: self.clone(), ip }
     }
 
-    /// Sets how every link behaves that has no rule of its own.
+    /// Sets the behavior of every link without a rule of its own.
     pub fn set_default_link(&self, link: Link) {
         self.wires.lock().default_link = link;
     }
 
-    /// Sets how the direction `from` → `to` behaves.
+    /// Sets the behavior of the direction `from` → `to`.
     pub fn set_link(&self, from: IpAddr, to: IpAddr, link: Link) {
         self.wires.lock().links.insert((from, to), link);
     }
 
     /// Lets `filter` decide the fate of every datagram that its link does not lose.
     ///
-    /// It is called while the network is locked: it must not call the network.
+    /// It is called while the network is locked, so it must not call the network.
     pub fn set_filter(&self, filter: impl FnMut(&Datagram<'_>) -> Fate + Send + 'static) {
         self.wires.lock().filter = Some(Box::new(filter));
     }
@@ -117,23 +118,24 @@ impl Network {
         self.wires.table.set_addresses(name, addresses);
     }
 
-    /// Sets what the DNS says to a question, whose name is in lower case. To every other it says that there is nothing.
+    /// Sets the answer of the DNS to a question, whose name is in lower case. Every other question
+    /// gets an answer without records.
     pub fn set_answer(&self, question: Question, answer: Result<Answer, LookupError>) {
         self.wires.table.set(question, answer);
     }
 
-    /// Sets how long the DNS thinks about each question.
+    /// Sets how long the DNS takes for each answer.
     pub fn set_name_delay(&self, delay: Duration) {
         self.wires.table.set_delay(delay);
     }
 
-    /// Returns what the DNS was asked, in order.
+    /// Returns the questions asked of the DNS, in order.
     #[must_use]
     pub fn asked(&self) -> Vec<Question> {
         self.wires.table.asked()
     }
 
-    /// Chooses what is recorded from now on.
+    /// Sets what is recorded from now on.
     pub fn record(&self, recording: Recording) {
         self.wires.lock().recording = recording;
     }
@@ -237,7 +239,8 @@ impl Wires {
 
 impl State {
     fn fate(&mut self, link: Link, datagram: &Datagram<'_>) -> Fate {
-        // Both numbers are drawn always, so that one link's rule does not shift the luck of the others.
+        // Both numbers are always drawn, so that one link's rule does not change the random numbers
+        // of the others.
         let (loss, duplication) = (self.luck.next_unit(), self.luck.next_unit());
         if loss < link.loss {
             return Fate::Lost;

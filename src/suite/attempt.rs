@@ -1,4 +1,4 @@
-//! One run of a scenario: its events as they come, its end, and everything that reports are made of.
+//! One run of a scenario: its events as they come, its end, and everything reports are built from.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
 
 /// A run that has begun.
 ///
-/// It goes on when nobody follows it, and what it started is still ended.
+/// It goes on even if nobody follows it, and what it started is still ended.
 pub struct Attempt {
     run: RunId,
     number: u32,
@@ -29,22 +29,22 @@ pub struct Attempt {
     stage: Stage,
 }
 
-/// How far following is.
+/// How far following has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Running,
     /// `run.finished` was seen.
     Ending,
-    /// Nothing of the run is left; what it did lies before this position.
+    /// Nothing of the run is left; all its events are before this position.
     Over(Seq),
 }
 
-/// A run that is over, with all that it and its phones did.
+/// A run that is over, with everything that it and its phones did.
 #[derive(Clone, Debug)]
 pub struct Completed {
     /// Which attempt at the scenario it was, from 1.
     pub number: u32,
-    /// How it went.
+    /// The view of the run.
     pub run: Arc<RunView>,
     /// Its events in order.
     pub events: Vec<Arc<Envelope>>,
@@ -54,7 +54,7 @@ impl Attempt {
     /// Starts a run.
     ///
     /// # Errors
-    /// The host refuses it: too many go on, or the process is about to end.
+    /// The host refuses it: too many runs, or the process is about to end.
     pub async fn begin(
         host: &dyn Host,
         scenario: Scenario,
@@ -69,8 +69,8 @@ impl Attempt {
         Ok(Self::of(&journal, &views, (run, after), cancel, finished).numbered(number))
     }
 
-    /// Follows a run that was started elsewhere: its identity and the position before its first event, what cancels it,
-    /// and what completes once nothing of it is left.
+    /// Follows a run that was started elsewhere: its id, the position before its first event, what
+    /// cancels it, and what completes once nothing of it is left.
     pub fn of(
         journal: &Journal,
         views: &Views,
@@ -96,18 +96,18 @@ impl Attempt {
         Self { number, ..self }
     }
 
-    /// Returns the run's identity.
+    /// Returns the run's id.
     #[must_use]
     pub const fn run(&self) -> RunId {
         self.run
     }
 
-    /// Stops the run: what it started is ended, and its events go on until then.
+    /// Stops the run: what it started is ended, and its events continue until then.
     pub fn cancel(&self, reason: &str) {
         (self.cancel)(reason);
     }
 
-    /// Returns the run's next event; none once nothing of it is left. May be given up and called again.
+    /// Returns the run's next event; `None` once nothing of it is left. Cancel-safe.
     pub async fn next(&mut self) -> Option<Arc<Envelope>> {
         loop {
             let found = match self.stage {
@@ -138,7 +138,7 @@ impl Attempt {
                     self.events.push(Arc::clone(&envelope));
                     return Some(envelope);
                 }
-                // The reader goes on at the oldest event that there is.
+                // The reader continues at the oldest event there is.
                 Err(Gone { oldest }) => {
                     tracing::warn!(run = %self.run, %oldest, "events of a run were missed");
                 }

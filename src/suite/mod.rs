@@ -1,4 +1,4 @@
-//! Running scenarios: what is to be run, one run of it, and the order of runs, for every surface alike.
+//! Running scenarios: what to run, one run of it, and the order of runs, for every surface alike.
 
 mod attempt;
 mod plan;

@@ -1,4 +1,4 @@
-//! What is to be run.
+//! What to run.
 
 use crate::scenario::Scenario;
 
@@ -10,7 +10,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Leaves the scenarios that have one of these tags; all of them when no tag is given.
+    /// Keeps only the scenarios that have one of these tags; all of them if no tag is given.
     #[must_use]
     pub fn tagged(mut self, tags: &[String]) -> Self {
         let wanted = |scenario: &Scenario| tags.iter().any(|tag| scenario.tags.contains(tag));
@@ -18,7 +18,7 @@ impl Plan {
         self
     }
 
-    /// Tells whether there is nothing to run.
+    /// Returns whether there is nothing to run.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.scenarios.is_empty()

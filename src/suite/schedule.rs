@@ -1,4 +1,4 @@
-//! The order in which a plan is run: one scenario after the other.
+//! The order in which a plan is run: one scenario after another.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use crate::{
     scenario::{Host, Terms},
 };
 
-/// Who looks on while a plan is run.
+/// Watches while a plan is run.
 pub trait Watch {
-    /// Why looking on may fail; the schedule ends with it.
+    /// Why watching may fail; the schedule ends with it.
     type Error;
 
-    /// Takes an event of a run or of its phones.
+    /// Is shown an event of a run or of its phones.
     ///
     /// # Errors
-    /// What the onlooker could not do.
+    /// What the watcher could not do.
     fn saw(&mut self, run: RunId, envelope: &Envelope) -> Result<(), Self::Error>;
 
-    /// Takes a run that is over.
+    /// Is given a run that is over.
     ///
     /// # Errors
-    /// What the onlooker could not do.
+    /// What the watcher could not do.
     fn completed(&mut self, completed: Completed) -> Result<(), Self::Error>;
 }
 
@@ -36,7 +36,7 @@ pub enum SuiteError<E> {
     /// A run could not be started.
     #[error(transparent)]
     NotStarted(#[from] Rejection),
-    /// Who looks on could not go on.
+    /// The watcher failed.
     #[error("the onlooker failed")]
     Watch(#[source] E),
 }
@@ -49,13 +49,14 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Makes a schedule of runs on `host`. Once `interrupted` is canceled, the run under way is canceled and no other begins.
+    /// Creates a schedule of runs on `host`. Once `interrupted` is canceled, the current run is
+    /// canceled and no other begins.
     #[must_use]
     pub const fn new(host: Arc<dyn Host>, terms: Terms, interrupted: CancellationToken) -> Self {
         Self { host, terms, interrupted }
     }
 
-    /// Runs the scenarios of a plan one after the other.
+    /// Runs the scenarios of a plan one after another.
     ///
     /// # Errors
     /// [`SuiteError`]: a run could not be started, or `watch` failed.

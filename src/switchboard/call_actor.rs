@@ -1,4 +1,5 @@
-//! Asking an actor and getting one kind of answer: the outcome, a rejection, or a rejection that says why there is none.
+//! Asks an actor, with one kind of answer: the outcome, a rejection, or a rejection that says why
+//! there is no answer.
 
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use crate::{
     command::{Outcome, Refused, Rejection},
 };
 
-/// Sends a message with a reply and waits for the answer.
+/// Sends a message with a reply channel and waits for the answer.
 ///
 /// # Errors
-/// The actor's rejection; `unavailable` when it is gone, `timed_out` when it does not answer.
+/// The actor's rejection; `unavailable` if it is gone, `timed_out` if it does not answer.
 pub(super) async fn ask<M: ractor::Message>(
     actor: &ActorRef<M>,
     within: Duration,

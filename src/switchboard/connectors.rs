@@ -18,7 +18,7 @@ use crate::{
     pbx::{Connector, Link},
 };
 
-/// A link stands within this time, or does not come about.
+/// How long establishing a link may take.
 const START: Duration = Duration::from_secs(10);
 
 /// What supervising connectors needs.
@@ -31,7 +31,7 @@ pub(super) struct Connectors {
 pub(super) struct Linking {
     connector: Arc<dyn Connector>,
     journal: Journal,
-    /// Why it is made, or made again.
+    /// Why it is started or restarted.
     cause: Cause,
 }
 
@@ -70,7 +70,7 @@ impl Supervised for Connectors {
         linking
     }
 
-    // A link that does not stand has left nothing: no journal knows it.
+    // A link that is down has left nothing behind: the journal has nothing to end for it.
     fn is_known(&self, _: &String) -> bool {
         false
     }
@@ -111,16 +111,16 @@ impl Supervised for Connectors {
 /// Holds one link; fails when the link does.
 pub(super) struct LinkActor;
 
-/// What a link's actor can be told.
+/// The messages of a link's actor.
 #[derive(Debug)]
 pub(super) enum LinkMessage {
     /// The link has failed.
     Failed(String),
-    /// End it in good order.
+    /// Close it in an orderly way.
     Close,
 }
 
-/// A link and what watches it.
+/// A link and the task that watches it.
 pub(super) struct Held {
     linking: Linking,
     link: Option<Box<dyn Link>>,
@@ -156,7 +156,7 @@ impl Actor for LinkActor {
         linking.append(SystemEvent::PbxLinked { name, system, address: link.address() });
         let failed = link.failed();
         let watch = async move {
-            // Nobody hears it once the actor has ended.
+            // Nobody receives this once the actor has ended.
             drop(me.cast(LinkMessage::Failed(failed.await)));
         };
         Ok(Held { linking, link: Some(link), watcher: tokio::spawn(watch).abort_handle() })
@@ -169,7 +169,7 @@ impl Actor for LinkActor {
         held: &mut Held,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            // The one error that a handler returns: the supervisor starts the link again.
+            // The one error that a handler returns on purpose: the supervisor restarts the link.
             LinkMessage::Failed(why) => Err(why.into()),
             LinkMessage::Close => {
                 held.watcher.abort();
@@ -189,14 +189,14 @@ impl Actor for LinkActor {
     }
 }
 
-/// Returns an error with all that it comes from.
+/// Returns an error with all its sources.
 fn with_sources(error: &(dyn Error + 'static)) -> String {
     let texts = std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string);
     texts.collect::<Vec<_>>().join(": ")
 }
 
 impl Switchboard {
-    /// Links a phone system; the link is made again whenever it fails, until the process ends.
+    /// Links a phone system; the link is re-established whenever it fails, until the process ends.
     ///
     /// # Errors
     /// The first attempt failed, or the process is about to end.
@@ -208,7 +208,7 @@ impl Switchboard {
         ask(&self.inner.connectors, START, start).await.map(drop)
     }
 
-    /// Ends all links in good order.
+    /// Closes all links in an orderly way.
     pub async fn disconnect(&self) {
         let (reply, closing) = oneshot::channel();
         // Without a supervisor there are no links.

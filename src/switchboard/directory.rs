@@ -1,4 +1,4 @@
-//! Which actor is which child; the supervisor keeps it, the switchboard reads it.
+//! Which actor is which child; the supervisor maintains it, the switchboard reads it.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use super::supervisor::Supervised;
 
 type Actors<C> = BTreeMap<<C as Supervised>::Id, ActorRef<<C as Supervised>::Message>>;
 
-/// Addresses of the children that are up; clones share it.
+/// The actors of the children that are up; shared by clones.
 pub(super) struct Directory<C: Supervised> {
     actors: Arc<RwLock<Actors<C>>>,
 }

@@ -1,4 +1,4 @@
-//! Commands find their actor here.
+//! Routes commands to their actors.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     view::PhoneView,
 };
 
-/// An actor answers a command within this; DNS is part of it.
+/// How long an actor may take to answer a command, DNS included.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
 
 impl Execute for Switchboard {
@@ -67,7 +67,7 @@ impl Switchboard {
         }
     }
 
-    /// Hands a command to its phone; what the phone alone cannot do about it is done around that.
+    /// Forwards a command to its phone, and does around it what the phone cannot do itself.
     async fn phone_command(
         &self,
         phone: PhoneId,
@@ -90,8 +90,8 @@ impl Switchboard {
         }
     }
 
-    /// Waits for the turn of a name, then works on its phone. Who asked may give up meanwhile: the turn lasts until the
-    /// work is done.
+    /// Waits for the turn of a name, then works on its phone. If the asker gives up meanwhile, the
+    /// turn still lasts until the work is done.
     async fn in_turn<T: Send + 'static>(
         &self,
         phone: &PhoneId,
@@ -109,13 +109,13 @@ impl Switchboard {
 
     async fn hang_up_everywhere(&self, cause: Cause) -> Result<Outcome, Rejection> {
         let mut calls = Vec::new();
-        // A run has power over its own phones only; everybody else over all of them.
+        // A run controls only its own phones; everybody else controls all of them.
         let of_run = if let Cause::Run { run, .. } = &cause { Some(*run) } else { None };
         let meant = |phone: &PhoneId| of_run.is_none() || self.inner.shared.pool.run_of(phone) == of_run;
         for phone in self.inner.directory.all().into_iter().filter(meant) {
             match self.to_phone(&phone, PhoneCommand::HangUpAll, cause.clone()).await {
                 Ok(outcome) => calls.extend(outcome.calls),
-                // It has ended meanwhile; its calls have, too, or its next life ends them.
+                // It has ended meanwhile; so have its calls, or its next life ends them.
                 Err(rejection) if matches!(rejection.code, Code::NotFound | Code::Unavailable) => {}
                 Err(rejection) => return Err(rejection),
             }
@@ -159,10 +159,11 @@ impl Switchboard {
         Ok(Outcome { seq: self.inner.journal.head(), call: None, calls: Vec::new() })
     }
 
-    /// Starts a phone in the place of whatever has its name, and returns the position before its first fact.
+    /// Starts a phone in place of whatever has its name, and returns the position before its first
+    /// fact.
     ///
-    /// Only one at a time for a name, or two would run under it. What can be known to fail is refused before a predecessor
-    /// is touched.
+    /// Only one at a time per name, or two would run under it. Whatever can be known to fail is
+    /// refused before a predecessor is touched.
     async fn replace(&self, add: AddPhone, cause: Cause) -> Result<Seq, Rejection> {
         unavailable_codecs(add.spec.codecs.as_deref().unwrap_or_default())?;
         let _place =
@@ -171,7 +172,7 @@ impl Switchboard {
         if let Some(predecessor) = self.inner.views.phone(&add.phone) {
             self.can_follow(&predecessor, &add, &registrar).await?;
         }
-        // Also when nobody knows it any more: it may still be ending its calls.
+        // Even if the journal no longer knows it: it may still be ending its calls.
         match self.drop_phone(add.phone.clone(), true, cause.clone()).await {
             Err(rejection) if rejection.code == Code::NotFound => {}
             outcome => drop(outcome?),
@@ -190,14 +191,14 @@ impl Switchboard {
         Registrar::find(&*shared.network, spec, shared.seed_of(phone, 0)).await
     }
 
-    /// Appends how the registrar of a phone was found, where it has a name.
+    /// Journals how the registrar of a phone was found, if it has a name.
     fn note_registrar(&self, phone: &PhoneId, registrar: &Registrar, cause: &Cause) {
         if let Some(fact) = registrar.fact() {
             self.inner.journal.append(self.inner.shared.subject(phone), cause.clone(), fact);
         }
     }
 
-    /// Finds out whether a phone's successor gets its port and keeps its password.
+    /// Checks that a phone's successor can get its port and save its password.
     async fn can_follow(
         &self,
         predecessor: &PhoneView,
@@ -245,7 +246,8 @@ impl Switchboard {
         self.start_phone(self.arguments(phone, spec, password, registrar, dangling, cause)).await
     }
 
-    /// Starts a phone that an earlier process dropped, to end its calls, and waits until nothing of it is left.
+    /// Starts a phone that an earlier process dropped, to end its calls, and waits until nothing of
+    /// it is left.
     pub(super) async fn launch_to_end_calls(
         &self,
         phone: PhoneId,
@@ -269,7 +271,8 @@ impl Switchboard {
         cause: Cause,
     ) -> PhoneArguments {
         let shared = self.inner.shared.clone();
-        // The head never repeats on one journal, so neither do the identifiers that a life makes.
+        // The head never repeats on one journal, so neither do the identifiers that a life
+        // generates.
         let life = self.inner.journal.head().0;
         let last_port = match dangling.is_empty() {
             true => None,
@@ -296,7 +299,7 @@ impl Switchboard {
         ask(&self.inner.root, ANSWER, |reply| Supervise::Start { id, arguments, reply }).await
     }
 
-    /// Lets a later restart use the new settings and password.
+    /// Keeps the new settings and password for a later restart.
     async fn remember(&self, phone: &PhoneId, password: Option<Secret<String>>) {
         let Some(view) = self.inner.views.phone(phone) else { return };
         if let Some(password) = password.clone()
@@ -310,7 +313,7 @@ impl Switchboard {
         drop(self.inner.root.cast(changed));
     }
 
-    /// Forgets the password of a phone that is gone.
+    /// Removes the password of a phone that is gone.
     pub(super) async fn forget_password(&self, phone: &PhoneId) {
         if let Err(error) = self.inner.passwords.remove(phone.clone()).await {
             tracing::warn!(phone = %phone, %error, "password cannot be removed");
@@ -340,7 +343,7 @@ impl Switchboard {
         self.inner.directory.get(phone).ok_or_else(|| not_found(phone))
     }
 
-    /// Finds the phone of a call and holds it against the phone that the asker named.
+    /// Finds the phone of a call and checks it against the phone that the asker named.
     fn phone_of(&self, selector: &CallSelector) -> Result<PhoneId, Rejection> {
         match (selector.call, &selector.phone) {
             (Some(call), named) => {
@@ -364,7 +367,7 @@ impl Switchboard {
         self.inner.views.call(call).filter(|view| view.end.is_none()).map(|view| view.phone.clone())
     }
 
-    /// Waits until the registrar has answered or the patience of a command is over.
+    /// Waits until the registrar has answered or the wait of the command is over.
     async fn registration_outcome(&self, phone: &PhoneId, after: Seq) {
         let interest = Interest::of_kinds(&["phone.*"]).about(About::Phone(phone.clone()));
         let mut reader = self.inner.journal.reader_of(after, interest);
@@ -392,7 +395,7 @@ impl Switchboard {
     }
 }
 
-/// Says that a phone did not come about.
+/// The rejection when a phone cannot be started.
 pub(super) fn cannot_start(phone: &PhoneId, why: &str) -> Rejection {
     Refused::PhoneNotStarted { phone: phone.clone(), why: why.to_owned() }.into()
 }
@@ -401,7 +404,7 @@ fn not_kept(error: &NotKept) -> Rejection {
     Refused::PasswordNotKept { why: error.to_string() }.into()
 }
 
-/// Refuses a command for a phone that is not there.
+/// The rejection when a phone does not exist.
 pub(super) fn not_found(phone: &PhoneId) -> Rejection {
     Rejection::from(Refused::NoPhone(phone.clone())).or_try([CommandKind::AddPhone])
 }

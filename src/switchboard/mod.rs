@@ -1,7 +1,8 @@
 //! The one door for commands and reads.
 //!
-//! Every surface and every run sends its commands here; reads go to the views and never to an actor. The switchboard owns
-//! the tree of actors: phones, which supervise their calls, links to phone systems, and runs, each kind under a supervisor of its own.
+//! Every surface and every run sends its commands here; reads go to the views and never to an
+//! actor. The switchboard owns the tree of actors: phones, which supervise their calls, links to
+//! phone systems, and runs, each kind under a supervisor of its own.
 
 mod call_actor;
 mod connectors;

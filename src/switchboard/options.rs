@@ -1,4 +1,4 @@
-//! What a switchboard needs of the world.
+//! Options of a switchboard.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -10,15 +10,15 @@ use crate::{
     wall::Wall,
 };
 
-/// What a switchboard needs of the world.
+/// Options of a switchboard.
 pub struct Options {
     /// The network that phones use.
     pub network: Arc<dyn Network>,
-    /// Where facts go; what it already holds is taken up again.
+    /// Where facts go; what it already holds is continued.
     pub journal: Journal,
-    /// Bounds.
+    /// The limits.
     pub limits: Limits,
-    /// Where passwords of phones survive a restart; none keeps them in memory only.
+    /// Where passwords of phones survive a restart; `None` keeps them only in memory.
     pub credentials: Option<Credentials>,
     /// Where recordings go.
     pub recordings: Recordings,
@@ -30,7 +30,7 @@ pub struct Options {
     pub registration_wait: Duration,
 }
 
-/// The switchboard cannot begin its work.
+/// Why a switchboard could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data folder cannot be used.
@@ -63,7 +63,7 @@ impl Options {
     /// Everything under `folder`: journal, passwords, recordings.
     ///
     /// # Errors
-    /// The folder cannot be made, is in use by another process, or holds a damaged journal.
+    /// The folder cannot be created, is in use by another process, or holds a damaged journal.
     pub fn in_folder(
         network: Arc<dyn Network>,
         wall: Wall,

@@ -1,4 +1,5 @@
-//! The passwords that survive a restart. A change is complete once the disk has it; no runtime thread waits for that.
+//! The passwords that survive a restart. A change is complete once it is on disk; no runtime thread
+//! waits for that.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::{
     secret::Secret,
 };
 
-/// The file of passwords; without a data folder there is none.
+/// The password file; there is none without a data folder.
 pub(super) struct Passwords {
     file: Option<Arc<Mutex<Credentials>>>,
 }
@@ -34,22 +35,23 @@ impl Passwords {
         Self { file: file.map(|file| Arc::new(Mutex::new(file))) }
     }
 
-    /// Returns the password that is kept for a phone.
+    /// Returns the saved password of a phone.
     pub(super) async fn get(&self, phone: &PhoneId) -> Option<Secret<String>> {
         self.file.as_ref()?.lock().await.get(phone).cloned()
     }
 
-    /// Keeps a phone's password.
+    /// Saves a phone's password.
     pub(super) async fn set(&self, phone: PhoneId, password: Secret<String>) -> Result<(), NotKept> {
         self.change(move |file| file.set(phone, password)).await
     }
 
-    /// Forgets a phone's password.
+    /// Removes a phone's password.
     pub(super) async fn remove(&self, phone: PhoneId) -> Result<(), NotKept> {
         self.change(move |file| file.remove(&phone)).await
     }
 
-    /// Finds out whether this password could be kept, by writing the file as it is where a change would write it.
+    /// Checks that this password could be saved, by rewriting the file unchanged where a change
+    /// would be written.
     pub(super) async fn try_out(&self, phone: PhoneId, password: Secret<String>) -> Result<(), NotKept> {
         self.change(move |file| if file.get(&phone) == Some(&password) { Ok(()) } else { file.rewrite() })
             .await

@@ -20,7 +20,7 @@ pub(super) struct Phones {
     pub(super) views: Views,
 }
 
-/// A phone's settings now, and its password if that changed.
+/// A phone's current settings, and its password if that changed.
 pub(super) struct Changed {
     pub(super) spec: PhoneSpec,
     pub(super) password: Option<Secret<String>>,
@@ -103,14 +103,14 @@ impl Supervised for Phones {
     }
 
     fn dropped(&self, id: &PhoneId, cause: &Cause) {
-        // One that leaves with its process comes back with the next.
+        // A phone that stops with its process comes back with the next one.
         if self.is_known(id) && *cause != Cause::Stop {
             self.append(id, cause.clone(), PhoneEvent::Dropped {});
         }
     }
 
     fn forgotten(&self, id: &PhoneId, cause: &Cause) {
-        // With the process everything stays as it is: the next one ends what is still up.
+        // When the process stops everything stays as it is: the next one ends what is still up.
         if *cause == Cause::Stop {
             return;
         }

@@ -1,5 +1,5 @@
-//! How many phones there may be: a place is promised before the work on its phone begins, so that those who ask at once
-//! do not take the same one.
+//! How many phones there may be: a place is reserved before the work on its phone begins, so that
+//! simultaneous requests do not take the same one.
 
 use std::{
     collections::BTreeSet,
@@ -12,23 +12,24 @@ use crate::{
     view::Views,
 };
 
-/// Names that are about to be phones.
+/// Names that are about to become phones.
 #[derive(Default)]
 pub(super) struct Places {
     promised: Mutex<BTreeSet<PhoneId>>,
 }
 
-/// A place that is kept for one name as long as this lives.
+/// A place reserved for one name as long as this lives.
 pub(super) struct Place<'a> {
     places: &'a Places,
     phone: PhoneId,
 }
 
 impl Places {
-    /// Keeps a place for a phone; one that exists has its place already. One promise a name at a time.
+    /// Reserves a place for a phone; an existing one already has its place. Only one reservation
+    /// per name at a time.
     ///
     /// # Errors
-    /// `limit_reached` when all places are taken or promised.
+    /// `limit_reached` if all places are taken or reserved.
     pub(super) fn promise(
         &self,
         phone: &PhoneId,

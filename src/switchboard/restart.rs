@@ -1,4 +1,4 @@
-//! Taking up what an earlier process left: its phones, their registrations, the calls that dangle.
+//! Taking over what an earlier process left: its phones, their registrations, the dangling calls.
 
 use std::net::SocketAddr;
 
@@ -20,7 +20,8 @@ pub(super) async fn dangling(
     phone: &PhoneId,
     why: EndCause,
 ) -> Vec<Dangling> {
-    // Journals of the first version say only by the call itself that its dialog is complete.
+    // Journals of the first version do not record that a dialog is confirmed; that the call was
+    // established tells.
     let complete = |call: &CallView| {
         let dialog = call.dialog.clone()?;
         Some(DialogIdentity { confirmed: dialog.confirmed || call.established_at.is_some(), ..dialog })
@@ -53,7 +54,7 @@ async fn message(journal: &Journal, seq: Option<Seq>) -> Option<SipEvent> {
     }
 }
 
-/// Returns the port on which a phone received SIP last.
+/// Returns the port on which a phone last received SIP.
 pub(super) fn last_port(views: &Views, phone: &PhoneId) -> Option<u16> {
     let phone = views.phone_ever(phone)?;
     phone.last_bound.map(|address| address.port())
@@ -66,8 +67,8 @@ fn remote(left: &Dangling) -> Option<SocketAddr> {
 }
 
 impl Switchboard {
-    /// Starts the phones that the journal knows. One that a run created, or that was dropped and had not ended its calls
-    /// yet, only ends them; the start does not wait for that.
+    /// Starts the phones that the journal knows. A phone that a run created, or that was dropped
+    /// before its calls had ended, only ends those calls; starting does not wait for that.
     pub(super) async fn take_up(&self) {
         let (journal, views) = (&self.inner.journal, &self.inner.views);
         let mut gone = Vec::new();
@@ -85,7 +86,7 @@ impl Switchboard {
                 gone.push((phone, dangling));
             }
         }
-        // Only now, so that none takes the port of a phone that stays.
+        // Only now, so that none of them takes the port of a phone that stays.
         for (phone, dangling) in gone {
             let (switchboard, turn) = (self.clone(), self.inner.turns.take(&phone.id).await);
             tokio::spawn(async move {
@@ -107,11 +108,13 @@ impl Switchboard {
         }
     }
 
-    /// Ends the calls of a dropped phone on the wire and forgets its password; one that cannot be ended dangles on.
+    /// Ends the calls of a dropped phone on the wire and removes its password; a phone for which
+    /// that fails keeps its dangling calls.
     async fn end_calls(&self, phone: &PhoneView, dangling: Vec<Dangling>) -> Result<(), Rejection> {
         if !dangling.is_empty() {
             let (id, password) = (phone.id.clone(), self.password(&phone.id).await);
-            // Its domain may have no address any more, and its port another owner: where its calls are is enough.
+            // Its domain may no longer resolve, and its port may be taken; the address of its calls
+            // is enough.
             let domain = dangling.iter().find_map(remote);
             let domain = domain.map_or_else(|| phone.spec.domain.clone(), |remote| remote.to_string());
             let spec = PhoneSpec { domain, local_port: 0, ..phone.spec.clone() };

@@ -1,4 +1,5 @@
-//! Scenario runs as supervised children: a limited number at a time, cleaned up afterwards, never started again.
+//! Scenario runs as supervised children: a limited number at a time, cleaned up afterwards, never
+//! restarted.
 
 use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc};
 
@@ -30,7 +31,7 @@ impl Supervised for Runs {
     type Actor = RunActor;
     type Change = Infallible;
 
-    // What it had done to the phone system would be done twice.
+    // A restart would do everything to the phone system a second time.
     const COMES_BACK: bool = false;
 
     fn actor() -> RunActor {
@@ -76,7 +77,7 @@ impl Supervised for Runs {
     fn failed(&self, _: &RunId, _: &mut RunArguments, _: &str) {}
 
     fn over(&self, _: &RunId, arguments: &RunArguments, failed: Option<&str>) {
-        // It takes commands, which may wait for a phone.
+        // In a task of its own, because its commands may wait for a phone.
         tokio::spawn(arguments.clone().clean_up(failed.map(str::to_owned)));
     }
 
@@ -113,7 +114,7 @@ impl Switchboard {
         let (id, arguments) = (handle.id(), Box::new(arguments));
         let started = ask(&self.inner.runs, ANSWER, |reply| Supervise::Start { id, arguments, reply }).await;
         if started.is_err() {
-            // One that starts after all has nobody who asked for it.
+            // If it starts after all, nobody is left who asked for it.
             handle.canceler().cancel("it was not started in time");
         }
         started.map(|_| handle)

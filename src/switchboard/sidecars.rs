@@ -1,4 +1,5 @@
-//! Describes each finished recording in a file next to it, from what the journal knows of its call.
+//! Writes a file with a description next to each finished recording, from what the journal knows of
+//! its call.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,7 +10,7 @@ use crate::{
     view::Views,
 };
 
-/// Writes a sidecar for every recording that is finished from now on; ends by being aborted.
+/// Writes a sidecar for every recording that finishes from now on, until aborted.
 pub(super) async fn describe_recordings(journal: Journal, views: Views) {
     let finished = Interest::of_kinds(&["media.recording_stopped"]);
     let mut reader = journal.reader_of(journal.head(), finished);

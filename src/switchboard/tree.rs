@@ -1,4 +1,4 @@
-//! The tree of actors: its start, its parts, its end.
+//! The tree of actors: start, parts, end.
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -30,7 +30,7 @@ use crate::{
     view::Views,
 };
 
-/// The tree of actors and the door to it; clones share it.
+/// The tree of actors and the door to it; shared by clones.
 #[derive(Clone)]
 pub struct Switchboard {
     pub(super) inner: Arc<Inner>,
@@ -45,7 +45,7 @@ pub(super) struct Inner {
     pub(super) root: ActorRef<Supervise<Phones>>,
     pub(super) connectors: ActorRef<Supervise<Connectors>>,
     pub(super) runs: ActorRef<Supervise<Runs>>,
-    /// One permit for each run that may begin.
+    /// One permit for each run that may start.
     pub(super) run_places: Arc<Semaphore>,
     pub(super) shared: Shared,
     pub(super) passwords: Passwords,
@@ -60,11 +60,11 @@ impl Drop for Inner {
 }
 
 impl Switchboard {
-    /// Starts the tree and takes up what the journal says an earlier process left: dangling calls are ended on the wire,
-    /// phones register again.
+    /// Starts the tree and takes over what, according to the journal, an earlier process left:
+    /// dangling calls are ended on the wire, phones register again.
     ///
     /// # Errors
-    /// [`StartError`] says what is missing.
+    /// [`StartError`] says what failed.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let views = attach(options.journal.clone()).await;
         let directory = Directory::default();
@@ -120,13 +120,13 @@ impl Switchboard {
         &self.inner.journal
     }
 
-    /// Returns the folds that answer reads.
+    /// Returns the views that answer reads.
     #[must_use]
     pub fn views(&self) -> &Views {
         &self.inner.views
     }
 
-    /// Returns what runs share: their identities, accounts, phones.
+    /// Returns what runs share: ids, accounts, phones.
     #[must_use]
     pub fn pool(&self) -> &Pool {
         &self.inner.shared.pool
@@ -144,23 +144,24 @@ impl Switchboard {
         self.inner.shared.hub.load()
     }
 
-    /// Says that the process will end as soon as its runs have: phones that these drop meanwhile wait no longer for others than
-    /// the process does, and leave what is not confirmed to the next one.
+    /// Announces that the process will end as soon as its runs have. Phones that runs drop
+    /// meanwhile wait for others no longer than the process does, and leave what is not confirmed
+    /// to the next one.
     pub fn prepare_to_end(&self) {
         self.inner.shared.end_process();
     }
 
     /// Ends everything in order: runs, calls, bindings, phones, links, journal.
     ///
-    /// Takes two seconds at most for the runs, three for both them and the phones, and two more for phones that fail meanwhile.
-    /// A phone that could not be taken up when the process started stays in the journal with its calls, and the next start
-    /// tries again.
+    /// Takes at most two seconds for the runs, three for runs and phones together, and two more for
+    /// phones that fail meanwhile. A phone that could not be taken over when the process started
+    /// stays in the journal with its calls, and the next start tries again.
     ///
     /// # Errors
     /// The journal could not be written to its end.
     pub async fn shutdown(&self) -> Result<(), ShutdownError> {
         self.prepare_to_end();
-        // First the runs: the end of a phone is not what a scenario waited for.
+        // Runs first: the end of a phone is not what a scenario waited for.
         if tokio::time::timeout(CLOSING, self.close_runs()).await.is_err() {
             tracing::warn!("runs did not close in time");
         }
@@ -176,8 +177,8 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Closes what the root holds: phones that wait for their restart and those on their way out too, because their calls
-    /// are still up on the other side.
+    /// Closes what the root holds, including phones that wait for their restart or are closing
+    /// already, because their calls are still up on the other side.
     async fn close_phones(&self) {
         let (reply, closing) = oneshot::channel();
         // Without a root there are no phones.
@@ -190,14 +191,14 @@ impl Switchboard {
     }
 }
 
-/// Attaches the views, which reads what the journal holds back from its disk.
+/// Attaches the views, which reads the older part of the journal from disk.
 async fn attach(journal: Journal) -> Views {
     let attaching = journal.clone();
     let attached = tokio::task::spawn_blocking(move || Views::attach(&attaching)).await;
     attached.unwrap_or_else(|_| Views::attach(&journal))
 }
 
-/// The end was not in order.
+/// The process did not end in an orderly way.
 #[derive(Debug, thiserror::Error)]
 pub enum ShutdownError {
     /// The journal could not be written to its end.

@@ -1,4 +1,4 @@
-//! Changes to the phone of one name happen one after the other, in the order in which they were asked for.
+//! Serializes changes to phones of the same name, in the order in which they were requested.
 
 use std::{
     collections::HashMap,
@@ -9,14 +9,15 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::id::PhoneId;
 
-/// Whose turn it is, by name; only names that somebody holds or waits for are kept.
+/// Whose turn it is, by name; has only names that somebody holds or waits for.
 #[derive(Default)]
 pub(super) struct Turns {
     names: Mutex<HashMap<PhoneId, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 impl Turns {
-    /// Waits until everybody who asked for this name before is done; the turn lasts as long as the guard.
+    /// Waits until everybody who asked for this name earlier is done; the turn lasts as long as the
+    /// guard.
     pub(super) async fn take(&self, phone: &PhoneId) -> OwnedMutexGuard<()> {
         let turn = self.turn(phone);
         turn.lock_owned().await

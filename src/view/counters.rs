@@ -1,4 +1,4 @@
-//! How often things happened.
+//! Counts of events.
 
 use std::collections::BTreeMap;
 
@@ -25,19 +25,19 @@ impl Counters {
         self.kinds.get(kind).copied().unwrap_or_default()
     }
 
-    /// Returns every kind that occurred with its count.
+    /// Returns every kind that has occurred, with its count.
     #[must_use]
     pub const fn kinds(&self) -> &BTreeMap<&'static str, u64> {
         &self.kinds
     }
 
-    /// Returns how many calls ended for this cause.
+    /// Returns how many calls ended with this cause.
     #[must_use]
     pub fn calls_ended(&self, cause: EndCause) -> u64 {
         self.outcomes.iter().find(|(known, _)| *known == cause).map_or(0, |(_, count)| *count)
     }
 
-    /// Returns how many datagrams were refused because phones were behind.
+    /// Returns how many datagrams were refused because phones could not keep up.
     #[must_use]
     pub const fn refused_datagrams(&self) -> u64 {
         self.refused
@@ -64,7 +64,7 @@ impl Fold for Counters {
     }
 }
 
-/// Reads counts by kind; those of kinds that there are no more are left out.
+/// Reads counts by kind; kinds that no longer exist are left out.
 fn known<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<&'static str, u64>, D::Error> {
     let mut counts = BTreeMap::<String, u64>::deserialize(from)?;
     let kinds = Event::kinds().into_iter();

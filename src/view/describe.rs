@@ -5,7 +5,7 @@ use crate::event::{
     MediaStatistics, NextHop, Party, PhoneEvent, RunEvent, SipEvent, SipSummary, SystemEvent, Verdict,
 };
 
-/// Says in one line what happened, without repeating kind or subject.
+/// Describes in one line what happened, without repeating kind or subject.
 #[must_use]
 pub fn describe(event: &Event) -> String {
     let text = match event {
@@ -38,7 +38,7 @@ pub fn describe(event: &Event) -> String {
     one_line(&text)
 }
 
-/// Shows control characters as escapes, so that a peer's text cannot forge a line.
+/// Escapes control characters, so that a peer's text cannot forge a line.
 fn one_line(text: &str) -> String {
     if !text.contains(char::is_control) {
         return text.to_owned();

@@ -15,14 +15,14 @@ use crate::{
     journal::{self, Asker, Attached, Fold, Journal, JournalError, KeptFold, PruneError, Pruned},
 };
 
-/// Reads of everything that happened; every answer is as new as the last append that returned.
+/// Reads of everything that happened; each one includes every append that has returned.
 #[derive(Clone)]
 pub struct Views {
     folded: Attached<Folded>,
     journal: Journal,
 }
 
-/// All views together: they are kept as one, so that they are never of different moments.
+/// All views together: they are saved as one, so that they always show the same moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Folded {
     phones: Phones,
@@ -37,11 +37,11 @@ pub(super) struct Folded {
 /// A call that was not over when its process died.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dangling {
-    /// What is known of the call; its `dialog` ends it with BYE.
+    /// What is known of the call; with its `dialog` it can be ended by BYE.
     pub call: Arc<CallView>,
-    /// Where the last INVITE that we sent is, for a CANCEL when there is no dialog.
+    /// Position of the last INVITE that we sent, for a CANCEL if there is no dialog.
     pub invite_sent: Option<Seq>,
-    /// Where the last INVITE that we received is, for a refusal.
+    /// Position of the last INVITE that we received, for a refusal.
     pub invite_received: Option<Seq>,
 }
 
@@ -69,7 +69,7 @@ impl KeptFold for Folded {
 }
 
 impl Folded {
-    /// Forgets what retention took.
+    /// Forgets what retention removed.
     fn forget_calls(&mut self, ranges: &[[u64; 2]]) {
         for gone in self.calls.forget(ranges) {
             let others = self.calls.with_sip_call_id(&gone.sip_call_id);
@@ -80,7 +80,7 @@ impl Folded {
         self.sip_messages.close_ranks();
     }
 
-    /// Lets go of the oldest dropped phone above the limit; one whose calls still have to be ended stays.
+    /// Forgets the oldest dropped phone above the limit, unless its calls still have to be ended.
     fn forget_a_phone(&mut self) {
         let calls = &self.calls;
         if let Some(phone) = self.phones.forget_one(|phone| calls.active(phone).is_empty()) {
@@ -91,7 +91,8 @@ impl Folded {
 }
 
 impl Views {
-    /// Folds everything that `journal` holds and will hold, from where it was kept; blocks the thread meanwhile.
+    /// Folds everything that `journal` holds and will hold, starting from the saved copy; blocks
+    /// the thread meanwhile.
     #[must_use]
     pub fn attach(journal: &Journal) -> Self {
         Self { folded: journal.attach_kept(), journal: journal.clone() }
@@ -103,7 +104,7 @@ impl Views {
         self.read(|folded| folded.phones.get(phone)).filter(|phone| phone.dropped_at.is_none())
     }
 
-    /// Returns the phones that exist, in order of addition.
+    /// Returns the existing phones, in order of addition.
     #[must_use]
     pub fn phones(&self) -> Vec<Arc<PhoneView>> {
         self.read(|folded| folded.phones.present())
@@ -151,13 +152,13 @@ impl Views {
         self.read(|folded| folded.calls.history(phone, last))
     }
 
-    /// Returns the calls that carry this `Call-ID` header, oldest first.
+    /// Returns the calls with this `Call-ID` header, oldest first.
     #[must_use]
     pub fn calls_with_sip_call_id(&self, sip_call_id: &str) -> Vec<Arc<CallView>> {
         self.read(|folded| folded.calls.with_sip_call_id(sip_call_id))
     }
 
-    /// Returns the calls that are not over with what is needed to end them after a crash.
+    /// Returns the calls that are not over, with what is needed to end them after a crash.
     #[must_use]
     pub fn dangling(&self) -> Vec<Dangling> {
         self.read(|folded| {
@@ -171,7 +172,7 @@ impl Views {
         })
     }
 
-    /// Returns the handle for the next call: never used before in this journal.
+    /// Returns the id for the next call: never used before in this journal.
     #[must_use]
     pub fn next_call_id(&self) -> CallId {
         self.read(|folded| folded.calls.next_id())
@@ -207,7 +208,7 @@ impl Views {
         .unwrap_or_default()
     }
 
-    /// Returns what a phone sent and received under a `Call-ID`.
+    /// Returns what a phone sent and received with a `Call-ID`.
     #[must_use]
     pub fn sip_thread(&self, phone: &PhoneId, sip_call_id: &str) -> Option<SipThread> {
         self.read(|folded| folded.sip_messages.thread(phone, sip_call_id).cloned())
@@ -225,7 +226,7 @@ impl Views {
         self.read(|folded| folded.runs.all())
     }
 
-    /// Returns the handle for the next run: never used before in this journal.
+    /// Returns the id for the next run: never used before in this journal.
     #[must_use]
     pub fn next_run_id(&self) -> RunId {
         self.read(|folded| folded.runs.next_id())
@@ -240,7 +241,7 @@ impl Views {
     /// Returns what happened in a call or run, as rows for people.
     ///
     /// # Errors
-    /// [`JournalError`] when older events cannot be read back.
+    /// [`JournalError`] if older events cannot be read back.
     pub async fn timeline(&self, scope: Scope) -> Result<Vec<TimelineRow>, JournalError> {
         timeline::rows(&self.journal, scope).await
     }

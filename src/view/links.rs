@@ -1,4 +1,4 @@
-//! Links to phone systems of this process, and how each is.
+//! This process's links to phone systems, and their state.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,13 +10,13 @@ use crate::{
     journal::Fold,
 };
 
-/// How a link is.
+/// The state of a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkState {
-    /// It stands.
+    /// It is up.
     Up,
-    /// It does not, for this reason.
+    /// It is down, for this reason.
     Down(String),
 }
 
@@ -27,17 +27,17 @@ pub struct LinkView {
     pub name: String,
     /// What kind of phone system it is.
     pub system: String,
-    /// Where that is or was; absent before it stood for the first time.
+    /// The address of the phone system; `None` until the link has been up once.
     pub address: Option<String>,
-    /// How it is.
+    /// Its state.
     pub state: LinkState,
-    /// The fact that says so.
+    /// The fact behind its state.
     pub since: Seq,
     /// How often it was lost.
     pub losses: u64,
 }
 
-/// The links that were made and not ended.
+/// The links that were established and not closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Links {
     links: BTreeMap<String, Arc<LinkView>>,

@@ -1,7 +1,8 @@
 //! Folds of the journal that answer every read.
 //!
-//! Each view is a plain fold over events; [`Views`] attaches them all, so that a read after an append is never
-//! behind it. Views keep what answers need and positions of the rest; the events themselves stay in the journal.
+//! Each view is a plain fold over events; [`Views`] attaches them all, so that a read after an
+//! append is never behind it. Views keep what answers need, and the positions of the rest; the
+//! events themselves stay in the journal.
 
 mod calls;
 mod counters;

@@ -16,20 +16,20 @@ use crate::{
     journal::Fold,
 };
 
-/// Dropped phones that are kept for history, the newest ones.
+/// How many of the newest dropped phones are kept for history.
 const DROPPED: usize = 1_000;
 
-/// Where a phone's registration stands.
+/// The state of a phone's registration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Registration {
-    /// No REGISTER was sent since the phone was added or the process started.
+    /// No REGISTER has been sent since the phone was added or the process started.
     #[default]
     NeverTried,
-    /// A REGISTER is under way; `registered` tells whether an older binding still stands.
+    /// A REGISTER is pending; `registered` tells whether an older binding is still valid.
     Pending,
     /// The registrar accepted.
     Accepted,
-    /// The registrar refused, or nobody answered.
+    /// The registrar refused, or did not respond.
     Failed,
     /// The binding was removed at our request.
     Removed,
@@ -38,19 +38,19 @@ pub enum Registration {
 /// A phone's registration.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RegistrationView {
-    /// Where it stands.
+    /// Its state.
     pub state: Registration,
-    /// Whether a binding of ours stands at the registrar, to our knowledge.
+    /// Whether the registrar has a binding of ours, as far as we know.
     pub registered: bool,
-    /// Status of the last response; absent before one and when nobody answered.
+    /// Status of the last response; `None` before the first, and if there was none.
     pub status: Option<u16>,
     /// Its reason phrase, or what went wrong on our side; empty before the first outcome.
     pub reason: String,
     /// Granted lifetime in seconds, while registered.
     pub expires_s: Option<u64>,
-    /// When the binding runs out unless refreshed.
+    /// When the binding expires unless refreshed.
     pub expires_at: Option<Timestamp>,
-    /// Time to the next attempt at the moment of a failure; absent when none will be made.
+    /// Time to the next attempt, as of the failure; `None` if there will be none.
     pub retry_in: Option<Duration>,
     /// When the last outcome came.
     pub at: Option<Timestamp>,
@@ -63,11 +63,11 @@ pub struct RegistrationView {
 pub struct PhoneView {
     /// Its name.
     pub id: PhoneId,
-    /// What it is.
+    /// Its settings.
     pub spec: PhoneSpec,
-    /// Address and port on which it receives SIP; absent while it has no socket.
+    /// Address and port on which it receives SIP; `None` while it has no socket.
     pub bound: Option<SocketAddr>,
-    /// Address and port on which it received SIP last.
+    /// Address and port on which it last received SIP.
     pub last_bound: Option<SocketAddr>,
     /// Whether a run added it.
     pub of_a_run: bool,
@@ -79,7 +79,8 @@ pub struct PhoneView {
     pub last_failure: Option<String>,
     /// Rank by time of addition; a replaced phone moves to the end.
     pub order: u64,
-    /// Position of the fact that added it; what is before it belongs to a predecessor of the same name.
+    /// Position of the fact that added it; whatever is before that belongs to an earlier phone of
+    /// the same name.
     pub first: Seq,
     /// When it was added.
     pub added_at: Timestamp,
@@ -87,12 +88,13 @@ pub struct PhoneView {
     pub dropped_at: Option<Timestamp>,
 }
 
-/// Every phone that exists, and the newest ones that existed.
+/// Every existing phone, and the newest ones that existed.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Phones {
     by_id: HashMap<PhoneId, Arc<PhoneView>>,
     added: u64,
-    /// Phones in order of their end, each with the fact that had added it: a name may have come back since.
+    /// Dropped phones in the order in which they were dropped, each with the fact that had added
+    /// it: a name may have been reused since.
     dropped: VecDeque<(PhoneId, Seq)>,
 }
 
@@ -121,7 +123,7 @@ impl Phones {
         phones
     }
 
-    /// Forgets the oldest dropped phone above the limit, but one that must stay.
+    /// Forgets the oldest dropped phone above the limit, except those that must stay.
     pub(super) fn forget_one(&mut self, may_go: impl Fn(&PhoneId) -> bool) -> Option<PhoneId> {
         for _ in DROPPED..self.dropped.len() {
             let (id, first) = self.dropped.pop_front()?;
@@ -157,7 +159,7 @@ impl Phones {
         self.by_id.insert(id.clone(), Arc::new(phone));
     }
 
-    /// After a start, nothing of the last process is bound; its phones come back one by one.
+    /// After a start, nothing of the previous process is bound; its phones come back one by one.
     fn forget_sockets(&mut self) {
         for phone in self.by_id.values_mut() {
             let phone = Arc::make_mut(phone);
@@ -190,7 +192,7 @@ impl Fold for Phones {
 fn phone_fact(phone: &mut PhoneView, event: &PhoneEvent, envelope: &Envelope) {
     match event {
         PhoneEvent::Updated { spec } => phone.spec = spec.clone(),
-        // A dropped phone that failed is started again to end its calls; it stays history.
+        // A dropped phone that failed is restarted to end its calls; it stays history.
         PhoneEvent::Bound { local } => {
             phone.bound = phone.dropped_at.is_none().then_some(*local);
             phone.last_bound = Some(*local);

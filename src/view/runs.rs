@@ -1,4 +1,4 @@
-//! Scenario runs: the one fold from which every surface and every report tells how they went.
+//! Scenario runs: the one fold from which every surface and every report shows how they went.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -11,19 +11,19 @@ use crate::{
     journal::Fold,
 };
 
-/// Runs kept, the newest ones.
+/// How many of the newest runs are kept.
 const RUNS: usize = 1_000;
-/// Failures, expectations and calls kept of one run, the first ones.
+/// How many of the first failures, expectations and calls of a run are kept.
 const ENTRIES: usize = 1_000;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunView {
-    /// Its handle.
+    /// Its id.
     pub id: RunId,
     /// The scenario's name.
     pub name: String,
-    /// Words to select it by.
+    /// Tags to select it by.
     pub tags: Vec<String>,
     /// Its phones as the scenario calls them.
     pub phones: Vec<PhoneId>,
@@ -35,7 +35,7 @@ pub struct RunView {
     pub first: Seq,
     /// Position of the latest event about its execution; of `run.finished` once it is over.
     pub latest: Seq,
-    /// Its calls in the order of their beginning.
+    /// Its calls in the order in which they began.
     pub calls: Vec<CallId>,
     /// Expectations that held, in order.
     pub held: Vec<Held>,
@@ -43,7 +43,7 @@ pub struct RunView {
     pub failures: Vec<Failure>,
     /// Hooks that fired.
     pub hooks_fired: u64,
-    /// How it ended; absent while it runs.
+    /// How it ended; `None` while it runs.
     pub end: Option<RunEnd>,
 }
 
@@ -52,11 +52,11 @@ pub struct RunView {
 pub struct RunEnd {
     /// The verdict.
     pub verdict: Verdict,
-    /// Why, in a sentence.
+    /// The reason in one sentence.
     pub reason: String,
-    /// What brought it to its end; absent in journals of the first version.
+    /// What ended it; `None` in journals of the first version.
     pub ending: Option<Ending>,
-    /// How long it took until the verdict was clear.
+    /// The time until the verdict was certain.
     pub elapsed: Duration,
     /// Names of the hooks that never matched.
     pub idle_hooks: Vec<String>,
@@ -67,30 +67,30 @@ pub struct RunEnd {
 /// An expectation that held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// `line:column` in the file, where known.
+    /// `line:column` in the file, if known.
     pub at: Option<String>,
     /// What was expected.
     pub expected: String,
-    /// The event that met it; none for an absence.
+    /// The event that met it; `None` for an absence.
     pub by: Option<Seq>,
 }
 
 /// Something that did not hold or did not work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// `line:column` in the file, where known.
+    /// `line:column` in the file, if known.
     pub at: Option<String>,
-    /// The hook or list that it belongs to.
+    /// The hook or list it belongs to.
     pub list: String,
-    /// The action that was refused or failed; none for an expectation.
+    /// The action that was rejected or failed; `None` for an expectation.
     pub action: Option<String>,
     /// What was expected.
     pub expected: String,
-    /// What came instead.
+    /// What happened instead.
     pub instead: String,
     /// The nearest event.
     pub by: Option<Seq>,
-    /// Which step it was, as `steps[3]`.
+    /// The step, such as `steps[3]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
 }
@@ -106,7 +106,7 @@ impl RunView {
         Self { first: envelope.seq, latest: envelope.seq, ..Self::unknown(id, envelope.at) }
     }
 
-    /// Makes the view of a run of which nothing is known, or nothing any more.
+    /// Builds the view of a run of which nothing is known, or nothing any more.
     #[must_use]
     pub fn unknown(id: RunId, at: Timestamp) -> Self {
         Self {
@@ -185,7 +185,7 @@ impl RunView {
 }
 
 impl RunEnd {
-    /// Makes the end of a run that our own failure ended.
+    /// Builds the end of a run that a failure of our own ended.
     #[must_use]
     pub fn broken(reason: &str) -> Self {
         Self {
@@ -219,7 +219,7 @@ impl Runs {
         self.by_id.values().cloned().collect()
     }
 
-    /// Returns the handle for the next run: never used before in this journal, and 1 in an empty one.
+    /// Returns the id for the next run: never used before in this journal, and 1 in an empty one.
     #[must_use]
     pub fn next_id(&self) -> RunId {
         RunId(self.next.max(1))

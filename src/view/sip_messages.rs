@@ -10,11 +10,11 @@ use crate::{
     journal::Fold,
 };
 
-/// Positions kept per phone, the newest ones.
+/// How many of the newest positions are kept per phone.
 const PER_PHONE: usize = 5_000;
-/// Positions kept per `Call-ID`, the newest ones.
+/// How many of the newest positions are kept per `Call-ID`.
 const PER_THREAD: usize = 1_000;
-/// `Call-ID`s kept, the newest ones.
+/// How many of the newest `Call-ID`s are kept.
 const THREADS: usize = 20_000;
 
 /// The messages of one phone that share a `Call-ID`.
@@ -37,19 +37,19 @@ pub struct SipMessages {
 }
 
 impl SipMessages {
-    /// Returns the positions of a phone's messages, oldest first; anomalies and refusals are among them.
+    /// Returns the positions of a phone's messages, oldest first, including anomalies and refusals.
     #[must_use]
     pub fn of_phone(&self, phone: &PhoneId) -> Vec<Seq> {
         self.by_phone.get(phone).into_iter().flatten().copied().collect()
     }
 
-    /// Returns what a phone sent and received under a `Call-ID`.
+    /// Returns what a phone sent and received with a `Call-ID`.
     #[must_use]
     pub fn thread(&self, phone: &PhoneId, sip_call_id: &str) -> Option<&SipThread> {
         self.threads.get(sip_call_id)?.get(phone)
     }
 
-    /// Forgets what a phone sent and received, but for its calls.
+    /// Forgets what a phone sent and received, except in its calls.
     pub(super) fn forget(&mut self, phone: &PhoneId) {
         self.by_phone.remove(phone);
     }

@@ -11,12 +11,12 @@ use crate::{
     journal::{Journal, JournalError, Query},
 };
 
-/// What a timeline is about.
+/// The subject of a timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// One call.
     Call(CallId),
-    /// One run: what carries it, SIP messages left out.
+    /// One run: everything except SIP messages.
     Run(RunId),
 }
 
@@ -37,17 +37,17 @@ pub struct TimelineRow {
     pub kind: &'static str,
     /// The essential data in words.
     pub text: String,
-    /// Why it happened.
+    /// The cause.
     pub cause: Cause,
 }
 
-/// Makes the rows.
+/// Builds the rows.
 pub(super) async fn rows(journal: &Journal, scope: Scope) -> Result<Vec<TimelineRow>, JournalError> {
     let events = match scope {
         Scope::Call(call) => journal.query(&Query::of_call(call)).await?,
         Scope::Run(run) => {
             let mut events = journal.query(&Query { run: Some(run), ..Query::default() }).await?;
-            // What is on the wire is told by ladders.
+            // Ladders show what is on the wire.
             events.retain(|envelope| !matches!(envelope.event, Event::Sip(_)));
             events
         }

@@ -1,4 +1,5 @@
-//! The lab Asterisk keeps its contract: the ports, the extensions and the test numbers that all other tests build on.
+//! The lab Asterisk keeps its contract: the ports, extensions and test numbers that all other tests
+//! rely on.
 
 use crate::probe::{Probe, lab_port};
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,4 +1,5 @@
-//! Tests against real peers on loopback; `cargo xtask test` starts the peers first, an absent peer is a failure.
+//! Tests against real peers on loopback. `cargo xtask test` starts the peers first; a missing peer
+//! is a failure.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Our phones on the lab Asterisk: registered, called, heard, hung up.
+//! Our phones on the lab Asterisk: registering, calling, hearing, hanging up.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use offhook::{
 
 use crate::probe::lab_port;
 
-/// A switchboard on the machine's network, and waiting that misses nothing.
+/// A switchboard on the machine's network, with waits that miss nothing.
 struct Bench {
     board: Switchboard,
     cursors: std::collections::HashMap<PhoneId, Seq>,
@@ -73,7 +73,7 @@ impl Bench {
         all.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// Ends in order: nothing may be left on the wire.
+    /// Shuts down in order: nothing may be left on the wire.
     async fn end(self) {
         self.board.shutdown().await.unwrap();
         assert_eq!(self.board.views().all_active_calls().len(), 0, "{}", self.story());

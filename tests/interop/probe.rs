@@ -1,5 +1,5 @@
-//! A SIP client of a hundred lines that shares no code with the program, so that a fault of the lab and a fault of
-//! ours can be told apart. UDP only, one request at a time, MD5 digest.
+//! A SIP client of a hundred lines that shares no code with the program, to tell a fault of the lab
+//! from one of ours. UDP only, one request at a time, MD5 digest.
 
 use md5::{Digest, Md5};
 use std::collections::hash_map::RandomState;
@@ -32,7 +32,8 @@ impl Probe {
         Self { socket, port, user, password: password.to_owned() }
     }
 
-    /// Sends a request and answers one challenge; returns every status code but 100, the final one last.
+    /// Sends a request and answers one challenge; returns every status code except 100, the final
+    /// one last.
     pub(crate) fn codes(&self, method: &str, number: &str, credentials: bool) -> Vec<u16> {
         let to = if number.is_empty() { String::new() } else { format!("{number}@") };
         let uri = format!("sip:{to}127.0.0.1:{}", self.port);
@@ -132,7 +133,7 @@ impl Probe {
     }
 }
 
-/// What stays the same from one request of a dialog to the next.
+/// What stays the same between requests of a dialog.
 struct Attempt<'a> {
     method: &'a str,
     uri: &'a str,
@@ -149,7 +150,7 @@ fn to_tag(response: &str) -> String {
     line.split_once(";tag=").map_or_else(String::new, |(_, tag)| format!(";tag={tag}"))
 }
 
-/// Port 9 discards: nothing here listens to audio.
+/// Port 9 discards: nothing here listens to the audio.
 fn offer() -> String {
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n"
         .to_owned()
@@ -162,7 +163,7 @@ fn md5(text: &str) -> String {
     })
 }
 
-/// Returns a word that no other request carries; the standard hasher's keys are random.
+/// Returns a word that no other request has; the standard hasher's keys are random.
 fn nonce() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }

@@ -76,7 +76,8 @@ impl Program {
         result["structuredContent"].clone()
     }
 
-    /// Waits for what happens to a phone in this life of the program, which began when the phone's port was bound last.
+    /// Waits for something to happen to a phone in this life of the program, which began when the
+    /// phone's port was last bound.
     fn wait(&mut self, kind: &str, phone: &str) {
         let bound = self.call(
             "query_events",
@@ -91,8 +92,8 @@ impl Program {
     }
 }
 
-/// A manager session on the lab Asterisk; one for all questions, because each closed connection occupies a port for a
-/// minute.
+/// A manager session on the lab Asterisk; one for all queries, because each closed connection
+/// occupies a port for a minute.
 struct Manager(BufReader<TcpStream>);
 
 impl Manager {
@@ -108,7 +109,7 @@ impl Manager {
         self.0.get_mut().write_all(format!("Action: {action}\r\n\r\n").as_bytes()).unwrap();
     }
 
-    /// Asks for the channels of some extensions.
+    /// Returns the channels of these extensions.
     fn channels(&mut self, of: [&str; 2]) -> Vec<String> {
         self.ask("CoreShowChannels");
         let mut found = Vec::new();
@@ -123,7 +124,7 @@ impl Manager {
         }
     }
 
-    /// Asks until there are `wanted` channels besides those that were there `before`.
+    /// Polls until there are `wanted` channels besides those that were there `before`.
     fn until(&mut self, of: [&str; 2], before: &[String], wanted: usize, within: Duration) -> Vec<String> {
         let started = Instant::now();
         loop {
@@ -157,7 +158,7 @@ fn start_with_phones(data: &Path, phones: [(&str, &str); 2], auto_answer: bool) 
 fn after_kill_9_in_mid_call_the_next_start_leaves_no_channel_and_registers_again() {
     const EXTENSIONS: [&str; 2] = ["PJSIP/6007", "PJSIP/6008"];
     let data = tempfile::tempdir().unwrap();
-    // What another program left on a shared lab is not ours to judge.
+    // What another program left on a shared lab is not our concern.
     let mut asterisk = Manager::log_in();
     let before = asterisk.channels(EXTENSIONS);
     let (mut first, domain) = start_with_phones(data.path(), [("up", "6007"), ("ringing", "6008")], false);
@@ -183,8 +184,8 @@ fn after_kill_9_in_mid_call_the_next_start_leaves_no_channel_and_registers_again
     second.end();
 }
 
-/// One phone of the program calls the other through Asterisk; `kill -9` comes a number of milliseconds after the call was
-/// asked for, which is anywhere between the first INVITE and the media of both legs.
+/// One phone of the program calls the other through Asterisk; `kill -9` comes some milliseconds
+/// after the call was requested, anywhere between the first INVITE and the media of both legs.
 #[test]
 fn whenever_kill_9_comes_during_a_set_up_the_next_start_leaves_no_channel() {
     const EXTENSIONS: [&str; 2] = ["PJSIP/6009", "PJSIP/6010"];
@@ -201,18 +202,20 @@ fn whenever_kill_9_comes_during_a_set_up_the_next_start_leaves_no_channel() {
 
         let mut second = Program::start(data.path());
         for phone in ["caller", "callee"] {
-            // Asterisk has read everything that the first life sent by the time it answers this.
+            // By the time it answers this, Asterisk has read everything that the first life sent.
             second.wait("phone.registered", phone);
         }
-        // An answer that was never acknowledged comes again after half a second (RFC 3261 §13.3.1.4, T1), then after one,
-        // then after two; the new process acknowledges it and hangs up.
+        // An answer that was never acknowledged is retransmitted after half a second
+        // (RFC 3261 §13.3.1.4, T1), then after one, then after two; the new process acknowledges it
+        // and hangs up.
         let left = asterisk.until(EXTENSIONS, &before, 0, Duration::from_secs(5));
         assert!(left.is_empty(), "killed after {after_ms} ms: {left:?}");
         second.end();
     }
 }
 
-/// The drop of a phone is a fact before its call is ended on the wire; `kill -9` comes in between, or a little later.
+/// Dropping a phone becomes a fact before its call is ended on the wire; `kill -9` comes in
+/// between, or a little later.
 #[test]
 fn whenever_kill_9_comes_while_a_phone_is_dropped_the_next_start_leaves_no_channel() {
     const EXTENSIONS: [&str; 2] = ["PJSIP/6009", "PJSIP/6010"];

@@ -1,4 +1,5 @@
-//! A UDP port that nobody listens on (RFC 3261 §18.4, §8.1.3.1): told at once, and it ends nothing but what was sent to it.
+//! A UDP port that nobody listens on (RFC 3261 §18.4, §8.1.3.1): reported at once, and it fails
+//! only what was sent there.
 
 use std::time::Duration;
 
@@ -113,7 +114,8 @@ async fn a_peer_that_restarts_misses_what_was_sent_meanwhile_and_nothing_else() 
     world.run(Command::Phone(a.clone(), message)).await.unwrap();
     world.next(&a, "message.failed").await;
     let peer = Peer::new(&world.network, 5070, 5061);
-    // Its 200 once more, as if the ACK had been lost; then this one is, and the call goes on.
+    // Its 200 again, as if the ACK had been lost. The next ACK really is lost, and the call goes
+    // on.
     peer.answer(&invite, "200 OK", "", PLAIN);
     peer.next("ACK").await;
     peer.answer(&invite, "200 OK", "", PLAIN);

@@ -1,4 +1,5 @@
-//! A phone that is dropped while its first REGISTER is under way: nothing stays at the registrar, nobody waits long.
+//! A phone that is dropped while its first REGISTER is pending: no binding is left behind, and
+//! nobody waits long.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::support::{
 
 const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n";
 
-/// A phone whose REGISTER has reached its registrar, which has said nothing yet.
+/// A phone whose REGISTER has reached its registrar, which has not responded yet.
 async fn registering(world: &World) -> (PhoneId, Peer, String) {
     let registrar = Peer::new(&world.network, 5060, 5061);
     let a: PhoneId = "a".parse().unwrap();
@@ -29,7 +30,7 @@ async fn registering(world: &World) -> (PhoneId, Peer, String) {
     (a, registrar, register)
 }
 
-/// Drops the phone while the registrar does something; returns how long the drop took.
+/// Drops the phone while the registrar does something; returns how long dropping took.
 async fn dropped(world: &World, a: &PhoneId, registrar: impl Future<Output = ()>) -> Duration {
     let since = Instant::now();
     let drop_phone = async {
@@ -97,7 +98,7 @@ async fn a_phone_that_was_refused_is_dropped_at_once() {
     world.end().await;
 }
 
-/// Waits ten seconds for a REGISTER that is no repeat of this one.
+/// Waits up to ten seconds for a REGISTER that is not a retransmission of this one.
 async fn next_but(registrar: &Peer, register: &str) -> Option<String> {
     while let Some(next) = registrar.next_within("REGISTER", Duration::from_secs(10)).await {
         if header(&next, "CSeq") != header(register, "CSeq") {

@@ -1,4 +1,5 @@
-//! Codec lists with names that nobody has: some are left out and reported, none at all is refused.
+//! Codec lists with unknown names: some of them are left out and reported, a list of nothing else
+//! is refused.
 
 use offhook::{
     command::{CallCommand, Code, Command, PhoneChanges, PhoneCommand, Rejection},
@@ -25,7 +26,7 @@ async fn add(world: &World, codecs: &[&str]) -> Result<PhoneId, Rejection> {
     world.run(Command::add(phone.clone(), spec, password)).await.map(|_| phone)
 }
 
-/// Places a call, and returns the INVITE and whom it reached.
+/// Places a call; returns the INVITE and the peer it reached.
 async fn offered(world: &World, phone: &PhoneId) -> (String, Peer) {
     let peer = Peer::new(&world.network, 5070, 5061);
     world.call(phone, "sip:peer@127.0.0.1:5070").await;
@@ -60,7 +61,7 @@ async fn a_list_without_any_codec_that_exists_is_refused_by_name() {
         assert_eq!(refused.code, Code::InvalidArgument);
         assert_eq!(refused.to_string(), "no codec of 'opus', 'G722' is available: use PCMA or PCMU");
     }
-    // Neither the predecessor nor any of its settings was touched.
+    // Neither the existing phone nor any of its settings was touched.
     let view = world.board.views().phone(&kept).unwrap();
     assert_eq!((view.spec.codecs.clone(), view.spec.auto_answer), (names(&["PCMA"]), false));
     assert_eq!(view.dropped_at, None);
@@ -77,7 +78,7 @@ async fn a_codec_that_does_not_exist_is_left_out_of_a_list() {
     peer.next("ACK").await;
     world.next(&a, "call.established").await;
 
-    // A running call is offered what exists of the new list.
+    // A running call is offered the available codecs of the new list.
     let codecs = names(&["G722", "PCMU"]);
     let update = PhoneChanges { codecs, ..PhoneChanges::default() };
     world.run(Command::Phone(a.clone(), PhoneCommand::Update(update))).await.unwrap();
@@ -103,14 +104,14 @@ async fn codecs_that_the_other_side_refused_still_bind_our_answers() {
     let asked = world.next(&a, "call.modifying").await;
     assert_eq!(asked.event.data()["codecs"], serde_json::json!(["PCMA"]));
     world.next(&a, "call.modify_failed").await;
-    // Held all the same, with what the call has.
+    // Hold works all the same, with the codec of the call.
     let call = world.board.views().active_calls(&a)[0].id;
     world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap();
     let hold = peer.next("INVITE").await;
     assert!(hold.contains("PCMU/8000"), "{hold}");
     peer.answer(&hold, "200 OK", "", EVENTS);
     world.next(&a, "call.held").await;
-    // But nothing of theirs leads back to what we do not want.
+    // But no offer of theirs leads back to a codec we do not want.
     peer.request("INVITE", 2, &to, EVENTS);
     let refusal = peer.next("SIP/2.0 488").await;
     peer.request("ACK", 2, &tag(&header(&refusal, "To")), "");

@@ -1,4 +1,4 @@
-//! A phone's password and realm when they change: who uses the new ones, and who registers with them.
+//! Changing a phone's password and realm: what uses the new ones, and which phones register again.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn challenge(challenger: &mut Challenger, peer: &Peer, request: &str) {
     peer.answer(request, "407 Proxy Authentication Required", &header, "");
 }
 
-/// Whether a request answers the challenge with this password.
+/// Returns how a request answers the challenge with this password.
 fn answers(challenger: &mut Challenger, request: &str, password: &str) -> Verdict {
     let message = Message::parse(request.as_bytes()).unwrap();
     let answer = message.proxy_authorization().unwrap().into_iter().next();
@@ -99,7 +99,7 @@ async fn only_a_phone_that_is_registered_registers_again() {
     assert_eq!(since.elapsed(), Duration::ZERO, "nothing is waited for");
     assert_eq!(registrar.next_within("REGISTER", Duration::from_secs(60)).await, None);
 
-    // Asked to, it registers after all; then a new password is for the registrar too.
+    // When asked to, it does register; from then on the registrar gets a new password too.
     let (register, ()) = tokio::join!(world.run(Command::Phone(a.clone(), PhoneCommand::Register)), async {
         let request = registrar.next("REGISTER").await;
         registrar.answer(&request, "200 OK", "Expires: 300\r\n", "");

@@ -1,4 +1,5 @@
-//! Our 200 and the caller's CANCEL cross (RFC 3261 §9.2): the call is up or it is not, and the journal knows which.
+//! Our 200 and the caller's CANCEL cross (RFC 3261 §9.2): either the call is up or it is not, and
+//! the journal knows which.
 
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ async fn ringing(world: &mut World) -> (PhoneId, CallId, Peer) {
     (a, call, peer)
 }
 
-/// How often our side sent this status to the INVITE.
+/// Returns how often our side sent this status for the INVITE.
 fn sent(world: &World, wanted: u16) -> usize {
     let all = world.board.journal().query_blocking(&Query::default()).unwrap();
     let is = |event: &Event| {
@@ -55,17 +56,18 @@ async fn a_cancel_that_crosses_the_200_changes_nothing_and_the_caller_hangs_up()
     world.end().await;
 }
 
-/// The caller cancels a moment before we answer; returns whether we had decided to, and the reason of the end.
+/// The caller cancels just before we answer; returns whether we had decided to answer, and the
+/// reason of the end.
 async fn overtaken(turns: usize) -> (bool, String) {
     let mut world = World::new().await;
     let (a, call, peer) = ringing(&mut world).await;
     peer.cancel();
-    // The CANCEL arrives in this very instant; what is left to vary is who gets to run first.
+    // The CANCEL arrives at this very instant; what can still vary is which task runs first.
     tokio::time::sleep(Duration::from_millis(1)).await;
     for _ in 0..turns {
         tokio::task::yield_now().await;
     }
-    // Refused when the call is known to be over.
+    // Rejected if the call is already known to be over.
     let answered = world.run(Command::Call(on(call), CallCommand::Answer { status: 200 })).await.is_ok();
     let ended = world.next(&a, "call.ended").await;
     let Event::Call(CallEvent::Ended { by, cause, status, reason, .. }) = &ended.event else { panic!() };

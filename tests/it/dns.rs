@@ -1,5 +1,5 @@
-//! Names from a real DNS server on loopback, by the resolver that the program has: NAPTR, SRV, A; aliases that lead in
-//! circles, zones that are too large for a datagram, names that no host has.
+//! Names from a real DNS server on loopback, with the program's own resolver: NAPTR, SRV, A;
+//! circular aliases, zones too large for a datagram, names that no host has.
 
 use std::{
     collections::BTreeMap,
@@ -35,14 +35,16 @@ use tokio::{
 
 use crate::support::spec;
 
-/// How long any of this may take; a machine under load is slow, a resolver that waits in vain is slower.
+/// How long any of this may take: a loaded machine is slow, and a resolver that waits in vain is
+/// slower.
 const LONG: Duration = Duration::from_secs(7);
 
 fn name(text: &str) -> Name {
     Name::from_ascii(text).unwrap()
 }
 
-/// A name server with a fixed table; what is not in it does not exist, for a minute.
+/// A name server with a fixed table; names that are not in it do not exist, with a TTL of one
+/// minute.
 #[derive(Default)]
 struct Zone {
     records: BTreeMap<(Name, RecordType), Vec<Record>>,
@@ -91,7 +93,7 @@ impl Zone {
         answer
     }
 
-    /// Serves on loopback until the test ends; counts the questions.
+    /// Serves on loopback until the test ends; returns a counter of the queries.
     async fn serve(self) -> (SocketAddr, Arc<AtomicUsize>) {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (local, asked) = (socket.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
@@ -104,7 +106,7 @@ impl Zone {
                 let mut answer = self.answer(&question);
                 let mut bytes = answer.to_vec().unwrap();
                 if bytes.len() > 1_200 {
-                    // Nobody listens for TCP, where the rest would be.
+                    // Nobody listens on TCP, where the rest would be.
                     answer.answers.truncate(20);
                     answer.metadata.truncation = true;
                     bytes = answer.to_vec().unwrap();
@@ -132,7 +134,7 @@ async fn a_phone_registers_at_the_lab_by_the_records_of_a_real_name_server() {
     let network = SystemNetwork::default();
     let lab = Lab::start(Arc::new(network), LabOptions::default()).unwrap();
     let port = lab.address().port();
-    // Nobody listens for TCP at the first place, which a refused connection says at once.
+    // Nobody listens on TCP at the first address, which a refused connection shows at once.
     let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let zone = Zone::default()
         .naptr("pbx.test.", 10, "SIP+D2T", "_sip._tcp.pbx.test.")
@@ -168,7 +170,8 @@ async fn a_phone_registers_at_the_lab_by_the_records_of_a_real_name_server() {
     let places: Vec<_> = targets.iter().map(|place| (place.transport, place.address.port())).collect();
     assert_eq!(places, [(Transport::Tcp, free), (Transport::Udp, port)]);
     assert_eq!(moves[0], (Transport::Tcp, to_lab));
-    // NAPTR, two SRV, A and AAAA of two hosts; the REGISTER asks nothing that is known. A lost datagram is asked again.
+    // NAPTR, two SRV, A and AAAA of two hosts; the REGISTER asks nothing that is already known. A
+    // lost datagram is asked again.
     assert!((7..=14).contains(&asked.load(Ordering::Relaxed)), "{asked:?}");
     board.shutdown().await.unwrap();
     timeout(LONG, lab.stop()).await.unwrap();
@@ -190,7 +193,8 @@ async fn a_zone_that_no_datagram_holds_gives_what_it_holds_or_nothing() {
         zone = zone.srv("_sip._udp.big.test.", port, port, "x.test.");
     }
     let (server, _) = zone.serve().await;
-    // The rest is asked for by TCP, which nobody answers: the part that came may be used, and nothing waits for ever.
+    // The rest is requested over TCP, which nobody answers: the part that came may be used, and
+    // nothing waits forever.
     let begun = Instant::now();
     let found = find(server, "sip:a@big.test;transport=udp").await;
     assert!(found.as_ref().map_or(0, Vec::len) <= 8, "{found:?}");

@@ -75,7 +75,7 @@ async fn a_200_leaves_after_the_facts_that_end_its_call() {
     board.shutdown().await.unwrap();
 }
 
-/// What the peer's side of a call hears.
+/// Receives what the peer's side of a call hears.
 struct Ear(UdpSocket);
 
 impl Ear {
@@ -83,12 +83,12 @@ impl Ear {
         Self(UdpSocket::bind("127.0.0.1:0").await.unwrap())
     }
 
-    /// Returns a description that sends media here.
+    /// Returns a session description that sends media here.
     fn description(&self) -> String {
         EVENTS.replace("9000", &self.0.local_addr().unwrap().port().to_string())
     }
 
-    /// Waits for a packet of this payload type with something in it that is not silence.
+    /// Waits for a packet of this payload type that is not silence.
     async fn hears(&self, payload_type: u8) {
         let loud = |payload: &[u8]| payload.iter().any(|sample| sample & 0x7f < 0x7e);
         self.wait_for(|packet| packet[1] & 0x7f == payload_type && loud(&packet[12..])).await;
@@ -131,7 +131,8 @@ async fn digits_and_sounds_leave_after_their_facts() {
         (CallCommand::Play { sound: tone, repeat: false }, 0, "media.playback_started"),
     ] {
         board.journal().flush().await.unwrap();
-        // Who waits for this lock hears nothing for five seconds: a disk that hangs without an error.
+        // Whoever waits for this lock is blocked for five seconds: a disk that hangs without an
+        // error.
         let hold = Connection::open(folder.path().join("journal.db")).unwrap();
         hold.execute_batch("BEGIN IMMEDIATE").unwrap();
         let since = Instant::now();
@@ -143,7 +144,7 @@ async fn digits_and_sounds_leave_after_their_facts() {
     }
     board.journal().flush().await.unwrap();
 
-    // Two of one moment are held back for the same second.
+    // Two requests at the same time are held back for the same second.
     let hold = Connection::open(folder.path().join("journal.db")).unwrap();
     hold.execute_batch("BEGIN IMMEDIATE").unwrap();
     let since = Instant::now();
@@ -157,7 +158,7 @@ async fn digits_and_sounds_leave_after_their_facts() {
     hold.execute_batch("ROLLBACK").unwrap();
     board.journal().flush().await.unwrap();
 
-    // A disk that works delays nothing that anyone would notice.
+    // A disk that works causes no noticeable delay.
     let since = Instant::now();
     let digits = CallCommand::SendDigits { digits: "6".into(), duration: None };
     execute(&board, Command::Call(CallSelector::any_of(a.clone()), digits)).await;
@@ -165,7 +166,7 @@ async fn digits_and_sounds_leave_after_their_facts() {
     assert!(since.elapsed() < Duration::from_millis(800), "{:?}", since.elapsed());
     assert_eq!(successor.knows("dtmf.sent", r#""digits":"6""#), 1);
 
-    // What waits when the call ends was not sent.
+    // What is still waiting when the call ends is not sent.
     let hold = Connection::open(folder.path().join("journal.db")).unwrap();
     hold.execute_batch("BEGIN IMMEDIATE").unwrap();
     let digits = CallCommand::SendDigits { digits: "9".into(), duration: None };
@@ -222,7 +223,7 @@ async fn a_disk_that_hangs_holds_messages_back_for_a_second_and_only_once() {
         peer.answer(&invite, "486 Busy Here", "", "");
         took
     };
-    // Who waits for this lock hears nothing for five seconds: a disk that hangs without an error.
+    // Whoever waits for this lock is blocked for five seconds: a disk that hangs without an error.
     let hold = Connection::open(folder.path().join("journal.db")).unwrap();
     hold.execute_batch("BEGIN IMMEDIATE").unwrap();
     let first = invited("first").await;

@@ -1,4 +1,5 @@
-//! Phones against peers that are slow, odd or silent: every race that a call must survive, and how it ends.
+//! Phones against peers that are slow, odd or silent: every race that a call must survive, and how
+//! it ends.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ async fn talking(world: &mut World, sdp: &str) -> (PhoneId, CallId, Peer) {
     (a, call, peer)
 }
 
-/// Ends the call from our side; the peer agrees.
+/// Hangs up from our side; the peer agrees.
 async fn hang_up(world: &mut World, a: &PhoneId, call: CallId, peer: &Peer) -> (EndCause, Option<u16>) {
     world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
     let bye = peer.next("BYE").await;
@@ -53,7 +54,7 @@ async fn digits_by_info_wait_for_each_other() {
     world.run(digits(call, "#")).await.unwrap();
     let first = peer.next("INFO").await;
     assert!(first.contains("Signal=1\r\n"), "{first}");
-    // Its repeats come, but no other.
+    // It is retransmitted, but no other INFO comes.
     let repeat = peer.next("INFO").await;
     assert_eq!(header(&repeat, "CSeq"), header(&first, "CSeq"));
     peer.answer(&first, "200 OK", "", "");
@@ -110,7 +111,7 @@ async fn digits_under_way_are_cut_by_the_end() {
     world.end().await;
 }
 
-/// A telephone-event packet (RFC 4733) that begins and ends a digit of its own.
+/// A telephone-event packet (RFC 4733) that starts and ends a digit of its own.
 fn digit_packet(number: u16) -> Vec<u8> {
     let mut packet = vec![0x80, 120];
     packet.extend(number.to_be_bytes());
@@ -146,7 +147,7 @@ async fn a_flood_of_digits_waits_in_a_bounded_mailbox_and_what_is_lost_is_counte
             refused += count;
         }
     }
-    // A beginning and an end each.
+    // Each has a start and an end.
     assert!(written >= 128 && refused > 0, "{written} written, {refused} refused");
     assert_eq!(written + refused, 2 * u64::from(SENT));
     drop((peer, rtp));
@@ -219,7 +220,7 @@ async fn early_media_that_the_answer_repeats_does_not_confuse_a_later_hold() {
     let Event::Call(CallEvent::Modified { direction, epoch, agreement, .. }) = &modified.event else {
         panic!()
     };
-    // The 200 to the INVITE said what the 183 had said: one agreement. The hold is the second.
+    // The 200 to the INVITE repeated the 183: one agreement. The hold is the second.
     let agreement = agreement.as_ref().unwrap();
     assert_eq!((*epoch, agreement.local_version), (2, version(&hold)));
     assert_eq!(*direction, MediaDirection::Sendonly);
@@ -272,7 +273,7 @@ async fn a_call_that_only_rings_is_canceled_three_minutes_after_the_last_word() 
     let peer = Peer::new(&world.network, 5070, 5061);
     world.call(&a, "sip:peer@127.0.0.1:5070").await;
     let invite = peer.next("INVITE").await;
-    // The callee keeps the call alive by repeating itself (RFC 3261 §13.3.1.1).
+    // The callee keeps the call alive by repeating its response (RFC 3261 §13.3.1.1).
     for _ in 0..5 {
         peer.answer(&invite, "180 Ringing", "", "");
         assert_eq!(peer.next_within("CANCEL", Duration::from_secs(60)).await, None);
@@ -358,7 +359,7 @@ async fn a_hold_that_cannot_be_sent_fails_at_once_and_works_later() {
     let a = world.phone("a", 5061).await;
     let peer = Peer::new(&world.network, 5070, 5061);
     let (call, to) = world.called_by(&peer, &a).await;
-    // The peer's re-INVITE has our answer, which it has not acknowledged.
+    // We have answered the peer's re-INVITE, and it has not acknowledged that.
     peer.request("INVITE", 2, &to, EVENTS);
     peer.next("SIP/2.0 200").await;
     world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap();
@@ -370,7 +371,7 @@ async fn a_hold_that_cannot_be_sent_fails_at_once_and_works_later() {
     assert!(hold.contains("a=sendonly"), "{hold}");
     peer.answer(&hold, "488 Not Acceptable Here", "", "");
     world.next(&a, "call.modify_failed").await;
-    // Refused: nothing is held, and holding can be tried again.
+    // Refused: nothing is held, and hold can be tried again.
     assert_eq!(world.run(Command::Call(on(call), CallCommand::Resume)).await.unwrap().call, Some(call));
     world.run(Command::Call(on(call), CallCommand::Hold)).await.unwrap();
     let hold = peer.next("INVITE").await;
@@ -431,7 +432,7 @@ async fn the_process_takes_no_more_calls_than_its_limit() {
     let busy = peer.next("SIP/2.0 4").await;
     assert!(busy.starts_with("SIP/2.0 486"), "{busy}");
     peer.request("ACK", 1, &tag(&header(&busy, "To")), "");
-    // A place that becomes free is free.
+    // A place that has been released can be used.
     world
         .run(Command::Call(CallSelector::any_of(b.clone()), CallCommand::Reject { status: 486 }))
         .await

@@ -17,7 +17,7 @@ use offhook::{
 const FOLDER: &str = "OFFHOOK_TEST_APPEND_INTO";
 const NAME: &str = "journal::nothing_that_was_flushed_is_lost_when_the_process_is_killed";
 
-/// The child's part: appends and says what is durable until it is killed.
+/// The child's part: appends and reports what is durable until it is killed.
 fn append_for_ever(folder: &Path) -> ! {
     let journal = Journal::open(folder, Wall::system()).unwrap();
     let mut said = std::io::stdout();
@@ -28,7 +28,7 @@ fn append_for_ever(folder: &Path) -> ! {
         }
         let head = journal.head();
         journal.flush_blocking().unwrap();
-        // More that is appended and not flushed, so that the kill meets an unfinished group.
+        // Append more without flushing, so that the kill hits an unfinished group.
         journal.append(Subject::run(RunId(1)), Cause::Start, RunEvent::Log { message: "unflushed".into() });
         writeln!(said, "flushed {}", head.0).unwrap();
     }
@@ -75,7 +75,7 @@ const REMOVING: &str = "OFFHOOK_TEST_REMOVE_FROM";
 const REMOVING_NAME: &str =
     "journal::a_process_killed_while_it_removes_leaves_whole_calls_and_the_next_tells_it";
 
-/// Fills a folder with calls of six facts each that are over.
+/// Fills a folder with finished calls of six facts each.
 fn fill_with_calls(folder: &Path, calls: u64) {
     let journal = Journal::open(folder, Wall::system()).unwrap();
     for number in 0..calls {

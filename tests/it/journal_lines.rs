@@ -1,4 +1,4 @@
-//! Damage to the lines of a journal.
+//! Damaged lines of a journal.
 
 use std::path::Path;
 

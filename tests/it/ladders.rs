@@ -1,4 +1,5 @@
-//! What each shipped scenario puts on the wire: its ladder, as `offhook run` draws it, reviewed by eye.
+//! What each shipped scenario puts on the wire: its ladder, as `offhook run` draws it, reviewed by
+//! eye.
 
 use std::{fs, sync::Arc};
 
@@ -23,7 +24,7 @@ async fn every_shipped_scenario_has_the_reviewed_ladder() {
         let text = fs::read_to_string(&path).unwrap();
         let scenario = scenario::check_yaml(&text, None, &Known::default()).scenario.unwrap();
         let phones: Vec<PhoneId> = scenario.phones.iter().map(|phone| phone.id.clone()).collect();
-        // A world of its own each, so that a new scenario moves no other ladder.
+        // Each has a world of its own, so that a new scenario changes no other ladder.
         let world = World::new().await;
         world.run(&text).await;
         let events: Vec<Arc<Envelope>> = world.board.journal().query_blocking(&Query::default()).unwrap();

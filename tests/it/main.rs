@@ -1,4 +1,4 @@
-//! Integration tests of the program; one binary, one module a file.
+//! Integration tests of the program; one binary, one module per file.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

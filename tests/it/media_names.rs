@@ -1,4 +1,5 @@
-//! Descriptions that name a host in place of an address (RFC 8866 §5.7): who is called waits for the name, in order.
+//! Session descriptions that give a host name instead of an address (RFC 8866 §5.7): the call waits
+//! for the name, and the order is kept.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ fn set_name(world: &World, addresses: &[&str]) {
     world.network.set_answer(Question::Address("media.example.test".into()), Ok(answer));
 }
 
-/// Returns where media goes, as the journal says.
+/// Returns where media goes, according to the journal.
 async fn remote(world: &mut World, phone: &PhoneId) -> String {
     let started = world.next(phone, "media.started").await;
     let Event::Media(MediaEvent::Started { remote, .. }) = &started.event else { panic!() };
@@ -49,7 +50,7 @@ async fn an_offer_that_names_a_host_is_answered_when_the_name_is_known() {
         assert_eq!(remote(&mut world, &a).await, address);
         peer.request("ACK", 1, &to, "");
         world.next(&a, "call.established").await;
-        // A re-INVITE is looked up anew.
+        // For a re-INVITE the name is looked up again.
         set_name(&world, &["192.0.2.78"]);
         tokio::time::sleep(Duration::from_secs(10)).await;
         let asked = world.network.asked().len();
@@ -77,7 +78,7 @@ async fn what_follows_an_answer_that_names_a_host_waits_behind_it() {
     world.next(&a, "call.ringing").await;
     peer.answer(&invite, "200 OK", "", &named("media.example.test"));
     peer.next("ACK").await;
-    // Before the name is known: it waits, and finds the call answered.
+    // The hang-up comes before the name is known: it waits, and finds the call answered.
     world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
     assert_eq!(remote(&mut world, &a).await, "192.0.2.77:9000");
     let established = world.next(&a, "call.established").await;

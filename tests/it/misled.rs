@@ -1,4 +1,5 @@
-//! What others send and what must not become a fact of it: messages of no dialog, of no subscription, of types that nobody knows.
+//! Messages that must not become facts about a call or phone: they belong to no dialog or
+//! subscription, or are of unknown types.
 
 use std::time::Duration;
 
@@ -168,7 +169,7 @@ async fn a_registrar_that_lists_no_binding_of_ours_has_not_registered_us() {
     };
     assert_eq!(*status, Some(200));
     let wait = Duration::from_millis(retry_in_ms.unwrap());
-    // Repeats of the first may still be on their way.
+    // Retransmissions of the first may still be on their way.
     let again = loop {
         let next =
             registrar.next_within("REGISTER", wait + Duration::from_secs(1)).await.expect("another try");

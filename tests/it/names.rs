@@ -1,4 +1,5 @@
-//! Names (RFC 3263) as phones follow them, in a simulated network: order, fail-over, cache, slow and hostile zones.
+//! Names (RFC 3263) as phones resolve them, in a simulated network: order, failover, cache, slow
+//! and hostile zones.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ fn srv(network: &sim::Network, name: &str, servers: impl IntoIterator<Item = (u1
     network.set_answer(Question::Srv(name.into()), Ok(Answer { records, ttl: HOUR }));
 }
 
-/// Two servers on the simulated host, by port, the first with the better priority.
+/// Two servers on the simulated host, by port; the first has the better priority.
 fn two_servers(network: &sim::Network, first: u16, second: u16) {
     let servers = [(10, first, "one.pbx.test".to_owned()), (20, second, "two.pbx.test".to_owned())];
     srv(network, "_sip._udp.pbx.test", servers);
@@ -48,7 +49,7 @@ async fn add(world: &World, name: &str, spec: PhoneSpec) -> PhoneId {
     phone
 }
 
-/// Returns the facts of SIP that are no messages, in order.
+/// Returns the facts about SIP that are not messages, in order.
 fn facts(world: &World) -> Vec<SipEvent> {
     let all = world.board.journal().query_blocking(&Query::default()).unwrap();
     let fact = |event: &Event| {
@@ -78,9 +79,9 @@ async fn the_second_priority_registers_the_phone_that_the_first_leaves_waiting()
     let since = Instant::now();
     let a = add(&world, "a", PhoneSpec { local_port: 5061, ..spec("pbx.test", "a") }).await;
     let register = registrar.next("REGISTER sip:pbx.test").await;
-    // Timer F of the first place (RFC 3261 §17.1.2.2).
+    // Timer F at the first address (RFC 3261 §17.1.2.2).
     assert_eq!(since.elapsed().as_secs(), 32);
-    // A registrar that shares its bindings with the first may have counted that one (RFC 3261 §10.3).
+    // A registrar that shares its bindings with the first may have seen that CSeq (RFC 3261 §10.3).
     assert_eq!(header(&register, "CSeq"), "2 REGISTER");
     registrar.answer(&register, "200 OK", "Expires: 300\r\n", "");
     world.next(&a, "phone.registered").await;
@@ -149,7 +150,7 @@ async fn naptr_chooses_the_transport_among_those_that_are_built() {
     srv(&world.network, "_sip._tcp.pbx.test", [(1, 5099, "one.pbx.test".to_owned())]);
     let registrar = Peer::new(&world.network, 5060, 5061);
     let a = add(&world, "a", PhoneSpec { local_port: 5061, ..spec("pbx.test", "a") }).await;
-    // Nobody listens for TCP there, which is known at once; UDP is next.
+    // Nobody listens on TCP there, which is known at once; UDP is next.
     let register = registrar.next("REGISTER").await;
     registrar.answer(&register, "200 OK", "Expires: 300\r\n", "");
     world.next(&a, "phone.registered").await;
@@ -208,7 +209,7 @@ async fn a_registrar_that_gets_its_address_later_is_found_by_then() {
     assert_eq!(reason, "cannot resolve 'late.test': the name has no address");
     world.network.add_name("late.test", vec!["127.0.0.1".parse().unwrap()]);
     let registrar = Peer::new(&world.network, 5060, 5061);
-    // That there was nothing is kept for a minute.
+    // The answer that there is nothing is cached for a minute.
     let register = registrar.next_within("REGISTER", Duration::from_secs(150)).await.unwrap();
     registrar.answer(&register, "200 OK", "Expires: 300\r\n", "");
     world.next(&a, "phone.registered").await;
@@ -276,7 +277,7 @@ async fn a_zone_of_ten_thousand_servers_is_eight_places() {
     world.run(message(&a, "sip:bob@pbx.test")).await.unwrap();
     let facts = facts(&world);
     let SipEvent::Resolved { lookups, .. } = &facts[0] else { panic!("{facts:?}") };
-    // All of them are one address and port.
+    // All of them have one address and port.
     assert_eq!(targets(&facts[0]), [udp(5_000)]);
     assert!(lookups.len() <= 24, "{}", lookups.len());
     assert!(lookups.iter().all(|lookup| lookup.records.len() <= 8));
@@ -289,7 +290,8 @@ async fn a_server_that_fails_is_asked_again_and_its_words_are_told() {
     let a = world.phone("a", 5061).await;
     let address = Question::Address("pbx.test".into());
     world.network.set_answer(address, Err(LookupError::Failed("error response: Server Failure".into())));
-    // Told to all who ask within five seconds, then asked again.
+    // The failure is reported to everybody who asks within five seconds, then the server is asked
+    // again.
     for asked in [1, 1, 2] {
         let refused = world.run(message(&a, "sip:bob@pbx.test:5060")).await.unwrap_err();
         assert_eq!(refused.to_string(), "cannot resolve 'pbx.test': error response: Server Failure");
@@ -352,7 +354,8 @@ async fn a_phone_that_closes_does_not_wait_for_a_name() {
     let dropped = world.run(Command::Node(NodeCommand::DropPhone { phone: a, hang_up: true }));
     let (dropped, ended) = tokio::join!(dropped, ended);
     dropped.unwrap();
-    // What waited for the name goes on where the dialog came from; what follows waits for half a second.
+    // What waited for the name goes where the dialog came from; what follows waits for half a
+    // second.
     assert!(ended <= Duration::from_millis(600), "{ended:?}");
     assert!(since.elapsed() <= Duration::from_secs(1), "{:?}", since.elapsed());
     drop(peer);
@@ -369,11 +372,11 @@ async fn a_name_server_that_fails_takes_no_phone_off_its_registrar() {
     registrar.answer(&register, "200 OK", "Expires: 7200\r\n", "");
     world.next(&a, "phone.registered").await;
     world.network.set_name_delay(HOUR);
-    // Whatever was known of the names has run out by then.
+    // By then everything cached about the names has expired.
     tokio::time::sleep(Duration::from_secs(5_000)).await;
     let refresh = loop {
         let register = registrar.next_within("REGISTER sip:pbx.test", HOUR).await.expect("a refresh");
-        // The first may have been repeated.
+        // The first may have been retransmitted.
         if header(&register, "CSeq") != "1 REGISTER" {
             break register;
         }

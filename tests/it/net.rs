@@ -72,7 +72,7 @@ async fn a_port_that_nobody_listens_on_does_not_end_the_reader() {
     }
 }
 
-/// Returns an address where a moment ago somebody was.
+/// Returns an address where somebody listened a moment ago.
 fn closed(at: &str) -> SocketAddr {
     std::net::UdpSocket::bind(at).unwrap().local_addr().unwrap()
 }
@@ -94,7 +94,8 @@ async fn a_datagram_for_a_closed_port_comes_back_with_its_beginning_and_the_reas
     }
 }
 
-/// Both ways: the kernel tells an error once more with the next call on the socket, whomever that is about.
+/// In both directions: the kernel reports an error again with the next call on the socket, whatever
+/// that call is about.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_live_peer_beside_dead_ones_loses_nothing() {
@@ -129,7 +130,7 @@ async fn a_live_peer_beside_dead_ones_loses_nothing() {
     assert_eq!((a.refused(), b.refused()), (0, 0));
 }
 
-/// Anybody can claim that something came back.
+/// Anybody can forge such a report.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn of_datagrams_that_come_back_so_many_a_second_are_looked_at() {
@@ -322,7 +323,7 @@ async fn a_datagram_has_the_time_of_its_arrival_however_late_it_is_read() {
     let network = SystemNetwork::default();
     let (rtp, rtcp) = network.bind_media(LOCAL).unwrap();
     let mut batch = Batch::new();
-    // The kernel begins to stamp a moment after the first socket of the machine has asked for it.
+    // The kernel starts timestamping a moment after the machine's first socket has asked for it.
     let mut stamped = false;
     for _ in 0..200 {
         let sent = Instant::now();
@@ -347,7 +348,7 @@ async fn a_datagram_has_the_time_of_its_arrival_however_late_it_is_read() {
     let found: Vec<_> = batch.datagrams().map(|arrived| (arrived.bytes, arrived.from, arrived.at)).collect();
     let [(b"1", from, first), (b"2", _, second)] = found[..] else { panic!("{batch:?}") };
     assert_eq!(from, rtcp.local());
-    // The two clocks that are compared are not read at the same instant.
+    // The two clocks being compared are not read at the same instant.
     let slack = Duration::from_millis(10);
     assert!(first < between + slack && second + slack > between && first <= second, "{found:?}");
     rtp.drain(&mut batch).unwrap();

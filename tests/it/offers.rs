@@ -1,4 +1,5 @@
-//! Offers and answers that meet, change or stay away: what is agreed in the end, and what the journal says of it.
+//! Offers and answers that cross, change or never come: what is agreed in the end, and what the
+//! journal says about it.
 
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ async fn a_hold_that_met_a_reinvite_is_offered_afresh_when_the_pause_is_over() {
     let met = peer.next("INVITE").await;
     peer.answer(&met, "491 Request Pending", "", "");
     peer.next("ACK").await;
-    // The peer made the call, so it is we who wait less than two seconds; its own re-INVITE comes first.
+    // The peer placed the call, so we are the side that waits up to two seconds (RFC 3261 §14.1);
+    // its own re-INVITE comes first.
     let elsewhere = EVENTS.replace("o=- 1 1", "o=- 1 2").replace("m=audio 9000", "m=audio 9200");
     peer.request("INVITE", 2, &to, &elsewhere);
     let answer = peer.next("SIP/2.0 200").await;
@@ -78,7 +80,7 @@ async fn calling(world: &World) -> (PhoneId, CallId, Peer, String) {
     (a, call, peer, invite)
 }
 
-/// Takes the BYE of a call that could not agree on media, and returns the end of the call.
+/// Takes the BYE of a call that could not agree on media, and returns how the call ended.
 async fn refused_for_media(world: &mut World, a: &PhoneId, peer: &Peer) -> String {
     peer.next("ACK").await;
     let bye = peer.next("BYE").await;
@@ -144,7 +146,7 @@ async fn media_follows_the_final_answer_and_the_journal_says_so() {
     let (a, call, peer, invite) = calling(&world).await;
     peer.answer(&invite, "183 Session Progress", "", EVENTS);
     world.next(&a, "media.started").await;
-    // The same again is no news.
+    // The same description again changes nothing.
     peer.answer(&invite, "180 Ringing", "", EVENTS);
     let elsewhere = EVENTS.replace("m=audio 9000", "m=audio 9200");
     let rtp = world.network.bind_datagram("127.0.0.1:9200".parse().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What the other side has to confirm becomes a fact when it has, and not before.
+//! What the other side has to confirm becomes a fact once it has, and not before.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Phones calling each other over a simulated network in virtual time: real actors, real engines, no socket.
+//! Phones calling each other over a simulated network in virtual time: real actors, real engines,
+//! no sockets.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -137,7 +138,7 @@ async fn a_sound_that_is_stopped_before_it_is_ready_is_not_played() {
     let inbound = world.next(&b, "call.incoming").await.subject.call.unwrap();
     world.run(Command::Call(on(inbound), CallCommand::Answer { status: 200 })).await.unwrap();
     world.next(&a, "call.established").await;
-    // Ten minutes of a tone take longer to make than a message takes to the call.
+    // Generating ten minutes of tone takes longer than sending the call a message.
     let long = Sound::Tone { hz: vec![440.0], level_dbfs: -10.0, duration: Some(Duration::from_secs(600)) };
     let play = Command::Call(on(call), CallCommand::Play { sound: long, repeat: false });
     let stop = Command::Call(on(call), CallCommand::StopPlaying);
@@ -145,7 +146,7 @@ async fn a_sound_that_is_stopped_before_it_is_ready_is_not_played() {
     assert_eq!((played.unwrap_err().what, stopped.is_ok()), (Refused::SoundOvertaken, true));
     assert_eq!(world.board.views().call(call).unwrap().playing, None);
 
-    // One that is refused replaces nothing.
+    // A sound that is refused replaces nothing.
     let nowhere = CallCommand::Play { sound: Sound::File("/nowhere.wav".into()), repeat: false };
     let (played, refused) =
         tokio::join!(world.run(play.clone()), world.run(Command::Call(on(call), nowhere)));

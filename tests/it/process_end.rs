@@ -1,5 +1,5 @@
-//! The end of the process while the other side says nothing: what it did not confirm is left to the next process
-//! (docs/decisions/0009). Real sockets, a real database, real time.
+//! The end of the process while the other side is silent: what it did not confirm is left to the
+//! next process (docs/decisions/0009). Real sockets, a real database, real time.
 
 use std::{
     path::Path,
@@ -28,7 +28,7 @@ fn facts(board: &Switchboard) -> Vec<Arc<Envelope>> {
     all.into_iter().filter(|envelope| matches!(envelope.event, Event::Call(_))).collect()
 }
 
-/// A conversation with a peer that falls silent after it.
+/// A conversation with a peer that then falls silent.
 async fn talking(folder: &Path) -> (Switchboard, Peer) {
     let (board, peer) = beside_a_peer(folder, true).await;
     let target = format!("sip:peer@127.0.0.1:{}", peer.port());
@@ -44,7 +44,7 @@ fn phone() -> PhoneId {
     "a".parse().unwrap()
 }
 
-/// Ends the process, which has asked the peer for the end in vain.
+/// Ends the process, which asks the peer in vain to end the call.
 async fn shut_down(board: Switchboard, peer: &Peer) {
     let since = Instant::now();
     board.shutdown().await.unwrap();
@@ -57,9 +57,10 @@ async fn shut_down(board: Switchboard, peer: &Peer) {
     assert_eq!(ended, None, "nobody has confirmed it");
 }
 
-/// Starts the next process, lets the peer confirm, and returns why and after how long the call has ended.
+/// Starts the next process, lets the peer confirm, and returns the cause and duration of the call's
+/// end.
 async fn successor(folder: &Path, peer: &mut Peer) -> (Switchboard, EndCause, u64) {
-    // What the last process repeated.
+    // Retransmissions of the last process.
     while peer.next_within("", Duration::from_millis(20)).await.is_some() {}
     let network: Arc<dyn Network> = Arc::new(SystemNetwork::default());
     let options = Options::in_folder(network, Wall::system(), 8, folder).unwrap();
@@ -93,7 +94,8 @@ async fn a_call_whose_end_nobody_confirmed_is_ended_by_the_next_process() {
     let (board, mut peer) = talking(folder.path()).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     shut_down(board, &peer).await;
-    // The time in which no process lived is no conversation, nor is that in which the peer did not answer.
+    // The time without a process is not part of the conversation, and neither is the time in which
+    // the peer did not answer.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let (board, cause, duration_ms) = successor(folder.path(), &mut peer).await;
     assert_eq!(cause, EndCause::ProcessRestarted);

@@ -1,7 +1,8 @@
-//! What the documents say is there, is there: paths, commands, flags, names, events and counts.
+//! What the documents mention exists: paths, commands, flags, names, events and counts.
 //!
-//! Only what stands in backticks is read as code, and only rules that a program can hold: a path exists, a flag belongs
-//! to its command, a name occurs in the sources, a number is the one that the sources have.
+//! Only text in backticks is read as code, and only rules that a program can check apply: a path
+//! exists, a flag belongs to its command, a name occurs in the sources, a number is the one in the
+//! sources.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command as Process};
 
@@ -21,13 +22,13 @@ const DOCUMENTS: [&str; 6] = [
     "scenarios/README.md",
 ];
 
-/// Folders to which a document's paths may be relative.
+/// Folders that paths in a document may be relative to.
 const ROOTS: [&str; 4] = ["", "src/", "crates/sip/src/", "crates/media/src/"];
 
-/// Endings of file names, which are not kinds of events.
+/// File extensions, which are not kinds of events.
 const ENDS: [&str; 9] = ["rs", "md", "toml", "yaml", "json", "db", "xml", "wav", "lock"];
 
-/// Names that the documents mention because others have them.
+/// Names in the documents that belong to others.
 const ELSEWHERE: [&str; 3] = ["should_panic", "serde_yaml_ng", "serde_norway"];
 
 fn root() -> &'static Path {
@@ -38,7 +39,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// What a document may name.
+/// What a document may mention.
 struct Known {
     words: BTreeSet<String>,
     kinds: BTreeSet<&'static str>,
@@ -73,7 +74,8 @@ impl Known {
         self.flags.iter().any(|(known, _)| known == verb)
     }
 
-    /// Says what is wrong with a piece of code in the prose; `verb` is the command that its line is about.
+    /// Says what is wrong with a piece of code in the prose; `verb` is the command its line is
+    /// about.
     fn complaint(&self, code: &str, verb: Option<&str>) -> Option<String> {
         let code = code.trim();
         if let Some(rest) = code.strip_prefix("offhook ") {
@@ -107,7 +109,7 @@ impl Known {
         stale.map(|word| format!("`{word}` occurs nowhere in the sources"))
     }
 
-    /// Says whether this is the tool of a phone `a` or `b`: its action is the word.
+    /// Returns whether this is a tool of phone `a` or `b`: its action is the word.
     fn projected(&self, word: &str) -> bool {
         ["a_", "b_"]
             .iter()
@@ -153,8 +155,8 @@ fn is_snake(word: &str) -> bool {
     !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '_')
 }
 
-/// Names of code have an underscore inside or two capitals: `phone_id`, `UserAgent`. The rest of a cut one (`…_PORT`) is
-/// none.
+/// Names in code have an underscore inside or two capitals: `phone_id`, `UserAgent`. The rest of a
+/// truncated one (`…_PORT`) does not count.
 fn is_name(word: &str) -> bool {
     let inner = word.trim_matches('_');
     let capitals = word.chars().filter(char::is_ascii_uppercase).count();
@@ -168,7 +170,7 @@ fn spans(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
 
-/// Returns what is wrong in a document, with its lines.
+/// Returns what is wrong in a document, with line numbers.
 fn complaints(text: &str, known: &Known) -> Vec<String> {
     let mut found = Vec::new();
     let mut fenced = false;
@@ -233,7 +235,7 @@ fn what_is_not_there_is_found() {
     }
 }
 
-/// Returns the number that stands before `unit` in a text.
+/// Returns the number before `unit` in a text.
 fn number_before(text: &str, unit: &str) -> usize {
     let before = text.split(unit).next().unwrap_or_default();
     let digits: String = before.chars().rev().take_while(char::is_ascii_digit).collect();
@@ -288,7 +290,7 @@ fn the_exit_codes_of_the_readme_are_those_of_the_program() {
     assert_eq!(written, real);
 }
 
-/// Returns the packages on which our own ones depend directly.
+/// Returns the packages that our own depend on directly.
 fn direct(edges: &str) -> BTreeSet<String> {
     ["offhook", "offhook-sip", "offhook-media"]
         .iter()

@@ -1,4 +1,4 @@
-//! Recordings of calls, written off the media clock.
+//! Recordings of calls, written independently of the media clock.
 
 use std::{path::Path, time::Duration};
 
@@ -14,7 +14,7 @@ async fn world(recordings: &Path) -> World {
     World::changed(|options| options.recordings = Recordings::under(recordings)).await
 }
 
-/// Reads a file that must be whole: milliseconds and the loudest sample of what was received.
+/// Reads a file that must be complete: its milliseconds and the loudest received sample.
 fn heard(file: &str) -> (u64, u16) {
     let bytes = std::fs::read(file).unwrap();
     let length = u32::from_le_bytes(bytes[40..44].try_into().unwrap()) as usize;

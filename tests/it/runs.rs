@@ -1,4 +1,5 @@
-//! Runs at the same time in one process: each has its own accounts, phones and calls, and leaves the others alone.
+//! Concurrent runs in one process: each has its own accounts, phones and calls, and leaves the
+//! others alone.
 
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
 
@@ -41,7 +42,8 @@ impl World {
     }
 }
 
-/// Asserts that what happened on phones of runs carries their run, and returns the accounts of each run's phones.
+/// Asserts that events on phones of runs have their run, and returns the accounts of the run's
+/// phones.
 fn accounts_of(events: &[Arc<Envelope>], run: RunId) -> BTreeSet<String> {
     let mut accounts = BTreeSet::new();
     for envelope in events {
@@ -101,7 +103,7 @@ async fn a_run_that_ends_early_leaves_the_other_alone() {
     world.nothing_left();
 }
 
-/// Starts five runs, which take the ten accounts of the lab for ten seconds.
+/// Starts five runs, which take the lab's ten accounts for ten seconds.
 async fn crowd(world: &World) -> Vec<RunHandle> {
     let long = PAIR.replace("hold_for: 1s", "hold_for: 10s");
     let mut runs = Vec::new();

@@ -1,4 +1,4 @@
-//! What is done with any bytes as a scenario: by ordinary tests and by the fuzz target alike.
+//! What is done with any bytes as a scenario, by ordinary tests and by the fuzz target alike.
 
 use std::{
     sync::Arc,
@@ -14,7 +14,7 @@ use offhook::{
     },
 };
 
-/// Reads, checks and starts whatever the bytes are; returns whether they could be run.
+/// Reads, checks and starts the bytes as a scenario; returns whether it could be run.
 pub(crate) fn scenario(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(document) = serde_json::from_slice(bytes) {
@@ -37,7 +37,7 @@ pub(crate) fn scenario(bytes: &[u8]) -> bool {
     runnable
 }
 
-/// Starts the scenario on nothing and lets time pass: it must end, and say so.
+/// Starts the scenario on nothing and lets time pass: it must end, and report that.
 fn run(scenario: offhook::scenario::Scenario) {
     let setup = Setup {
         run: RunId(0),

@@ -1,4 +1,5 @@
-//! Scenarios as users have them: the shipped files on the simulated lab, the reference, the program's exit codes.
+//! Scenarios as users have them: the shipped files on the simulated lab, the reference, the
+//! program's exit codes.
 
 use std::{
     fs,
@@ -67,7 +68,7 @@ impl World {
         self.board.start_run(scenario_of(text), self.terms()).await.unwrap()
     }
 
-    /// How runs in this world are made.
+    /// Returns the terms of runs in this world.
     pub(crate) fn terms(&self) -> Terms {
         Terms {
             profile: Some(self.lab.profile()),
@@ -76,7 +77,7 @@ impl World {
         }
     }
 
-    /// Where they live.
+    /// Returns where they live.
     pub(crate) fn host(&self) -> Arc<dyn Host> {
         Arc::new(self.board.clone())
     }
@@ -85,7 +86,7 @@ impl World {
         self.start(text).await.wait().await
     }
 
-    /// Asserts that a finished run left nothing: no call, no phone.
+    /// Asserts that a finished run left no call and no phone.
     pub(crate) fn nothing_left(&self) {
         assert!(self.board.views().all_active_calls().is_empty());
         assert!(self.board.views().phones().is_empty());
@@ -123,7 +124,7 @@ async fn a_canceled_run_leaves_no_call_and_no_phone() {
     assert_eq!((live.legs, live.sessions, live.media_legs, live.bindings), (0, 0, 0, 0));
 }
 
-/// Refuses nothing by panicking.
+/// Panics instead of executing commands.
 struct Broken;
 
 impl offhook::command::Execute for Broken {

@@ -1,4 +1,4 @@
-//! Passwords and digest responses of a registration and a call are on the wire and nowhere else.
+//! The password and digest responses of a registration and a call are on the wire and nowhere else.
 
 use std::sync::Arc;
 

@@ -53,7 +53,7 @@ impl Notes {
     }
 }
 
-/// A datagram: our end, the peer's end, when, and what it held.
+/// A datagram: our address, the peer's address, when, and its content.
 type Datagram = (SocketAddr, SocketAddr, Instant, Vec<u8>);
 
 impl Notes {
@@ -117,7 +117,7 @@ async fn repeats_rubbish_and_keep_alives_are_seen_like_any_message() {
     let a = world.phone("a", 5061).await;
     let peer = Peer::new(&world.network, 5070, 5061);
     world.call(&a, "sip:b@127.0.0.1:5070").await;
-    // Nobody answers: timer A repeats the INVITE after 0.5 s, 1.5 s and 3.5 s.
+    // Nobody answers: timer A retransmits the INVITE after 0.5 s, 1.5 s and 3.5 s.
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(notes.of("a", Way::Sent), ["INVITE sip:b@127.0.0.1:5070"; 4]);
     let invite = peer.next("INVITE").await;

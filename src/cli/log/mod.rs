@@ -1,4 +1,4 @@
-//! `offhook log`: shows the journal, also while another process writes it, or exports it.
+//! `offhook log`: shows the journal, even while another process writes it, or exports it.
 
 mod selection;
 #[cfg(test)]

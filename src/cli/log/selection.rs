@@ -1,4 +1,5 @@
-//! Which events `offhook log` shows: what the journal itself selects by, and what is asked of each event besides.
+//! Which events `offhook log` shows: what the journal itself selects by, and what is checked for
+//! each event in addition.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +14,10 @@ use crate::{
     scenario::nearest,
 };
 
-/// Names listed where one is wrong.
+/// How many names an error lists.
 const NAMES: usize = 10;
 
-/// Which way a message went.
+/// The direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Way {
     Sent,
@@ -58,11 +59,11 @@ impl Status {
     }
 }
 
-/// What is to be shown.
+/// The selection of events to show.
 #[derive(Debug)]
 pub(super) struct Selection {
     pub(super) query: Query,
-    /// A call and its `Call-ID`: the INVITE that brings a call comes before there is one.
+    /// A call and its `Call-ID`: the INVITE of an incoming call arrives before the call exists.
     call: Option<(CallId, String)>,
     method: Option<String>,
     status: Option<Status>,
@@ -70,13 +71,13 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// Makes the selection of the arguments, or says what of them the journal does not know.
+    /// Builds the selection from the arguments, or says which of them the journal does not know.
     pub(super) fn of(
         args: &LogArgs,
         events: &Events,
         since: Option<Timestamp>,
     ) -> Result<Result<Self, String>, JournalError> {
-        // What is waited for need not be there yet.
+        // When following, what is waited for need not exist yet.
         if !args.follow
             && let Some(unknown) = unknown(args, events)?
         {
@@ -119,7 +120,7 @@ impl Selection {
         Ok(Ok(selection))
     }
 
-    /// Tells whether an event that the query found is wanted.
+    /// Returns whether an event that the query found is wanted.
     pub(super) fn wants(&self, envelope: &Envelope) -> bool {
         let passed = match &envelope.event {
             Event::Sip(event) => event.on_wire(),
@@ -141,7 +142,7 @@ impl Selection {
     }
 }
 
-/// Says what the arguments name that has no event.
+/// Says which names in the arguments have no event.
 fn unknown(args: &LogArgs, events: &Events) -> Result<Option<String>, JournalError> {
     let is_there = |query: Query| -> Result<bool, JournalError> {
         Ok(!events.query(&Query { limit: Some(1), ..query })?.0.is_empty())

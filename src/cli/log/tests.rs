@@ -1,4 +1,4 @@
-//! What `offhook log` shows of a journal that is written meanwhile.
+//! What `offhook log` shows of a journal that is being written.
 
 use std::{
     io,

@@ -1,7 +1,7 @@
-//! `offhook log`: shows the journal, also while another process writes it.
+//! `offhook log`: shows the journal, even while another process writes it.
 //!
-//! One line an event for people, the event itself as JSON for programs. Following looks at the file again a few
-//! times a second, because the writer is another process that knows nothing of us.
+//! One line per event for people, the event itself as JSON for programs. Following polls the file a
+//! few times a second, because the writer is another process that does not know of us.
 
 use std::{
     io::{self, BufWriter, Write as _},
@@ -26,10 +26,10 @@ use crate::{
     wall::Wall,
 };
 
-/// How often the file is looked at while following.
+/// How often the file is polled while following.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// Events shown at a time, so that a long journal does not have to fit into memory.
+/// Events shown at once, so that a long journal need not fit into memory.
 const PAGE: usize = 1_000;
 
 /// Arguments of `offhook log`.
@@ -88,7 +88,7 @@ pub(crate) struct LogArgs {
     keep: Option<Duration>,
 }
 
-/// A moment, absolute or back from now.
+/// A point in time, absolute or relative to now.
 #[derive(Clone, Copy, Debug)]
 enum Since {
     At(Timestamp),
@@ -136,7 +136,7 @@ pub(crate) async fn run(args: LogArgs, output: &mut Output) -> io::Result<Exit> 
         interrupted = tokio::signal::ctrl_c() => return interrupted.map(|()| Exit::Interrupted),
     };
     match shown {
-        // `offhook log | head` ends here, and that is no failure.
+        // `offhook log | head` ends here, and that is not a failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Passed),
         other => other,
     }
@@ -246,7 +246,7 @@ async fn print(events: &Events, args: &LogArgs, output: &mut Output) -> Result<E
     Ok(Exit::Passed)
 }
 
-/// Shows the newest events; returns the position up to which everything was looked at.
+/// Shows the newest events; returns the position up to which everything was examined.
 fn newest(
     events: &Events,
     selection: &Selection,
@@ -309,7 +309,7 @@ impl Printer<'_> {
     }
 }
 
-/// Shows an event in one line: time, position, subject, kind and the essential data.
+/// Formats an event as one line: time, position, subject, kind and the essential data.
 pub(super) fn line(envelope: &Envelope, zone: &TimeZone) -> String {
     let at = envelope.at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S%.3f").to_string();
     let subject = &envelope.subject;
@@ -327,7 +327,7 @@ pub(super) fn line(envelope: &Envelope, zone: &TimeZone) -> String {
     text.trim_end().to_owned()
 }
 
-/// Shows a message below its line; other control characters than line ends become escapes.
+/// Formats a message below its line; control characters other than line ends are escaped.
 fn indented(message: &RawMessage) -> String {
     let text = match message {
         RawMessage::Text(text) => text.as_str(),

@@ -1,7 +1,9 @@
-//! The journal of runs that did not pass, kept although nobody asked for it: a rare failure does not come back.
+//! The journal of runs that did not pass, kept although nobody asked for it: a rare failure may not
+//! happen again.
 //!
-//! One file for each `offhook run` that needs one, in the user's folder for state (`$XDG_STATE_HOME`, else
-//! `~/.local/state`), as lines of JSON that `offhook log --data FILE` reads. The newest ones stay.
+//! There is one file for each `offhook run` that needs one, in the user's state folder
+//! (`$XDG_STATE_HOME`, otherwise `~/.local/state`), as JSON Lines that `offhook log --data FILE`
+//! reads. Only the newest ones are kept.
 
 use std::{
     env,
@@ -14,12 +16,12 @@ use std::{
 
 use crate::{event::Envelope, node::fresh_folder, private, wall::Wall};
 
-/// Files that stay.
+/// How many files are kept.
 const NEWEST: usize = 10;
-/// How their names end.
+/// The ending of their names.
 const END: &str = ".jsonl";
 
-/// The file of this process, made when the first run needs it.
+/// The file of this process, created when the first run needs it.
 pub(super) struct Kept {
     folder: PathBuf,
     file: Option<(PathBuf, BufWriter<File>)>,
@@ -30,7 +32,8 @@ impl Kept {
         Self { folder: folder(env::var_os("XDG_STATE_HOME"), env::var_os("HOME")), file: None }
     }
 
-    /// Keeps the events of a run, which lie after those of the runs that were kept before; returns the file.
+    /// Saves the events of a run, which must come after those of the runs saved before; returns the
+    /// file.
     pub(super) fn keep(&mut self, events: &[Arc<Envelope>]) -> io::Result<PathBuf> {
         let (path, file) = match &mut self.file {
             Some(file) => file,
@@ -45,7 +48,7 @@ impl Kept {
     }
 }
 
-/// Returns the folder for state of a user with this environment; a fresh one where there is none.
+/// Returns the state folder of a user with this environment; a new temporary one if there is none.
 fn folder(state: Option<OsString>, home: Option<OsString>) -> PathBuf {
     let absolute = |path: &PathBuf| path.is_absolute();
     let state = state.map(PathBuf::from).filter(absolute);
@@ -63,7 +66,7 @@ fn create(folder: &Path) -> io::Result<(PathBuf, BufWriter<File>)> {
     Ok((path, BufWriter::new(file)))
 }
 
-/// Removes the oldest files but `most`; their names begin with their time.
+/// Removes all but the newest `most` files; their names begin with their time.
 fn retire(folder: &Path, most: usize) -> io::Result<()> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?
         .filter_map(Result::ok)

@@ -1,4 +1,5 @@
-//! What `offhook run` shows while runs go on: their progress or their events, and each result.
+//! What `offhook run` shows while runs are going on: their progress or their events, and each
+//! result.
 
 use std::{
     io,
@@ -19,17 +20,17 @@ use crate::{
     suite::{Completed, Plan, Watch},
 };
 
-/// Looks on for the user, and keeps the reports.
+/// Shows runs to the user, and collects the reports.
 pub(super) struct Screen<'a> {
     output: &'a mut Output,
     json: bool,
     /// Only one scenario is run, so there is room for its whole ladder.
     alone: bool,
-    /// Where journal and recordings stay, when they do.
+    /// Where journal and recordings are kept, if they are.
     kept: Option<PathBuf>,
     /// Where the journals of runs that did not pass are kept otherwise.
     failed: Kept,
-    /// Name and start of the run that is shown.
+    /// Name and start of the run being shown.
     current: (String, Instant),
     pub(super) reports: Vec<RunReport>,
 }
@@ -47,7 +48,8 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Says where to look further; the events of a run that did not pass are kept for that.
+    /// Returns lines that say where to look further; for a run that did not pass its events are
+    /// saved for that.
     fn look(&mut self, completed: &Completed) -> io::Result<Vec<String>> {
         let log = |data: &Path| format!("offhook log --data {} --run {}", data.display(), completed.run.id);
         if let Some(folder) = &self.kept {
@@ -107,7 +109,7 @@ impl Watch for Screen<'_> {
     }
 }
 
-/// Returns an event as a line of `--json`: the journal's own form, marked as an event.
+/// Formats an event as a line of `--json`: the journal's own form, marked as an event.
 fn line_of(envelope: &Envelope) -> serde_json::Value {
     let mut line = serde_json::json!({ "type": "event" });
     if let (Some(fields), Ok(serde_json::Value::Object(event))) =

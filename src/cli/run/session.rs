@@ -1,4 +1,4 @@
-//! The world of one `offhook run`: journal, phones, and the phone system that they use.
+//! The world of one `offhook run`: journal, phones, and the phone system they use.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,13 +18,14 @@ use crate::{
     scenario::{Host, Terms},
 };
 
-/// Everything that a session runs on.
+/// Everything a session runs on.
 pub(super) struct Session {
     node: Node,
 }
 
 impl Session {
-    /// Starts a node and, where it is wanted, the lab. Without a folder, `keep` makes a fresh one that stays.
+    /// Starts a node and, if needed, the lab. Without a folder, `keep` creates a new one that is
+    /// kept.
     pub(super) async fn start(
         against: &Against,
         profile: Option<PbxProfile>,
@@ -44,12 +45,12 @@ impl Session {
         Ok(Self { node: node.await? })
     }
 
-    /// Returns where journal and recordings stay, when they do.
+    /// Returns where journal and recordings are kept, if they are.
     pub(super) fn kept(&self) -> Option<&Path> {
         self.node.folder()
     }
 
-    /// Returns where the phones register, for people.
+    /// Returns where the phones register, for display.
     pub(super) fn target(&self) -> String {
         let domain = self.node.profile().map_or("nothing", |profile| profile.domain.as_str());
         if self.node.lab().is_some() {
@@ -64,12 +65,12 @@ impl Session {
         Arc::new(self.node.switchboard().clone())
     }
 
-    /// Returns how runs are made; one waits at most `lease_wait` for what others have.
+    /// Returns the terms of runs; a run waits at most `lease_wait` for what others have.
     pub(super) fn terms(&self, lease_wait: Duration) -> Terms {
         Terms { profile: self.node.profile().cloned(), lease_wait, cause: Cause::command(Surface::Cli) }
     }
 
-    /// Lets all that still waits for others know when somebody has asked for the end.
+    /// Once the end is requested, limits how long anything still waits for others.
     pub(super) fn end_when(&self, asked: CancellationToken) {
         let switchboard = self.node.switchboard().clone();
         tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! The verb: select, check, let the schedule run, report, exit with the truth.
+//! The verb: select, check, run on schedule, report, exit with the right code.
 
 use std::{
     io,
@@ -102,7 +102,7 @@ fn refuse(output: &mut Output, reason: &str, exit: Exit) -> io::Result<Exit> {
     Ok(exit)
 }
 
-/// Reads, checks and selects; nothing is dialed when any file has an error.
+/// Reads, checks and selects; nothing is dialed if any file has an error.
 fn select(args: &RunArgs, known: &Known, output: &mut Output) -> io::Result<Result<Plan, Exit>> {
     let files = match scenarios::collect(&args.paths) {
         Ok(files) => files,
@@ -120,7 +120,7 @@ fn select(args: &RunArgs, known: &Known, output: &mut Output) -> io::Result<Resu
         };
         invalid |= checked.has_errors();
         for finding in &checked.findings {
-            // A warning is worth a line only to someone who is about to fix the file.
+            // A warning is worth a line only to someone about to fix the file.
             if finding.level == Level::Error {
                 output.remark(finding.line(&checked.path))?;
             }
@@ -138,7 +138,7 @@ fn select(args: &RunArgs, known: &Known, output: &mut Output) -> io::Result<Resu
     Ok(Ok(plan))
 }
 
-/// Writes the JUnit file where one is wanted; tells whether it is there.
+/// Writes the JUnit file if one is wanted; returns whether that succeeded.
 fn write_junit(args: &RunArgs, reports: &[RunReport], output: &mut Output) -> io::Result<bool> {
     if let Some(path) = &args.junit
         && let Err(error) = std::fs::write(path, report::junit(reports))
@@ -149,7 +149,7 @@ fn write_junit(args: &RunArgs, reports: &[RunReport], output: &mut Output) -> io
     Ok(true)
 }
 
-/// Returns the exit of runs whose results, or whose journal, could not be written: it is not a success.
+/// Returns the exit code when results, or the journal, could not be written: that is not a success.
 fn unwritten(exit: Exit) -> Exit {
     if exit == Exit::Passed { Exit::NotReady } else { exit }
 }
@@ -173,7 +173,8 @@ fn conclude(
     Ok(())
 }
 
-/// Folds verdicts into the exit code: our own failure first, then failures, then an environment that was not ready.
+/// Combines verdicts into the exit code: our own failures first, then failed runs, then an
+/// environment that was not ready.
 fn exit_of(reports: &[RunReport], interrupted: bool) -> Exit {
     let any = |verdict| reports.iter().any(|report| report.verdict == verdict);
     if interrupted {

@@ -1,6 +1,7 @@
-//! Bringing the write-ahead log into the database, on a thread of its own.
+//! Moving the write-ahead log into the database, on a thread of its own.
 //!
-//! A checkpoint waits for the disk, and what phones send waits for the writer; so the writer leaves it to another thread.
+//! A checkpoint waits for the disk, and the messages of phones wait for the writer, so the writer
+//! leaves checkpoints to another thread.
 
 use std::{
     path::Path,
@@ -18,17 +19,18 @@ use rusqlite::Connection;
 use super::schema;
 use crate::journal::JournalError;
 
-/// Events after which the log is worth a checkpoint: some twenty-five megabytes. The pages of the indexes, which every commit
-/// writes, are taken once for all of them.
+/// Events after which a checkpoint is worthwhile: about 25 MB. Index pages, which every commit
+/// writes, are then copied once for all those events.
 const EVENTS: usize = 16_000;
-/// Pause before the rest of a log is looked at again.
+/// Pause before looking at the rest of a log again.
 const AGAIN: Duration = Duration::from_millis(200);
-/// Once nothing was written for so long, the log is brought in, however short it is: whoever copies the database has all of it.
+/// Once nothing has been written for this long, the log is moved however short it is, so that
+/// whoever copies the database has all of it.
 const CALM: Duration = Duration::from_secs(1);
-/// What is written little by little is brought in after so long without a pause.
+/// Events that trickle in without such a pause are moved after this time.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// The thread, as its writer sees it.
+/// The thread, as the writer sees it.
 pub(super) struct Checkpoints {
     due: SyncSender<()>,
     thread: JoinHandle<()>,
@@ -36,10 +38,10 @@ pub(super) struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Starts the thread for a file that exists.
+    /// Starts the thread for an existing file.
     pub(super) fn start(file: &Path) -> Result<Self, JournalError> {
         let connection = schema::open(file)?;
-        // One that is waiting covers whatever is written until it runs.
+        // One pending request covers whatever is written until the thread runs.
         let (due, asked) = sync_channel(1);
         let written = Arc::<AtomicUsize>::default();
         let log = Log { connection, asked, written: Arc::clone(&written) };
@@ -50,11 +52,12 @@ impl Checkpoints {
         Ok(Self { due, thread, written })
     }
 
-    /// Counts what was written; wakes the thread for the first of it, and when it is time for a checkpoint.
+    /// Counts what was written; wakes the thread for the first events, and when it is time for a
+    /// checkpoint.
     pub(super) fn wrote(&self, events: usize) {
         let before = self.written.fetch_add(events, Ordering::Relaxed);
         if before == 0 || (before < EVENTS && before.saturating_add(events) >= EVENTS) {
-            // Full is as good: one is waiting already.
+            // If it is full, a request is already pending.
             let _asked = self.due.try_send(());
         }
     }
@@ -77,12 +80,13 @@ struct Log {
 }
 
 impl Log {
-    /// Checkpoints when it is time, and goes on until the writer can start the log from its beginning.
+    /// Runs a checkpoint when it is time, and repeats it until the writer can start the log from
+    /// its beginning.
     fn run(&self) {
         while self.asked.recv().is_ok() && self.wait_for_calm() {
             let mut before = 0;
             loop {
-                // Before each pass: who writes after it has to wake this thread again.
+                // Before each pass: whoever writes after this has to wake the thread again.
                 self.written.store(0, Ordering::Relaxed);
                 let Some(log) = pass(&self.connection, before) else { break };
                 before = log;
@@ -94,7 +98,8 @@ impl Log {
         }
     }
 
-    /// Waits until there is much to do or nothing more comes; false when the writer has ended.
+    /// Waits until there is much to do or nothing more comes; returns false when the writer has
+    /// ended.
     fn wait_for_calm(&self) -> bool {
         let since = Instant::now();
         let mut seen = self.written.load(Ordering::Relaxed);
@@ -113,10 +118,11 @@ impl Log {
     }
 }
 
-/// Takes what it can without making anybody wait; returns the pages of the log while some of them are left to take.
+/// Moves what it can without making anybody wait; returns the length of the log in pages while some
+/// of it remains to be moved.
 ///
-/// The writer may add to the log during a pass, of which the pass says nothing: only a log that is no longer than
-/// `before`, at the last pass, was taken whole, or has been started again.
+/// The writer may add to the log during a pass, which SQLite does not report. Only a log no longer
+/// than `before`, its length at the last pass, was moved completely, or has been started again.
 fn pass(connection: &Connection, before: i64) -> Option<i64> {
     let row = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
         Ok((row.get::<_, bool>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))

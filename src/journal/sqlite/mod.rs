@@ -1,6 +1,7 @@
 //! The journal's file: events in one table, readable by `sqlite3` and by other processes.
 //!
-//! Append-only but for what is retired: triggers hold everybody else to that, and the writer looks at the order itself.
+//! Append-only except for retired events. Triggers enforce that for everybody else; the writer
+//! checks the order itself.
 
 mod checkpoint;
 mod read;

@@ -18,14 +18,14 @@ use crate::{
     journal::{JournalError, Query, error::RowFault, query::needle},
 };
 
-/// The reading end of a journal's file; works while this or another process writes.
+/// Reads from a journal's file; works while this or another process writes.
 pub(in crate::journal) struct Source {
     path: PathBuf,
     connection: Mutex<Connection>,
     retires: bool,
 }
 
-/// Rows as they were found.
+/// Rows as found.
 #[derive(Default)]
 pub(in crate::journal) struct Page {
     /// The events up to the first damaged row.
@@ -50,7 +50,7 @@ impl Source {
         Ok(Seq(u64::try_from(head).unwrap_or_default()))
     }
 
-    /// Returns the position after which no event was retired.
+    /// Returns the position after which no event has been retired.
     pub(in crate::journal) fn horizon(&self) -> Result<Seq, JournalError> {
         if !self.retires {
             return Ok(Seq(0));
@@ -62,7 +62,7 @@ impl Source {
         Ok(Seq(u64::try_from(seq).unwrap_or_default()))
     }
 
-    /// Returns what was removed whole after the `id`-th and is not told in the journal yet.
+    /// Returns complete removals after number `id` that have not been journaled yet.
     pub(in crate::journal) fn owed(&self, id: i64) -> Result<Vec<Owed>, JournalError> {
         if !self.retires {
             return Ok(Vec::new());
@@ -75,12 +75,12 @@ impl Source {
         JournalError::Sqlite { path: self.path.clone(), source }
     }
 
-    /// Returns the selected events, at most the query's limit, stopping at a damaged row.
+    /// Returns the selected events, up to the query's limit, stopping at a damaged row.
     pub(in crate::journal) fn select(&self, query: &Query) -> Result<Page, JournalError> {
         self.rows(query).map_err(|source| self.failed(source))
     }
 
-    /// Returns one event a position asked for; what is not there or cannot be understood is absent.
+    /// Returns one event per requested position; what is missing or cannot be read is left out.
     pub(in crate::journal) fn get_many(
         &self,
         seqs: &[Seq],

@@ -1,7 +1,8 @@
 //! Removing whole calls and runs that are over, oldest first.
 //!
-//! A connection of its own, separate from the writer's: short transactions, and a pause after each, so that facts of what is
-//! going on do not wait. Each is whole in the end: what a process that died left half done is finished by the next.
+//! This uses a connection of its own, short transactions, and a pause after each, so that facts of
+//! ongoing calls do not wait. Every removal is completed in the end: what a process leaves
+//! unfinished when it dies, the next one completes.
 
 use std::{
     path::{Path, PathBuf},
@@ -24,19 +25,19 @@ use crate::{
     journal::JournalError,
 };
 
-/// Events removed in one transaction, about.
+/// Approximate number of events removed in one transaction.
 const STRETCH: usize = 1_000;
 
-/// What is removed as one.
+/// What is removed as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::journal) enum Unit {
     /// A call that belongs to no run.
     Call(CallId),
-    /// A run with everything of it.
+    /// A run with all its events.
     Run(RunId),
 }
 
-/// What was removed and is not told in the journal yet.
+/// A removal that has not been journaled yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::journal) struct Owed {
     pub(in crate::journal) id: i64,
@@ -47,13 +48,13 @@ pub(in crate::journal) struct Owed {
     pub(in crate::journal) asker: String,
 }
 
-/// Removes events; its maker holds the folder's lock for that.
+/// Removes events; whoever creates it holds the folder's lock for that.
 pub(in crate::journal) struct Retirer {
     path: PathBuf,
     connection: Connection,
 }
 
-/// What a call or run has in the journal.
+/// The extent of a call or run in the journal.
 struct Extent {
     count: i64,
     last: i64,
@@ -70,9 +71,11 @@ impl Retirer {
         JournalError::Sqlite { path: self.path.clone(), source }
     }
 
-    /// Returns what may go: over for good, with no event at or after `until`, and none at `upto` or behind.
+    /// Returns what may be removed: over for good, with no event at or after `until`, and none at
+    /// position `upto` or later.
     ///
-    /// The newest call and the newest run stay whatever their age, because numbers go on from them.
+    /// The newest call and the newest run stay whatever their age, because numbering continues from
+    /// them.
     pub(in crate::journal) fn plan(
         &self,
         until: Timestamp,
@@ -124,14 +127,14 @@ impl Retirer {
         let sql =
             format!("SELECT min(seq), max(seq), max(at), max(run), count(*) FROM events WHERE {column} = ?1");
         self.connection.prepare_cached(&sql)?.query_row([id], |row| {
-            // Without a row to look at there is one of nothing.
+            // Without rows there is one result, of nulls.
             let Some(_first) = row.get::<_, Option<i64>>(0)? else { return Ok(None) };
             let (last, newest_at) = (row.get(1)?, row.get(2)?);
             Ok(Some(Extent { last, newest_at, run: row.get(3)?, count: row.get(4)? }))
         })
     }
 
-    /// Tells whether every call of a run is over and old, so that the run can go whole.
+    /// Returns whether every call of a run is over and old, so that the whole run can be removed.
     fn calls_are_past(
         &self,
         run: i64,
@@ -162,7 +165,8 @@ impl Retirer {
         Ok(true)
     }
 
-    /// Removes what a plan names, whole; as many small ones together as fit into a transaction.
+    /// Removes completely what a plan names; as many small calls and runs together as fit into a
+    /// transaction.
     pub(in crate::journal) fn retire(
         &mut self,
         plan: &[(Unit, usize)],
@@ -185,19 +189,21 @@ impl Retirer {
         Ok(())
     }
 
-    /// Finishes what was begun.
+    /// Completes what was begun.
     pub(in crate::journal) fn finish(&mut self) -> Result<(), JournalError> {
         loop {
             let begun = Instant::now();
             if !self.stretch().map_err(|source| self.failed(source))? {
                 return Ok(());
             }
-            // As long as it held the file, so that a writer that waited comes to it; nobody wakes us before.
+            // As long as it held the file, so that a waiting writer gets its turn; nobody wakes us
+            // before that.
             std::thread::park_timeout(begun.elapsed().max(Duration::from_millis(1)));
         }
     }
 
-    /// Writes down who goes, before anything goes: from here on readers know that something is missing.
+    /// Records what is to be removed before removing anything: from here on readers know that
+    /// something is missing.
     fn begin(&mut self, units: impl Iterator<Item = Unit>, asker: &str) -> rusqlite::Result<()> {
         let begun = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let write = |columns: &str, chosen: &str, id: i64| {
@@ -222,7 +228,7 @@ impl Retirer {
         begun.commit()
     }
 
-    /// Removes the next stretch of what was begun; false when there is nothing left to do.
+    /// Removes the next stretch of what was begun; returns false when nothing is left.
     fn stretch(&mut self) -> rusqlite::Result<bool> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut left = STRETCH;
@@ -244,13 +250,13 @@ impl Retirer {
         Ok(any)
     }
 
-    /// Returns the last of what was begun so far, by which [`owed`] tells what came after.
+    /// Returns the number of the newest removal, for [`owed`] to tell what came after it.
     pub(in crate::journal) fn newest_id(&self) -> Result<i64, JournalError> {
         let newest = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'retired'";
         self.connection.query_row(newest, [], |row| row.get(0)).map_err(|source| self.failed(source))
     }
 
-    /// Brings what was removed into the database, so that its pages are free for what comes.
+    /// Moves the removals from the log into the database, so that their pages can be reused.
     pub(in crate::journal) fn end(self) {
         if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
             tracing::warn!(%error, "no checkpoint of the journal");
@@ -258,7 +264,7 @@ impl Retirer {
     }
 }
 
-/// Removes a stretch of a call, or of a run without what says something about a phone that still exists.
+/// Removes a stretch of a call, or of a run without the facts about a phone that still exists.
 fn remove(
     transaction: &Transaction<'_>,
     call: Option<i64>,
@@ -290,7 +296,7 @@ fn remove(
     transaction.prepare(&sql)?.execute(params_from_iter(values))
 }
 
-/// Tells whether a phone was added and not dropped since.
+/// Returns whether a phone was added and has not been dropped since.
 fn exists(connection: &Connection, phone: &str) -> rusqlite::Result<bool> {
     let (condition, mut values) =
         of_kinds(&[EventPattern::new("phone.added"), EventPattern::new("phone.dropped")]);
@@ -301,7 +307,7 @@ fn exists(connection: &Connection, phone: &str) -> rusqlite::Result<bool> {
     Ok(newest.is_some_and(|kind| kind != "phone.dropped"))
 }
 
-/// Returns what was removed whole after the `id`-th and is not told yet.
+/// Returns complete removals after number `id` that have not been journaled yet.
 pub(super) fn owed(connection: &Connection, id: i64) -> rusqlite::Result<Vec<Owed>> {
     let number = |stored: i64| u64::try_from(stored).unwrap_or_default();
     let mut statement = connection.prepare_cached(

@@ -1,4 +1,4 @@
-//! The layouts of the file, the steps from each to the next, and how connections are set up.
+//! The layouts of the file, the steps from each to the next, and the setup of connections.
 
 use std::{path::Path, time::Duration};
 
@@ -9,17 +9,18 @@ use super::super::JournalError;
 /// How long a connection waits for another process's short locks.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What every trigger says.
+/// The error message of every trigger.
 pub(super) const APPEND_ONLY: &str = "the journal is append-only";
 
-/// The steps in order; a file says in `user_version` how many it has taken. A step that was published never changes.
+/// The steps in order; `user_version` says how many a file has taken. A published step never
+/// changes.
 const STEPS: [&str; 3] = [EVENTS, RETIREMENT, WITHOUT_KINDS];
 
-/// The layout that every step leads to.
+/// The layout after all steps.
 const LAYOUT: i64 = 3;
 const _: () = assert!(LAYOUT as usize == STEPS.len());
 
-/// The first layout that knows of retired events.
+/// The first layout with retired events.
 const WITH_RETIREMENT: i64 = 2;
 
 /// Layout 1: the events, append-only.
@@ -46,8 +47,9 @@ CREATE TRIGGER in_order BEFORE INSERT ON events WHEN NEW.seq <= (SELECT max(seq)
 
 /// Layout 2: the oldest events may be retired, whole calls and runs at a time.
 ///
-/// A row of `retired` is written before the first event of its call or run goes, says who goes and how far it has come,
-/// and stays until `journal.pruned` is written. Only such events can be deleted. Nothing is missing after `horizon`.
+/// A row of `retired` is written before the first event of its call or run is removed. It says what
+/// is removed and how far that has come, and stays until `journal.pruned` is written. Only such
+/// events can be deleted. Nothing is missing after `horizon`.
 const RETIREMENT: &str = "
 CREATE TABLE retired (
   id     INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -70,14 +72,14 @@ CREATE TRIGGER no_delete BEFORE DELETE ON events
 
 /// Layout 3: no index by kind.
 ///
-/// The kinds of one commit lie all over such an index, so that every commit wrote it nearly whole: more than half of all that was
-/// written. A query for a kind alone looks through all events.
+/// The kinds in one commit are spread all over such an index, so every commit rewrote nearly all of
+/// it: more than half of everything written. A query by kind alone now scans all events.
 const WITHOUT_KINDS: &str = "DROP INDEX events_of_kind;";
 
-/// Opens the file for writing and makes its tables when it is new.
+/// Opens the file for writing and creates its tables if it is new.
 pub(super) fn open(file: &Path) -> Result<Connection, JournalError> {
     let failed = |source| JournalError::Sqlite { path: file.to_owned(), source };
-    // Before SQLite makes it, and the files beside it with the same rights.
+    // Created before SQLite does, so that the files beside it get the same permissions.
     for beside in ["", "-wal", "-shm"] {
         let mut name = file.as_os_str().to_owned();
         name.push(beside);
@@ -89,9 +91,10 @@ pub(super) fn open(file: &Path) -> Result<Connection, JournalError> {
     }
     let connection = Connection::open(file).map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
-    // NORMAL: a commit survives `kill -9`, which is what a test tool must bear; waiting for the disk itself on every
-    // commit would widen the window in which a dying process loses facts. A power failure may cost the last moments.
-    // Checkpoints have a thread of their own; it makes one itself only when those cannot keep up for 256 MB.
+    // NORMAL: a commit survives `kill -9`, which a test tool must withstand; waiting for the disk
+    // on every commit would widen the window in which a dying process loses facts. A power failure
+    // may cost the last moments. Checkpoints have a thread of their own; this connection runs one
+    // itself only when that thread is more than 256 MB behind.
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8000; \
@@ -104,16 +107,17 @@ pub(super) fn open(file: &Path) -> Result<Connection, JournalError> {
         return Err(JournalError::Layout { path: file.to_owned(), found, known: LAYOUT });
     };
     for (step, to) in steps.iter().zip(found.saturating_add(1)..) {
-        // One transaction a step: a process that dies leaves a layout, not a part of one.
+        // One transaction per step: a process that dies leaves a complete layout.
         let take = format!("BEGIN IMMEDIATE; {step} PRAGMA user_version = {to}; COMMIT;");
         connection.execute_batch(&take).map_err(failed)?;
     }
     Ok(connection)
 }
 
-/// Opens an existing file for reading, also while another process writes it; tells whether it knows of retired events.
+/// Opens an existing file for reading, even while another process writes it; also returns whether
+/// its layout has retired events.
 ///
-/// A file of an earlier layout is read as it is: events are in the same columns in all of them.
+/// A file of an earlier layout is read as it is: events have the same columns in all of them.
 pub(super) fn open_to_read(file: &Path) -> Result<(Connection, bool), JournalError> {
     let failed = |source| JournalError::Sqlite { path: file.to_owned(), source };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

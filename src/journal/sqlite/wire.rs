@@ -1,4 +1,4 @@
-//! Between envelopes and rows.
+//! Conversion between envelopes and rows.
 
 use std::borrow::Cow;
 
@@ -14,10 +14,10 @@ use crate::{
 
 /// The columns of a row, in the order of [`read`].
 pub(super) const COLUMNS: &str = "seq, at, phone, call, run, kind, cause, data";
-/// How many they are.
+/// The number of columns.
 pub(super) const COLUMN_COUNT: usize = 8;
 
-/// Returns JSON in `room`, which is used again and again; nothing that is kept here could fail to be written.
+/// Serializes to JSON in `room`, which is reused; nothing that is kept here can fail to serialize.
 pub(super) fn json_text<'a>(value: &impl Serialize, room: &'a mut Vec<u8>) -> &'a str {
     room.clear();
     match serde_json::to_writer(&mut *room, value) {
@@ -26,9 +26,10 @@ pub(super) fn json_text<'a>(value: &impl Serialize, room: &'a mut Vec<u8>) -> &'
     }
 }
 
-/// Returns the JSON of an event's data, without its kind; `room` is used again and again.
+/// Returns the JSON of an event's data, without its kind; `room` is reused.
 pub(in crate::journal) fn data_text<'a>(event: &Event, room: &'a mut Vec<u8>) -> Cow<'a, str> {
-    // Cut out of the whole: a detour over `Value` costs several times as much, and this runs for every event.
+    // Cut out of the complete JSON: a detour via `Value` costs several times as much, and this runs
+    // for every event.
     let data = json_text(event, room)
         .strip_prefix("{\"kind\":\"")
         .and_then(|rest| rest.strip_prefix(event.kind()))
@@ -37,7 +38,7 @@ pub(in crate::journal) fn data_text<'a>(event: &Event, room: &'a mut Vec<u8>) ->
     data.map_or_else(|| Cow::Owned(event.data().to_string()), Cow::Borrowed)
 }
 
-/// Returns nanoseconds since 1970; years after 2262 are cut to that.
+/// Returns nanoseconds since 1970; times after 2262 are capped.
 pub(super) fn nanoseconds(at: Timestamp) -> i64 {
     i64::try_from(at.as_nanosecond()).unwrap_or(i64::MAX)
 }
@@ -51,7 +52,7 @@ fn number(stored: i64) -> u64 {
     u64::try_from(stored).unwrap_or_default()
 }
 
-/// Reads a row; the position is known even when the rest is damaged.
+/// Reads a row; the position is known even if the rest is damaged.
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Result<Envelope, RowFault>)> {
     let seq = Seq(number(row.get(0)?));
     Ok((seq, envelope(seq, row)))

@@ -20,23 +20,24 @@ use crate::{
     journal::JournalError,
 };
 
-/// How long the end of a journal waits for a reader in the middle of something.
+/// How long closing a journal waits for a reader in the middle of something.
 const READERS: Duration = Duration::from_millis(200);
 
-/// Rows of one statement: to start one costs as much as a row.
+/// Rows per statement: starting a statement costs as much as a row.
 const ROWS: usize = 8;
 
-/// The writing end of a journal's file; there is one per folder.
+/// Writes to a journal's file; there is one per folder.
 pub(in crate::journal) struct Store {
     connection: Connection,
     checkpoints: Checkpoints,
-    /// What SQLite said when it was last asked whether others had written.
+    /// SQLite's answer when it was last asked whether others had written.
     version: i64,
-    /// Room for the texts of a row.
+    /// Buffer for the texts of a row.
     text: Vec<u8>,
 }
 
-/// Takes the right to remove events of a folder, in this process or another; none while somebody has it.
+/// Locks a folder for removing events, against this process and others; `None` if somebody has the
+/// lock.
 pub(in crate::journal) fn lock_to_retire(folder: &Path) -> Result<Option<File>, JournalError> {
     take(folder, "journal.retention.lock")
 }
@@ -55,7 +56,7 @@ pub(in crate::journal) fn take(folder: &Path, name: &str) -> Result<Option<File>
 static INSERT_ONE: LazyLock<String> = LazyLock::new(|| insertion(1));
 static INSERT_MANY: LazyLock<String> = LazyLock::new(|| insertion(ROWS));
 
-/// Makes the statement that inserts so many rows.
+/// Builds the statement that inserts `rows` rows.
 fn insertion(rows: usize) -> String {
     let row = format!("({})", ["?"; COLUMN_COUNT].join(", "));
     format!("INSERT INTO events ({COLUMNS}) VALUES {}", vec![row; rows].join(", "))
@@ -91,7 +92,7 @@ fn bind(
     statement.raw_bind_parameter(before + 8, data_text(event, text))
 }
 
-/// Refuses what is not after everything that is there, or not in order.
+/// Refuses events that are not after everything in the file, or not in order.
 fn check_order(transaction: &Connection, events: &[Arc<Envelope>]) -> rusqlite::Result<()> {
     let newest: Option<i64> =
         transaction.prepare_cached("SELECT max(seq) FROM events")?.query_row([], |row| row.get(0))?;
@@ -103,7 +104,7 @@ fn check_order(transaction: &Connection, events: &[Arc<Envelope>]) -> rusqlite::
     Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CONSTRAINT), because))
 }
 
-/// What was removed is told by this event: nothing is owed any more.
+/// Deletes the records of removals that this event reports.
 fn told(transaction: &Connection, calls: &[[u64; 2]], runs: &[[u64; 2]]) -> rusqlite::Result<()> {
     for (column, ranges) in [("call", calls), ("run", runs)] {
         let sql = format!("DELETE FROM retired WHERE whole AND {column} BETWEEN ?1 AND ?2");
@@ -116,11 +117,12 @@ fn told(transaction: &Connection, calls: &[[u64; 2]], runs: &[[u64; 2]]) -> rusq
 }
 
 impl Store {
-    /// Opens or makes the file.
+    /// Opens or creates the file.
     pub(in crate::journal) fn open(file: &Path) -> Result<Self, JournalError> {
         let connection = schema::open(file)?;
-        // The triggers are for everybody else: `insert` looks at the order itself, once for all its rows. A statement with a
-        // trigger costs twice as much, since it copies every page that it touches aside.
+        // The triggers are for everybody else: `insert` checks the order itself, once for all its
+        // rows. A statement with a trigger costs twice as much, since SQLite copies every page it
+        // touches.
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
             .map_err(|source| JournalError::Sqlite { path: file.to_owned(), source })?;
@@ -130,32 +132,35 @@ impl Store {
         Ok(store)
     }
 
-    /// Brings everything into the one file and onto the disk, so that what is left behind can be copied as it is.
+    /// Moves everything into the one file and onto the disk, so that the file can be copied as it
+    /// is.
     pub(in crate::journal) fn finish(self) -> rusqlite::Result<()> {
         self.checkpoints.end();
-        // A reader in the middle of something keeps its part of the log alive; the next start reads it from there.
+        // A reader in the middle of something keeps its part of the log alive; the next start reads
+        // it from there.
         self.connection.busy_timeout(READERS)?;
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
-    /// Returns a number that is another one when another connection has written.
+    /// Returns a number that changes when another connection has written.
     fn version_by_others(&self) -> rusqlite::Result<i64> {
         self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
     }
 
-    /// Tells whether another connection has written since [`note`](Self::note).
+    /// Returns whether another connection has written since [`note`](Self::note).
     pub(in crate::journal) fn others_wrote(&self) -> bool {
         self.version_by_others().is_ok_and(|version| version != self.version)
     }
 
-    /// Takes note of what others have written so far.
+    /// Notes what others have written so far.
     pub(in crate::journal) fn note(&mut self) {
         self.version = self.version_by_others().unwrap_or(self.version);
     }
 
-    /// Writes a group: all of it is durable when this returns, or none of it is there.
+    /// Writes a group: when this returns, either all of it is durable or none of it is there.
     pub(in crate::journal) fn insert(&mut self, events: &[Arc<Envelope>]) -> rusqlite::Result<()> {
-        // Immediate: one that has read first would not wait for another's short lock when it comes to write.
+        // Immediate: a transaction that begins with a read would fail at its first write, instead
+        // of waiting for another connection's short lock.
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
             check_order(&transaction, events)?;

@@ -153,7 +153,7 @@ fn the_log_is_brought_into_the_database_while_the_journal_is_open() {
     lines(&journal, 0, 40_000);
     journal.flush_blocking().unwrap();
     let patience = Instant::now() + Duration::from_secs(20);
-    // Only a checkpoint makes the database grow; it runs on another thread than the writer.
+    // Only a checkpoint makes the database grow; it runs on a thread apart from the writer.
     while fs::metadata(folder.path().join("journal.db")).unwrap().len() < 500_000 {
         assert!(Instant::now() < patience, "no checkpoint");
         std::thread::yield_now();
@@ -170,7 +170,7 @@ fn a_copy_of_the_database_has_what_was_written_a_moment_ago() {
         let copy = folder.path().join("copy.db");
         fs::copy(folder.path().join("journal.db"), &copy).unwrap();
         let copy = Connection::open(copy).unwrap();
-        // Not even the table is there before the first checkpoint.
+        // Before the first checkpoint not even the table is there.
         copy.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, u32>(0)).unwrap_or_default()
     };
     for written in [3, 7] {
@@ -205,7 +205,7 @@ fn what_is_written_while_the_log_is_brought_in_lets_nothing_after_it_wait() {
     lines(&journal, 0, 1);
     journal.flush_blocking().unwrap();
     in_the_file(1);
-    // Another pass follows 200 ms after the first; it takes this without having been asked to.
+    // Another pass follows 200 ms after the first; it moves this without being asked.
     lines(&journal, 1, 1);
     journal.flush_blocking().unwrap();
     in_the_file(2);
@@ -223,7 +223,7 @@ fn a_log_that_a_reader_kept_is_brought_in_once_the_reader_is_done() {
     let size = || fs::metadata(folder.path().join("journal.db")).unwrap().len();
     let reader = raw(folder.path());
     reader.execute_batch("BEGIN; SELECT * FROM events").unwrap();
-    // The last checkpoint is asked for well before the last event is written.
+    // The last checkpoint is requested well before the last event is written.
     lines(&journal, 0, 28_000);
     journal.flush_blocking().unwrap();
     assert!(size() < 500_000, "the reader does not hold the log: {}", size());
@@ -256,7 +256,8 @@ fn a_closed_journal_is_one_file() {
     let journal = open(folder.path());
     lines(&journal, 0, 3);
     journal.close_blocking().unwrap();
-    // The handle that still reads keeps its connection; what counts is that the log next to the file is empty.
+    // The handle still reading keeps its connection; what counts is that the log next to the file
+    // is empty.
     let log = fs::metadata(folder.path().join("journal.db-wal")).map_or(0, |log| log.len());
     assert_eq!(log, 0);
     fs::copy(folder.path().join("journal.db"), folder.path().join("copy.db")).unwrap();
@@ -357,7 +358,7 @@ fn a_disk_failure_is_remembered_and_the_events_stay_in_memory() {
     let journal = forgetful(folder.path());
     lines(&journal, 0, 5);
     journal.flush_blocking().unwrap();
-    // Somebody else's events take the positions that ours would have.
+    // Somebody else's events take the positions that ours would have had.
     raw(folder.path())
         .execute_batch(
             "INSERT INTO events VALUES (9, 0, NULL, NULL, NULL, 'system.stopped', '\"start\"', '{}')",

@@ -1,9 +1,9 @@
-//! Who waits for the disk hears that nothing more will be written.
+//! Whoever waits for the disk learns that nothing more will be written.
 
 use super::*;
 use crate::journal::{state::Shared, writer::Ending};
 
-/// The state of a journal whose disk takes nothing.
+/// The state of a journal whose disk accepts nothing.
 fn stuck() -> Shared {
     Shared::new(Wall::system(), 3, Seq(0), true)
 }

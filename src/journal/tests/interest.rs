@@ -1,4 +1,4 @@
-//! Readers that care about some events only.
+//! Readers that want only some events.
 
 use super::*;
 use crate::event::SystemEvent;
@@ -94,7 +94,7 @@ async fn every_reader_gets_what_concerns_it_and_nothing_else_while_others_append
         let readers: Vec<_> = interests
             .into_iter()
             .map(|interest| {
-                // The end concerns everybody, so that everybody knows when all was read.
+                // Every reader wants the end, so that it knows when everything has been read.
                 let mut wanted = interest;
                 wanted.subjects.extend((!wanted.subjects.is_empty()).then_some(About::Process));
                 let mut reader = journal.reader_of(Seq(0), wanted.clone());

@@ -1,4 +1,4 @@
-//! Folds that are kept with the journal.
+//! Folds that are saved with the journal.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ impl KeptFold for Seen {
     const VERSION: u32 = 1;
 }
 
-/// The same fold by another program: it knows nothing of what was kept.
+/// The same fold in a newer program, which cannot use what was saved.
 #[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
 struct Later(Seen);
 
@@ -28,7 +28,7 @@ fn open(folder: &Path) -> Journal {
     Journal::open(folder, Wall::system()).unwrap()
 }
 
-/// A folder whose journal has `count` events and a fold that is kept.
+/// A folder whose journal has `count` events and a saved fold.
 fn with_kept(count: u64) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let journal = open(folder.path());
@@ -38,7 +38,7 @@ fn with_kept(count: u64) -> tempfile::TempDir {
     folder
 }
 
-/// Marks what was kept, so that a fold that was taken up from there shows it.
+/// Marks the saved fold, so that a fold loaded from it shows the mark.
 fn mark(folder: &Path, change: impl Fn(String) -> String) {
     let file = folder.join("journal.seen");
     let content = fs::read_to_string(&file).unwrap();
@@ -54,7 +54,7 @@ fn a_fold_is_kept_at_the_end_and_shown_only_what_came_after() {
     let folder = with_kept(3_000);
     let kept = fs::read_to_string(folder.path().join("journal.seen")).unwrap();
     assert!(kept.starts_with(r#"{"fold":"seen","version":1,"seq":3000,"#), "{kept:.80}");
-    // The first 3,000 events cannot be read any more: a reader that needs them would miss them.
+    // The first 3,000 events are gone: a reader that needs them would miss them.
     let raw = rusqlite::Connection::open(folder.path().join("journal.db")).unwrap();
     raw.execute_batch("DROP TRIGGER no_delete; DELETE FROM events WHERE seq < 3000").unwrap();
     drop(raw);

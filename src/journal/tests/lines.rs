@@ -1,4 +1,4 @@
-//! Export, import and replay, and damage to lines.
+//! Export, import and replay, with damaged lines.
 
 use std::fs;
 

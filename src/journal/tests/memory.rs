@@ -1,4 +1,4 @@
-//! The newest events: what a position finds.
+//! The newest events: finding them by position.
 
 use super::*;
 use crate::{

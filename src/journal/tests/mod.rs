@@ -19,7 +19,7 @@ use crate::{
     wall::Wall,
 };
 
-/// Remembers what it was shown.
+/// Remembers which events it has applied.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Seen(pub(super) Vec<u64>);
 

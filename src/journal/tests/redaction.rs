@@ -1,4 +1,4 @@
-//! What must not be seen in a recorded message, in every spelling a peer may use.
+//! What must not remain visible in a recorded message, in any spelling a peer may use.
 
 use super::*;
 use crate::event::{RawMessage, SipEvent, SipSummary, Transport};

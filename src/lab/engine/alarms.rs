@@ -1,4 +1,4 @@
-//! Deadlines of the PBX's own, at most one a leg.
+//! The PBX's own deadlines, at most one per leg.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -33,7 +33,7 @@ impl Alarms {
         self.by_time.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Takes the next leg whose deadline is over.
+    /// Takes the next leg whose deadline has passed.
     pub(super) fn due(&mut self, now: Instant) -> Option<SessionId> {
         let (&(at, _), &leg) = self.by_time.first_key_value()?;
         if at > now {

@@ -1,4 +1,4 @@
-//! Requests that come in from outside: who sent them, and which number they want.
+//! Requests from outside: who sent them, and which number they want.
 
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::lab::told::Told;
 
-/// What is said to a request that may not pass.
+/// The response to a request that may not pass.
 struct Stop {
     status: StatusCode,
     headers: NamedHeaders,
@@ -32,7 +32,7 @@ impl From<StatusCode> for Stop {
 }
 
 impl Engine {
-    /// Takes a call.
+    /// Handles an incoming call.
     pub(super) fn incoming(
         &mut self,
         now: Instant,
@@ -105,7 +105,7 @@ impl Engine {
         }
     }
 
-    /// Returns how the sender of an INVITE or MESSAGE is shown to others, once it is known who it is.
+    /// Returns how others see the sender of an INVITE or MESSAGE, once its identity is verified.
     fn sender(&mut self, now: Instant, request: &Message) -> Result<NameAddr, Stop> {
         let from = request.from().map_err(|_| StatusCode::BAD_REQUEST)?;
         let claimed = from.uri.user_decoded().unwrap_or_default().into_owned();
@@ -128,7 +128,7 @@ impl Engine {
         })
     }
 
-    /// Takes a request outside any call.
+    /// Handles a request outside any call.
     pub(super) fn request(&mut self, now: Instant, id: IncomingId, request: &Message, flow: Flow) {
         let taken = match request.method() {
             Method::Register => self.register(now, id, request, flow),
@@ -137,7 +137,7 @@ impl Engine {
                 .and_then(|party| self.relay_message(now, id, request, &party).map_err(Stop::from)),
             // Outside a call there is nobody to transfer.
             Method::Refer => Err(StatusCode::FORBIDDEN.into()),
-            // The engine raises nothing else.
+            // The engine raises no others.
             Method::Invite
             | Method::Ack
             | Method::Bye
@@ -195,7 +195,8 @@ fn refusal(refusal: Refusal) -> Stop {
     Stop { status: refusal.status(), headers }
 }
 
-/// Returns the headers of an INVITE that go on to the called phone: the ones that carry the caller's own words.
+/// Returns the headers of an INVITE that are passed on to the called phone: those that carry the
+/// caller's own words.
 fn carried(invite: &Message) -> NamedHeaders {
     let passes = |name: &HeaderName| {
         matches!(

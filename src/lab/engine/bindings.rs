@@ -13,7 +13,7 @@ use offhook_sip::{
 
 use crate::lab::options::Timing;
 
-/// Contacts that one user may have.
+/// Most contacts per user.
 const MOST_CONTACTS: usize = 10;
 
 /// One place where a user can be reached.
@@ -29,8 +29,8 @@ pub(super) struct Binding {
 impl Binding {
     /// Returns where requests for this contact go.
     ///
-    /// The contact's own address is believed where it is the address that the REGISTER came from; otherwise the
-    /// phone is behind address translation and only the way back is open.
+    /// The contact's own address is trusted if it is the address the REGISTER came from; otherwise
+    /// the phone is behind NAT and only the way back is open.
     pub(super) fn destination(&self) -> Destination {
         let own = self
             .uri
@@ -63,7 +63,7 @@ pub(super) enum Refusal {
     Bad(&'static str),
     /// 423 with Min-Expires, in seconds.
     TooBrief(u64),
-    /// 403: too many contacts, or one that is ourselves.
+    /// 403: too many contacts, or one that is the PBX itself.
     Forbidden(&'static str),
 }
 
@@ -78,19 +78,19 @@ impl Refusal {
 }
 
 impl Bindings {
-    /// Returns the living bindings of `user`, newest first.
+    /// Returns the current bindings of `user`, newest first.
     pub(super) fn of(&mut self, user: &str, now: Instant) -> Vec<Binding> {
         let Some(list) = self.by_user.get_mut(user) else { return Vec::new() };
         list.retain(|binding| binding.until > now);
         list.iter().rev().cloned().collect()
     }
 
-    /// Returns how many bindings live.
+    /// Returns how many bindings are current.
     pub(super) fn count(&self, now: Instant) -> usize {
         self.by_user.values().flatten().filter(|binding| binding.until > now).count()
     }
 
-    /// Carries out a REGISTER as a whole, or not at all.
+    /// Carries out a REGISTER completely, or not at all.
     pub(super) fn register(
         &mut self,
         now: Instant,
@@ -146,7 +146,7 @@ impl Bindings {
     pub(super) fn headers(&mut self, user: &str, now: Instant) -> Vec<(HeaderName, String)> {
         let line = |binding: &Binding| {
             let left = binding.until.saturating_duration_since(now);
-            // Rounded up: a binding that was just made shows its whole lifetime.
+            // Rounded up, so that a new binding shows its whole lifetime.
             let seconds = left.as_millis().div_ceil(1000);
             (HeaderName::Contact, format!("<{}>;expires={seconds}", binding.uri))
         };
@@ -163,7 +163,7 @@ fn lifetime(contact: &NameAddr, header: Option<u32>, timing: &Timing) -> Result<
     Ok(asked.min(timing.longest_registration))
 }
 
-/// Returns whether a REGISTER only asks which bindings there are.
+/// Returns whether a REGISTER only queries the bindings.
 pub(super) fn is_query(contacts: &Contacts) -> bool {
     !contacts.is_star() && contacts.list().is_empty()
 }

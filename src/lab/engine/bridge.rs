@@ -1,4 +1,4 @@
-//! Two legs that are one call: connecting, the late answer, and the end of either.
+//! Two legs that form one call: connecting them, a late answer, and the end of either.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ use super::{
 };
 
 impl Engine {
-    /// Lets media flow between two legs, to each that has described itself.
+    /// Lets media flow between two legs, to each of them that has sent a description.
     pub(super) fn connect(&self, one: SessionId, two: SessionId) {
         let (Some(one), Some(two)) = (self.legs.get(&one), self.legs.get(&two)) else { return };
         for leg in [one, two] {
@@ -43,7 +43,7 @@ impl Engine {
         let body = self.describe(callee, caller);
         if let Some(leg) = self.legs.get_mut(&caller) {
             leg.role = Role::Bridged { with: callee };
-            // The caller wanted the offer from the callee: its ACK will bring the answer.
+            // The caller left the offer to the callee: its ACK will carry the answer.
             let late = leg.talk.received.is_none();
             if let Some(callee) = self.legs.get_mut(&callee) {
                 callee.owed_answer = late;
@@ -53,7 +53,7 @@ impl Engine {
         self.respond(now, caller, StatusCode::OK, body, Vec::new());
     }
 
-    /// Takes the ACK of a 2xx of ours.
+    /// Handles the ACK of a 2xx of ours.
     pub(super) fn acknowledged(&mut self, now: Instant, id: SessionId, sdp: Option<&[u8]>) {
         let Some(answer) = sdp.and_then(|sdp| SessionDescription::parse(sdp).ok()) else {
             return self.unanswered(now, id);
@@ -88,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// Forgets a leg that is over, and ends what hangs on it.
+    /// Forgets a leg that is over, and ends what depends on it.
     pub(super) fn ended(&mut self, now: Instant, id: SessionId, reason: Option<String>) {
         self.teller.ended(id);
         let purpose = self.abandon(now, id);
@@ -100,7 +100,7 @@ impl Engine {
             self.respond(now, newcomer, StatusCode::CALL_DOES_NOT_EXIST, None, Vec::new());
         }
         if let Some(Purpose::Transfer { by }) = purpose {
-            // The leg that was to be transferred has gone itself.
+            // The leg to be transferred is gone.
             self.tell_transferor(now, by, StatusCode::REQUEST_TERMINATED);
         }
         let headers = reason.map(|reason| (HeaderName::Reason, reason)).into_iter().collect();
@@ -119,7 +119,8 @@ impl Engine {
         }
     }
 
-    /// Returns whether `leg` is being transferred by its partner `gone`, who may leave before that is done.
+    /// Returns whether `leg` is being transferred by its partner `gone`, which may leave before
+    /// that is done.
     fn survives(&mut self, leg: SessionId, gone: SessionId) -> bool {
         let Some(hunt) = self.hunts.get_mut(&leg) else { return false };
         if hunt.purpose() != (Purpose::Transfer { by: Some(gone) }) {

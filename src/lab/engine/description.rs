@@ -1,7 +1,9 @@
-//! Session descriptions on their way through: our address in place of the peer's, our origin on every one.
+//! Session descriptions passing through: our address replaces the peer's, and every one gets our
+//! origin.
 //!
-//! RFC 3264 §8 (version of the origin line), §8.4 (`c=0.0.0.0` is an old hold and stays one). Codecs, payload
-//! types, direction and SDES keys pass unchanged: the two phones agree with each other, not with us.
+//! RFC 3264 §8 (version of the origin line), §8.4 (`c=0.0.0.0` is an old form of hold and stays as
+//! it is). Codecs, payload types, direction and SDES keys pass unchanged: the two phones agree with
+//! each other, not with us.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -10,7 +12,7 @@ use offhook_sip::{session::SessionEvent, user_agent::Body};
 
 use crate::lab::media::Target;
 
-/// What was described to and by one peer.
+/// The descriptions exchanged with one peer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Talk {
     version: u64,
@@ -21,7 +23,7 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    /// Puts our origin on `description`, with a higher version if it says something else than the last.
+    /// Puts our origin on `description`, with a higher version if it differs from the last one.
     pub(super) fn write(&mut self, mut description: SessionDescription, own: IpAddr, id: u64) -> Body {
         let family = if own.is_ipv4() { "IP4" } else { "IP6" };
         let origin = &mut description.origin;
@@ -41,7 +43,8 @@ impl Talk {
     }
 }
 
-/// Returns `description` with its first live audio stream at `address`, and every other stream refused.
+/// Returns `description` with its first active audio stream at `address`, and every other stream
+/// refused.
 pub(super) fn through(description: &SessionDescription, address: SocketAddr) -> SessionDescription {
     let mut passed = description.clone();
     let held = live_audio(description)
@@ -65,9 +68,10 @@ pub(super) fn through(description: &SessionDescription, address: SocketAddr) -> 
     passed
 }
 
-/// Puts the address in the place of `localhost` in what a peer describes (RFC 6761 §6.3, RFC 8866 §5.7).
+/// Replaces `localhost` with the address in what a peer describes (RFC 6761 §6.3, RFC 8866 §5.7).
 ///
-/// Other names stay, and are refused: the lab asks no name server, and tests of names are the phones' own.
+/// Other names stay, and are refused: the lab asks no name server, and names are tested with the
+/// phones.
 pub(super) fn ground(event: &mut SessionEvent) {
     if let SessionEvent::Incoming { offer: sdp, .. }
     | SessionEvent::Provisional { sdp, .. }
@@ -81,7 +85,7 @@ pub(super) fn ground(event: &mut SessionEvent) {
     }
 }
 
-/// Returns a description with the address, if it names the host of its sender.
+/// Returns a description with the address, if it names its sender's own host.
 fn without_localhost(sdp: &[u8]) -> Option<Vec<u8>> {
     let is_localhost = |name: &HostName| name.name.trim_end_matches('.').eq_ignore_ascii_case("localhost");
     let mut description = SessionDescription::parse(sdp).ok()?;
@@ -95,7 +99,7 @@ fn without_localhost(sdp: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// Returns where the peer that sent `description` wants its packets.
+/// Returns where the sender of `description` wants its packets.
 pub(super) fn target(description: &SessionDescription) -> Target {
     let Some(audio) = live_audio(description) else { return Target::default() };
     let address = description.connection_of(audio).and_then(|connection| connection.address());
@@ -106,7 +110,7 @@ pub(super) fn target(description: &SessionDescription) -> Target {
     Target { rtp: Some(SocketAddr::new(ip, audio.port)), rtcp: Some(SocketAddr::new(rtcp_ip, rtcp_port)) }
 }
 
-/// Returns `description` as an offer to talk again, whatever hold it came from.
+/// Returns `description` as an offer to resume, whatever kind of hold it had.
 pub(super) fn resumed(description: &SessionDescription) -> SessionDescription {
     let mut offer = description.clone();
     let is_direction = |line: &Line| line.kind == 'a' && Direction::from_name(&line.value).is_some();
@@ -115,7 +119,7 @@ pub(super) fn resumed(description: &SessionDescription) -> SessionDescription {
         media.lines.retain(|line| !is_direction(line));
     }
     if live_audio(&offer).and_then(|audio| offer.connection_of(audio)).is_some_and(|c| c.is_unspecified()) {
-        // Only its place counts: `through` puts our address there.
+        // The value does not matter: `through` replaces it with our address.
         for lines in
             std::iter::once(&mut offer.lines).chain(offer.media.iter_mut().map(|media| &mut media.lines))
         {
@@ -139,7 +143,7 @@ fn unspecified(ip: IpAddr) -> IpAddr {
     if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
-/// Returns whether a line names transport addresses of the sender, which are not ours to pass on.
+/// Returns whether a line gives transport addresses of the sender, which are not ours to pass on.
 fn is_about_addresses(line: &Line) -> bool {
     let name = line.value.split_once(':').map_or(line.value.as_str(), |(name, _)| name);
     line.kind == 'a'

@@ -1,4 +1,4 @@
-//! Where a number leads; the same numbers as on the lab Asterisk.
+//! Where each number leads; the numbers are the same as on the lab Asterisk.
 
 use std::time::Duration;
 

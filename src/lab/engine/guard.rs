@@ -1,4 +1,5 @@
-//! Digest challenges and their verdicts, RFC 7616 and RFC 8760: any offered algorithm is accepted.
+//! Digest challenges and their verification, RFC 7616 and RFC 8760: any offered algorithm is
+//! accepted.
 
 use std::time::Instant;
 
@@ -10,16 +11,16 @@ use offhook_sip::{
 
 use crate::lab::{DigestChoice, users::UserTable};
 
-/// What becomes of a request.
+/// The result of checking a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Check {
     /// It comes from this user.
     Passed(String),
     /// It must be repeated with credentials; these headers go into the 401.
     Challenge(NamedHeaders),
-    /// The password is wrong, or the answer is made for something else.
+    /// The password is wrong, or the credentials were made for something else.
     Refused,
-    /// Nobody has that name.
+    /// There is no user of that name.
     Unknown,
 }
 
@@ -32,8 +33,8 @@ pub(super) struct Guard {
 impl Guard {
     pub(super) fn new(realm: &str, choice: DigestChoice, seed: u64) -> Self {
         let algorithms: &[Algorithm] = match choice {
-            // A client that knows several takes the strongest wherever it stands; one that knows only MD5 often
-            // looks at nothing but the first.
+            // A client that knows several picks the strongest wherever it is; one that knows only
+            // MD5 often looks only at the first.
             DigestChoice::Both => &[Algorithm::MD5, Algorithm::SHA_256],
             DigestChoice::Md5 => &[Algorithm::MD5],
             DigestChoice::Sha256 => &[Algorithm::SHA_256],
@@ -46,7 +47,7 @@ impl Guard {
         Self { challengers: challengers.collect() }
     }
 
-    /// Says who sent `request`.
+    /// Verifies who sent `request`.
     pub(super) fn check(&mut self, now: Instant, request: &Message, users: &UserTable) -> Check {
         let answers = request.authorization().unwrap_or_default();
         let lookup =

@@ -1,4 +1,4 @@
-//! Ringing phones on behalf of somebody: several contacts at once, one answer, and what becomes of the rest.
+//! Ringing phones for somebody: several contacts at once, one answer, and what becomes of the rest.
 
 use std::time::{Duration, Instant};
 
@@ -20,19 +20,19 @@ use super::{
 pub(super) struct Hunt {
     branches: Vec<SessionId>,
     purpose: Purpose,
-    /// The refusal that will be passed on if nobody answers.
+    /// The refusal to pass on if nobody answers.
     best: Option<Refusal>,
 }
 
-/// What a phone said instead of answering: status and reason phrase.
+/// A phone's refusal: status and reason phrase.
 type Refusal = (StatusCode, String);
 
-/// Whom the phones ring for.
+/// What the phones ring for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// A caller, who waits for the answer to its INVITE.
     Call,
-    /// A leg that its partner transfers; the partner is told, unless it has left.
+    /// A leg that its partner is transferring; the partner is notified, unless it has left.
     Transfer { by: Option<SessionId> },
 }
 
@@ -100,7 +100,7 @@ impl Engine {
         Some(id)
     }
 
-    /// Takes a provisional response from a branch.
+    /// Handles a provisional response from a branch.
     pub(super) fn branch_rings(
         &mut self,
         now: Instant,
@@ -115,7 +115,7 @@ impl Engine {
         let (alone, purpose) = (hunt.branches.len() == 1, hunt.purpose);
         match purpose {
             Purpose::Call => {
-                // Early media of one phone alone: several would talk over each other.
+                // Early media only if a single phone rings: several would talk over each other.
                 let early = sdp.filter(|_| alone).and_then(|sdp| SessionDescription::parse(sdp).ok());
                 let body = early.and_then(|early| {
                     self.legs.get_mut(&id)?.talk.received = Some(early);
@@ -128,7 +128,7 @@ impl Engine {
         }
     }
 
-    /// Takes a 2xx from a branch.
+    /// Handles a 2xx from a branch.
     pub(super) fn branch_answered(&mut self, now: Instant, id: SessionId, sdp: Option<&[u8]>) {
         let role = self.legs.get(&id).map(|leg| &leg.role);
         let Some(&Role::Branch { of }) = role else { return };
@@ -138,7 +138,7 @@ impl Engine {
             self.leave(now, other, Vec::new());
         }
         let Some(answer) = sdp.and_then(|sdp| SessionDescription::parse(sdp).ok()) else {
-            // An answer without a description cannot be bridged.
+            // An answer without a session description cannot be bridged.
             self.leave(now, id, Vec::new());
             return self.failed(now, of, hunt.purpose, &plain(StatusCode::NOT_ACCEPTABLE_HERE));
         };
@@ -206,17 +206,19 @@ fn plain(status: StatusCode) -> Refusal {
     (status, status.default_reason().to_owned())
 }
 
-/// Returns what the caller is told of a phone's refusal: the same, unless only we could act on it.
+/// Returns what the caller is told about a phone's refusal: the same, unless only we could act on
+/// it.
 fn told(status: StatusCode, reason: &str) -> Refusal {
     match status.code() {
-        // The phone's challenge and its redirection are for us, and we do neither.
+        // The phone's challenge or redirection is for us, and we follow neither.
         401 | 407 => plain(StatusCode::FORBIDDEN),
         300..=399 => plain(StatusCode::TEMPORARILY_UNAVAILABLE),
         _ => (status, reason.to_owned()),
     }
 }
 
-/// Returns how much a refusal tells the caller, best first: a final word of the callee before "not there".
+/// Returns how much a refusal tells the caller, best first: the callee's own decision comes before
+/// "not there".
 fn rank(status: StatusCode) -> u8 {
     match status.code() {
         600.. => 0,

@@ -1,4 +1,4 @@
-//! One side of a call: a session, its media, and what it is there for.
+//! One side of a call: a session, its media, and its role.
 
 use offhook_sip::{message::NameAddr, user_agent::SessionId};
 
@@ -7,50 +7,50 @@ use crate::lab::media::MediaLeg;
 
 /// One dialog between the PBX and a phone.
 pub(super) struct Leg {
-    /// How the phone at the other end is shown to others.
+    /// How others see the phone at the other end.
     pub(super) party: NameAddr,
-    /// Our ports towards it.
+    /// Our media ports for it.
     pub(super) media: MediaLeg,
-    /// What was described to and by it.
+    /// The descriptions exchanged with it.
     pub(super) talk: Talk,
-    /// What it is there for.
+    /// Its role.
     pub(super) role: Role,
-    /// What the answer to our open re-INVITE is for.
+    /// What the answer to our pending re-INVITE is for.
     pub(super) after: Option<After>,
-    /// Its 2xx carried the offer, and the other side's ACK will bring the answer.
+    /// Our 2xx carried the offer, and the ACK will carry the answer.
     pub(super) owed_answer: bool,
 }
 
-/// What a leg is there for.
+/// The role of a leg.
 pub(super) enum Role {
-    /// Called a phone, which rings.
+    /// Has called a phone, which rings.
     Caller,
-    /// Rings for the leg whose call it is.
+    /// Rings for this leg.
     Branch { of: SessionId },
-    /// Talks with another leg.
+    /// Talks to another leg.
     Bridged { with: SessionId },
     /// Its partner has transferred it and left; the target rings.
     Waiting,
-    /// Talks with a test number.
+    /// Talks to a test number.
     Robot(Box<Robot>),
     /// Has transferred its call, and may hang up by itself.
     Transferred,
-    /// Was told to end.
+    /// Has been told to end.
     Leaving,
 }
 
-/// What the answer to a re-INVITE of ours is for.
+/// What the answer to our re-INVITE is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
     /// It answers the re-INVITE of this leg.
     Answer(SessionId),
     /// It is offered to this leg, which gets a new partner too.
     Offer(SessionId),
-    /// It completes what this leg was offered before.
+    /// It completes the offer made to this leg before.
     Join(SessionId),
     /// It is for the voice of a test number.
     Speak,
-    /// It lets a new leg into the place of this leg's former partner.
+    /// It admits a new leg in place of this leg's former partner.
     Admit(SessionId),
 }
 

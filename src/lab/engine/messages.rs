@@ -1,4 +1,5 @@
-//! Requests passed on: instant messages between phones (RFC 3428), and INFO and MESSAGE within a call.
+//! Requests passed on: instant messages between phones (RFC 3428), and INFO and MESSAGE within a
+//! call.
 
 use std::time::Instant;
 
@@ -14,7 +15,7 @@ use super::{Engine, leg::Role};
 pub(super) struct Relayed {
     incoming: IncomingId,
     request: Message,
-    /// The leg that it went to, when it is part of a call.
+    /// The leg it went to, if it belongs to a call.
     by: Option<SessionId>,
 }
 
@@ -49,7 +50,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Passes a request within a call on to the partner; a test number takes it itself.
+    /// Passes a request within a call on to the partner; a test number handles it itself.
     pub(super) fn pass_in_dialog(&mut self, now: Instant, from: SessionId, id: IncomingId, request: Message) {
         let partner = match self.legs.get(&from).map(|leg| &leg.role) {
             Some(Role::Bridged { with }) => *with,
@@ -73,7 +74,8 @@ impl Engine {
         }
     }
 
-    /// Answers what was passed on within a call that is over: its outcome will not be told any more.
+    /// Answers the requests that were passed on in a call that is over: their responses will not
+    /// come any more.
     pub(super) fn pass_on_no_more(&mut self, now: Instant, by: SessionId) {
         let lost = self.relayed.iter().filter(|(_, relayed)| relayed.by == Some(by));
         let mut lost: Vec<RequestId> = lost.map(|(id, _)| *id).collect();
@@ -83,9 +85,9 @@ impl Engine {
         }
     }
 
-    /// Takes the outcome of a request that was passed on, and answers the one it came from.
+    /// Handles the response to a request that was passed on, and answers the original request.
     ///
-    /// Of several contacts the first success counts, or the last failure.
+    /// With several contacts the first success counts, or the last failure.
     pub(super) fn passed_on(&mut self, now: Instant, id: RequestId, response: Option<&Message>) {
         let Some(relayed) = self.relayed.remove(&id) else { return };
         let Some(left) = self.copies.get_mut(&relayed.incoming) else { return };

@@ -1,8 +1,8 @@
-//! The PBX without sockets and clock: SIP messages, media facts and deadlines in; SIP messages out.
+//! The PBX without sockets or clock: SIP messages, media facts and deadlines in; SIP messages out.
 //!
-//! It owns the user agent, and opens media legs through a handle that does not wait. Time is an argument.
-//! One file per concern: who may come in, where a number leads, how two legs become one call, who speaks on a test
-//! number, and who takes over a transferred call.
+//! It owns the user agent, and opens media legs through a handle that never blocks. Time is an
+//! argument. There is one file per concern: who is admitted, where a number leads, how two legs
+//! become one call, who speaks on a test number, and who takes over a transferred call.
 
 mod alarms;
 mod answer;

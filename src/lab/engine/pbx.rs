@@ -1,4 +1,4 @@
-//! The engine's state, its doors, and who hears of which event.
+//! The engine's state, its inputs and outputs, and the dispatch of events.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -35,7 +35,7 @@ use crate::{
     net::{Network, carries},
 };
 
-/// What the engine is made of.
+/// What an engine is created from.
 pub(in crate::lab) struct EngineOptions {
     pub(in crate::lab) lab: LabOptions,
     pub(in crate::lab) users: UserTable,
@@ -46,20 +46,20 @@ pub(in crate::lab) struct EngineOptions {
     pub(in crate::lab) network: Arc<dyn Network>,
 }
 
-/// What is alive in a lab: nothing, some time after the last call.
+/// What is alive in a lab; all zero some time after the last call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LiveCounts {
     /// Dialogs with phones; a call between two phones has two.
     pub legs: usize,
-    /// Sessions of the user agent; a finished one absorbs repeats for 32 s.
+    /// Sessions of the user agent; a finished one absorbs retransmissions for 32 s.
     pub sessions: usize,
     /// SIP transactions, absorbing ones included.
     pub transactions: usize,
     /// Pairs of media ports.
     pub media_legs: usize,
-    /// Deadlines of the PBX's own.
+    /// The PBX's own deadlines.
     pub alarms: usize,
-    /// Messages passed on that wait for their answer.
+    /// Requests passed on that wait for their response.
     pub relayed: usize,
     /// Registered contacts.
     pub bindings: usize,
@@ -79,7 +79,7 @@ pub(in crate::lab) struct Engine {
     pub(super) hunts: HashMap<SessionId, Hunt>,
     pub(super) voices: HashMap<u64, SessionId>,
     pub(super) relayed: HashMap<RequestId, Relayed>,
-    /// Requests passed on to several contacts: answers that may still come.
+    /// Requests passed on to several contacts: how many responses may still come.
     pub(super) copies: HashMap<IncomingId, usize>,
     pub(super) alarms: Alarms,
     pub(super) teller: Teller,
@@ -98,9 +98,9 @@ impl Engine {
         config.local = Transport::ALL.into_iter().filter(|it| carries(*it)).map(|it| (it, address)).collect();
         config.allow.extend([Method::Register, Method::Refer]);
         config.supported.push(OptionTag::REPLACES);
-        // Everybody is a stranger to a registrar.
+        // To a registrar everybody is a stranger.
         config.room_of_strangers = config.room;
-        // What phones say to each other is passed on, whatever it is.
+        // What phones send each other is passed on, whatever it is.
         config.bodies.push(BodyType {
             media: "*/*",
             purpose: "",
@@ -128,13 +128,13 @@ impl Engine {
         }
     }
 
-    /// Takes what arrived, or word that a flow failed.
+    /// Handles a message that arrived, or the failure of a flow.
     pub(in crate::lab) fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         self.agent.handle_input(now, input);
         self.drain(now);
     }
 
-    /// Takes what a voice noticed.
+    /// Handles a fact from a voice.
     pub(in crate::lab) fn handle_fact(&mut self, now: Instant, (leg, fact): MediaFact) {
         if let Some(&session) = self.voices.get(&leg) {
             self.robot_heard(now, session, &fact);
@@ -142,7 +142,7 @@ impl Engine {
         }
     }
 
-    /// Does what is due by `now`.
+    /// Handles what is due by `now`.
     pub(in crate::lab) fn handle_timeout(&mut self, now: Instant) {
         self.agent.handle_input(now, Input::Timeout);
         self.drain(now);
@@ -152,12 +152,12 @@ impl Engine {
         }
     }
 
-    /// Returns the next message to send; empty it after every input.
+    /// Returns the next message to send; poll until empty after every input.
     pub(in crate::lab) fn poll_transmit(&mut self) -> Option<Transmit> {
         self.outbox.pop_front()
     }
 
-    /// Returns when `handle_timeout` wants to be called.
+    /// Returns when `handle_timeout` must be called.
     pub(in crate::lab) fn deadline(&self) -> Option<Instant> {
         [self.agent_deadline, self.alarms.next()].into_iter().flatten().min()
     }
@@ -213,7 +213,8 @@ impl Engine {
             Event::Response { id, provisional: false, outcome } => {
                 self.passed_on(now, id, outcome.as_ref().ok());
             }
-            // The lab answers where requests came from: its engine follows no names, and has one place for each request.
+            // The lab responds to where requests came from: its engine resolves no names, and has
+            // one address for each request.
             Event::Response { .. }
             | Event::Registration { .. }
             | Event::Resolve { .. }
@@ -245,7 +246,7 @@ impl Engine {
                 self.pass_in_dialog(now, id, request, message);
             }
             SessionEvent::Notify { request, .. } => {
-                // We refer nobody and subscribe to nothing.
+                // We send no REFER and no SUBSCRIBE.
                 self.reply(now, request, StatusCode::CALL_DOES_NOT_EXIST);
             }
             SessionEvent::RequestDone { request, outcome } => {
@@ -271,9 +272,9 @@ impl Engine {
     }
 }
 
-/// What every part of the engine needs.
+/// What all parts of the engine need.
 impl Engine {
-    /// Answers an INVITE or re-INVITE.
+    /// Responds to an INVITE or re-INVITE.
     pub(super) fn respond(
         &mut self,
         now: Instant,
@@ -285,7 +286,8 @@ impl Engine {
         self.respond_as(now, id, (status, None), body, headers);
     }
 
-    /// Answers an INVITE with a status and, where it is somebody else's word, its reason phrase.
+    /// Responds to an INVITE with a status and, if the response comes from somebody else, its
+    /// reason phrase.
     pub(super) fn respond_as(
         &mut self,
         now: Instant,
@@ -300,14 +302,14 @@ impl Engine {
         }
     }
 
-    /// Answers any other request with a bare status.
+    /// Responds to any other request with a bare status.
     pub(super) fn reply(&mut self, now: Instant, id: IncomingId, status: StatusCode) {
         if let Err(error) = self.agent.reply_status(now, id, status) {
             tracing::debug!(%error, "the lab's answer came too late");
         }
     }
 
-    /// Answers any other request with more than a status.
+    /// Responds to any other request with more than a status.
     pub(super) fn reply_with(
         &mut self,
         now: Instant,
@@ -324,7 +326,7 @@ impl Engine {
         }
     }
 
-    /// Ends a leg in the way its state asks for; its `Ended` removes it.
+    /// Ends a leg in the way its state requires; its `Ended` removes it.
     pub(super) fn leave(&mut self, now: Instant, id: SessionId, headers: NamedHeaders) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.role = Role::Leaving;

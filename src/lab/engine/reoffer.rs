@@ -1,4 +1,5 @@
-//! Changes in a call: re-INVITEs passed through, and those with which the PBX joins legs anew.
+//! Changes within a call: re-INVITEs passed through, and those with which the PBX connects legs
+//! anew.
 
 use std::time::Instant;
 
@@ -15,7 +16,7 @@ use super::{
 };
 
 impl Engine {
-    /// Takes a re-INVITE.
+    /// Handles a re-INVITE.
     pub(super) fn reoffered(&mut self, now: Instant, id: SessionId, offer: Option<&[u8]>) {
         let Some(leg) = self.legs.get(&id) else { return };
         let Some(offer) = offer else { return self.describe_again(now, id) };
@@ -47,7 +48,8 @@ impl Engine {
         }
     }
 
-    /// Answers a re-INVITE without offer: with what we last described; the ACK brings the answer.
+    /// Responds to a re-INVITE without an offer with what we last described; the ACK carries the
+    /// answer.
     fn describe_again(&mut self, now: Instant, id: SessionId) {
         let again = self.described_again(id);
         let status = if again.is_some() { StatusCode::OK } else { StatusCode::SERVER_INTERNAL_ERROR };
@@ -76,7 +78,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes the answer to a re-INVITE of ours.
+    /// Handles the answer to our re-INVITE.
     pub(super) fn modified(&mut self, now: Instant, id: SessionId, answer: Option<&[u8]>) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let after = leg.after.take();
@@ -107,7 +109,7 @@ impl Engine {
         }
     }
 
-    /// Offers what we last described again, after our re-INVITE had met the leg's own.
+    /// Offers again what we last described, after our re-INVITE crossed one of the leg's own.
     pub(super) fn offer_again(&mut self, now: Instant, id: SessionId) {
         let again = self.described_again(id).ok_or(SessionError::Unknown);
         if let Err(error) = again.and_then(|body| self.agent.reinvite(now, id, body)) {
@@ -116,17 +118,17 @@ impl Engine {
         }
     }
 
-    /// Takes the refusal of a re-INVITE of ours.
+    /// Handles the refusal of our re-INVITE.
     pub(super) fn modify_failed(&mut self, now: Instant, id: SessionId, status: Option<StatusCode>) {
         let after = self.legs.get_mut(&id).and_then(|leg| leg.after.take());
-        // A transport that failed counts as 503 (RFC 3261 §8.1.3.1).
+        // A transport failure counts as 503 (RFC 3261 §8.1.3.1).
         self.modify_failed_after(now, id, after, status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE));
     }
 
     fn modify_failed_after(&mut self, now: Instant, id: SessionId, after: Option<After>, status: StatusCode) {
         match after {
             Some(After::Answer(asker)) => self.respond(now, asker, status, None, Vec::new()),
-            // A call that cannot be described anew is over, not silent.
+            // If the new description fails the call ends; it must not go on in silence.
             Some(After::Offer(other) | After::Join(other)) => {
                 self.leave(now, id, Vec::new());
                 self.leave(now, other, Vec::new());
@@ -137,7 +139,7 @@ impl Engine {
         }
     }
 
-    /// Answers the re-INVITE of a leg whose partner has gone before it could be asked.
+    /// Responds to the re-INVITE of a leg whose partner left before it could be asked.
     pub(super) fn refuse_open_offer(&mut self, now: Instant, asker: SessionId, after: Option<After>) {
         if after == Some(After::Answer(asker)) {
             self.respond(now, asker, StatusCode::REQUEST_TERMINATED, None, Vec::new());

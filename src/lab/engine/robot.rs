@@ -26,9 +26,9 @@ use super::{
 };
 use crate::lab::media::{announcement, beep};
 
-/// Digits that 603 reads at most.
+/// Most digits that 603 reads.
 const MOST_DIGITS: usize = 4;
-/// How long 605 rings before it gives up for good.
+/// How long 605 rings before it gives up after all.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// What a test number does.
@@ -38,13 +38,13 @@ pub(super) enum Script {
     Echo,
     /// 1000 Hz until the caller hangs up.
     Tone,
-    /// Says something and hangs up.
+    /// Plays an announcement and hangs up.
     Announcement,
     /// Sends back digits.
     ReadBack,
-    /// Is heard before it answers.
+    /// Sends audio before it answers.
     EarlyMedia,
-    /// Rings for ever.
+    /// Rings forever.
     NoAnswer,
     /// Rings for a while.
     SlowAnswer,
@@ -57,29 +57,29 @@ pub(super) enum Script {
 pub(super) struct Robot {
     script: Script,
     step: Step,
-    /// Known once both sides have described themselves.
+    /// Known once both sides have sent a description.
     plan: Option<MediaPlan>,
     /// Our description, the same in every response to one INVITE.
     body: Option<Body>,
 }
 
-/// How far a test number has come.
+/// The progress of a test number.
 #[derive(Debug, PartialEq, Eq)]
 enum Step {
     /// Not answered yet.
     Ringing,
-    /// Answered; what it plays is all.
+    /// Answered; there is nothing more to do than play.
     Playing,
     /// Waits for digits.
     Reading { digits: String },
     /// Sends digits.
     Sending,
-    /// Is about to hang up.
+    /// About to hang up.
     Parting,
 }
 
 impl Engine {
-    /// Lets `script` take the call of the leg `id`.
+    /// Lets `script` handle the call of leg `id`.
     pub(super) fn robot_called(&mut self, now: Instant, id: SessionId, script: Script) {
         let (plan, body) = match self.robot_describes(id) {
             Ok(described) => described,
@@ -110,7 +110,8 @@ impl Engine {
         }
     }
 
-    /// Lets `script` take over the leg `id` from its partner; says with which status that begins.
+    /// Lets `script` take over leg `id` from its partner; returns the status with which that
+    /// begins.
     pub(super) fn robot_takes(&mut self, now: Instant, id: SessionId, script: Script) -> StatusCode {
         let body = self.robot_offers(id);
         let Some(leg) = self.legs.get_mut(&id) else { return StatusCode::CALL_DOES_NOT_EXIST };
@@ -127,7 +128,7 @@ impl Engine {
         }
     }
 
-    /// Makes our description: the answer to the caller's offer, else an offer.
+    /// Creates our description: the answer to the caller's offer, otherwise an offer.
     fn robot_describes(&mut self, id: SessionId) -> Result<(Option<MediaPlan>, Body), StatusCode> {
         let gone = StatusCode::SERVER_INTERNAL_ERROR;
         let leg = self.legs.get_mut(&id).ok_or(gone)?;
@@ -152,7 +153,7 @@ impl Engine {
         self.robot_begins(now, id);
     }
 
-    /// Plays what the number is there for, once it is answered and the media are agreed.
+    /// Plays what the number is for, once it has answered and media is agreed.
     fn robot_begins(&mut self, now: Instant, id: SessionId) {
         let Some(robot) = self.legs.get_mut(&id).and_then(robot) else { return };
         if robot.plan.is_none() || robot.step == Step::Ringing {
@@ -183,7 +184,7 @@ impl Engine {
         }
     }
 
-    /// Takes the answer to an offer of ours: in the ACK, or to a re-INVITE.
+    /// Handles the answer to our offer, from the ACK or for a re-INVITE.
     pub(super) fn robot_answered(&mut self, now: Instant, id: SessionId, described: &SessionDescription) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let Some(offer) = leg.talk.sent.clone() else { return };
@@ -202,7 +203,7 @@ impl Engine {
         }
     }
 
-    /// Answers a re-INVITE.
+    /// Responds to a re-INVITE.
     pub(super) fn robot_reoffered(&mut self, now: Instant, id: SessionId, offer: &SessionDescription) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         match answer(leg, offer) {
@@ -218,7 +219,7 @@ impl Engine {
         }
     }
 
-    /// Takes what the voice noticed.
+    /// Handles a fact from the voice.
     pub(super) fn robot_heard(&mut self, now: Instant, id: SessionId, fact: &Fact) {
         if let Fact::Digit { digit, .. } = fact {
             self.teller.digit(id, digit.as_char());
@@ -234,7 +235,7 @@ impl Engine {
         }
     }
 
-    /// Takes a digit, however it came.
+    /// Handles a digit, however it came.
     pub(super) fn robot_digit(&mut self, now: Instant, id: SessionId, digit: char) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let media = leg.media.clone();
@@ -250,7 +251,7 @@ impl Engine {
         }
     }
 
-    /// Sends back what was read.
+    /// Sends back the digits that were read.
     fn robot_read(&mut self, now: Instant, id: SessionId) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let media = leg.media.clone();
@@ -273,7 +274,7 @@ impl Engine {
         }
     }
 
-    /// Does what a test number waits for.
+    /// Handles the deadline of a test number.
     pub(super) fn robot_alarm(&mut self, now: Instant, id: SessionId) {
         let Some(robot) = self.legs.get_mut(&id).and_then(robot) else { return };
         match (&robot.step, robot.script) {
@@ -320,7 +321,8 @@ fn answer(leg: &mut Leg, offer: &SessionDescription) -> Result<(MediaPlan, Body)
     Ok((negotiated.plan, body))
 }
 
-/// Returns the European ring tone as 604 sends it: without the pauses, so that every packet of it is audible.
+/// Returns the European ringing tone as 604 sends it: without the pauses, so that every packet of
+/// it is audible.
 fn ring_tone() -> Source {
     Source::Tone(Tone::steady(&[425.0], Tone::dbm0(-13.0)))
 }

@@ -24,10 +24,10 @@ use super::{
 };
 
 impl Engine {
-    /// Takes a REFER within a call.
+    /// Handles a REFER within a call.
     pub(super) fn referred(&mut self, now: Instant, by: SessionId, id: IncomingId, request: &Message) {
         let Some(&Role::Bridged { with }) = self.legs.get(&by).map(|leg| &leg.role) else {
-            // There is nobody on the other side who could be sent away.
+            // There is nobody on the other side to transfer.
             return self.reply(now, id, StatusCode::DECLINE);
         };
         let Ok(Some(target)) = request.refer_to() else {
@@ -85,9 +85,10 @@ impl Engine {
         }
     }
 
-    /// Joins the transferred leg with the one that answered.
+    /// Connects the transferred leg with the one that answered.
     ///
-    /// `after` says whether that one must hear of it too: it was offered the leg's description, or another's.
+    /// `after` says whether the latter needs a re-INVITE too: it was offered either the leg's
+    /// description or another's.
     pub(super) fn transfer_answered(
         &mut self,
         now: Instant,
@@ -131,7 +132,7 @@ impl Engine {
         }
     }
 
-    /// Tells the transferor how its transfer goes, if it is still there.
+    /// Notifies the transferor of the transfer's progress, if it is still there.
     pub(super) fn tell_transferor(&mut self, now: Instant, by: Option<SessionId>, status: StatusCode) {
         if let Some(by) = by {
             self.notify(now, by, status);
@@ -147,7 +148,7 @@ impl Engine {
         }
     }
 
-    /// Gives a leg that has transferred its call the time to hang up by itself.
+    /// Gives a leg that has transferred its call time to hang up by itself.
     fn dismiss(&mut self, now: Instant, by: SessionId) {
         if let Some(leg) = self.legs.get_mut(&by) {
             leg.role = Role::Transferred;
@@ -155,7 +156,8 @@ impl Engine {
         }
     }
 
-    /// Lets a new leg take the place of `replaced` (RFC 3891 §3): its partner is offered the newcomer's description.
+    /// Lets a new leg take the place of `replaced` (RFC 3891 §3): the partner of `replaced` is
+    /// offered the newcomer's description.
     pub(super) fn take_over(
         &mut self,
         now: Instant,
@@ -173,12 +175,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Answers a leg that takes another's place, and ends that one.
+    /// Answers a leg that takes another's place, and ends the one replaced.
     pub(super) fn admitted(&mut self, now: Instant, partner: SessionId, newcomer: SessionId) {
         let Some(leg) = self.legs.get_mut(&partner) else { return };
         let role = std::mem::replace(&mut leg.role, Role::Bridged { with: newcomer });
         if !self.legs.contains_key(&newcomer) {
-            // It canceled meanwhile; the old call goes on as it was.
+            // It canceled in the meantime; the old call goes on as it was.
             if let Some(leg) = self.legs.get_mut(&partner) {
                 leg.role = role;
             }

@@ -1,4 +1,5 @@
-//! A leg of the lab: has a number, tells its facts to the engine, and speaks as test numbers do.
+//! A media leg of the lab: it has a number, sends its facts to the engine, and is the voice of a
+//! test number.
 
 use std::{
     io,
@@ -25,10 +26,10 @@ use crate::{
 /// Length of a digit and of the pause after it.
 const DIGIT: Duration = Duration::from_millis(150);
 
-/// Something that a voice noticed, and on which leg.
+/// A fact from a voice, with the number of its leg.
 pub(in crate::lab) type MediaFact = (u64, Fact);
 
-/// Makes legs.
+/// Opens legs.
 pub(in crate::lab) struct Media {
     network: Arc<dyn Network>,
     hub: MediaHub,
@@ -51,7 +52,7 @@ impl Media {
         let id = self.seed.fetch_add(1, Ordering::Relaxed);
         let facts = self.facts.clone();
         leg.listen(move |Notice { noticed, .. }| {
-            // The lab records nothing, and the hub counts and logs what fails.
+            // The lab records nothing, and the hub counts and logs failures.
             if let Noticed::Voice(fact) = noticed
                 && facts.try_send((id, fact)).is_err()
             {
@@ -86,7 +87,7 @@ impl MediaLeg {
         self.leg.local()
     }
 
-    /// Says where packets for the peer of this leg go, unless it is found to send from elsewhere.
+    /// Sets where packets for this leg's peer go, unless it turns out to send from elsewhere.
     pub(in crate::lab) fn aim(&self, target: Target) {
         self.leg.aim(target);
     }
@@ -96,7 +97,7 @@ impl MediaLeg {
         self.leg.relay(&other.leg);
     }
 
-    /// Speaks with a voice of our own: follows `plan`, and plays `source`.
+    /// Sends with a voice of our own: follows `plan`, and plays `source`.
     pub(in crate::lab) fn speak(&self, now: Instant, plan: MediaPlan, source: Source) {
         let config = SessionConfig {
             seed: self.id,
@@ -117,17 +118,17 @@ impl MediaLeg {
         self.conference.join(&self.leg);
     }
 
-    /// Follows a changed plan and goes on playing; nothing without a voice.
+    /// Follows a changed plan and goes on playing; does nothing without a voice.
     pub(in crate::lab) fn replan(&self, now: Instant, plan: MediaPlan) {
         self.leg.session(|voice, _| voice.set_plan(now, plan));
     }
 
-    /// Plays something else; nothing without a voice.
+    /// Plays something else; does nothing without a voice.
     pub(in crate::lab) fn play(&self, source: Source) {
         self.leg.session(|voice, _| voice.play(source));
     }
 
-    /// Sends digits as telephone events, or as tones where the peer does not know events.
+    /// Sends digits as telephone events, or as tones if the peer does not support events.
     pub(in crate::lab) fn send_digits(&self, digits: &str) -> Result<(), SendDigitsError> {
         let sent = self.leg.session(|voice, _| {
             match voice.send_digits(DigitMethod::Rfc4733, digits, DIGIT, DIGIT) {

@@ -1,4 +1,5 @@
-//! Media of the lab: ports, relays, and the voices of the test numbers, on the legs and the clock of `media`.
+//! Media of the lab: ports, relays, and the voices of the test numbers, built on the legs and the
+//! clock of `media`.
 
 mod leg;
 mod prompt;

@@ -6,7 +6,7 @@ use offhook_media::audio::{SAMPLE_RATE, Tone, ToneGenerator};
 
 /// The spoken announcement of 602: 8 kHz, 16 bit, one channel; see `audio/SOURCES.md`.
 const ANNOUNCEMENT: &[u8] = include_bytes!("../../../audio/announcement.wav");
-/// Header of the plainest WAV file, which the bundled one has.
+/// Header size of the simplest WAV file, which the bundled one is.
 const HEADER: usize = 44;
 
 /// Returns the announcement's samples.
@@ -15,7 +15,7 @@ pub(in crate::lab) fn announcement() -> Arc<[i16]> {
     samples.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
 }
 
-/// Returns the beep that asks for digits.
+/// Returns the beep that prompts for digits.
 pub(in crate::lab) fn beep() -> Arc<[i16]> {
     const LENGTH: Duration = Duration::from_millis(250);
     let count = usize::try_from(LENGTH.as_millis() * u128::from(SAMPLE_RATE) / 1000).unwrap_or_default();

@@ -1,6 +1,7 @@
-//! How much an answer shows where nothing narrows it: an agent pays for each entry, and can ask for the rest.
+//! How much an answer shows if nothing narrows it: an agent pays for each entry, and can ask for
+//! the rest.
 
-/// A list as it is shown.
+/// A shortened list.
 #[derive(Debug, PartialEq)]
 pub(in crate::mcp) struct Shown<T> {
     /// The newest entries, in their order.
@@ -11,7 +12,8 @@ pub(in crate::mcp) struct Shown<T> {
     pub(in crate::mcp) left_out: usize,
 }
 
-/// Keeps the newest `most` of a list that is ordered oldest first; all of it where something narrows it.
+/// Keeps the newest `most` entries of a list ordered oldest first, or all of it if something
+/// narrows it.
 pub(in crate::mcp) fn keep_newest<T>(mut list: Vec<T>, most: usize, narrowed: bool) -> Shown<T> {
     let total = list.len();
     let left_out = if narrowed { 0 } else { total.saturating_sub(most) };

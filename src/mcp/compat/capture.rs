@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::words;
 use crate::id::CallId;
 
-/// Says that there is nothing to analyze: no `status`, every figure empty.
+/// Answers that there is nothing to analyze: no `status`, every figure empty.
 pub(in crate::mcp) fn none(phone: &str, call: Option<CallId>) -> Value {
     json!({
         "phone_id": phone,

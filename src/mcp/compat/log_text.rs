@@ -1,4 +1,5 @@
-//! Text of a SIP message as a log entry: an envelope line, the message as it was on the wire, an end mark.
+//! A SIP message as the text of a log entry: an envelope line, the message as it was on the wire,
+//! an end mark.
 
 use std::net::SocketAddr;
 
@@ -7,18 +8,18 @@ use serde_json::{Value, json};
 
 use crate::event::{Envelope, Event, RawMessage, SipEvent, SipSummary, Transport};
 
-/// Level that SIP messages have in the log.
+/// Log level of SIP messages.
 const MESSAGE_LEVEL: u8 = 4;
 
-/// A SIP message taken out of the journal.
+/// A SIP message from the journal.
 pub(in crate::mcp) struct Logged<'a> {
     /// When it was sent or received.
     pub(in crate::mcp) at: Timestamp,
     /// Whether the phone sent it.
     pub(in crate::mcp) sent: bool,
-    /// Method, status and the like.
+    /// Its summary: method, status and so on.
     pub(in crate::mcp) summary: &'a SipSummary,
-    /// The message itself; what is not UTF-8 is shown in base64.
+    /// The message itself, in base64 if it is not UTF-8.
     pub(in crate::mcp) text: &'a str,
     seq: u64,
     transport: Transport,
@@ -26,7 +27,7 @@ pub(in crate::mcp) struct Logged<'a> {
 }
 
 impl<'a> Logged<'a> {
-    /// Takes the message out of an event; none when the event is no message.
+    /// Takes the message out of an event; `None` if the event is not a message.
     pub(in crate::mcp) fn of(envelope: &'a Envelope) -> Option<Self> {
         let Event::Sip(event) = &envelope.event else { return None };
         let (sent, transport, remote, summary, message) = match event {
@@ -55,7 +56,7 @@ impl<'a> Logged<'a> {
         self.at.to_zoned(zone.clone()).strftime("%H:%M:%S.%3f").to_string()
     }
 
-    /// Makes the `msg` of a log entry.
+    /// Builds the `msg` of a log entry.
     pub(in crate::mcp) fn message(&self, zone: &TimeZone) -> String {
         let summary = self.summary;
         let method = summary.method.as_deref().unwrap_or("?");
@@ -79,7 +80,7 @@ impl<'a> Logged<'a> {
         )
     }
 
-    /// Makes the log entry.
+    /// Builds the log entry.
     pub(in crate::mcp) fn entry(&self, zone: &TimeZone) -> Value {
         json!({ "level": MESSAGE_LEVEL, "msg": self.message(zone), "thread": "offhook" })
     }

@@ -9,10 +9,10 @@ use crate::{
     view::{CallView, PhoneView, Registration, RegistrationView},
 };
 
-/// Status shown for a request that nobody answered (RFC 3261 §8.1.3.1 treats it as 408).
+/// Status shown for a request that got no response (RFC 3261 §8.1.3.1 treats it as 408).
 const NOBODY_ANSWERED: u16 = 408;
 
-/// Builds an object key by key, in the order that readers of the text see.
+/// Builds an object key by key, in the order in which readers of the text see them.
 pub(in crate::mcp) fn object<const N: usize>(pairs: [(&str, Value); N]) -> Map<String, Value> {
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
@@ -43,7 +43,7 @@ pub(in crate::mcp) fn transport(spec: &PhoneSpec) -> &str {
     }
 }
 
-/// Number of the phone's transport: none while it has no socket.
+/// The transport id shown for the phone; `None` while it has no socket.
 pub(in crate::mcp) fn transport_id(phone: &PhoneView) -> Option<u64> {
     phone.bound.as_ref().map(|_| phone.order.saturating_sub(1))
 }
@@ -115,9 +115,9 @@ pub(in crate::mcp) fn phone_added(phone: &PhoneView, tools: usize) -> Map<String
     added
 }
 
-/// The names in a phone's codec list that are left out of its offers; nothing when there are none.
+/// The names in a phone's codec list that its offers leave out; `None` if there are none.
 pub(in crate::mcp) fn unavailable_codecs(spec: &PhoneSpec) -> Option<(String, Value)> {
-    // A phone never gets a list of which nothing is available.
+    // A phone is never given a list of which nothing is available.
     let unavailable =
         call::unavailable_codecs(spec.codecs.as_deref().unwrap_or_default()).unwrap_or_default();
     (!unavailable.is_empty()).then(|| ("codecs_unavailable".to_owned(), json!(unavailable)))
@@ -130,7 +130,7 @@ pub(in crate::mcp) const fn state(phase: CallPhase) -> &'static str {
         CallPhase::Incoming => "INCOMING",
         CallPhase::Early => "EARLY",
         CallPhase::Answered => "CONNECTING",
-        // That surface has no word for one that is ending.
+        // The compatible surface has no word for a call that is ending.
         CallPhase::Established | CallPhase::Ending => "CONFIRMED",
         CallPhase::Ended => "DISCONNECTED",
     }
@@ -161,7 +161,7 @@ pub(in crate::mcp) fn call_info(
     local_contact: &str,
     now: Timestamp,
 ) -> Map<String, Value> {
-    // A call that waits for an answer has been told 100 Trying.
+    // A call that waits for an answer has been sent 100 Trying.
     let unanswered = (call.phase == CallPhase::Incoming).then_some((100, "Trying"));
     let told = call.status.map(|status| (status, call.reason.as_deref().unwrap_or_default()));
     let (status, reason) = told.or(unanswered).unwrap_or_default();
@@ -239,7 +239,7 @@ pub(in crate::mcp) fn history_row(call: &CallView, recording: Option<String>, zo
     })
 }
 
-/// A moment as local time without a zone, as histories and inboxes carry it.
+/// A time as local time without a zone, as histories and inboxes show it.
 pub(in crate::mcp) fn local_time(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string()
 }

@@ -1,6 +1,7 @@
-//! Summary of a session description (RFC 8866) as structured messages carry it.
+//! Summary of a session description (RFC 8866) for structured messages.
 //!
-//! Audio sections with plain numeric formats only; session-level attributes, addresses and keys are left out.
+//! It has only audio sections with plain numeric formats; session-level attributes, addresses and
+//! keys are left out.
 
 use serde_json::{Map, Value, json};
 
@@ -36,7 +37,7 @@ struct Section {
     rtcp_port: Option<u16>,
 }
 
-/// Makes the `sdp` object of a structured message.
+/// Builds the `sdp` object of a structured message.
 pub(in crate::mcp) fn summarize(body: &str) -> Value {
     let mut version = 0;
     let mut origin = Value::Null;
@@ -68,7 +69,8 @@ fn summarize_origin(value: &str) -> Value {
 }
 
 impl Section {
-    /// Reads an `m=` line; none for formats that are not payload types (T.38) and for port ranges.
+    /// Reads an `m=` line; `None` for formats that are not payload types (T.38) and for port
+    /// ranges.
     fn read(value: &str) -> Option<Self> {
         let mut fields = value.split_whitespace();
         Some(Self {

@@ -1,15 +1,16 @@
-//! Filters of the SIP log: by phone, call, method, direction, status and CSeq.
+//! Filters for the SIP log: by phone, call, method, direction, status and CSeq.
 //!
-//! A message belongs to the phone that sent or received it, exactly; nothing is guessed from its text.
+//! A message belongs exactly to the phone that sent or received it; nothing is guessed from its
+//! text.
 
 use super::log_text::Logged;
 
-/// What a caller wants to see; an entry that lacks a field that is asked for is left out.
+/// What a caller wants to see; an entry that lacks a field being filtered on is left out.
 #[derive(Default)]
 pub(in crate::mcp) struct SipFilter {
-    /// `Call-ID` header of the call asked for.
+    /// `Call-ID` header of the requested call.
     pub(in crate::mcp) sip_call_id: Option<String>,
-    /// Request method; for responses the CSeq's. Case does not matter.
+    /// Request method; for responses that of the CSeq. Case does not matter.
     pub(in crate::mcp) method: Option<String>,
     /// `TX` or `RX`. Case does not matter.
     pub(in crate::mcp) direction: Option<String>,
@@ -20,7 +21,7 @@ pub(in crate::mcp) struct SipFilter {
 }
 
 impl SipFilter {
-    /// Returns whether the message is asked for.
+    /// Returns whether the filter lets the message through.
     pub(in crate::mcp) fn accepts(&self, logged: &Logged<'_>) -> bool {
         let summary = logged.summary;
         let equal = |asked: &Option<String>, found: Option<&str>| {
@@ -34,13 +35,14 @@ impl SipFilter {
     }
 }
 
-/// The newest entries that are shown where nothing narrows the search: an agent pays for each of them.
+/// How many of the newest entries are shown if nothing narrows the search: an agent pays for each
+/// of them.
 pub(in crate::mcp) const SHOWN: usize = 20;
 
 /// Refuses a value of `direction` that no message has.
 ///
 /// # Errors
-/// What it may be.
+/// The allowed values.
 pub(in crate::mcp) fn check_direction(direction: Option<&str>) -> Result<(), String> {
     match direction {
         Some(given) if !["TX", "RX"].iter().any(|one| given.eq_ignore_ascii_case(one)) => {
@@ -51,7 +53,7 @@ pub(in crate::mcp) fn check_direction(direction: Option<&str>) -> Result<(), Str
     }
 }
 
-/// Keeps the last `count` of a list; none and 0 keep everything.
+/// Keeps the last `count` of a list; `None` and 0 keep everything.
 pub(in crate::mcp) fn keep_last<T>(mut list: Vec<T>, count: Option<i64>) -> Vec<T> {
     if let Some(count) = count.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0) {
         list.drain(..list.len().saturating_sub(count));

@@ -1,4 +1,4 @@
-//! SIP messages taken apart for reading: headers by name and the session description in short.
+//! SIP messages parsed for reading: headers by name and a summary of the session description.
 
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use super::{log_text::Logged, sdp_summary};
 const SPELLINGS: &[&str] =
     &["Call-ID", "CSeq", "WWW-Authenticate", "MIME-Version", "P-Asserted-Identity", "P-Preferred-Identity"];
 
-/// Makes the structured form of a message.
+/// Builds the structured form of a message.
 pub(in crate::mcp) fn structure(logged: &Logged<'_>, zone: &TimeZone) -> Value {
     let (head, body) = split(logged.text);
     let headers = headers_of(head);
@@ -95,7 +95,7 @@ fn canonical(name: &str) -> String {
     name.split('-').map(word).collect::<Vec<_>>().join("-")
 }
 
-/// Takes the URI out of a From or To header, without parameters.
+/// Extracts the URI from a From or To header, without parameters.
 pub(in crate::mcp) fn bare_uri(header: &str) -> Option<String> {
     let uri = match header.split_once('<') {
         Some((_, rest)) => rest.split('>').next()?,

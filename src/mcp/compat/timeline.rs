@@ -1,4 +1,4 @@
-//! The result of a scenario run: a timeline of events, actions and marks, made from the journal.
+//! The result of a scenario run: a timeline of events, actions and marks, built from the journal.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ use crate::{
     view::{Failure, RunEnd},
 };
 
-/// Entries of a timeline that are shown, the newest ones: an agent pays for each of them.
+/// How many of the newest timeline entries are shown: an agent pays for each of them.
 const SHOWN: usize = 200;
 
-/// Shows the events of a run as its timeline.
+/// Builds the timeline from the events of a run.
 struct Timeline {
-    /// What the older form of events repeats about each call.
+    /// What the older form of events repeats for each call.
     memory: CallMemory,
     run: RunId,
     started_ms: Option<f64>,
@@ -30,7 +30,7 @@ struct Timeline {
     recordings: BTreeMap<String, String>,
 }
 
-/// What an entry is about, before its time and owner are added.
+/// An entry's content, before its time and owner are added.
 struct Entry {
     kind: &'static str,
     name: String,
@@ -121,7 +121,7 @@ fn run_entries(event: &RunEvent) -> Vec<Entry> {
             let data = json!({ "name": action, "args": args, "error": error });
             vec![Entry::mark("action.failed", data).of_hook(hook)]
         }
-        // The older form has no word for them.
+        // The older form has no word for these.
         RunEvent::ActionFinished { .. } | RunEvent::CleaningUp {} => Vec::new(),
         RunEvent::Checkpoint { label } => vec![Entry::mark("checkpoint", json!({ "label": label }))],
         RunEvent::Log { message } => vec![Entry::mark("log", json!({ "message": message }))],
@@ -196,7 +196,7 @@ async fn recorded(path: &str, services: &Services) -> Value {
     })
 }
 
-/// The result of a run that never began.
+/// The result of a run that never started.
 pub(in crate::mcp) fn refused(validation: &Validation) -> Value {
     let in_stage = |issue: &Value| {
         let mut error = rows::object([("stage", "validation".into())]);
@@ -221,7 +221,7 @@ fn milliseconds(envelope: &Envelope) -> f64 {
     envelope.at.as_microsecond() as f64 / 1000.0
 }
 
-/// Two decimals, as readers know these fields.
+/// Two decimals, as readers expect in these fields.
 fn round(milliseconds: f64) -> f64 {
     (milliseconds * 100.0).round() / 100.0
 }

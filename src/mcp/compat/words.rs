@@ -64,7 +64,7 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
     }
 }
 
-/// Names the tools that would have worked, and those that show what there is.
+/// Names the tools that would have worked, and those that show what exists.
 pub(in crate::mcp) fn instead(rejection: &Rejection) -> Vec<&'static str> {
     let mut tools = tools(&rejection.legal);
     if matches!(rejection.what, Refused::NoPhone(_)) {
@@ -80,17 +80,17 @@ pub(in crate::mcp) fn tools(commands: &[CommandKind]) -> Vec<&'static str> {
     commands.iter().filter_map(|command| command.verb().tool.as_ref()).map(|tool| tool.name).collect()
 }
 
-/// The name is none that a phone can have.
+/// No phone can have this name.
 pub(in crate::mcp) fn invalid_phone(error: &InvalidPhoneId) -> String {
     format!("phone_id '{}' invalid — must match ^[a-z0-9_]{{1,32}}$", error.given)
 }
 
-/// The phone is not in the roster, as the static tools say it.
+/// The phone is not in the roster, in the words of the static tools.
 pub(in crate::mcp) fn phone_not_in_roster(phone: &str) -> String {
     format!("Phone '{phone}' not registered")
 }
 
-/// The phone does not exist, as the call tools say it.
+/// The phone does not exist, in the words of the call tools.
 pub(in crate::mcp) fn phone_not_found(phone: &str) -> String {
     format!("Phone '{phone}' not found — add_phone first")
 }
@@ -100,7 +100,7 @@ pub(in crate::mcp) fn call_not_found(call: CallId) -> String {
     format!("Call {} not found", call.0)
 }
 
-/// What became of a call that is over.
+/// How a call that is over ended.
 pub(in crate::mcp) fn story(call: &CallView, now: Timestamp) -> String {
     let Some(end) = &call.end else { return format!("call {} is being ended", call.id.0) };
     let ago = (now.as_millisecond() - end.at.as_millisecond()).max(0);
@@ -117,7 +117,7 @@ pub(in crate::mcp) fn story(call: &CallView, now: Timestamp) -> String {
     )
 }
 
-/// The call is another phone's.
+/// The call belongs to another phone.
 pub(in crate::mcp) fn call_of_another_phone(call: CallId, owner: &PhoneId, phone: &PhoneId) -> String {
     format!("call_id {} belongs to phone_id '{owner}', not '{phone}'", call.0)
 }
@@ -137,20 +137,20 @@ pub(in crate::mcp) fn two_calls_to_confer(phone: &PhoneId) -> String {
     format!("[{phone}] Need at least 2 calls with active audio for conference")
 }
 
-/// Nothing is being recorded on the call.
+/// The call is not being recorded.
 pub(in crate::mcp) const NO_RECORDING: &str = "No recording currently active for this call";
 
-/// The file of a recording is gone.
+/// The file of a recording is missing.
 pub(in crate::mcp) fn recording_missing(path: &str) -> String {
     format!("Recording file not found: {path}")
 }
 
-/// A log filter names a call that never was.
+/// A log filter names a call that never existed.
 pub(in crate::mcp) fn unknown_call_filter(call: CallId) -> String {
     format!("call_id {} is unknown: no call with this number was made or received", call.0)
 }
 
-/// A filter names a phone that never was.
+/// A filter names a phone that never existed.
 pub(in crate::mcp) fn unknown_phone_filter(given: &str, phones: &[PhoneId]) -> String {
     const MOST: usize = 20;
     let given: String = given.chars().take(40).collect();

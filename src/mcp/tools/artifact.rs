@@ -39,7 +39,7 @@ pub(super) fn tools() -> Vec<ToolDefinition> {
     ]
 }
 
-/// Recordings that are listed where nothing narrows the list.
+/// Most recordings listed if nothing narrows the list.
 const SHOWN: usize = 50;
 
 arguments! {
@@ -54,7 +54,7 @@ arguments! {
 
 async fn list_recordings(services: Arc<Services>, given: ListRecordings, _: CallContext) -> Reply {
     let recordings = services.recordings.clone();
-    // Walking a folder blocks; the executor's threads are for those that do not.
+    // Walking a folder blocks, which the executor's threads must not do.
     let files = match tokio::task::spawn_blocking(move || recordings.list()).await {
         Ok(Ok(files)) => files,
         Ok(Err(error)) => return Reply::compat_error(error.to_string(), &[]),

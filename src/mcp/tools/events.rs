@@ -1,4 +1,4 @@
-//! Native tools over the journal: wait for an event, look events up.
+//! Native tools over the journal: wait for an event, look up events.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,10 +25,10 @@ use super::subject::Named;
 /// Longest wait: clients give up on a request after about a minute.
 const LONGEST_WAIT: Duration = Duration::from_secs(45);
 
-/// Most events that one answer holds.
+/// Most events in one answer.
 const MOST_EVENTS: usize = 500;
 
-/// Characters of a text inside an event that a brief answer shows.
+/// Characters of each text in an event that a brief answer shows.
 const BRIEF_TEXT: usize = 160;
 
 pub(super) fn tools() -> Vec<ToolDefinition> {
@@ -111,7 +111,7 @@ async fn wait_for_event(services: Arc<Services>, given: WaitForEvent, context: C
     Reply::native(text, json!({ "found": false, "cursor": cursor }))
 }
 
-/// Returns what a wait has to be woken for: the kinds, about the narrowest subject that was named.
+/// Returns the interest of a wait: its kinds, about the narrowest subject named.
 fn interest(wanted: &Query) -> Interest {
     let about = wanted.call.map(About::Call).or_else(|| wanted.phone.clone().map(About::Phone));
     let kinds = Interest::of_kinds(&wanted.kinds);
@@ -123,7 +123,7 @@ fn found(services: &Services, envelope: &Envelope) -> Reply {
     Reply::native(text, json!({ "found": true, "cursor": envelope.seq, "event": shown(envelope, false) }))
 }
 
-/// Reads the kinds, so that a typing mistake is not waited for.
+/// Parses the kinds, so that nobody waits for a typing mistake.
 fn patterns(given: &[String]) -> Result<Vec<EventPattern>, Refusal> {
     if given.is_empty() {
         let families = "phone.*, call.*, media.*, dtmf.*, message.*, sip.*, run.*";
@@ -133,7 +133,7 @@ fn patterns(given: &[String]) -> Result<Vec<EventPattern>, Refusal> {
     given.iter().map(read).collect()
 }
 
-/// Reads what the data must be, and refuses what could never hold.
+/// Parses the conditions on the data, and refuses those that could never hold.
 fn conditions(patterns: &[EventPattern], given: Option<&JsonObject>) -> Result<Vec<Condition>, Refusal> {
     let read = |(path, expected): (&String, &Value)| {
         let condition = Condition::new(path, expected).map_err(|error| invalid(&error))?;
@@ -198,7 +198,7 @@ async fn query_events(services: Arc<Services>, given: QueryEvents, _: CallContex
         after: given.after.map(Seq),
         before: given.before.map(Seq),
         text: given.text,
-        // One more than shown tells whether there are more.
+        // One more than is shown reveals whether there are more.
         limit: Some(limit + 1),
         newest_first: given.newest_first,
         ..Query::default()
@@ -225,7 +225,7 @@ async fn query_events(services: Arc<Services>, given: QueryEvents, _: CallContex
     Reply::native(text.join("\n"), json!({ "events": shown, "cursor": cursor, "more": more }))
 }
 
-/// Makes the event's object; long texts are cut unless all is wanted.
+/// Builds the event's object; long texts are cut unless `full`.
 fn shown(envelope: &Envelope, full: bool) -> Value {
     let mut value = serde_json::to_value(envelope).unwrap_or_default();
     if !full {
@@ -245,7 +245,7 @@ fn cut(value: &mut Value) {
     }
 }
 
-/// Makes one line for reading: position, time, whom, what and the data in short.
+/// Builds one line for reading: position, time, subject, kind and the data in brief.
 fn line(services: &Services, envelope: &Envelope) -> String {
     let subject = &envelope.subject;
     let time = envelope.at.to_zoned(services.zone.clone()).strftime("%H:%M:%S.%3f").to_string();

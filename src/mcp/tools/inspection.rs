@@ -18,7 +18,7 @@ use crate::{
     view::CallView,
 };
 
-/// Ended calls that the history shows.
+/// Most ended calls that the history shows.
 const HISTORY: usize = 100;
 
 pub(super) fn actions() -> Vec<ActionDefinition> {

@@ -1,4 +1,4 @@
-//! The tools, one group a file, in the order in which clients list them.
+//! The tools, one file per group, in the order in which clients list them.
 
 mod artifact;
 mod events;

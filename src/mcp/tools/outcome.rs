@@ -1,4 +1,4 @@
-//! What became of an action that the other side has to confirm: done, refused, or not known yet.
+//! The outcome of an action that the other side has to confirm: done, refused, or not known yet.
 
 use std::time::Duration;
 
@@ -15,22 +15,22 @@ use crate::{
 
 /// Longest wait: clients give up on a request after about a minute.
 const LONGEST: Duration = Duration::from_secs(45);
-/// How long an attended transfer is waited for, whose result says whether it is done.
+/// How long to wait for an attended transfer, whose result says whether it is done.
 const TRANSFER: Duration = Duration::from_secs(1);
 
-/// What became of it.
+/// The outcome of an action.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Settled {
     /// The other side did it.
     Done,
-    /// It did not.
+    /// The other side refused, or it failed.
     Refused { status: Option<u16>, reason: String },
-    /// It has not said so yet.
+    /// The other side has not answered yet.
     Pending,
 }
 
 impl Settled {
-    /// Returns the keys that a result says it with.
+    /// Returns the keys that report it in a result.
     pub(super) fn keys(&self) -> Vec<(&'static str, Value)> {
         match self {
             Self::Done => vec![("outcome", "done".into())],
@@ -48,17 +48,18 @@ impl Settled {
 
 /// What the other side has to confirm.
 enum Wish {
-    /// The call is held by us, or is not any more.
+    /// The hold, or its end, on this call.
     Held { call: CallId, held: bool },
     /// A REFER of this call.
     Transfer { call: CallId },
     /// The MESSAGE of this `message.sent`.
     Message { ours: Option<Seq> },
-    /// The end of the binding.
+    /// The removal of the binding.
     Unregistered,
 }
 
-/// Waits for what becomes of a command, as long as its caller wants; none where nobody has to confirm it.
+/// Waits for the outcome of a command as long as its caller wants; `None` if nobody has to confirm
+/// it.
 pub(super) async fn settle(
     services: &Services,
     phone: &PhoneId,
@@ -87,7 +88,7 @@ pub(super) async fn settle(
             () = context.canceled.cancelled() => return Some(Settled::Pending),
             () = services.closing.cancelled() => return Some(Settled::Pending),
         };
-        // What was let go meanwhile may have been it.
+        // The awaited event may be among those no longer kept.
         let Ok(Ok(envelope)) = next else { return Some(Settled::Pending) };
         if let Some(settled) = wish.settled_by(&envelope.event) {
             return Some(settled);
@@ -109,7 +110,7 @@ async fn wish(services: &Services, phone: &PhoneId, kind: CommandKind, asked: &O
 }
 
 impl Wish {
-    /// Tells whether nothing had to be asked for.
+    /// Returns whether nothing had to be requested, because it already is so.
     fn is_so(&self, services: &Services) -> bool {
         let Self::Held { call, held } = self else { return false };
         let call = services.views.call(*call);
@@ -142,7 +143,7 @@ impl Wish {
             (Self::Transfer { .. }, CallEvent::TransferProgress { status, reason }) => {
                 Some(refused(Some(*status), reason))
             }
-            // Perhaps it is done, and nobody says so.
+            // It may have been done without anybody confirming it.
             (Self::Transfer { .. }, CallEvent::Ended { .. }) => Some(Settled::Pending),
             (_, CallEvent::Ended { status, .. }) => Some(refused(*status, "the call ended before")),
             (_, _) => None,
@@ -172,7 +173,7 @@ fn refused(status: Option<u16>, reason: &str) -> Settled {
     Settled::Refused { status, reason: reason.to_owned() }
 }
 
-/// Returns which message a command has sent.
+/// Returns the seq of the `message.sent` that a command led to.
 async fn sent(services: &Services, phone: &PhoneId, asked: &Outcome) -> Option<Seq> {
     let sent = Query {
         phone: Some(phone.clone()),

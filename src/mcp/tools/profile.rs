@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// How long the registrars' answers to a whole file are waited for.
+/// How long to wait for the registrars' answers for a whole file.
 const REGISTRATIONS_WAIT: Duration = Duration::from_millis(1500);
 
 pub(super) fn load_phones_tool() -> ToolDefinition {

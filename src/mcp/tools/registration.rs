@@ -1,4 +1,4 @@
-//! What a phone's registration is, and waiting for it.
+//! Showing a phone's registration, and waiting for it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// How long an answer of the registrar is waited for before the result tells what is known.
+/// How long to wait for the registrar's answer before the result reports what is known.
 pub(super) const REGISTRATION_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) fn actions() -> Vec<ActionDefinition> {
@@ -55,7 +55,7 @@ async fn get_registration_status(
     }
 }
 
-/// Registers, waits for the answer, and tells it.
+/// Registers, waits for the answer, and reports it.
 pub(super) async fn register(
     services: &Services,
     phone: &PhoneId,

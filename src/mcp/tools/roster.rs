@@ -41,7 +41,8 @@ pub(super) fn tools() -> Vec<ToolDefinition> {
     tools.into_iter().flatten().collect()
 }
 
-/// Defines the tool of a verb that is made of a phone's settings: its arguments are spelled here.
+/// Defines the tool of a verb that consists of a phone's settings; its arguments are spelled out
+/// here.
 fn of_verb(kind: CommandKind, define: impl FnOnce(Label) -> ToolDefinition) -> Option<ToolDefinition> {
     kind.verb().tool.as_ref().map(|tool| define(Label::of(tool)))
 }
@@ -51,7 +52,8 @@ arguments! {
     Nothing {}
 }
 
-/// Phones that `list_phones` shows; an agent reads no more, and it answers in a millisecond.
+/// Most phones that `list_phones` shows: an agent reads no more, and it answers within a
+/// millisecond.
 const SHOWN: usize = 100;
 
 async fn list_phones(services: Arc<Services>, _: Nothing, _: CallContext) -> Reply {
@@ -133,7 +135,8 @@ async fn add_phone(services: Arc<Services>, given: AddPhoneArguments, context: C
             Reply::compat(Value::Object(object)).with_roster_changed()
         }
         Some((_, Err(error))) => {
-            // A replaced phone may be gone although its successor was refused; then the client has to know.
+            // A replaced phone may be gone although its successor was refused; then the client has
+            // to be told.
             let gone = services.views.phone(&phone).is_none();
             let reply = refuse(error);
             if gone { reply.with_roster_changed() } else { reply }
@@ -142,7 +145,7 @@ async fn add_phone(services: Arc<Services>, given: AddPhoneArguments, context: C
     }
 }
 
-/// Adds phones one after the other, then waits for all their registrations together.
+/// Adds phones one after another, then waits for all their registrations together.
 pub(super) async fn add_and_settle(
     services: &Services,
     phones: Vec<AddPhone>,

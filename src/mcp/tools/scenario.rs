@@ -68,7 +68,7 @@ async fn validate_scenario(services: Arc<Services>, given: ValidateScenario, _: 
     Reply::compat(report)
 }
 
-/// Says that findings were left out.
+/// Says how many findings were left out, if any.
 fn more(validation: &Validation) -> Option<String> {
     let left_out = validation.left_out;
     (left_out > 0).then(|| format!("{left_out} further findings are left out: mend these first"))
@@ -99,7 +99,7 @@ async fn run_scenario(services: Arc<Services>, given: RunScenario, context: Call
     }
 }
 
-/// Follows a run to its end; gives it up when the client or the server does.
+/// Follows a run to its end; cancels it if the client or the server gives up.
 async fn follow(services: &Services, mut attempt: Attempt, mut context: CallContext) -> Reply {
     let mut given_up = false;
     loop {

@@ -1,4 +1,4 @@
-//! Which phone and which call an action means, with the error words that clients know.
+//! Which phone and which call an action means, with the error sentences that clients know.
 
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub(super) fn existing(services: &Services, phone: &PhoneId) -> Result<(), Reply
     }
 }
 
-/// Checks that a call is up and is the phone's; without one, that the phone has any.
+/// Checks that a call is up and belongs to the phone; if no call is given, that the phone has any.
 pub(super) fn call_of(
     services: &Services,
     phone: &PhoneId,
@@ -62,7 +62,8 @@ pub(super) async fn execute(
         .map_err(|rejection| Reply::compat_rejection(&rejection, &[("phone_id", phone.as_str().into())]))
 }
 
-/// Answers an action that was done: `status` first, then the phone, then `more`, the journal position last.
+/// Answers an action that was done: `status` first, then the phone, then `more`, the journal
+/// position last.
 pub(super) fn done(phone: &PhoneId, more: &[(&str, Value)], outcome: &Outcome) -> Reply {
     let mut object =
         crate::mcp::compat::rows::object([("status", "ok".into()), ("phone_id", phone.as_str().into())]);
@@ -71,7 +72,7 @@ pub(super) fn done(phone: &PhoneId, more: &[(&str, Value)], outcome: &Outcome) -
     Reply::compat(Value::Object(object))
 }
 
-/// Unwraps a result whose error is the answer already.
+/// Returns either side: the error is an answer too.
 pub(super) fn merge(result: Result<Reply, Reply>) -> Reply {
     result.unwrap_or_else(|refusal| refusal)
 }

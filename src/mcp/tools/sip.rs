@@ -1,4 +1,4 @@
-//! Tools that show SIP messages: as log text and taken apart.
+//! Tools that show SIP messages: as log text and structured.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// Messages looked at, the newest ones, when no phone or call narrows the search.
+/// How many of the newest messages are examined if no phone or call narrows the search.
 const NEWEST: usize = 5000;
 
 pub(super) fn tools() -> Vec<ToolDefinition> {
@@ -169,7 +169,7 @@ fn more(left_out: usize) -> Option<(String, Value)> {
     (left_out > 0).then(|| ("more".to_owned(), more().into()))
 }
 
-/// Warns where a filter names a phone that never was: nothing is found, and nothing ever will be.
+/// Warns if a filter names a phone that never existed: nothing is found, and nothing ever will be.
 fn unknown_phone(services: &Services, phone: Option<&str>) -> Option<(String, Value)> {
     let given = phone?;
     let known = given.parse().is_ok_and(|phone: PhoneId| services.views.phone_ever(&phone).is_some());
@@ -177,13 +177,13 @@ fn unknown_phone(services: &Services, phone: Option<&str>) -> Option<(String, Va
 }
 
 enum Unavailable {
-    /// No such call ever was: a warning, not an error.
+    /// No such call ever existed: a warning, not an error.
     UnknownCall(String),
     /// The journal could not be read.
     Journal(String),
 }
 
-/// Selects `sip.*` events, oldest first; a phone that never was has none.
+/// Selects `sip.*` events, oldest first; a phone that never existed has none.
 async fn select(
     services: &Services,
     phone: Option<&str>,
@@ -201,7 +201,7 @@ async fn select(
             services.views.call(id).filter(|call| owner.as_ref().is_none_or(|phone| *phone == call.phone));
         let Some(found) = found else { return Err(Unavailable::UnknownCall(words::unknown_call_filter(id))) };
         filter.sip_call_id = Some(found.sip_call_id.clone());
-        // Behind a PBX both phones may carry the same Call-ID; the call is one phone's.
+        // Behind a PBX both phones may have the same Call-ID, but the call belongs to one of them.
         owner = Some(found.phone.clone());
     }
     let mut messages = match (call, &owner) {

@@ -1,4 +1,5 @@
-//! Whether what a filter names is there at all: what never was cannot be waited for, and what is no longer kept is not "nothing".
+//! Whether what a filter names exists at all: what never existed cannot be waited for, and what is
+//! no longer kept is not "nothing".
 
 use crate::{
     command::Code,
@@ -17,13 +18,14 @@ pub(super) struct Named<'a> {
 }
 
 impl Named<'_> {
-    /// Refuses a phone, call or run that never was, and a position that is not reached yet or not kept any more.
+    /// Refuses a phone, call or run that never existed, and a position that has not been reached or
+    /// is no longer kept.
     pub(super) fn check(&self, services: &Services) -> Result<(), Refusal> {
         if let Some(phone) = self.phone.filter(|phone| services.views.phone_ever(phone).is_none()) {
             let sentence = words::unknown_phone_filter(phone.as_str(), &services.phone_ids());
             return Err(Refusal::new(Code::NotFound, sentence).or_try(&["list_phones"]));
         }
-        // Views let go of what is long over; the journal on disk may have it still.
+        // Views forget what has long been over; the journal on disk may still have it.
         let next = services.views.next_call_id();
         if let Some(call) = self.call.filter(|call| *call >= next) {
             return Err(no_call(call, services));
@@ -51,7 +53,7 @@ impl Named<'_> {
     }
 }
 
-/// Refuses a call that is not known: it never was, or it has been let go.
+/// Refuses an unknown call: it never existed, or has been forgotten.
 pub(super) fn no_call(call: CallId, services: &Services) -> Refusal {
     let sentence = match call < services.views.next_call_id() {
         true => format!("call {} is no longer kept", call.0),

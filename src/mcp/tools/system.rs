@@ -134,7 +134,7 @@ fn told(call: &CallView, services: &Services) -> String {
     }
     if let Some(figures) = &call.statistics {
         let mos = figures.mos.map_or_else(|| "unknown".to_owned(), |mos| format!("{mos:.2}"));
-        // A perfect network may carry nothing at all.
+        // Perfect network figures do not mean that there is any sound.
         let heard = match figures.level_dbfs {
             None => "no audio".to_owned(),
             Some(level) if level < -60.0 => format!("silence ({level:.0} dBFS)"),

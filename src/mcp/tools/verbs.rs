@@ -1,4 +1,4 @@
-//! Actions that command something: one handler for all verbs, and what a few of them answer besides.
+//! Actions that give a command: one handler for all verbs, and the extra results of a few.
 
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ async fn carry_out(
     Ok(done(phone, &more, &outcome))
 }
 
-/// Returns what a verb answers besides `status`, the phone and the journal's position.
+/// Returns what a verb's result has besides `status`, the phone and the journal position.
 fn answer(
     services: &Services,
     verb: &Verb,
@@ -97,7 +97,7 @@ fn answer(
     more
 }
 
-/// Repeats the arguments that the result repeats, the call first; one that was not given is null.
+/// Returns the arguments that the result repeats, the call first; one that was not given is null.
 fn echoes(verb: &Verb, given: &Arguments) -> Vec<(&'static str, Value)> {
     let repeated = |parameter: &Parameter| {
         let key = parameter.tool.as_ref()?.echo?;
@@ -113,7 +113,8 @@ fn with_state(services: &Services, call: CallId) -> Vec<(&'static str, Value)> {
     vec![("call_id", call.0.into()), ("state", json!(state))]
 }
 
-/// Chooses the calls of an attended transfer: of the first two, the older goes and the newer takes over.
+/// Chooses the calls of an attended transfer: by default the oldest call is transferred to the
+/// second oldest.
 fn two_calls(services: &Services, phone: &PhoneId, given: &mut Arguments) -> Result<CallSelector, Reply> {
     existing(services, phone)?;
     let (source, target) = (given.call("call"), given.call("target"));

@@ -1,4 +1,5 @@
-//! Each question once: answers are kept for as long as they hold, and who asks while one is under way waits for it.
+//! Asks each question once: answers are kept as long as they are valid, and whoever asks while one
+//! is pending waits for it.
 
 use std::{
     collections::BTreeMap,
@@ -15,20 +16,22 @@ use tokio::{
 
 use super::{Answer, LookupError, Resolver, SystemResolver};
 
-/// Answers that are kept at a time.
+/// Most answers kept at a time.
 pub(super) const MOST_KEPT: usize = 1_024;
-/// Records of one answer that are looked at; a zone of more is a fault or an attack.
+/// Most records examined per answer; a zone with more is a fault or an attack.
 pub(super) const MOST_RECORDS: usize = 256;
-/// How long an answer is kept at most, whatever it says of itself.
+/// Longest time to keep an answer, whatever its TTL.
 pub(super) const LONGEST: Duration = Duration::from_secs(3_600);
-/// The same for one without records (RFC 2308 §5 recommends hours; a tester who mends a zone waits a minute).
+/// The same for an answer without records (RFC 2308 §5 recommends hours, but a tester who fixes a
+/// zone waits a minute).
 const LONGEST_NEGATIVE: Duration = Duration::from_secs(60);
-/// The same for a question that no name server answered: a dialog asks for every request, and a tester mends it soon.
+/// The same for a question that no name server answered: a dialog asks for every request, and a
+/// tester will soon fix it.
 const FAILED: Duration = Duration::from_secs(5);
 /// How long one question may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The names of one network; clones share what is kept.
+/// The names of one network; clones share the cache.
 #[derive(Clone)]
 pub struct Names {
     shared: Arc<Shared>,
@@ -39,7 +42,8 @@ struct Shared {
     kept: Mutex<BTreeMap<Question, Arc<Entry>>>,
 }
 
-/// A question and, from some time on, its answer. An entry whose askers have all given up is asked anew by the next.
+/// A question and, once it has come, its answer. If everybody who asked has given up, the next one
+/// asks again.
 #[derive(Default)]
 struct Entry(OnceCell<Kept>);
 
@@ -51,20 +55,20 @@ struct Kept {
 
 /// What is known about a question.
 pub(super) struct Known {
-    /// The answer, with the time that it still holds.
+    /// The answer, with its remaining TTL.
     pub(super) answer: Result<Answer, LookupError>,
-    /// It was there before anybody asked now.
+    /// The answer was already there.
     pub(super) from_cache: bool,
 }
 
 impl Names {
-    /// Returns names that `resolver` knows.
+    /// Creates names that ask `resolver`.
     #[must_use]
     pub fn new(resolver: impl Resolver) -> Self {
         Self { shared: Arc::new(Shared { resolver: Box::new(resolver), kept: Mutex::default() }) }
     }
 
-    /// Returns how many answers are kept or awaited.
+    /// Returns how many answers are kept or pending.
     #[must_use]
     pub fn kept(&self) -> usize {
         self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner).len()
@@ -74,7 +78,7 @@ impl Names {
         &*self.shared.resolver
     }
 
-    /// Returns what is known about a question, after asking where nothing is.
+    /// Returns what is known about a question, asking if necessary.
     pub(super) async fn ask(&self, question: &Question) -> Known {
         let question = in_lower_case(question);
         let entry = self.entry(&question);
@@ -93,13 +97,13 @@ impl Names {
                 let longest = if answer.records.is_empty() { LONGEST_NEGATIVE } else { LONGEST };
                 answer.ttl.min(longest)
             }
-            // A server that is silent would cost its patience for every request and every ACK.
+            // Otherwise a silent server would cost its timeout for every request and every ACK.
             Err(_) => FAILED,
         };
         Kept { answer, until: Instant::now() + hold }
     }
 
-    /// Returns the entry of a question; a new one where there is none that still holds.
+    /// Returns the entry of a question; a new one if there is none that is still valid.
     fn entry(&self, question: &Question) -> Arc<Entry> {
         let mut kept = self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = kept.get(question).filter(|entry| entry.holds()) {
@@ -109,7 +113,7 @@ impl Names {
         if !kept.contains_key(question) && kept.len() >= MOST_KEPT {
             make_room(&mut kept);
         }
-        // When all the room is for questions that are under way, this one is asked without being kept.
+        // If all entries are for pending questions, this one is asked without being kept.
         if kept.len() < MOST_KEPT || kept.contains_key(question) {
             kept.insert(question.clone(), Arc::clone(&entry));
         }
@@ -122,13 +126,14 @@ impl Entry {
         self.0.get().map(|kept| kept.until)
     }
 
-    /// Tells whether it has an answer that still holds, or will have one.
+    /// Returns whether it has a valid answer, or will have one.
     fn holds(&self) -> bool {
         self.until().is_none_or(|until| until > Instant::now())
     }
 }
 
-/// Drops what no longer holds or is awaited by nobody; if that is nothing, the answer that holds shortest.
+/// Drops entries that are no longer valid or have nobody waiting; if there are none, the answer
+/// that expires first.
 fn make_room(kept: &mut BTreeMap<Question, Arc<Entry>>) {
     kept.retain(|_, entry| entry.holds() && (entry.0.initialized() || Arc::strong_count(entry) > 1));
     if kept.len() >= MOST_KEPT {

@@ -1,7 +1,9 @@
-//! Names: what the DNS says, remembered for as long as it says, and where a URI leads by it (RFC 3263).
+//! Names: answers of the DNS, cached as long as they are valid, and the addresses a URI leads to
+//! (RFC 3263).
 //!
-//! A [`Resolver`] answers single questions: [`SystemResolver`] asks the machine's name servers, a simulated network has a
-//! table. [`Names`] asks each question once for all who want to know, keeps the answers, and follows a URI to its addresses.
+//! A [`Resolver`] answers single questions: [`SystemResolver`] asks the machine's name servers, a
+//! simulated network has a table. [`Names`] asks each question once for everybody, keeps the
+//! answers, and resolves a URI to its addresses.
 
 mod cache;
 mod resolver;

@@ -1,4 +1,4 @@
-//! From a URI to the addresses behind it, with every step that led there.
+//! From a URI to its addresses, with every step on the way.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::{LookupError, Names};
 use crate::{event::NameLookup, net::Transport};
 
-/// How long a URI may take from its first question to its addresses; less than the giver of a command waits for its answer.
+/// How long resolving a URI may take in all; less than the sender of a command waits for its reply.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Records of one answer that the steps show.
 const SHOWN: usize = 8;
@@ -19,7 +19,7 @@ const SHOWN: usize = 8;
 /// Why a URI leads to no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// The URI itself forbids it.
+    /// The URI itself does not allow it.
     #[error(transparent)]
     Uri(#[from] NextHopError),
     /// The DNS has no address for it.
@@ -33,27 +33,27 @@ pub enum NameError {
     TooLong,
 }
 
-/// Where a URI leads.
+/// The result of resolving a URI.
 #[derive(Clone, Debug)]
 pub struct Resolution {
     /// The URI.
     pub uri: Uri,
-    /// What was asked, in order; nothing when the URI names its address by number.
+    /// The queries, in order; empty if the URI holds a numeric address.
     pub lookups: Vec<NameLookup>,
-    /// Where to send, in the order to try; or why nowhere.
+    /// Where to send, in the order to try, or why nowhere.
     pub targets: Result<Vec<(Transport, SocketAddr)>, NameError>,
     /// How long it took.
     pub took: Duration,
 }
 
 impl Resolution {
-    /// Returns what is known of a URI that nobody waits for any longer.
+    /// Returns the result for a URI whose resolution was given up.
     pub(crate) const fn out_of_time(uri: Uri, took: Duration) -> Self {
         let targets = Err(NameError::Lookup(LookupError::Silent));
         Self { uri, lookups: Vec::new(), targets, took }
     }
 
-    /// Returns the places to send to; none when there are none.
+    /// Returns the addresses to send to; may be empty.
     #[must_use]
     pub fn places(&self) -> &[(Transport, SocketAddr)] {
         self.targets.as_deref().unwrap_or_default()
@@ -88,7 +88,7 @@ impl Resolution {
         records
     }
 
-    /// Returns what the machine itself says about a host.
+    /// Returns what the machine itself knows about a host.
     async fn own(&mut self, names: &Names, host: &str) -> Vec<Record> {
         let own = names.resolver().own(host).await;
         if !own.is_empty() {
@@ -111,7 +111,7 @@ impl Resolution {
             None => Vec::new(),
         };
         while let Step::Ask(question) = hop.poll() {
-            // A name that the machine itself gives an address has no services elsewhere.
+            // A name for which the machine itself has an address is not looked up for services.
             let skipped = !own.is_empty() && !matches!(question, Question::Address(_));
             let records = if skipped { Vec::new() } else { self.ask(names, &question, &mut trouble).await };
             hop.answer(records);
@@ -121,10 +121,11 @@ impl Resolution {
 }
 
 impl Names {
-    /// Follows a URI to its addresses by NAPTR, SRV, A and AAAA, over the transports that are offered, best first.
+    /// Resolves a URI to addresses by NAPTR, SRV, A and AAAA, over the offered transports, best
+    /// first.
     ///
-    /// `random` decides between servers of the same priority. Nothing is asked, and nothing waited for, when the URI names
-    /// its address by number.
+    /// `random` decides between servers of the same priority. If the URI holds a numeric address,
+    /// nothing is asked and nothing waited for.
     pub async fn find(&self, uri: &Uri, offered: &[Transport], random: u64) -> Resolution {
         let begun = Instant::now();
         let mut found = Resolution {
@@ -146,7 +147,7 @@ impl Names {
         let places: Vec<_> =
             hop.found().iter().map(|Target { transport, address, .. }| (*transport, *address)).collect();
         found.targets = match walked {
-            // What was found before the time was over is better than nothing.
+            // What was found before the time ran out is better than nothing.
             _ if !places.is_empty() => Ok(places),
             Ok(None) => Err(NameError::Nothing),
             Ok(Some(trouble)) => Err(trouble.into()),

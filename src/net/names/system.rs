@@ -1,5 +1,5 @@
-//! The machine's name servers and hosts file, by hickory. Leaves out DNSSEC, DNS over TLS, and whatever else the machine's
-//! `nsswitch.conf` may name, such as multicast DNS.
+//! The machine's name servers and hosts file, through hickory. Leaves out DNSSEC, DNS over TLS, and
+//! whatever else the machine's `nsswitch.conf` may name, such as multicast DNS.
 
 use std::{
     net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr},
@@ -24,22 +24,22 @@ use crate::net::BoxFuture;
 
 /// Port of a name server (RFC 1035 §4.2).
 const PORT: u16 = 53;
-/// How long a name server may be silent before it is asked again; both tries together stay within the patience of
-/// [`Names`](super::Names).
+/// How long a name server may be silent before it is asked again; both tries together stay within
+/// the timeout of [`Names`](super::Names).
 const TRY: Duration = Duration::from_millis(900);
-/// How long A and AAAA may take, each for itself: one that is never answered does not cost the other.
+/// How long A and AAAA may each take: one that is never answered does not cost the other.
 const EACH: Duration = Duration::from_millis(1_900);
 
 /// Asks name servers.
 #[derive(Default)]
 pub struct SystemResolver {
-    /// Those of the operator; none means those of the machine.
+    /// The operator's servers; empty means the machine's.
     servers: Vec<SocketAddr>,
-    /// Made for the first question, so that a program without names reads no configuration.
+    /// Created for the first question, so that a program without names reads no configuration.
     client: OnceCell<TokioResolver>,
 }
 
-/// Reads the address of a name server, with or without a port.
+/// Parses the address of a name server, with or without a port.
 ///
 /// # Errors
 /// It is neither.
@@ -51,7 +51,7 @@ pub fn name_server(text: &str) -> Result<SocketAddr, AddrParseError> {
 }
 
 impl SystemResolver {
-    /// Returns a resolver that asks these servers, or those of the machine when there are none.
+    /// Creates a resolver that asks these servers, or the machine's if there are none.
     #[must_use]
     pub fn new(servers: Vec<SocketAddr>) -> Self {
         Self { servers, client: OnceCell::new() }
@@ -60,7 +60,7 @@ impl SystemResolver {
     async fn client(&self) -> Result<&TokioResolver, LookupError> {
         let servers = self.servers.clone();
         let made = self.client.get_or_try_init(|| async move {
-            // Files are read on a thread made for waiting.
+            // Files are read on a blocking thread.
             let made = spawn_blocking(move || client(&servers)).await;
             made.map_err(|error| LookupError::Failed(error.to_string()))?
         });
@@ -74,7 +74,7 @@ impl SystemResolver {
             Ok(Err(error)) => negative(&error),
             Ok(Ok(found)) => {
                 let answers = found.answers();
-                // The chain of aliases that led to the records holds no longer than its shortest link.
+                // A chain of aliases is valid only as long as its shortest link.
                 let ttl = answers.iter().map(|record| record.ttl).min().unwrap_or(0);
                 let records = answers.iter().filter_map(|record| read(&record.data)).collect();
                 Ok(Answer { records, ttl: Duration::from_secs(ttl.into()) })
@@ -93,9 +93,9 @@ fn client(servers: &[SocketAddr]) -> Result<TokioResolver, LookupError> {
         }
     };
     options.timeout = TRY;
-    // Once more after the first time.
+    // One retry after the first try.
     options.attempts = 1;
-    // `Names` keeps answers and reads the hosts file; twice would be once too long.
+    // `Names` caches answers and reads the hosts file; doing so twice would keep them too long.
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
@@ -103,7 +103,8 @@ fn client(servers: &[SocketAddr]) -> Result<TokioResolver, LookupError> {
     builder.build().map_err(|error| LookupError::Failed(error.to_string()))
 }
 
-/// Returns the configuration of an operator's servers: by UDP, and by TCP for what a datagram does not hold.
+/// Returns the configuration for an operator's servers: over UDP, and over TCP for what does not
+/// fit into a datagram.
 fn named(servers: &[SocketAddr]) -> ResolverConfig {
     let servers = servers.iter().map(|server| {
         let mut config = NameServerConfig::udp_and_tcp(server.ip());
@@ -115,10 +116,10 @@ fn named(servers: &[SocketAddr]) -> ResolverConfig {
     ResolverConfig::from_name_servers(servers.collect())
 }
 
-/// Tells "there is none" from "it is not known".
+/// Distinguishes "there is none" from "it is not known".
 fn negative(error: &NetError) -> Result<Answer, LookupError> {
     if let NetError::Dns(DnsError::NoRecordsFound(nothing)) = error {
-        // Without an SOA nothing says for how long (RFC 2308 §5).
+        // Without an SOA nothing says how long this is valid (RFC 2308 §5).
         let ttl = nothing.negative_ttl.unwrap_or(0);
         return Ok(Answer { records: Vec::new(), ttl: Duration::from_secs(ttl.into()) });
     }
@@ -126,7 +127,7 @@ fn negative(error: &NetError) -> Result<Answer, LookupError> {
     Err(if silent { LookupError::Silent } else { LookupError::Failed(error.to_string()) })
 }
 
-/// Returns a record of a kind that is asked for; others, such as aliases, are passed over.
+/// Returns a record of a requested kind; others, such as aliases, are skipped.
 fn read(data: &RData) -> Option<Record> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if let Some(address) = data.ip_addr() {
@@ -150,16 +151,17 @@ fn read(data: &RData) -> Option<Record> {
 /// Returns a name to ask about.
 fn name_of(text: &str, absolute: bool) -> Result<Name, LookupError> {
     let mut name = Name::from_ascii(text).map_err(|error| LookupError::Failed(error.to_string()))?;
-    // Services are not looked for in the search list: each question would become several.
+    // Services are not looked up in the search list: each question would become several.
     name.set_fqdn(absolute);
     Ok(name)
 }
 
-/// Answers to A and to AAAA as one: IPv4 first, and what one of them says when the other says nothing.
+/// Combines the answers for A and AAAA: IPv4 first; if only one of them was answered, that one.
 fn both(four: Result<Answer, LookupError>, six: Result<Answer, LookupError>) -> Result<Answer, LookupError> {
     match (four, six) {
         (Ok(mut four), Ok(six)) => {
-            // The kind that is absent says how long it will be absent, not how long the other is there.
+            // The TTL of the absent kind says how long it stays absent, not how long the other is
+            // valid.
             let ttl = match (four.records.is_empty(), six.records.is_empty()) {
                 (false, true) => four.ttl,
                 (true, false) => six.ttl,
@@ -177,7 +179,7 @@ impl Resolver for SystemResolver {
     fn own(&self, host: &str) -> BoxFuture<'_, Vec<IpAddr>> {
         let host = host.to_ascii_lowercase();
         Box::pin(async move {
-            // RFC 6761 §6.3: no name server is asked for these.
+            // RFC 6761 §6.3: no name server is asked about these.
             if host == "localhost" || host.ends_with(".localhost") {
                 return vec![Ipv4Addr::LOCALHOST.into()];
             }

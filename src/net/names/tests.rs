@@ -1,4 +1,4 @@
-//! What is asked, how often, and for how long it is kept; in virtual time.
+//! Which questions are asked, how often, and how long answers are kept; in virtual time.
 
 use std::{
     net::IpAddr,
@@ -135,7 +135,7 @@ async fn what_is_kept_has_bounds() {
         assert_eq!((answer.records.len(), answer.ttl), (MOST_RECORDS, LONGEST));
     }
     assert_eq!(names.kept(), MOST_KEPT);
-    // Those that nobody waits for any more make room as well.
+    // Questions that nobody waits for any more make room as well.
     resolver.delay = Duration::from_secs(1);
     let names = Names::new(resolver);
     for number in 0..MOST_KEPT + 50 {

@@ -1,4 +1,4 @@
-//! A carrier brings messages over one transport; the table names those that are built.
+//! A carrier transports messages over one transport; the table lists those that are implemented.
 
 use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{
     net::{Flow, Network, Transport, admission::Admission},
 };
 
-/// Work that goes on until the user agent closes, and that ends with it.
+/// Work that goes on until the user agent closes.
 pub(super) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// One transport of one user agent.
@@ -18,14 +18,14 @@ pub(super) trait Carrier: Send + Sync {
     /// Returns the address it is reached at.
     fn local(&self) -> SocketAddr;
 
-    /// Sends one message without waiting; a task that this takes is given to `spawn`.
+    /// Sends one message without waiting; if this needs a task, the task is given to `spawn`.
     fn send(&self, flow: &Flow, bytes: &[u8], spawn: &mut dyn FnMut(Task)) -> io::Result<()>;
 
     /// Returns how many connections are open or being opened.
     fn connections(&self) -> usize;
 }
 
-/// What every carrier of one user agent is made of.
+/// What every carrier of a user agent is created from.
 #[derive(Clone)]
 pub(super) struct Parts {
     pub(super) network: Arc<dyn Network>,
@@ -36,10 +36,10 @@ pub(super) struct Parts {
     pub(super) closing: CancellationToken,
 }
 
-/// Opens a carrier at an address, where port 0 takes a free one; the task reads.
+/// Opens a carrier at an address, where port 0 picks a free one; the task reads.
 type Open = fn(Parts, SocketAddr) -> io::Result<(Box<dyn Carrier>, Task)>;
 
-/// Every transport that is built.
+/// Every implemented transport.
 pub(super) const CARRIERS: [(Transport, Open); 2] =
     [(Transport::Udp, datagram::open), (Transport::Tcp, stream::open)];
 
@@ -67,7 +67,7 @@ impl From<Transport> for event::Transport {
     }
 }
 
-/// Tells whether messages can be sent and received over a transport.
+/// Returns whether messages can be sent and received over a transport.
 #[must_use]
 pub fn carries(transport: Transport) -> bool {
     CARRIERS.iter().any(|(carried, _)| *carried == transport)

@@ -27,15 +27,17 @@ use crate::{
 
 /// Largest UDP payload.
 const LARGEST: usize = 65_535;
-/// Rest after an error that may come back at once, so that a broken socket does not occupy a core.
+/// Pause after an error that may recur at once, so that a broken socket does not occupy a core.
 const REST: Duration = Duration::from_millis(50);
 
-/// Datagrams that may come back in a second and be looked at: as many as a phone has requests open at a time, which is few.
+/// Most reports of undelivered datagrams handled per second: as many as a phone has requests
+/// pending at a time, which is few.
 const MOST_RETURNED: u32 = 200;
 const SECOND: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// One buffer a thread serves all readers, because none keeps it across a wait; a phone that idles holds none.
+    /// One buffer per thread serves all readers, because none keeps it across a wait; an idle phone
+    /// holds none.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; LARGEST]);
 }
 
@@ -72,7 +74,7 @@ pub(super) fn open(parts: Parts, local: SocketAddr) -> io::Result<(Box<dyn Carri
     Ok((Box::new(carrier), Box::pin(task)))
 }
 
-/// Delivers datagrams for ever.
+/// Delivers datagrams forever.
 async fn read(socket: &dyn DatagramSocket, parts: &Parts) {
     let local = socket.local();
     loop {
@@ -89,7 +91,7 @@ async fn read(socket: &dyn DatagramSocket, parts: &Parts) {
         let flow = Flow { transport: Transport::Udp, local, remote };
         parts.witness.received(&flow, &bytes);
         if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-            // A keep-alive of the peer: it has done its work on the way here.
+            // A keep-alive of the peer: it did its work on the way here.
             continue;
         }
         if let Some(permit) = parts.admission.admit_bytes(bytes.len()) {
@@ -101,7 +103,8 @@ async fn read(socket: &dyn DatagramSocket, parts: &Parts) {
     }
 }
 
-/// Delivers word of datagrams that found nobody for ever, up to a rate: anybody can claim that (RFC 5927).
+/// Delivers reports of undelivered datagrams forever, up to a rate: anybody can forge them
+/// (RFC 5927).
 async fn watch(socket: &dyn DatagramSocket, parts: &Parts) {
     let local = socket.local();
     let (mut heard, mut left_out) = (Heard::begin(), Seldom::default());
@@ -125,7 +128,7 @@ async fn watch(socket: &dyn DatagramSocket, parts: &Parts) {
     }
 }
 
-/// What was heard within the second.
+/// The reports within the current second.
 struct Heard {
     since: Instant,
     count: u32,

@@ -1,7 +1,8 @@
 //! The SIP sockets of one user agent: a carrier for each transport, all on one port.
 //!
-//! RFC 3261 §18, RFC 5626 §3.5.1 (keep-alives on streams). Connections are reused per remote address; sending never
-//! waits. Messages are parsed, once, by the tasks that read; what they say is not looked at.
+//! RFC 3261 §18, RFC 5626 §3.5.1 (keep-alives on streams). Connections are reused per remote
+//! address; sending never waits. Messages are parsed once, by the tasks that read; their content is
+//! not examined.
 
 mod carrier;
 mod datagram;
@@ -31,39 +32,41 @@ use crate::id::PhoneId;
 pub use carrier::carries;
 use carrier::{CARRIERS, Carrier, Parts, Task};
 
-/// Attempts to find a port that is free for datagrams and streams alike.
+/// Attempts to find a port that is free for both datagrams and streams.
 const PORT_ATTEMPTS: usize = 32;
-/// How long closing waits for peers to take what is queued for their streams.
+/// How long closing waits for peers to accept what is queued for their streams.
 const LAST_WRITES: Duration = Duration::from_millis(250);
 
-/// What [`Signaling::open`] needs to know.
+/// Options for [`Signaling::open`].
 #[derive(Clone, Debug)]
 pub struct SignalingOptions {
-    /// Where to listen; port 0 takes one that is free for all transports.
+    /// Where to listen; port 0 picks one that is free for all transports.
     pub local: SocketAddr,
-    /// How many arrivals of each transport may be unhandled at a time; one of more than four kilobytes counts several times.
+    /// How many arrivals of each transport may be unhandled at a time; one of more than 4 KiB
+    /// counts several times.
     pub permits: usize,
-    /// Whose sockets these are, for taps; none for the lab.
+    /// The phone that owns the sockets, for taps; `None` for the lab.
     pub phone: Option<PhoneId>,
 }
 
-/// What came in.
+/// What arrived.
 ///
-/// Each has a permit, to be dropped when it is handled: the mailboxes that they wait in have no bound of their own.
+/// Each has a permit, to be dropped when it has been handled: the mailboxes in which they wait have
+/// no bound of their own.
 #[derive(Debug)]
 pub enum Arrival {
-    /// A datagram, or one whole message of a stream.
+    /// A datagram, or one complete message of a stream.
     Message {
-        /// The path it came by.
+        /// The flow it came by.
         flow: Flow,
-        /// What came, parsed once for all who look at it.
+        /// The message, parsed once for everybody.
         message: Message,
         /// Its place in the mailbox.
         permit: Permit,
     },
-    /// A datagram that is no SIP message.
+    /// A datagram that is not a SIP message.
     Unparsable {
-        /// The path it came by.
+        /// The flow it came by.
         flow: Flow,
         /// Its bytes.
         bytes: Vec<u8>,
@@ -72,35 +75,35 @@ pub enum Arrival {
     },
     /// Something given to [`Signaling::send`] could not be sent, or its connection broke.
     Failed {
-        /// The path, as it was given to `send`.
+        /// The flow, as given to `send`.
         flow: Flow,
-        /// What went wrong.
+        /// The error.
         error: io::Error,
         /// Its place in the mailbox.
         permit: Permit,
     },
-    /// A datagram given to [`Signaling::send`] seems to have found nobody. Who claims it need not know what was sent: see whether
-    /// `sent` begins it.
+    /// A datagram given to [`Signaling::send`] was reported as undelivered. The report may be
+    /// forged: check that `sent` matches the beginning of what was sent.
     Returned {
-        /// The path, as it was given to `send`.
+        /// The flow, as given to `send`.
         flow: Flow,
-        /// Its beginning, as far as it is quoted.
+        /// Its beginning, as far as quoted.
         sent: Vec<u8>,
-        /// What went wrong.
+        /// The error.
         error: io::Error,
         /// Its place in the mailbox.
         permit: Permit,
     },
-    /// The peer closed a connection in good order.
+    /// The peer closed a connection in an orderly way.
     Closed {
-        /// The path.
+        /// The flow.
         flow: Flow,
         /// Its place in the mailbox.
         permit: Permit,
     },
-    /// A stream in which no message boundary can be found; it was closed.
+    /// A stream in which no message boundary could be found; it was closed.
     Unframeable {
-        /// The path.
+        /// The flow.
         flow: Flow,
         /// Where and why.
         error: FramingError,
@@ -121,10 +124,11 @@ pub struct Signaling {
 pub(super) type Deliver = Arc<dyn Fn(Arrival) + Send + Sync>;
 
 impl Signaling {
-    /// Binds the sockets and starts reading; `deliver` is called from reader tasks and must not block.
+    /// Binds the sockets and starts reading; `deliver` is called from reader tasks and must not
+    /// block.
     ///
     /// # Errors
-    /// The address is in use or not ours.
+    /// The address is in use or not local.
     pub fn open(
         network: Arc<dyn Network>,
         options: SignalingOptions,
@@ -160,13 +164,15 @@ impl Signaling {
         self.carriers.iter().map(|(transport, (carrier, _))| (*transport, carrier.local()))
     }
 
-    /// Sends one message; a connection to `flow.remote` is opened where the transport has connections and there is none.
+    /// Sends one message; opens a connection to `flow.remote` if the transport has connections and
+    /// there is none.
     ///
-    /// Never waits. What fails later comes back as [`Arrival::Failed`] or [`Arrival::Returned`] with the same flow.
+    /// Never waits. Later failures come back as [`Arrival::Failed`] or [`Arrival::Returned`] with
+    /// the same flow.
     ///
     /// # Errors
-    /// The network refused it at once; [`io::ErrorKind::WouldBlock`] when the queue to that peer is full,
-    /// [`io::ErrorKind::Unsupported`] for a transport that is not built.
+    /// The network refused it at once; [`io::ErrorKind::WouldBlock`] if the queue to that peer is
+    /// full, [`io::ErrorKind::Unsupported`] for a transport that is not implemented.
     pub fn send(&self, flow: &Flow, bytes: &[u8]) -> io::Result<()> {
         let (carrier, _) = self.carriers.get(&flow.transport).ok_or(io::ErrorKind::Unsupported)?;
         carrier.send(flow, bytes, &mut |task| {
@@ -176,7 +182,8 @@ impl Signaling {
         })
     }
 
-    /// Returns the word of a failed [`send`](Self::send) for the mailbox that arrivals go to, unless that is full.
+    /// Returns the arrival that reports a failed [`send`](Self::send), unless the mailbox for
+    /// arrivals is full.
     #[must_use]
     pub fn failure(&self, flow: Flow, error: io::Error) -> Option<Arrival> {
         let (_, admission) = self.carriers.get(&flow.transport)?;
@@ -185,7 +192,7 @@ impl Signaling {
 
     /// Closes the sockets; the port is free when this returns.
     ///
-    /// What was given to [`send`](Self::send) is written before; peers have 250 ms to take it.
+    /// What was given to [`send`](Self::send) is written first; peers have 250 ms to accept it.
     pub async fn close(self) {
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         self.closing.cancel();
@@ -196,7 +203,7 @@ impl Signaling {
         tasks.shutdown().await;
     }
 
-    /// Returns how many datagrams and words of failures were refused for lack of a permit.
+    /// Returns how many datagrams and failure reports were refused for lack of a permit.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.carriers.values().map(|(_, admission)| admission.refused()).sum()
@@ -238,7 +245,8 @@ impl Witness {
     }
 }
 
-/// A carrier that is open. It has places of its own, so that a stream that never ends leaves datagrams theirs.
+/// An open carrier. It has places of its own, so that an endless stream leaves the datagrams
+/// theirs.
 struct Opened {
     transport: Transport,
     carrier: Box<dyn Carrier>,
@@ -262,7 +270,7 @@ fn open_all(parts: &Parts, options: &SignalingOptions) -> io::Result<Vec<Opened>
 fn open_at(parts: &Parts, options: &SignalingOptions) -> io::Result<Vec<Opened>> {
     let mut opened: Vec<Opened> = Vec::new();
     for (transport, open) in CARRIERS {
-        // The first takes a free port if need be, the others the same.
+        // The first picks a free port if necessary, the others use the same one.
         let at = opened.first().map_or(options.local, |first| first.carrier.local());
         let admission = Admission::new(options.permits);
         let (carrier, task) = open(Parts { admission: admission.clone(), ..parts.clone() }, at)?;

@@ -38,13 +38,14 @@ use crate::{
 const QUEUE: usize = 256;
 /// Well under timer B, so that a request can still be tried elsewhere.
 const CONNECT_LIMIT: Duration = Duration::from_secs(8);
-/// How long one write may stand still.
+/// How long one write may stall.
 const WRITE_LIMIT: Duration = Duration::from_secs(16);
-/// How long a peer may take for a message that it has begun, and for its first one.
+/// How long a peer may take to complete a message that it has begun, and to send its first one.
 const HALF_A_MESSAGE: Duration = Duration::from_secs(30);
-/// How long nothing may pass a stream that a peer opened, either way: five of the longest pauses between keep-alives of RFC 5626 §4.4.1.
+/// How long a stream that a peer opened may be idle in both directions: five times the longest
+/// interval between keep-alives in RFC 5626 §4.4.1.
 const IDLE: Duration = Duration::from_secs(600);
-/// Rest after a failed accept, which out of file descriptors would come back at once.
+/// Pause after a failed accept, which would recur at once when out of file descriptors.
 const REST: Duration = Duration::from_millis(50);
 const CHUNK: usize = 16 << 10;
 
@@ -69,11 +70,11 @@ struct Streams {
 #[derive(Default)]
 struct Open {
     by_remote: HashMap<SocketAddr, (u64, Queue)>,
-    /// Tells a connection from a later one to the same peer.
+    /// Distinguishes a connection from a later one to the same peer.
     count: u64,
 }
 
-/// Listens.
+/// Starts listening.
 pub(super) fn open(parts: Parts, local: SocketAddr) -> io::Result<(Box<dyn Carrier>, Task)> {
     let listener = parts.network.listen_stream(local)?;
     let connections = Arc::new(Connections { parts, local: listener.local(), open: Mutex::default() });
@@ -111,15 +112,15 @@ impl Opener {
     }
 }
 
-/// How long a stream is waited for: whoever holds one open and says nothing takes the place of another.
+/// How long to wait for a stream: one that is held open and silent takes somebody else's place.
 struct Patience<'a> {
     opener: Opener,
     used: &'a Used,
-    /// The message began that is not whole yet.
+    /// When the incomplete message began.
     half: Option<Instant>,
 }
 
-/// When something passed a stream last, whichever way.
+/// When something last passed a stream, in either direction.
 struct Used(Mutex<Instant>);
 
 impl Used {
@@ -136,12 +137,12 @@ impl Used {
     }
 }
 
-/// What a stream brought.
+/// The result of reading a stream.
 enum Read {
     Bytes(usize),
-    /// Nothing has passed for so long that its place is for another.
+    /// Nothing has passed for so long that its place goes to somebody else.
     Idle,
-    /// What the peer has begun is not ended.
+    /// The peer has not completed a message that it began.
     Half,
 }
 
@@ -151,12 +152,12 @@ impl<'a> Patience<'a> {
         Self { opener, used, half: (opener == Opener::Peer).then(Instant::now) }
     }
 
-    /// A message is whole; what is behind it has just begun.
+    /// A message is complete; what follows it has only just begun.
     const fn message_came(&mut self) {
         self.half = None;
     }
 
-    /// Bytes came; `half` when a part of a message waits for its rest.
+    /// Bytes arrived; `half` if part of a message waits for the rest.
     fn heard(&mut self, half: bool) {
         self.used.again();
         if half {
@@ -164,7 +165,7 @@ impl<'a> Patience<'a> {
         }
     }
 
-    /// Reads once, as long as there is time.
+    /// Reads once, while there is time.
     async fn read(
         &self,
         reader: &mut tokio::io::ReadHalf<BoxedStream>,
@@ -188,7 +189,8 @@ impl<'a> Patience<'a> {
 }
 
 impl Connections {
-    /// Queues `bytes` for the stream to `flow.remote`; a task that opens it is given to `spawn` when there is none.
+    /// Queues `bytes` for the stream to `flow.remote`; if there is none, a task that opens it is
+    /// given to `spawn`.
     fn send(self: &Arc<Self>, flow: &Flow, bytes: &[u8], spawn: &mut dyn FnMut(Task)) -> io::Result<()> {
         let mut bytes = bytes.to_vec();
         let known = self.lock().by_remote.get(&flow.remote).map(|(_, queue)| queue.clone());
@@ -220,7 +222,8 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes `remote` reachable through a queue; a later connection replaces an earlier one for sending.
+    /// Makes `remote` reachable through a queue; for sending, a later connection replaces an
+    /// earlier one.
     fn enter(&self, remote: SocketAddr) -> (u64, Queue, mpsc::Receiver<Vec<u8>>) {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let mut open = self.lock();
@@ -230,7 +233,7 @@ impl Connections {
         (serial, queue, waiting)
     }
 
-    /// Carries messages both ways until the stream ends, then reports how.
+    /// Carries messages in both directions until the stream ends, then reports how it ended.
     async fn carry(
         &self,
         stream: BoxedStream,
@@ -298,7 +301,7 @@ impl Connections {
         }
     }
 
-    /// Writes what is queued; ends well when the queue is empty and the user agent closes.
+    /// Writes what is queued; ends without error when the queue is empty and the user agent closes.
     async fn write(
         &self,
         mut writer: tokio::io::WriteHalf<BoxedStream>,
@@ -306,7 +309,8 @@ impl Connections {
         (mut waiting, mut pongs): (mpsc::Receiver<Vec<u8>>, mpsc::Receiver<()>),
         used: &Used,
     ) -> io::Result<()> {
-        // The queue ends when a newer connection to this peer takes its place in the table; reading goes on.
+        // The queue ends when a newer connection to this peer replaces it in the table; reading
+        // goes on.
         let mut fed = true;
         loop {
             let message;
@@ -319,7 +323,7 @@ impl Connections {
                     fed = false;
                     continue;
                 },
-                // The queue then gives what it still holds, and ends.
+                // The queue then yields what it still holds, and ends.
                 () = self.parts.closing.cancelled(), if fed && !waiting.is_closed() => {
                     waiting.close();
                     continue;
@@ -347,14 +351,14 @@ impl Connections {
         }
     }
 
-    /// Waits for a place in the mailbox: a stream can be slowed down, so nothing is refused here. There is none any more
-    /// once the user agent closes, because then nobody takes what is in the mailbox.
+    /// Waits for a place in the mailbox: a stream can be slowed down, so nothing is refused here.
+    /// `None` once the user agent closes, because then nobody empties the mailbox.
     async fn permit(&self, bytes: usize) -> Option<Permit> {
         self.parts.closing.run_until_cancelled(self.parts.admission.wait(bytes)).await.flatten()
     }
 }
 
-/// Accepts connections until the user agent closes, then waits for the end of all of them.
+/// Accepts connections until the user agent closes, then waits until all of them have ended.
 async fn accept(mut listener: Box<dyn StreamListener>, connections: Arc<Connections>) {
     let local = listener.local();
     let (mut carried, mut refusals, mut failures) = (JoinSet::new(), Seldom::default(), Seldom::default());

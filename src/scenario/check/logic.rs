@@ -1,8 +1,9 @@
-//! Checking a document before anything is dialed: reading it, then looking at what it says as a whole.
+//! Checking a document before anything is dialed: reading it, then looking at it as a whole.
 //!
-//! Reading reports keys, types, names and spellings. Here is the logic: waits that nothing can end, steps that come too
-//! early or too late, times that do not add up, and documents that could not fail. What a real phone system does on its
-//! own is unknown, so these rules speak only where the document itself shows the mistake.
+//! Reading reports wrong keys, types, names and spellings. This module checks the logic: waits that
+//! nothing can end, steps that come too early or too late, times that do not add up, and documents
+//! that could not fail. What a real phone system does on its own is unknown, so these rules report
+//! only mistakes that the document itself shows.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -53,7 +54,7 @@ impl<'a> Logic<'a> {
         self.findings.push(Diagnostic { level, rule, at, path: Vec::new(), text, suggestion: None });
     }
 
-    /// Reports an error, or a remark for a document of the older form.
+    /// Reports an error, or a warning for a document of the older form.
     fn strict(&mut self, rule: Rule, at: Position, text: String) {
         let level = if self.scenario.lenient { Level::Warning } else { Level::Error };
         self.find(level, rule, at, text);
@@ -67,7 +68,7 @@ impl<'a> Logic<'a> {
         self.steps().any(|step| test(&step.action))
     }
 
-    /// Finds documents that show nothing however they end.
+    /// Finds documents that show nothing, however they end.
     fn purpose(&mut self) {
         let scenario = self.scenario;
         let expects = self.has(Action::finds_out);
@@ -87,7 +88,7 @@ impl<'a> Logic<'a> {
 
     /// Finds waits for events that no step can cause.
     fn causes(&mut self) {
-        // Phones that exist already may be called by anyone; only phones of the run's own are understood fully.
+        // Anyone may call phones that exist already; only phones the run creates are fully known.
         let closed = !self.scenario.phones.is_empty()
             && self.scenario.phones.iter().all(|phone| matches!(phone.provision, Provision::Created(_)));
         let mut waits: Vec<(Position, &EventMatcher)> = Vec::new();
@@ -121,7 +122,7 @@ impl<'a> Logic<'a> {
         }
     }
 
-    /// Says which step an event would need that the scenario does not have.
+    /// Returns the step that an event would need and the scenario lacks.
     fn missing_cause(&self, event: &str, closed: bool) -> Option<&'static str> {
         if let Some(name) = event.strip_prefix("user.") {
             let emits = |step: &Step| matches!(&step.action, Action::Emit { name: emitted, .. } if emitted == name || name == "*");
@@ -159,7 +160,7 @@ impl<'a> Logic<'a> {
         None
     }
 
-    /// Finds expectations about a call's media or end where no call can be.
+    /// Finds expectations about a call's media or end where there can be no call.
     fn media_causes(&mut self) {
         if self.has(|action| action.command() == Some(CommandKind::PlaceCall)) {
             return;
@@ -215,7 +216,7 @@ impl<'a> Logic<'a> {
     fn order_of(&mut self, step: &'a Step, state: &mut OrderState<'a>) {
         if let CallTarget::Ref(CallRef::Captured(name)) = &step.call {
             if !state.captured.contains(name.as_str()) {
-                // A name that no step keeps at all has been reported where it is written.
+                // A name that no step captures at all has been reported where it is written.
                 if !state.later.contains(name.as_str()) {
                     return;
                 }
@@ -319,7 +320,7 @@ fn captures(step: &Step) -> Option<&str> {
     step.action.capture()
 }
 
-/// Tells whether an action answers with a status that leaves the call ringing.
+/// Returns whether an action answers with a status that leaves the call ringing.
 fn is_provisional(action: &Action) -> bool {
     let Action::Do { command, .. } = action else { return false };
     let status = command.arguments.get("status");

@@ -1,4 +1,4 @@
-//! What the checker says, as engineers see it.
+//! The checker's messages, as engineers see them.
 
 use super::*;
 use crate::scenario::{Known, Level};
@@ -179,7 +179,7 @@ stop_on: [{event: user.scenario_failed}]
 
 #[test]
 fn damaged_documents_never_crash_the_checker() {
-    // A seeded mutation of a good document; any finding is right, a panic is not.
+    // A seeded mutation of a good document: any finding is fine, a panic is not.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: usize| {
         state ^= state << 13;

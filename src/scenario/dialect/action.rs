@@ -19,7 +19,7 @@ use crate::{
     event::EventPattern,
 };
 
-/// Reads one step; a mistake that leaves nothing to run yields none.
+/// Reads one step; `None` if a mistake leaves nothing to run.
 pub(super) fn step(lower: &mut Lower, node: &Node) -> Option<Step> {
     let (name, name_at, arguments) = split(lower, node)?;
     let Some(shape) = shapes::find(&name) else {
@@ -67,7 +67,7 @@ enum Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    /// Returns the value as a whole, for actions whose value has a grammar of its own.
+    /// Returns the whole value, for actions whose value has its own grammar.
     fn whole(&self) -> Option<&'a Node> {
         match self {
             Self::Value(node) => Some(node),
@@ -117,7 +117,7 @@ fn split<'a>(lower: &mut Lower, node: &'a Node) -> Option<(String, Position, Arg
     }
 }
 
-/// The arguments of one action, by name or as its bare value.
+/// The arguments of one action, by name or as a bare value.
 struct Args<'a> {
     fields: Fields<'a>,
     value: Option<(&'static str, &'a Node)>,
@@ -152,7 +152,8 @@ impl<'a> Args<'a> {
         }
     }
 
-    /// Reads an argument by one of its names, or the bare value when it stands for the first of them.
+    /// Reads an argument by one of its names, or the bare value if that stands for the first of
+    /// them.
     fn read<R>(
         &mut self,
         lower: &mut Lower,
@@ -264,11 +265,11 @@ fn action(lower: &mut Lower, act: Act, args: &mut Args<'_>) -> Option<Action> {
     })
 }
 
-/// Reads the arguments of a verb as its row says; one that is missing leaves no command.
+/// Reads the arguments of a verb according to its row; `None` if one is missing.
 fn command(lower: &mut Lower, verb: &'static Verb, args: &mut Args<'_>) -> Option<Action> {
     let mut arguments = BTreeMap::new();
     let mut complete = true;
-    // What may stand for another argument is read before that one.
+    // Arguments that may replace another one are read first.
     let is_certain = |parameter: &&Parameter| !matches!(parameter.need, Need::Unless(_));
     let (certain, unless): (Vec<&Parameter>, Vec<&Parameter>) = verb.parameters.iter().partition(is_certain);
     for parameter in certain.into_iter().chain(unless) {
@@ -299,7 +300,7 @@ fn command(lower: &mut Lower, verb: &'static Verb, args: &mut Args<'_>) -> Optio
     complete.then_some(Action::Do { command, capture })
 }
 
-/// Tells whether an argument is given and not `false`.
+/// Returns whether an argument is given and not `false`.
 fn is_said(argument: Option<&ArgumentTemplate>) -> bool {
     argument.is_some_and(|argument| *argument != ArgumentTemplate::Filled(Argument::Flag(false)))
 }
@@ -369,7 +370,7 @@ fn headers(lower: &mut Lower, node: &Node) -> Option<BTreeMap<String, Template>>
     Some(headers)
 }
 
-/// Reads a pattern for other readers of this folder.
+/// Reads event patterns, for the other readers in this folder.
 pub(super) fn event_patterns(lower: &mut Lower, node: &Node) -> Option<Vec<EventPattern>> {
     Some(lower.each(node, events::pattern))
 }

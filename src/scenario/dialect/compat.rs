@@ -1,4 +1,4 @@
-//! How a native event looks to documents of the older form: its name there and its data.
+//! How an event looks to documents of the older form: its name and its data there.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::{
     id::{CallId, InvalidPhoneId},
 };
 
-/// Native kind and older name, where one event corresponds to one.
+/// Native kind and older name, where they correspond one to one.
 pub(super) const PAIRS: &[(&str, &str)] = &[
     ("phone.registering", "reg.started"),
     ("phone.registered", "reg.success"),
@@ -31,10 +31,10 @@ pub(super) const PAIRS: &[(&str, &str)] = &[
     ("run.finished", "scenario.stopped"),
 ];
 
-/// What an older document is told whose step names no phone where there are several.
+/// The error when a step of an older document names no phone although there are several.
 pub const WHICH_PHONE: &str = "phone_id is required — multiple phones registered";
 
-/// Refuses a name that no phone can have, in the words that users of either form know.
+/// Refuses a name that no phone can have, in words known to users of either form.
 pub(super) fn invalid_phone(error: &InvalidPhoneId) -> String {
     format!("phone_id '{}' invalid — must match ^[a-z0-9_]{{1,32}}$", error.given)
 }
@@ -42,13 +42,13 @@ pub(super) fn invalid_phone(error: &InvalidPhoneId) -> String {
 /// An event in the older form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompatEvent {
-    /// Its name there, such as `call.state.confirmed`.
+    /// Its name in the older form, such as `call.state.confirmed`.
     pub name: String,
-    /// Its data there.
+    /// Its data in the older form.
     pub data: Value,
 }
 
-/// Remembers of each call what the older form repeats in every event of it.
+/// Remembers for each call what the older form repeats in each of its events.
 #[derive(Clone, Debug, Default)]
 pub struct CallMemory {
     calls: HashMap<CallId, Remembered>,
@@ -62,20 +62,20 @@ struct Remembered {
     status_text: String,
 }
 
-/// Returns the older name of a native kind, where one event corresponds to one.
+/// Returns the older name of a native kind, where they correspond one to one.
 #[must_use]
 pub fn older_name(kind: &str) -> Option<&'static str> {
     PAIRS.iter().find(|(native, _)| *native == kind).map(|(_, name)| *name)
 }
 
-/// Tells whether a pattern is a family to which older names belong, such as `dtmf.*`.
+/// Returns whether a pattern covers a family that has older names, such as `dtmf.*`.
 #[must_use]
 pub fn is_older_family(pattern: &EventPattern) -> bool {
     pattern.as_str().ends_with(".*") && PAIRS.iter().any(|(_, older)| pattern.matches(older))
 }
 
 impl CallMemory {
-    /// Takes note of an event and returns its older form, where it has one.
+    /// Notes an event and returns its older form, if it has one.
     pub fn observe(&mut self, envelope: &Envelope) -> Option<CompatEvent> {
         let kind = envelope.event.kind();
         let (name, data) = match &envelope.event {
@@ -107,7 +107,7 @@ impl CallMemory {
         } else if let CallEvent::Incoming { remote, .. } = event {
             call.direction = Direction::Inbound;
             call.remote.clone_from(remote);
-            // The older form tells of a call as 100 goes out.
+            // The older form reports a call when the 100 is sent.
             (call.status, call.status_text) = (100, "Trying".to_owned());
         }
         let status = if let CallEvent::Ringing { status, reason, .. }
@@ -152,7 +152,7 @@ fn phone(event: &PhoneEvent) -> Option<Value> {
     if let PhoneEvent::Registered { status, reason, expires_s } = event {
         return Some(registration(*status, reason, *expires_s));
     }
-    // RFC 3261 §8.1.3.1: no answer at all counts as 408.
+    // RFC 3261 §8.1.3.1: no response at all counts as 408.
     if let PhoneEvent::RegistrationFailed { status, reason, .. } = event {
         return Some(registration(status.unwrap_or(408), reason, u64::from(u32::MAX)));
     }
@@ -166,7 +166,7 @@ fn phone(event: &PhoneEvent) -> Option<Value> {
 }
 
 fn digits(event: &MediaEvent) -> Option<Value> {
-    // Users of the older name are told of a digit at its first packet.
+    // The older form reports a digit at its first packet.
     if let MediaEvent::DigitStarted { digit, method, .. } = event {
         return Some(json!({ "digit": digit, "method": way(*method) }));
     }
@@ -195,7 +195,8 @@ fn run(event: &RunEvent) -> Option<Value> {
     None
 }
 
-/// Returns the older form's word for how a run stopped: one that stopped as it was told to is `ok`, whatever failed in it.
+/// Returns the older form's word for how a run stopped: a run that stopped as intended is `ok`,
+/// whatever failed in it.
 #[must_use]
 pub const fn status(verdict: Verdict, ending: Option<Ending>) -> &'static str {
     match (verdict, ending) {
@@ -206,7 +207,7 @@ pub const fn status(verdict: Verdict, ending: Option<Ending>) -> &'static str {
     }
 }
 
-/// Returns why a run stopped; `reason` is why it has its verdict.
+/// Returns why a run stopped; `reason` explains its verdict.
 #[must_use]
 pub const fn stop_reason(ending: Option<Ending>, reason: &str) -> &str {
     match ending {

@@ -22,17 +22,17 @@ use crate::{
     secret::Secret,
 };
 
-/// Duration of a run that does not say.
+/// Timeout of a run that does not give one.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Keys that only the native form has.
 const NATIVE_KEYS: &[&str] =
     &["steps", "timeout", "tags", "vars", "never", "expect_verdict", "expect_failure", "skip"];
 
-/// Keys of documents of the older form, in which what nobody knows is tolerated.
+/// Keys of documents of the older form, in which unknown keys are tolerated.
 const OLDER_KEYS: &[&str] = &["hooks", "initial_actions", "stop_on", "patterns", "timeout_ms"];
 
-/// Tells which form a document has; it is the same whichever surface it comes through.
+/// Returns whether a document is of the older form; the same for every surface.
 fn is_of_the_older_form(entries: &[Entry]) -> bool {
     let older = |entry: &Entry| OLDER_KEYS.contains(&entry.key.as_str());
     let native = |entry: &Entry| {
@@ -44,7 +44,7 @@ fn is_of_the_older_form(entries: &[Entry]) -> bool {
     entries.iter().any(older) && !entries.iter().any(native)
 }
 
-/// Reads a document; what is returned can be run when no finding is an error.
+/// Reads a document; the result can be run if no finding is an error.
 pub(super) fn scenario(lower: &mut Lower, root: &Node, known: &Known) -> Option<Scenario> {
     let mut fields = Fields::open(lower, root, "the scenario")?;
     let Content::Map(entries) = &root.content else { return None };
@@ -101,7 +101,7 @@ const VERDICTS: &[(Verdict, &str)] = &[
     (Verdict::Skipped, "skipped"),
 ];
 
-/// Collects, before anything is read, every name that a place anywhere may refer to.
+/// Collects all names that references may use, before anything else is read.
 fn collect_names(lower: &mut Lower, root: &Node, known: &Known) {
     lower.numbers.clone_from(&known.numbers);
     lower.open = known.open;

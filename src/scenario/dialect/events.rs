@@ -1,4 +1,4 @@
-//! Names of events as documents may write them, native and older, and the fields that each has.
+//! Event names that documents may use, native and older, and the fields of each event.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::event::{Condition, Event, EventPattern, ImpossibleCondition, check_condition, fields_of};
 
-/// Names of the older form that happen, with the fields of their data.
+/// Names of the older form that do occur, with the fields of their data.
 pub(super) const COMPATIBLE: &[(&str, &[&str])] = &[
     ("reg.started", REGISTRATION),
     ("reg.success", REGISTRATION),
@@ -33,7 +33,7 @@ pub(super) const COMPATIBLE: &[(&str, &[&str])] = &[
 const REGISTRATION: &[&str] = &["status_code", "reason", "expires", "synthetic"];
 const CALL_STATE: &[&str] = &["state", "remote_uri", "last_status", "last_status_text", "direction"];
 
-/// Roots that the older form's checker lets through with any suffix.
+/// Roots that the older form's checker accepts with any suffix.
 const TOLERATED: &[&str] = &[
     "reg.",
     "call.state.",
@@ -47,7 +47,7 @@ const TOLERATED: &[&str] = &[
     "media.",
 ];
 
-/// Attributes of an event outside its data, under old and native names.
+/// Attributes of an event outside its data, under older and native names.
 const ATTRIBUTES: &[&str] = &["type", "kind", "phone_id", "phone", "call_id", "call", "timestamp"];
 
 /// Reads an event pattern and checks that something can match it.
@@ -69,7 +69,7 @@ pub(super) fn pattern(lower: &mut Lower, node: &Node) -> Option<EventPattern> {
     Some(pattern)
 }
 
-/// Returns the known event names that a pattern fits.
+/// Returns the known event names that match a pattern.
 fn names_of(pattern: &EventPattern) -> impl Iterator<Item = &'static str> {
     Event::kinds()
         .into_iter()
@@ -77,7 +77,7 @@ fn names_of(pattern: &EventPattern) -> impl Iterator<Item = &'static str> {
         .filter(move |name| pattern.matches(name))
 }
 
-/// Checks one condition against the fields of every event that the patterns fit.
+/// Checks one condition against the fields of every event that the patterns match.
 pub(super) fn check_match(
     lower: &mut Lower,
     patterns: &[EventPattern],

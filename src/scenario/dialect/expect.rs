@@ -1,4 +1,4 @@
-//! Reading expectations: what must happen, what must not, and how both are said in words.
+//! Reading expectations: what must happen, what must not, and how both are put into words.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::event::{Comparison, Condition, EndCause, EventPattern, Party};
 
-/// Makes a group of its parts.
+/// Combines parts into a group.
 type MakeGroup = fn(Vec<Clause>) -> ClauseKind;
 
-/// How long an expectation waits when it does not say.
+/// How long an expectation waits by default.
 pub(super) const DEFAULT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Reads the value of `expect`.
@@ -150,7 +150,7 @@ fn clause_of(lower: &mut Lower, mut fields: Fields<'_>, at: Position) -> Option<
     Some(clause)
 }
 
-/// Reads the conditions that go with an event's name, in hooks and expectations alike.
+/// Reads the conditions that accompany an event's name, in hooks and expectations alike.
 pub(super) fn matcher(lower: &mut Lower, fields: &mut Fields<'_>, events: Vec<EventPattern>) -> EventMatcher {
     let scope = scope(lower, fields);
     let conditions = fields.read(lower, &["match"], |lower, node| conditions(lower, node, &events));
@@ -277,7 +277,7 @@ fn scope_words(scope: &Scope) -> String {
 }
 
 impl EventMatcher {
-    /// Says in words which events are meant.
+    /// Describes in words which events match.
     #[must_use]
     pub fn words(&self) -> String {
         let names: Vec<_> = self.events.iter().map(ToString::to_string).collect();

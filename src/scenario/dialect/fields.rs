@@ -1,28 +1,28 @@
-//! Reading a mapping key by key while collecting every mistake in it.
+//! Reading a mapping key by key, collecting every mistake in it.
 
 use super::super::{
     diagnostic::{Diagnostic, Level, Position, Rule, Segment, nearest},
     node::{Content, Entry, Node},
 };
 
-/// What the reader knows while it goes through a document.
+/// The reader's state while it goes through a document.
 #[derive(Debug, Default)]
 pub(super) struct Lower {
     /// Findings so far.
     pub(super) findings: Vec<Diagnostic>,
-    /// Where in the document's structure it is.
+    /// The current path in the document's structure.
     path: Vec<Segment>,
-    /// Whether unknown keys and events are remarks only.
+    /// Whether unknown keys and events are only warnings.
     pub(super) lenient: bool,
     /// Names of the declared phones.
     pub(super) phones: Vec<String>,
-    /// Names under which some step keeps a call.
+    /// Names under which some step captures a call.
     pub(super) captures: Vec<String>,
     /// Names of the document's own variables.
     pub(super) vars: Vec<String>,
-    /// Names of the PBX's numbers.
+    /// Names of the PBX profile's numbers.
     pub(super) numbers: Vec<String>,
-    /// Whether it may have others.
+    /// Whether there may be other numbers.
     pub(super) open: bool,
     /// Labels of the checkpoints.
     pub(super) checkpoints: Vec<String>,
@@ -59,7 +59,7 @@ impl Lower {
         self.find(level, rule, at, text, suggestion);
     }
 
-    /// Reads something that lies under `key`.
+    /// Reads something under `key`.
     pub(super) fn under<R>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> R) -> R {
         self.path.push(Segment::Key(key.to_owned()));
         let result = read(self);
@@ -67,7 +67,7 @@ impl Lower {
         result
     }
 
-    /// Tells whether the key of what is being read says that it counts milliseconds.
+    /// Returns whether the current key says that its value is in milliseconds.
     pub(super) fn counts_milliseconds(&self) -> bool {
         matches!(self.path.last(), Some(Segment::Key(key)) if key == "ms" || key.ends_with("_ms"))
     }
@@ -107,7 +107,7 @@ impl Lower {
     }
 }
 
-/// The entries of a mapping, each to be taken once.
+/// The entries of a mapping; each can be taken once.
 pub(super) struct Fields<'a> {
     entries: Vec<&'a Entry>,
     asked: Vec<&'static str>,
@@ -138,12 +138,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Makes fields of some entries.
+    /// Creates fields from some entries.
     pub(super) fn of(entries: impl IntoIterator<Item = &'a Entry>, at: Position, what: &str) -> Self {
         Self { entries: entries.into_iter().collect(), asked: Vec::new(), at, what: what.to_owned() }
     }
 
-    /// Takes the entry with the first of these names that is there.
+    /// Takes the first entry that has one of these names.
     pub(super) fn take(&mut self, names: &[&'static str]) -> Option<&'a Entry> {
         self.asked.extend(names);
         let at = names.iter().find_map(|name| self.entries.iter().position(|entry| entry.key == *name))?;
@@ -164,7 +164,7 @@ impl<'a> Fields<'a> {
         lower.under(&entry.key, |lower| read(lower, &entry.value))
     }
 
-    /// Like [`Self::read`], with a finding when the key is not there.
+    /// Like [`Self::read`], with a finding if the key is missing.
     pub(super) fn require<R>(
         &mut self,
         lower: &mut Lower,
@@ -183,12 +183,12 @@ impl<'a> Fields<'a> {
         self.read(lower, names, read)
     }
 
-    /// Tells whether nothing is left to take.
+    /// Returns whether nothing is left to take.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Reports what nobody asked for.
+    /// Reports the entries that were not taken.
     pub(super) fn finish(self, lower: &mut Lower) {
         for entry in &self.entries {
             let text = format!("unknown key '{}' in {}", entry.key, self.what);

@@ -1,4 +1,4 @@
-//! Which documents look at events in the older form: the others need not have it made.
+//! Which documents look at events in the older form; for the others it need not be produced.
 
 use super::{CallMemory, CompatEvent, events::COMPATIBLE};
 use crate::{event::Envelope, scenario::Scenario};
@@ -10,21 +10,21 @@ pub struct Lens {
 }
 
 impl Lens {
-    /// Makes the lens of a document, if any pattern of it fits a name of the older form.
+    /// Creates the lens of a document, if any of its patterns matches a name of the older form.
     #[must_use]
     pub fn of(scenario: &Scenario) -> Option<Self> {
         let named = |name: &str| scenario.patterns().iter().any(|pattern| pattern.matches(name));
         let mut by_type = false;
-        // The older name is an event's `type`, whatever pattern chose it.
+        // The older name is an event's `type`, whatever pattern selected it.
         scenario
             .matchers(&mut |matcher| by_type |= matcher.conditions.iter().any(|each| each.path == "type"));
-        // What a document emits has a name of its own, in this form only.
+        // An event that a document emits has its name only in this form.
         let emitted = scenario.patterns().iter().any(|pattern| pattern.as_str().starts_with("user"));
         let older = scenario.lenient || emitted || by_type || COMPATIBLE.iter().any(|(name, _)| named(name));
         older.then(Self::default)
     }
 
-    /// Takes note of an event and returns its older form, where it has one.
+    /// Notes an event and returns its older form, if it has one.
     pub fn observe(&mut self, envelope: &Envelope) -> Option<CompatEvent> {
         self.memory.observe(envelope)
     }

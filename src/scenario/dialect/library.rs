@@ -13,10 +13,10 @@ use super::{
     scalar,
 };
 
-/// Version that every pattern has.
+/// The version of every pattern.
 const VERSION: &str = "1.0.0";
 
-/// What a parameter must be.
+/// The type of a parameter.
 #[derive(Clone, Copy)]
 enum Kind {
     Phone,
@@ -32,7 +32,7 @@ enum Kind {
     Word(&'static [&'static str]),
 }
 
-/// One parameter; required without a default.
+/// One parameter; required if it has no default.
 struct Parameter {
     name: &'static str,
     kind: Kind,
@@ -47,7 +47,7 @@ const fn with(name: &'static str, kind: Kind, default: &'static str) -> Paramete
     Parameter { name, kind, default: Some(default) }
 }
 
-/// What a pattern becomes, given its parameters as JSON.
+/// Expands a pattern, given its parameters as JSON.
 type Expansion = fn(&Value) -> Expanded;
 
 #[derive(Default)]
@@ -269,7 +269,7 @@ pub(super) fn expand(lower: &mut Lower, node: &Node, scenario: &mut Scenario) {
             return None;
         };
         let values = parameters(lower, &mut fields, entry)?;
-        // Unknown parameters are tolerated, as they always were; a slip is worth a remark.
+        // Unknown parameters have always been tolerated; a slip is worth a warning.
         let before = std::mem::replace(&mut lower.lenient, true);
         fields.finish(lower);
         lower.lenient = before;

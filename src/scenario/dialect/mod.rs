@@ -1,6 +1,7 @@
 //! What documents may look like: every accepted spelling, read into the model.
 //!
-//! The older form (hooks, `initial_actions`, `stop_on`) and the native one (`steps`, `expect`) are one language here.
+//! The older form (hooks, `initial_actions`, `stop_on`) and the native one (`steps`, `expect`) are
+//! one language here.
 
 mod action;
 mod compat;
@@ -26,7 +27,7 @@ use super::{
     node::Node,
 };
 
-/// Numbers that every PBX profile has unless it says otherwise.
+/// Numbers that every PBX profile has unless it overrides them.
 pub const DEFAULT_NUMBERS: &[(&str, &str)] = &[
     ("echo", "600"),
     ("tone", "601"),
@@ -41,17 +42,17 @@ pub const DEFAULT_NUMBERS: &[(&str, &str)] = &[
     ("unknown", "699"),
 ];
 
-/// What is known about the world before a document is read.
+/// What is known of the environment before a document is read.
 #[derive(Clone, Debug)]
 pub struct Known {
     /// Names of the PBX profile's numbers.
     pub numbers: Vec<String>,
-    /// Whether the profile is not known yet, so that it may have other numbers.
+    /// Whether the profile is unknown, so that it may have other numbers.
     pub open: bool,
 }
 
 impl Known {
-    /// Adds names of numbers that a PBX profile has.
+    /// Adds the names of a PBX profile's numbers.
     pub fn add_numbers<'a>(&mut self, names: impl IntoIterator<Item = &'a String>) {
         for name in names {
             if !self.numbers.contains(name) {
@@ -71,14 +72,15 @@ impl Default for Known {
 /// A document after reading.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// The scenario; present whenever the document is a mapping, and fit to run unless a finding is an error.
+    /// The scenario; present whenever the document is a mapping, and runnable unless a finding is
+    /// an error.
     pub scenario: Option<Scenario>,
     /// Everything found, in the order of the text.
     pub findings: Vec<Diagnostic>,
 }
 
 impl Reading {
-    /// Tells whether nothing stands against running it.
+    /// Returns whether it can be run.
     #[must_use]
     pub fn is_runnable(&self) -> bool {
         self.scenario.is_some() && self.findings.iter().all(|finding| finding.level != Level::Error)

@@ -30,7 +30,7 @@ pub(super) fn text(lower: &mut Lower, node: &Node) -> Option<String> {
     text
 }
 
-/// Reads `true` or `false`; YAML's older words count too.
+/// Reads `true` or `false`; the YAML 1.1 words count too.
 pub(super) fn boolean(lower: &mut Lower, node: &Node) -> Option<bool> {
     let word = node.scalar().map(|text| text.to_ascii_lowercase());
     match word.as_deref() {
@@ -52,8 +52,9 @@ pub(super) fn number(lower: &mut Lower, node: &Node) -> Option<f64> {
     number
 }
 
-/// Reads a duration: `500ms`, `2s`, `1.5s`, `1m`. A number without a unit counts milliseconds in the older form and under a
-/// key that says so; elsewhere whoever writes `within: 5` may mean something else, and would never notice.
+/// Reads a duration: `500ms`, `2s`, `1.5s`, `1m`. A number without a unit is in milliseconds in the
+/// older form and under a key that says so. Elsewhere it is refused: whoever writes `within: 5` may
+/// mean something else, and would never notice.
 pub(super) fn duration(lower: &mut Lower, node: &Node) -> Option<Duration> {
     let written = node.scalar();
     let duration = written.as_deref().and_then(parse_duration);
@@ -65,7 +66,7 @@ pub(super) fn duration(lower: &mut Lower, node: &Node) -> Option<Duration> {
         let written = written.trim();
         let text = format!("{written} what? write {written}s or {written}ms");
         lower.error(Rule::BadDuration, node.at, text);
-        // Taken as what was most likely meant, so that no other finding comes of this one.
+        // Take it as what was most likely meant, so that it causes no other finding.
         return parse_duration(&format!("{written}s"));
     } else if duration.is_none() {
         let text = format!("{} is not a duration; write 500ms, 2s or 1m", node.describe());
@@ -74,15 +75,15 @@ pub(super) fn duration(lower: &mut Lower, node: &Node) -> Option<Duration> {
     duration
 }
 
-/// Tells whether a duration is a number alone.
+/// Returns whether a duration is a bare number.
 #[must_use]
 pub fn has_no_unit(text: &str) -> bool {
     text.trim().chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
-/// Reads a duration from text; a bare number counts milliseconds.
+/// Parses a duration; a bare number is in milliseconds.
 ///
-/// Bounded to a year, so that adding it to a moment cannot overflow.
+/// Limited to a year, so that adding it to an instant cannot overflow.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -126,7 +127,7 @@ pub(super) fn phone(lower: &mut Lower, node: &Node) -> Option<PhoneId> {
     Some(id)
 }
 
-/// Reads a phone's name by the naming rule alone.
+/// Reads a phone's name, checking only that it is valid.
 pub(super) fn phone_name(lower: &mut Lower, node: &Node) -> Option<PhoneId> {
     let name = text(lower, node)?;
     match PhoneId::plain(&name) {
@@ -166,7 +167,7 @@ pub(super) fn call(lower: &mut Lower, node: &Node) -> Option<CallRef> {
     None
 }
 
-/// Reads the name under which a call is kept.
+/// Reads the name under which a call is captured.
 pub(super) fn capture(lower: &mut Lower, node: &Node) -> Option<String> {
     let name = text(lower, node)?;
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -179,7 +180,7 @@ pub(super) fn capture(lower: &mut Lower, node: &Node) -> Option<String> {
     Some(name)
 }
 
-/// Reads text with places to fill and checks their names.
+/// Reads text with placeholders and checks their names.
 pub(super) fn template(lower: &mut Lower, node: &Node) -> Option<Template> {
     let template = Template::new(text(lower, node)?);
     check_names(lower, node, &template);
@@ -212,7 +213,7 @@ fn check_names(lower: &mut Lower, node: &Node, template: &Template) {
     }
 }
 
-/// Reads whom to call: a SIP URI, an extension, or a template that becomes one.
+/// Reads whom to call: a SIP URI, an extension, or a template for one.
 pub(super) fn target(lower: &mut Lower, node: &Node) -> Option<Template> {
     let template = template(lower, node)?;
     if template.is_literal()
@@ -229,7 +230,7 @@ pub(super) fn target(lower: &mut Lower, node: &Node) -> Option<Template> {
     Some(template)
 }
 
-/// Says what is wrong with a target, without being a SIP parser.
+/// Returns what is wrong with a target, without being a SIP parser.
 fn uri_problem(text: &str) -> Option<&'static str> {
     let inner = text.trim();
     let inner = inner.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(inner);
@@ -271,7 +272,7 @@ pub(super) fn digits(lower: &mut Lower, node: &Node) -> Option<Template> {
     Some(template)
 }
 
-/// Reads `>= 40`, `40..60` or a plain number, which then means `plain`.
+/// Reads `>= 40`, `40..60` or a plain number, which `plain` turns into a comparison.
 pub(super) fn comparison(lower: &mut Lower, node: &Node, plain: fn(f64) -> Comparison) -> Option<Comparison> {
     let written = text(lower, node)?;
     match written.parse() {
@@ -285,7 +286,7 @@ pub(super) fn comparison(lower: &mut Lower, node: &Node, plain: fn(f64) -> Compa
     }
 }
 
-/// Reads a list of texts, or one.
+/// Reads a list of texts, or a single one.
 pub(super) fn texts(lower: &mut Lower, node: &Node) -> Option<Vec<String>> {
     match node.content {
         Content::Map(_) | Content::Null => {
@@ -298,7 +299,7 @@ pub(super) fn texts(lower: &mut Lower, node: &Node) -> Option<Vec<String>> {
     }
 }
 
-/// Reads one word of a list of words.
+/// Reads one of a fixed set of words.
 pub(super) fn word<T: Copy>(lower: &mut Lower, node: &Node, words: &[(T, &str)]) -> Option<T> {
     let written = text(lower, node)?;
     let found = words.iter().find(|(_, word)| word.eq_ignore_ascii_case(&written));

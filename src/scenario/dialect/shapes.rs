@@ -1,15 +1,16 @@
-//! The table of actions: names, spellings, arguments. Reader, suggestions, schema and reference all come from it.
+//! The table of actions: names, spellings, arguments. Reader, suggestions, schema and reference all
+//! come from it.
 //!
-//! Actions that command something are made of their verbs' rows (`command/verbs.rs`).
+//! Actions that give a command are built from their verbs' rows (`command/verbs.rs`).
 
 use std::sync::LazyLock;
 
 use crate::command::{ActionName, Addressee, CommandKind, Verb};
 
-/// An action's identity, whatever its spelling.
+/// An action, whatever its spelling.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Act {
-    /// It commands something.
+    /// It gives a command.
     Command(&'static Verb),
     Wait,
     WaitUntil,
@@ -29,7 +30,7 @@ pub struct ActionShape {
     pub name: &'static str,
     /// Other spellings.
     pub aliases: &'static [&'static str],
-    /// Argument that a bare value stands for.
+    /// The argument that a bare value stands for.
     pub value: Option<&'static str>,
     /// Its own arguments.
     pub args: Vec<ArgShape>,
@@ -50,7 +51,7 @@ pub struct ArgShape {
     pub doc: &'static str,
 }
 
-/// Every action, in the order of the reference: first those that command something.
+/// Every action, in the order of the reference: first those that give a command.
 pub static ACTIONS: LazyLock<Vec<ActionShape>> = LazyLock::new(|| {
     let verbs = CommandKind::ALL.iter().map(|kind| kind.verb());
     let mut actions: Vec<_> =
@@ -93,7 +94,7 @@ fn local(
     ActionShape { act, name, aliases: &[], value, args, on_phone: false, on_call: false, doc }
 }
 
-/// The actions that command nothing.
+/// The actions that give no command.
 fn others() -> Vec<ActionShape> {
     let until = vec![arg("event", "name of the event"), arg("timeout_ms", "how long at most; 10s")];
     let until_doc = "Waits for the next matching event; its absence is a failure.";

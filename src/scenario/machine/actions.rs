@@ -1,4 +1,5 @@
-//! The facts of the beginning and the end of each action; the one of the end names the one of the beginning.
+//! Journals the start and the end of each action; the fact of the end refers to the fact of the
+//! start.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -20,38 +21,39 @@ pub(super) struct Begun {
     number: u64,
     action: String,
     subject: Subject,
-    /// Where its command left the journal.
+    /// The journal position that its command's outcome reported.
     pub(super) outcome: Option<Seq>,
 }
 
 /// The actions of a run that are not over, in the order in which their facts leave the machine.
 #[derive(Debug, Default)]
 pub(super) struct Actions {
-    /// How many were begun, and of how many the fact has left.
+    /// How many were begun, and for how many the fact has left.
     begun: u64,
     told: u64,
-    /// Whether the fact that left last begins an action.
+    /// Whether the fact that left last starts an action.
     last_begins: bool,
-    /// Where those that are not over were begun.
+    /// The facts that started the actions in progress, by number.
     places: BTreeMap<u64, Seq>,
-    /// The actions whose ends have not left yet.
+    /// The actions whose end facts have not left yet.
     over: VecDeque<u64>,
 }
 
 impl Actions {
-    /// Numbers the action whose beginning has just been put out.
+    /// Numbers the action whose start fact has just been queued.
     pub(super) fn begin(&mut self) -> u64 {
         self.begun += 1;
         self.begun
     }
 
-    /// Notes that the end of an action has just been put out.
+    /// Notes that the end fact of an action has just been queued.
     pub(super) fn end(&mut self, number: u64) {
         self.over.push_back(number);
     }
 
-    /// Looks at what leaves, and names its beginning in the end of an action; tells whether it may leave: not where nobody
-    /// said what place the beginning got.
+    /// Inspects an output that is about to leave, and puts the seq of the start into the end of an
+    /// action. Returns whether it may leave: an end may not if nobody reported the seq of its
+    /// start.
     pub(super) fn leaves(&mut self, output: &mut Output) -> bool {
         self.last_begins = false;
         let Output::Append { event, .. } = output else { return true };
@@ -66,7 +68,7 @@ impl Actions {
         true
     }
 
-    /// Takes the place in the journal of what left last.
+    /// Takes the seq of the fact that left last.
     pub(super) fn appended(&mut self, seq: Seq) {
         if self.last_begins {
             self.places.insert(self.told, seq);
@@ -75,7 +77,7 @@ impl Actions {
 }
 
 impl Machine {
-    /// Says that the action of a list begins.
+    /// Journals that the action of a list starts.
     pub(super) fn note_action(
         &mut self,
         list: &mut List,
@@ -100,11 +102,11 @@ impl Machine {
         list.begun = Some(Begun { number, action: step.name.clone(), subject, outcome: None });
     }
 
-    /// Says that the action of a list is over, if one was started.
+    /// Journals that the action of a list is over, if one was started.
     pub(super) fn action_over(&mut self, list: &mut List, succeeded: bool) {
         let Some(Begun { number, action, subject, outcome }) = list.begun.take() else { return };
         let cause = self.cause(&list.name);
-        // Its beginning has its place by the time this is appended.
+        // A placeholder: the start has its seq by the time this is appended.
         let event = RunEvent::ActionFinished { action, started: Seq(0), succeeded, outcome };
         self.append(Some(subject), cause, event);
         self.actions.end(number);

@@ -1,4 +1,4 @@
-//! Which calls there are, how far each is, and which of them the run must end.
+//! Which calls there are, how far each has come, and which of them the run must end.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ pub(super) struct Call {
     pub(super) phase: CallPhase,
     /// Whether the run placed it, answered it or owns its phone.
     pub(super) ours: bool,
-    /// Whether it was ever complete.
+    /// Whether it was ever established.
     was_up: bool,
-    /// Whether its media goes on.
+    /// Whether its media is still going on.
     media: bool,
     end: Option<Seq>,
 }
 
-/// Every call that the run saw.
+/// Every call that the run has seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Book {
     calls: BTreeMap<CallId, Call>,
-    /// Phones that the run made and that are gone, and the events that say so.
+    /// Phones that the run created and that are gone, with the events that say so.
     dropped: BTreeMap<PhoneId, Seq>,
-    /// How many calls began.
+    /// How many calls have begun.
     pub(super) begun: u64,
 }
 
@@ -69,7 +69,8 @@ impl Call {
 }
 
 impl Book {
-    /// Takes note of an event; `phone` is its phone as the run calls it, and `ours` says that the run made it.
+    /// Notes an event; `phone` is its phone as the run calls it, and `ours` says that the run
+    /// created that phone.
     pub(super) fn observe(&mut self, envelope: &Envelope, phone: Option<&PhoneId>, ours: bool) {
         if let (Event::Phone(PhoneEvent::Dropped {}), Some(phone), true) = (&envelope.event, phone, ours) {
             self.dropped.insert(phone.clone(), envelope.seq);
@@ -91,7 +92,7 @@ impl Book {
         call.apply(event, envelope.seq);
     }
 
-    /// Notes that the run is answerable for a call.
+    /// Notes that the run is responsible for a call.
     pub(super) fn adopt(&mut self, id: CallId) {
         self.calls.entry(id).or_insert_with(|| Call::new(true)).ours = true;
     }
@@ -100,27 +101,27 @@ impl Book {
         self.calls.get(&id).map(|call| call.phase)
     }
 
-    /// Tells whether a call was ever complete.
+    /// Returns whether a call was ever established.
     pub(super) fn was_up(&self, id: CallId) -> bool {
         self.calls.get(&id).is_some_and(|call| call.was_up)
     }
 
-    /// Tells whether media of a call goes on.
+    /// Returns whether a call's media is still going on.
     pub(super) fn has_media(&self, id: CallId) -> bool {
         self.calls.get(&id).is_some_and(|call| call.media)
     }
 
-    /// Returns the end of a call that is over.
+    /// Returns the event that ended a call, if it is over.
     pub(super) fn end(&self, id: CallId) -> Option<Seq> {
         self.calls.get(&id)?.end
     }
 
-    /// Returns the end of a phone that the run made.
+    /// Returns the event that ended a phone the run created.
     pub(super) fn dropped(&self, phone: &PhoneId) -> Option<Seq> {
         self.dropped.get(phone).copied()
     }
 
-    /// Tells whether any call goes on.
+    /// Returns whether any call is not over.
     pub(super) fn any_goes_on(&self) -> bool {
         self.calls.values().any(|call| call.phase != CallPhase::Ended)
     }
@@ -131,7 +132,7 @@ impl Book {
         open.map(|(id, _)| *id).collect()
     }
 
-    /// Returns the calls that are up, of one phone or of all.
+    /// Returns the established calls of one phone, or of all.
     pub(super) fn up(&self, phone: Option<&PhoneId>) -> Vec<CallId> {
         let up = self.calls.iter().filter(|(_, call)| {
             call.phase == CallPhase::Established

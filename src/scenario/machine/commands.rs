@@ -1,4 +1,5 @@
-//! An action with its phone and call becomes a command, and the arguments that reports show.
+//! Turns an action with its phone and call into a command, and into the arguments that reports
+//! show.
 
 use serde_json::{Map, Value};
 
@@ -19,10 +20,10 @@ use crate::{
     id::{CallId, PhoneId, RunId},
 };
 
-/// Whom the actions of a list are about when they do not say.
+/// The phone and call that the actions of a list use by default.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Context {
-    /// The hook's phone, else the event's.
+    /// The hook's phone, otherwise the event's.
     pub(super) phone: Option<PhoneId>,
     /// The event's call.
     pub(super) call: Option<CallId>,
@@ -38,7 +39,7 @@ pub(super) struct Prepared {
     pub(super) subject: Subject,
 }
 
-/// Whom one step is about.
+/// Finds the phone and call of one step.
 pub(super) struct Whom<'a> {
     pub(super) names: &'a Names,
     pub(super) context: &'a Context,
@@ -48,7 +49,7 @@ pub(super) struct Whom<'a> {
 }
 
 impl Whom<'_> {
-    /// Returns the step's phone, if one is said or inherited.
+    /// Returns the step's phone, if one is given or inherited.
     pub(super) fn said_phone(&self, step: &Step) -> Option<PhoneId> {
         match &step.phone {
             PhoneRef::Named(id) => Some(id.clone()),
@@ -57,7 +58,7 @@ impl Whom<'_> {
         }
     }
 
-    /// Returns the step's phone as it is called outside, or the only one there is.
+    /// Returns the step's phone by its name outside the run, or the only phone there is.
     fn phone(&self, step: &Step) -> Result<PhoneId, String> {
         self.own_phone(step).map(|phone| self.names.outside(phone))
     }
@@ -79,7 +80,8 @@ impl Whom<'_> {
         }
     }
 
-    /// Returns the step's call: the one that it names, else the event's, else whichever fits on its phone.
+    /// Returns the step's call: the one it names, otherwise the event's, otherwise whichever fits
+    /// on its phone.
     fn selector(&self, step: &Step) -> Result<CallSelector, String> {
         let call = match &step.call {
             CallTarget::Ref(call) => Some(self.call(call)?),
@@ -110,7 +112,7 @@ impl Whom<'_> {
         })
     }
 
-    /// Makes the command of a step; none for steps that command nothing.
+    /// Builds the command of a step; `None` for steps that give none.
     pub(super) fn prepare(&self, step: &Step) -> Result<Option<Prepared>, String> {
         let Action::Do { command, .. } = &step.action else { return Ok(None) };
         let verb = command.kind.verb();
@@ -127,7 +129,7 @@ impl Whom<'_> {
         Ok(Some(prepared))
     }
 
-    /// Fills the places of a command's arguments.
+    /// Fills in the placeholders of a command's arguments.
     fn fill(&self, command: &CommandTemplate) -> Result<Arguments, String> {
         let mut arguments = Arguments::default();
         for (slot, template) in &command.arguments {
@@ -149,7 +151,7 @@ impl Whom<'_> {
         Ok(arguments)
     }
 
-    /// The only command that every phone takes at once is the end of all calls.
+    /// Hanging up all calls is the only command that can go to every phone at once.
     fn on_phone_or_all(&self, step: &Step, args: Value, command: PhoneCommand) -> Prepared {
         let phone = self.said_phone(step).map(|phone| self.names.outside(phone));
         let subject = Subject { phone: phone.clone(), call: None, run: Some(self.run) };
@@ -174,7 +176,7 @@ impl Whom<'_> {
     }
 }
 
-/// Returns the arguments as the journal notes them.
+/// Returns the arguments as the journal shows them.
 fn noted(verb: &Verb, arguments: &Arguments, made: &Made) -> Value {
     let note = |parameter: &Parameter| {
         let key = parameter.action.as_ref()?.noted?;
@@ -182,7 +184,7 @@ fn noted(verb: &Verb, arguments: &Arguments, made: &Made) -> Value {
         Some((key.to_owned(), value))
     };
     let mut noted: Map<String, Value> = verb.parameters.iter().filter_map(note).collect();
-    // Whatever is played stands where the file would.
+    // Whatever is played is shown in place of the file.
     if let Made::Call(CallCommand::Play { sound, .. }) = made {
         noted.insert("file".to_owned(), words(sound).into());
     }

@@ -1,4 +1,4 @@
-//! The machine itself: what goes in, what comes out, and how one becomes the other.
+//! The machine itself: its inputs, its outputs, and how one becomes the other.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -32,10 +32,10 @@ use crate::{
     journal::{About, Interest, Kinds},
 };
 
-/// Most reactions of hooks in one run; more means that hooks feed each other.
+/// Most hook reactions in one run; more means that hooks trigger each other.
 const REACTIONS: u64 = 10_000;
 
-/// Says of a message or its way that something is wrong with it.
+/// The kind of event for something wrong with a message or its path.
 const ANOMALY: &str = "sip.anomaly";
 
 /// Names a command until its outcome comes.
@@ -47,22 +47,23 @@ pub struct StepId(u64);
 pub enum Output {
     /// Execute this and report with [`Machine::on_outcome`].
     Execute {
-        /// To report with.
+        /// Names the command in the report.
         step: StepId,
-        /// What to do.
+        /// The command.
         command: Box<Command>,
-        /// Why.
+        /// The cause to journal.
         cause: Cause,
     },
     /// Ask the pool for this and report with [`Machine::on_lease`].
     Lease(Wish),
-    /// It takes too long: ask no more, and report who has it with [`Machine::on_refused_lease`].
+    /// It takes too long: withdraw the request, and report who has what was asked for with
+    /// [`Machine::on_refused_lease`].
     GiveUpLease,
-    /// Append this to the journal and report its place with [`Machine::appended`].
+    /// Append this to the journal and report its seq with [`Machine::appended`].
     Append {
-        /// Whom it is about.
+        /// The subject.
         subject: Subject,
-        /// Why.
+        /// The cause.
         cause: Cause,
         /// The fact.
         event: Box<RunEvent>,
@@ -71,7 +72,7 @@ pub enum Output {
     Finished,
 }
 
-/// For whom a command was issued.
+/// What a command was issued for.
 #[derive(Clone, Debug)]
 pub(super) enum Purpose {
     List { list: ListId, places_call: bool },
@@ -108,10 +109,10 @@ pub struct Machine {
     newest_at: Timestamp,
     pub(super) first: Seq,
     pub(super) started: Option<Instant>,
-    /// When the run had all that it needs.
+    /// When the run got everything it needs.
     pub(super) leased: Option<Instant>,
     pub(super) history: History,
-    /// How the document looks at events, where it uses the older form.
+    /// How the document looks at events, if it uses the older form.
     lens: Option<Lens>,
     pub(super) book: Book,
     pub(super) hooks: Vec<HookState>,
@@ -121,23 +122,23 @@ pub struct Machine {
     pub(super) checkpoints: BTreeMap<String, Seq>,
     never: Vec<(usize, Watch)>,
     pub(super) failures: Vec<Failure>,
-    /// Expectations that held, and how many of them by an event.
+    /// How many expectations have held, and how many of them through an event.
     pub(super) held: usize,
     pub(super) held_by_events: usize,
     pub(super) actions: Actions,
     outputs: VecDeque<Output>,
     pub(super) counter: u64,
     pub(super) main_done: bool,
-    /// Whether the steps were begun: of hooks that nobody armed nothing is said.
+    /// Whether the steps were begun; hooks that were never armed are not reported.
     ran: bool,
-    /// Whether making phones was begun, so that there is something to drop.
+    /// Whether creating phones was begun, so that there is something to drop.
     made_phones: bool,
     ending: Option<(Ending, String, Duration)>,
     wants_sip: bool,
 }
 
 impl Machine {
-    /// Makes a machine; `at` is the wall time, used for events that are replayed to hooks.
+    /// Creates a machine; `at` is the wall time given to events that are replayed to hooks.
     #[must_use]
     pub fn new(scenario: Arc<Scenario>, setup: Setup, at: Timestamp) -> Self {
         let names = Names::new(&setup, &scenario);
@@ -176,13 +177,13 @@ impl Machine {
         }
     }
 
-    /// Shows an event from before the run, so that calls which exist already are known.
+    /// Shows an event from before the run, so that existing calls are known.
     pub fn prime(&mut self, envelope: &Envelope) {
         self.older_form(envelope);
         self.newest = self.newest.max(envelope.seq);
     }
 
-    /// Returns an event in the older form, where the document uses it and the event has one.
+    /// Returns an event in the older form, if the document uses it and the event has one.
     fn older_form(&mut self, envelope: &Envelope) -> Option<CompatEvent> {
         self.lens.as_mut().and_then(|lens| lens.observe(envelope))
     }
@@ -216,7 +217,7 @@ impl Machine {
         }
     }
 
-    /// Takes one event of the journal; events must come in order.
+    /// Handles one event of the journal; events must come in order.
     pub fn on_event(&mut self, now: Instant, envelope: &Arc<Envelope>) {
         if envelope.seq <= self.newest {
             return;
@@ -241,7 +242,7 @@ impl Machine {
         }
     }
 
-    /// Takes what the pool chose where the wish named only a number; the run has all of its wish from now on.
+    /// Handles a granted lease; `chosen` is what the pool picked where the wish gave only a number.
     pub fn on_lease(&mut self, now: Instant, chosen: Vec<Holding>) {
         if let Phase::Leasing { wanted, .. } = std::mem::replace(&mut self.phase, Phase::Idle) {
             self.leased = Some(now);
@@ -249,7 +250,7 @@ impl Machine {
         }
     }
 
-    /// Takes the end of a wait that was too long.
+    /// Handles a lease that was not granted in time.
     pub fn on_refused_lease(&mut self, now: Instant, obstacles: &str) {
         if let Phase::Leasing { .. } = self.phase {
             let waited = super::lists::show(self.setup.lease_wait);
@@ -257,7 +258,7 @@ impl Machine {
         }
     }
 
-    /// Takes the outcome of a command.
+    /// Handles the outcome of a command.
     pub fn on_outcome(&mut self, now: Instant, step: StepId, outcome: Result<Outcome, Rejection>) {
         let Some(purpose) = self.in_flight.remove(&step) else { return };
         match purpose {
@@ -278,7 +279,7 @@ impl Machine {
         }
     }
 
-    /// Takes note that time has passed.
+    /// Handles the passing of time.
     pub fn on_time(&mut self, now: Instant) {
         match &self.phase {
             Phase::Idle | Phase::Finished => {}
@@ -295,7 +296,7 @@ impl Machine {
         }
     }
 
-    /// Stops the run: what it started is ended, and the verdict says that nothing is shown.
+    /// Stops the run: what it started is ended, and the verdict is that nothing was shown.
     pub fn cancel(&mut self, now: Instant, reason: impl Into<String>) {
         match self.phase {
             Phase::Idle | Phase::Leasing { .. } | Phase::Provisioning(_) | Phase::Running => {
@@ -325,12 +326,12 @@ impl Machine {
         None
     }
 
-    /// Takes the place in the journal that the fact got which was polled last.
+    /// Takes the seq of the fact that was polled last.
     pub fn appended(&mut self, seq: Seq) {
         self.actions.appended(seq);
     }
 
-    /// Returns the moment at which [`Self::on_time`] must be called, if any.
+    /// Returns when [`Self::on_time`] must be called next, if ever.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
@@ -345,14 +346,16 @@ impl Machine {
         }
     }
 
-    /// Waiting for what others have does not count.
+    /// The time spent waiting for a lease does not count.
     pub(super) fn run_deadline(&self) -> Option<Instant> {
         self.leased.map(|leased| leased + self.scenario.timeout)
     }
 
-    /// Returns which events the run has to see; [`is_about_us`](Self::is_about_us) chooses among them.
+    /// Returns which events the run has to see; [`is_about_us`](Self::is_about_us) chooses among
+    /// them.
     pub fn interest(&self) -> Interest {
-        // Messages that nobody asks for need not be shown, but what is wrong with the way to the registrar is.
+        // Messages need not be shown if the document does not use them, but problems on the way to
+        // the registrar must be.
         let messages = Event::kinds().into_iter().filter(|kind| kind.starts_with("sip.") && *kind != ANOMALY);
         let unseen = Kinds::of(&messages.collect::<Vec<_>>()).except();
         let kinds = if self.wants_sip { Kinds::all() } else { unseen };
@@ -369,7 +372,8 @@ impl Machine {
         envelope.subject.phone.as_ref().map(|phone| phone.seen_by(self.setup.run))
     }
 
-    /// Tells whether an event can matter: it is the run's, or the run makes no phones and it is nobody's.
+    /// Returns whether an event can matter: it belongs to the run, or to no run, and then it either
+    /// names no phone or the run creates none.
     fn is_about_us(&self, envelope: &Envelope) -> bool {
         let ours = match envelope.subject.run {
             Some(run) => run == self.setup.run,
@@ -404,7 +408,8 @@ impl Machine {
         }
     }
 
-    /// Shows hooks what they would have seen had they been armed before: registrations and the run's start.
+    /// Shows hooks what they would have seen had they been armed earlier: registrations and the
+    /// start of the run.
     fn replay_to_hooks(&mut self, now: Instant) {
         let mut replay = Vec::new();
         for phone in &self.scenario.phones {
@@ -447,7 +452,8 @@ impl Machine {
     /// Shows the newest event to everything that is armed.
     fn run_saw(&mut self, now: Instant) {
         let Some(seen) = self.history.newest().map(Arc::clone) else { return };
-        // Hooks first: what they begin to expect must keep the run open when this event ends the main list.
+        // Hooks first: their new expectations must keep the run open if this event ends the main
+        // list.
         self.fire_hooks(now, &seen);
         if matches!(self.phase, Phase::Running) {
             self.lists_saw(now, &seen);
@@ -512,7 +518,7 @@ impl Machine {
         self.finish(now, Ending::TimedOut, note);
     }
 
-    /// Decides that the run ends here; nothing stays armed, and cleaning up begins.
+    /// Ends the run's steps here; nothing stays armed, and cleaning up begins.
     pub(super) fn finish(&mut self, now: Instant, ending: Ending, note: String) {
         if self.ending.is_some() {
             return;
@@ -527,7 +533,7 @@ impl Machine {
         self.begin_teardown(now);
     }
 
-    /// Says the verdict; the last thing that a machine does.
+    /// Journals the verdict; the last thing a machine does.
     pub(super) fn conclude(&mut self) {
         let Some((ending, note, elapsed)) = self.ending.clone() else { return };
         let evidence = Evidence {
@@ -584,7 +590,8 @@ impl Machine {
     }
 }
 
-/// Tells whether any place of the scenario asks for SIP messages; otherwise they need not be kept.
+/// Returns whether any part of the scenario refers to SIP messages; otherwise they need not be
+/// kept.
 fn wants_sip(scenario: &Scenario) -> bool {
     scenario.patterns().iter().any(|pattern| pattern.as_str().starts_with("sip"))
 }

@@ -1,4 +1,4 @@
-//! What a run has seen, in order, and by kind for those who look back.
+//! What a run has seen, in order and by kind, for whoever looks back.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -8,16 +8,16 @@ use std::{
 use super::seen::Seen;
 use crate::id::Seq;
 
-/// Most events that are kept for looking back.
+/// Most events kept for looking back.
 const MOST: usize = 50_000;
 
 /// The newest events of a run.
 #[derive(Debug, Default)]
 pub(super) struct History {
     events: VecDeque<Arc<Seen>>,
-    /// How many older ones are not kept any more; numbers of events count these, too.
+    /// How many older ones have been dropped; event numbers count these too.
     dropped: usize,
-    /// Numbers of the events that are kept, oldest first, by kind.
+    /// Numbers of the kept events by kind, oldest first.
     kinds: BTreeMap<usize, VecDeque<usize>>,
 }
 
@@ -30,7 +30,7 @@ impl History {
             && let Some(oldest) = self.events.pop_front()
         {
             self.dropped += 1;
-            // The oldest of all is the oldest of its kind.
+            // The oldest event of all is also the oldest of its kind.
             if let Some(numbers) = self.kinds.get_mut(&oldest.envelope.event.ordinal()) {
                 numbers.pop_front();
             }
@@ -41,12 +41,13 @@ impl History {
         self.events.back()
     }
 
-    /// Returns the events, the oldest first.
+    /// Returns the events, oldest first.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Seen>> {
         self.events.iter()
     }
 
-    /// Returns the events of the kinds that are wanted, the oldest first; `wanted` is shown one event of each kind.
+    /// Returns the events of the wanted kinds, oldest first; `wanted` is given one event of each
+    /// kind.
     pub(super) fn of_kinds<'a>(
         &'a self,
         wanted: &dyn Fn(&Seen) -> bool,
@@ -60,7 +61,7 @@ impl History {
         numbers.into_iter().filter_map(|number| self.numbered(number))
     }
 
-    /// Returns the event at a position of the journal.
+    /// Returns the event with this seq.
     pub(super) fn at(&self, seq: Seq) -> Option<&Arc<Seen>> {
         let place = self.events.binary_search_by_key(&seq, |seen| seen.seq()).ok()?;
         self.events.get(place)

@@ -1,4 +1,4 @@
-//! What came instead of what was expected: the nearest event, and how far every call of the run has come.
+//! What happened instead of what was expected: the nearest event, and the state of the run's calls.
 
 use super::{engine::Machine, seen::Seen, watch::Watch};
 use crate::{
@@ -6,9 +6,9 @@ use crate::{
     id::{CallId, Seq},
 };
 
-/// Most calls that one sentence tells of, the newest ones.
+/// Most calls in one sentence, the newest ones.
 const CALLS: usize = 4;
-/// Facts that are told of each.
+/// Facts given for each call.
 const FACTS: usize = 2;
 
 impl Machine {
@@ -16,8 +16,8 @@ impl Machine {
         self.history.at(seq).map_or_else(|| format!("event {seq}"), |seen| seen.words())
     }
 
-    /// Finds the event after `since` that comes nearest to what is watched for, and says how the run's calls are: what
-    /// failed may have failed on the other side of the phone system.
+    /// Finds the event after `since` that is closest to what is watched for, and describes the
+    /// state of the run's calls: the failure may lie on the other side of the phone system.
     pub(super) fn what_came_instead(&self, watch: &Watch, since: Seq) -> (Option<Seq>, String) {
         let calls = self.calls_now();
         if let Some((seq, words)) = watch.instead() {
@@ -37,7 +37,8 @@ impl Machine {
         }
     }
 
-    /// Says of each of the newest calls how far it is and what happened to it last; none where there was no call.
+    /// Describes the state of each of the newest calls and what happened to it last; `None` if
+    /// there was no call.
     pub(super) fn calls_now(&self) -> Option<String> {
         let mut told: Vec<(CallId, Vec<&Seen>)> = Vec::new();
         for seen in self.history.iter().rev().filter(|seen| tells_of_a_call(seen)) {
@@ -66,7 +67,7 @@ impl Machine {
     }
 }
 
-/// Joins what came instead and how the calls are.
+/// Joins what happened instead and the state of the calls.
 pub(super) fn and(words: String, calls: Option<String>) -> String {
     match calls {
         Some(calls) => format!("{words}; {calls}"),
@@ -74,7 +75,7 @@ pub(super) fn and(words: String, calls: Option<String>) -> String {
     }
 }
 
-/// Tells whether an event says where a call is, for someone who reads of a failure.
+/// Returns whether an event shows the state of a call to someone reading about a failure.
 fn tells_of_a_call(seen: &Seen) -> bool {
     matches!(seen.envelope.event, Event::Call(_)) && seen.is_telling()
 }

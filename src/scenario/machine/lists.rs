@@ -33,7 +33,7 @@ use crate::{
 /// Names a list being executed.
 pub(super) type ListId = u64;
 
-/// Which steps a list has.
+/// Where a list has its steps from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     Hook(usize),
@@ -47,15 +47,15 @@ pub(super) struct List {
     pub(super) which: Which,
     pub(super) name: String,
     pub(super) context: Context,
-    /// Where its newest command was issued: from here on events count.
+    /// Where its newest command was issued; events count from here on.
     since: Seq,
     pub(super) next: usize,
     waiting: Option<Waiting>,
-    /// Events that met an expectation, with its words, since the newest command.
+    /// Events that met an expectation since the newest command, with the words of the expectation.
     used: Vec<(String, Seq)>,
     /// The call that its newest command placed.
     pub(super) placed: Option<CallId>,
-    /// The action that was started and is not over.
+    /// The action in progress.
     pub(super) begun: Option<Begun>,
 }
 
@@ -73,12 +73,12 @@ enum Waiting {
         goal: Goal,
         expected: String,
         key: String,
-        /// Events that met an earlier expectation of the same words.
+        /// Events that met an earlier expectation with the same words.
         used: Vec<Seq>,
     },
 }
 
-/// What a watch is for.
+/// The purpose of a watch.
 #[derive(Debug)]
 enum Goal {
     /// It must be met.
@@ -95,17 +95,17 @@ impl List {
         }
     }
 
-    /// Returns the step that is executed or is next; none when the list is done.
+    /// Returns the current or next step; `None` if the list is done.
     fn step<'a>(&self, scenario: &'a Scenario) -> Option<&'a Step> {
         self.which.steps(scenario).get(self.next)
     }
 
-    /// Returns the steps that it has not done, the one that it is at included.
+    /// Returns the steps that are not done, including the current one.
     pub(super) fn rest<'a>(&self, scenario: &'a Scenario) -> &'a [Step] {
         self.which.steps(scenario).get(self.next..).unwrap_or_default()
     }
 
-    /// Tells whether what the list watches has come to something before its time is over.
+    /// Returns whether the list's watch has come to a result before its time is over.
     fn is_decided(&self) -> bool {
         let Some(Waiting::Watching { watch, goal, .. }) = &self.waiting else { return false };
         match (goal, watch.progress()) {
@@ -215,7 +215,8 @@ impl Machine {
         }
     }
 
-    /// Tells whether a list has something left to find out; ending the run before would hide a failure.
+    /// Returns whether a list still has something to find out; ending the run before that would
+    /// hide a failure.
     fn still_expects(&self, list: &List) -> bool {
         list.rest(&self.scenario).iter().any(|step| step.action.finds_out())
     }
@@ -261,7 +262,7 @@ impl Machine {
                 Ok(message) => self.remark(list, RunEvent::Log { message }),
                 Err(error) => self.step_failed(list, step, &json!({}), None, &error),
             },
-            // It was prepared above.
+            // Commands were prepared above.
             Action::Do { .. } => Flow::Next,
         }
     }
@@ -399,7 +400,7 @@ impl Machine {
         self.conclude_watch(list, step, false)
     }
 
-    /// Lets a list that waits for something see whether that can still come.
+    /// Makes a waiting list give up on what cannot happen any more.
     fn give_up_waiting(&self, list: &mut List) {
         let Some(reach) = self.reach(list) else { return };
         if let Some(Waiting::Watching { watch, goal: Goal::Presence { .. }, .. }) = &mut list.waiting {
@@ -407,7 +408,7 @@ impl Machine {
         }
     }
 
-    /// Says what a watch has come to; `over` means that its time has passed.
+    /// Handles the result of a watch; `over` means that its time has passed.
     fn conclude_watch(&mut self, list: &mut List, step: &Step, over: bool) -> Flow {
         if over && let Some(Waiting::Watching { watch, .. }) = &mut list.waiting {
             watch.time_is_over(self.newest);
@@ -533,7 +534,7 @@ impl Machine {
 
     /// Shows an event to every list that waits for one.
     pub(super) fn lists_saw(&mut self, now: Instant, seen: &Seen) {
-        // Lists that begin meanwhile have looked back at this event.
+        // Lists that begin meanwhile have already looked back at this event.
         let Some(newest) = self.lists.last_key_value().map(|(id, _)| *id) else { return };
         let mut last = 0;
         while let Some((id, list)) = self.lists.range_mut((Excluded(last), Included(newest))).next() {
@@ -551,7 +552,7 @@ impl Machine {
         }
     }
 
-    /// Lets lists go on whose time has come.
+    /// Continues lists whose time has come.
     pub(super) fn lists_time(&mut self, now: Instant) {
         for id in self.lists.keys().copied().collect::<Vec<_>>() {
             let due = self.lists.get(&id).and_then(List::deadline).is_some_and(|at| at <= now);
@@ -585,7 +586,7 @@ impl Machine {
         }
     }
 
-    /// Takes the outcome of a list's command.
+    /// Handles the outcome of a list's command.
     pub(super) fn command_done(&mut self, now: Instant, id: ListId, outcome: Result<Outcome, Rejection>) {
         let Some(mut list) = self.lists.remove(&id) else { return };
         let scenario = Arc::clone(&self.scenario);
@@ -643,7 +644,7 @@ impl Machine {
         Flow::Next
     }
 
-    /// Turns everything that is still waited for into failures, because the run ends here.
+    /// Turns everything still waited for into failures, because the run ends here.
     pub(super) fn unfinished(&mut self, ending: Ending) {
         let why = if ending == Ending::StopMatched {
             "the run was stopped before".to_owned()

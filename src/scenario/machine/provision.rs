@@ -1,4 +1,4 @@
-//! Making the phones that a scenario declares, and waiting until they are registered.
+//! Creating the phones that a scenario declares, and waiting until they are registered.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,25 +28,25 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(super) struct Provisioning {
     adding: BTreeSet<PhoneId>,
     registering: BTreeSet<PhoneId>,
-    /// Why registering failed last, for those that try again.
+    /// The last registration failure of phones that are retrying.
     refused: BTreeMap<PhoneId, String>,
-    /// What was wrong last on the way to the registrar.
+    /// The last problem on the way to the registrar.
     trouble: BTreeMap<PhoneId, (Option<SocketAddr>, String)>,
     pub(super) deadline: Instant,
 }
 
-/// A phone that is to be made, and the settings that the document gives it.
+/// Phones to create, with the settings from the document.
 pub(super) type Wanted = Vec<(PhoneId, PhoneSettings)>;
 
 impl PhoneSettings {
-    /// Returns the user whom the document names for the phone.
+    /// Returns the user name that the document gives the phone.
     fn named(&self) -> Option<&String> {
         self.username.as_ref().or(self.account.as_ref())
     }
 }
 
 impl Machine {
-    /// Says which phones are to be made.
+    /// Returns which phones to create.
     pub(super) fn wanted(&self) -> Result<Wanted, String> {
         let scenario = Arc::clone(&self.scenario);
         let mut wanted = Vec::new();
@@ -65,7 +65,8 @@ impl Machine {
         Ok(wanted)
     }
 
-    /// Says what must be leased for these phones, and for those of the scenario that exist already.
+    /// Returns what to lease for these phones, and for the phones of the scenario that exist
+    /// already.
     pub(super) fn wish(&self, wanted: &Wanted) -> Result<Wish, String> {
         let profile = self.setup.profile.clone().unwrap_or_default();
         let account = |user: &str, domain: &str| Holding::Account(user.to_owned(), domain.to_owned());
@@ -101,7 +102,7 @@ impl Machine {
         Ok(wish)
     }
 
-    /// Asks for every phone that is to be made; `chosen` are the accounts of those that name none.
+    /// Adds every phone to be created; `chosen` are the accounts for those that name none.
     pub(super) fn provision(&mut self, now: Instant, wanted: Wanted, chosen: Vec<Holding>) {
         let mut provisioning = Provisioning {
             adding: BTreeSet::new(),
@@ -135,7 +136,7 @@ impl Machine {
         self.provisioning_done(now);
     }
 
-    /// Makes the command that adds one phone.
+    /// Builds the command that adds one phone.
     fn assign(
         &mut self,
         phone: &PhoneId,
@@ -178,7 +179,7 @@ impl Machine {
         Ok(AddPhone { phone: self.names.outside(phone.clone()), spec, password })
     }
 
-    /// Takes the outcome of adding a phone.
+    /// Handles the outcome of adding a phone.
     pub(super) fn provisioned(&mut self, now: Instant, phone: &PhoneId, outcome: Result<Outcome, Rejection>) {
         let Phase::Provisioning(provisioning) = &mut self.phase else { return };
         provisioning.adding.remove(phone);
@@ -192,7 +193,7 @@ impl Machine {
         }
     }
 
-    /// Takes note of what goes wrong on the way to the registrar while phones are being made.
+    /// Notes problems on the way to the registrar while phones are being created.
     pub(super) fn provisioning_troubled(&mut self, envelope: &Envelope) {
         let ours = envelope.subject.phone.as_ref().is_some_and(|phone| phone.run() == Some(self.setup.run));
         let phone = self.phone_of(envelope);
@@ -207,7 +208,8 @@ impl Machine {
         }
     }
 
-    /// Says why a phone is not registered: what the registrar said, or what was wrong on the way to it.
+    /// Explains why a phone is not registered: what the registrar said, or what was wrong on the
+    /// way to it.
     fn why_not_registered(&self, phone: &PhoneId, status: Option<u16>, reason: &str) -> String {
         let status_text = status.map(|status| format!("{status} ")).unwrap_or_default();
         let domain = self.names.phones.get(phone).map(|address| address.domain.as_str());
@@ -218,7 +220,7 @@ impl Machine {
         } else {
             None
         };
-        // A place that is named already has its reason with it.
+        // The reason may already name the place.
         let named =
             |place: &Option<SocketAddr>| place.is_some_and(|place| reason.contains(&place.to_string()));
         let trouble = trouble.filter(|(place, _)| !named(place));
@@ -226,7 +228,7 @@ impl Machine {
         format!("phone '{phone}' could not register{at}: {status_text}{reason}{trouble}")
     }
 
-    /// Looks at an event while phones are being made.
+    /// Handles an event while phones are being created.
     pub(super) fn provisioning_saw(&mut self, now: Instant, envelope: &Envelope) {
         let (Event::Phone(event), Some(phone)) = (&envelope.event, self.phone_of(envelope)) else { return };
         let failed = if let PhoneEvent::RegistrationFailed { status, reason, .. } = event {
@@ -245,7 +247,8 @@ impl Machine {
         } else if let PhoneEvent::RegistrationFailed { status, retry_in_ms, .. } = event {
             let reason = failed;
             let retried = retry_in_ms.map(|wait| now + Duration::from_millis(wait));
-            // RFC 3261 §10.2.7: only server failures and silence are worth another try, and only one that comes in time.
+            // RFC 3261 §10.2.7: only server failures and timeouts are worth another try, and only
+            // one that comes in time.
             let hopeless = retried.is_none_or(|at| at >= provisioning.deadline)
                 || status.is_some_and(|status| status < 500);
             if hopeless {

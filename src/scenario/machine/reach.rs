@@ -1,8 +1,9 @@
-//! What cannot come true any more, so that nobody waits for it: a call that is over is not answered, and a phone that is
-//! gone does nothing.
+//! What cannot come true any more, so that nobody waits for it: a call that is over will not be
+//! answered, and a phone that is gone does nothing.
 //!
-//! It speaks only where that is certain of what the run has begun. A call that the phone system itself places back after it
-//! refused one is waited for with `expect: call.incoming`, which is never out of reach.
+//! Something counts as out of reach only if what the run has begun makes that certain. A call that
+//! the phone system itself places after it refused one can be waited for with
+//! `expect: call.incoming`, which is never out of reach.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +22,7 @@ use crate::{
     id::{CallId, Seq},
 };
 
-/// Events that come while a call is not over, under both names.
+/// Events of a call that is not over, under both names.
 const OF_A_LIVE_CALL: &[&str] = &[
     "call.trying",
     "call.ringing",
@@ -34,22 +35,22 @@ const OF_A_LIVE_CALL: &[&str] = &[
     "call.state.confirmed",
 ];
 
-/// Events that come while media of a call goes on.
+/// Events of media that is going on, under both names.
 const OF_LIVE_MEDIA: &[&str] = &["dtmf.received", "dtmf.in", "media.first_packet", "media.tone_started"];
 
-/// What a condition needs in order to come true.
+/// What a condition needs to come true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     /// A call that is not over.
     Call,
-    /// Media of a call that goes on.
+    /// A call whose media is going on.
     Media,
-    /// No more than the phone.
+    /// Nothing but the phone.
     Phone,
 }
 
 impl Need {
-    /// Returns what an event needs; none when that depends on more than calls and phones.
+    /// Returns what an event needs; `None` if that depends on more than calls and phones.
     pub(super) fn of(matcher: &EventMatcher) -> Option<Self> {
         let all = |names: &[&str]| {
             let named = |event: &EventPattern| names.contains(&event.as_str());
@@ -70,21 +71,21 @@ impl Need {
     }
 }
 
-/// What is known of the run's calls and phones where a list waits.
+/// What is known of the run's calls and phones when a list waits.
 pub(super) struct Reach<'a> {
     pub(super) book: &'a Book,
     pub(super) history: &'a History,
     pub(super) names: &'a Names,
-    /// The call that the list's newest command placed, or whose event began the list.
+    /// The call that the list's newest command placed, or whose event started the list.
     pub(super) about: Option<CallId>,
-    /// Whether anything else of the scenario may still place a call.
+    /// Whether anything else in the scenario may still place a call.
     pub(super) others_may_call: bool,
-    /// Names under which another call may yet be kept.
+    /// Names under which another call may yet be captured.
     pub(super) kept_again: BTreeSet<String>,
 }
 
 impl Reach<'_> {
-    /// Returns why something that needs this cannot come any more, and the event that says so.
+    /// Returns why something with this need cannot happen any more, and the event that shows it.
     pub(super) fn lost(&self, need: Need, scope: &Scope) -> Option<(Seq, String)> {
         let gone = scope.phone.as_ref().and_then(|phone| self.book.dropped(phone));
         if let Some(seq) = gone {
@@ -104,8 +105,8 @@ impl Reach<'_> {
             }
             return resolve(named, captures).and_then(is_over).map(|seq| self.because(seq));
         }
-        // Nobody says which call is meant. If the one that this list has begun came to nothing, nothing else goes on and
-        // nothing else can begin, there is none.
+        // No particular call is meant. If the list's own call came to nothing, no other call is
+        // open and none can begin, then there is no call it could be.
         let about = self.about.filter(|call| !self.book.was_up(*call))?;
         if self.others_may_call || self.book.any_goes_on() {
             return None;
@@ -120,7 +121,8 @@ impl Reach<'_> {
 }
 
 impl Machine {
-    /// Returns what is in reach of a list that waits; none in the older form, where waiting is for its full time.
+    /// Returns what is within reach of a waiting list; `None` in the older form, where waits always
+    /// take their full time.
     pub(super) fn reach(&self, list: &List) -> Option<Reach<'_>> {
         (!self.scenario.lenient).then(|| Reach {
             book: &self.book,
@@ -132,7 +134,7 @@ impl Machine {
         })
     }
 
-    /// Returns the names under which another call may yet be kept.
+    /// Returns the names under which another call may yet be captured.
     fn kept_again(&self, waiting: &List) -> BTreeSet<String> {
         let hooks = self.scenario.hooks.iter().zip(&self.hooks).filter(|(_, state)| !state.spent);
         let of_hooks = hooks.filter_map(|(hook, _)| hook.capture.as_deref());
@@ -142,7 +144,7 @@ impl Machine {
         of_hooks.chain(of_lists).map(str::to_owned).collect()
     }
 
-    /// Tells whether a command is under way or a list that does not wait here may still place a call.
+    /// Returns whether a command is in progress, or another list or hook may still place a call.
     fn others_may_call(&self) -> bool {
         let calls =
             |steps: &[Step]| steps.iter().any(|step| step.action.command() == Some(CommandKind::PlaceCall));

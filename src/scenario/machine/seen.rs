@@ -1,4 +1,4 @@
-//! An event as hooks and expectations look at it: under both names, with both forms of data.
+//! An event as hooks and expectations see it: under both names, with both forms of data.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use crate::{
     view::describe,
 };
 
-/// Names under which steps keep calls.
+/// The calls that steps captured, by name.
 pub(super) type Captures = BTreeMap<String, CallId>;
 
 /// One event of the journal, prepared for matching.
@@ -38,7 +38,7 @@ pub(super) enum Fit {
     No,
     /// The right event with the wrong data.
     Near,
-    /// All of it.
+    /// Everything fits.
     Full,
 }
 
@@ -60,9 +60,9 @@ impl Seen {
         self.envelope.seq
     }
 
-    /// Tells whether a pattern can name events of this kind.
+    /// Returns whether a pattern can name events of this kind.
     pub(super) fn may_be_named(&self, pattern: &EventPattern) -> bool {
-        // Signals have names of their own, and those are older names.
+        // Signals have names of their own, which are older names.
         if matches!(self.envelope.event, Event::Run(RunEvent::Signal { .. })) {
             return true;
         }
@@ -78,9 +78,10 @@ impl Seen {
         let kind = self.envelope.event.kind();
         let older = self.compat.as_ref().map(|compat| compat.name.as_str());
         let named = matcher.events.iter().any(|pattern| {
-            // `*` means everything that happens, not what this run notes of itself; in an older document it means
-            // what that form has a name for.
-            // So does a family of older names there, or what has one fact more now would come twice.
+            // `*` means everything that happens, not what this run records about itself; in an
+            // older document it means whatever has an older name. The same goes for a family of
+            // older names there; otherwise what the native form records as two facts would match
+            // twice.
             let native = pattern.matches(kind)
                 && (!pattern.is_any() || self.is_for_any())
                 && !(self.older_document && is_older_family(pattern));
@@ -96,7 +97,8 @@ impl Seen {
         if holds { Fit::Full } else { Fit::Near }
     }
 
-    /// Looks a path up in the older data, the native data and the event's own attributes, in this order.
+    /// Looks up a path in the older data, the native data and the event's own attributes, in this
+    /// order.
     fn field(&self, path: &str) -> Option<Value> {
         let older = self.compat.as_ref().and_then(|compat| look_up(&compat.data, path));
         if let Some(value) = older.filter(|value| !value.is_null()) {
@@ -127,7 +129,7 @@ impl Seen {
         phone_fits && call_fits
     }
 
-    /// Tells whether the event is worth naming when something else was expected.
+    /// Returns whether the event is worth mentioning when something else was expected.
     pub(super) fn is_telling(&self) -> bool {
         match &self.envelope.event {
             Event::Phone(_) => true,
@@ -139,14 +141,14 @@ impl Seen {
         }
     }
 
-    /// Says what happened without whom it is about.
+    /// Describes what happened, without its subject.
     pub(super) fn fact(&self) -> String {
         let kind = self.envelope.event.kind();
         let detail = detail(&self.envelope.event).map(|detail| format!(" ({detail})")).unwrap_or_default();
         format!("{kind}{detail}, event {}", self.seq())
     }
 
-    /// Says in words what happened, for "what came instead".
+    /// Describes what happened, for "what came instead".
     pub(super) fn words(&self) -> String {
         let subject = &self.envelope.subject;
         let mut words = self.envelope.event.kind().to_owned();
@@ -163,14 +165,14 @@ impl Seen {
     }
 }
 
-/// Returns what matters of an event's data, in a few words.
+/// Returns the important part of an event's data in a few words.
 fn detail(event: &Event) -> Option<String> {
     match event {
         Event::Call(CallEvent::Ended { by, cause, status, reason, .. }) => {
             let name = serde_json::to_value(cause).ok()?;
             let by = serde_json::to_value(by).ok()?;
             let (name, by) = (name.as_str()?, by.as_str()?);
-            // Without a status the cause says it all, but for what the network said.
+            // Without a status the cause says it all, except for a reason from the network.
             let more = match status {
                 Some(status) => format!(", {status} {reason}"),
                 None if *cause == EndCause::TransportFailed => format!(": {reason}"),

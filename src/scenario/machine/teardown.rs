@@ -1,4 +1,4 @@
-//! Leaving nothing behind: calls of the run are ended, its phones dropped, and all of it within a bound.
+//! Leaving nothing behind: calls of the run are ended and its phones dropped, within a time limit.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use crate::{
     id::CallId,
 };
 
-/// How long calls may take to end before their phones are dropped all the same.
+/// How long calls may take to end before their phones are dropped anyway.
 const CALLS: Duration = Duration::from_secs(3);
-/// How long cleaning up may take in all.
+/// How long cleaning up may take in total.
 const WHOLE: Duration = Duration::from_secs(6);
 
-/// How far cleaning up is.
+/// The progress of cleaning up.
 #[derive(Debug)]
 pub(super) struct Teardown {
     hung_up: Vec<CallId>,
@@ -60,7 +60,8 @@ impl Machine {
             if !dropping {
                 return;
             }
-            // A phone whose making was still under way is dropped too; to drop one that is not there is harmless.
+            // A phone that was still being created is dropped too; dropping one that does not exist
+            // is harmless.
             if self.started_phones() {
                 let made: Vec<_> = self.names.made().map(|phone| phone.in_run(self.setup.run)).collect();
                 for phone in made {

@@ -1,4 +1,4 @@
-//! What a run comes to: the verdict and its sentence.
+//! The result of a run: the verdict and its sentence.
 
 use super::super::diagnostic::Position;
 use crate::event::{Ending, Verdict};
@@ -7,13 +7,13 @@ use crate::event::{Ending, Verdict};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) at: Position,
-    /// Which step, as `steps[3]`; none for what must never happen.
+    /// The step, such as `steps[3]`; `None` for what must never happen.
     pub(super) step: Option<String>,
     pub(super) expected: String,
     pub(super) instead: String,
 }
 
-/// Facts from which the verdict follows.
+/// The facts from which the verdict follows.
 pub(super) struct Evidence<'a> {
     pub(super) ending: Ending,
     pub(super) note: &'a str,
@@ -26,7 +26,7 @@ pub(super) struct Evidence<'a> {
     pub(super) expected_failure: Option<&'a str>,
 }
 
-/// Folds the evidence into a verdict: without evidence there is no pass.
+/// Derives a verdict from the evidence: without evidence a run cannot pass.
 pub(super) fn verdict(evidence: &Evidence<'_>) -> (Verdict, String) {
     let (verdict, reason) = plain_verdict(evidence);
     match evidence.expected_verdict {
@@ -48,7 +48,7 @@ pub(super) fn verdict(evidence: &Evidence<'_>) -> (Verdict, String) {
     }
 }
 
-/// Returns what should have failed when something else did.
+/// Returns what should have failed if something else did.
 fn failed_elsewhere<'a>(evidence: &Evidence<'a>) -> Option<&'a str> {
     let wanted = evidence.expected_failure?;
     let hit = evidence.failures.first().is_some_and(|failure| failure.expected.contains(wanted));

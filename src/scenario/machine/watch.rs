@@ -1,4 +1,5 @@
-//! A condition being watched: events go in, and it says whether it is met, out of reach or still open.
+//! A condition being watched: events go in, and it says whether it is met, out of reach or still
+//! open.
 
 use super::{
     super::model::{Clause, ClauseKind, EventMatcher, Metric, Scope},
@@ -14,18 +15,18 @@ use crate::{
 /// Level of received audio above which it counts as sound, dBFS.
 const AUDIBLE_DBFS: f64 = -60.0;
 
-/// How far a condition is.
+/// The state of a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
     /// Neither met nor out of reach.
     Open,
-    /// Met, by that event.
+    /// Met by this event.
     Met(Seq),
-    /// Out of reach, because of that event.
+    /// Out of reach because of this event, for this reason.
     Lost(Seq, String),
 }
 
-/// A clause with what was seen of it.
+/// A clause and what has been seen of it.
 #[derive(Debug)]
 pub(super) struct Watch {
     progress: Progress,
@@ -50,14 +51,14 @@ enum Kind {
 #[derive(Clone, Copy)]
 pub(super) struct Look<'a> {
     pub(super) captures: &'a Captures,
-    /// Whether the event is recent enough to meet a condition; older ones only set the scene.
+    /// Whether the event is recent enough to meet a condition; older ones only give context.
     pub(super) counts: bool,
-    /// Events already used by an earlier expectation of the same words.
+    /// Events already used by an earlier expectation with the same words.
     pub(super) used: &'a [Seq],
 }
 
 impl Watch {
-    /// Begins to watch; `fallback` is where clauses look that do not say.
+    /// Starts a watch; clauses without a scope of their own use `fallback`.
     pub(super) fn new(clause: &Clause, names: &Names, fallback: &Scope) -> Result<Self, String> {
         let kind = match &clause.kind {
             ClauseKind::Event { matcher, count } => {
@@ -97,7 +98,7 @@ impl Watch {
         self.call
     }
 
-    /// Tells whether any event of the kind of this one can say something about the condition.
+    /// Returns whether events of this one's kind can bear on the condition.
     pub(super) fn looks_at(&self, sample: &Seen) -> bool {
         let event = &sample.envelope.event;
         match &self.kind {
@@ -228,7 +229,8 @@ impl Watch {
                 else {
                     return;
                 };
-                // A call ends once, so a named call's end counts whenever it was; another's only if recent.
+                // A call ends only once, so the end of a named call counts whenever it was; of any
+                // other call, only a recent one does.
                 if scope.call.is_none() && !look.counts {
                     return;
                 }
@@ -253,7 +255,7 @@ impl Watch {
         parts.iter().find(|part| matches!(part.progress, Progress::Lost(..)))
     }
 
-    /// Draws the conclusion of a group from its parts.
+    /// Derives a group's result from its parts.
     fn join(&mut self) {
         let last = |parts: &[Self]| {
             let met = parts.iter().filter_map(|part| match part.progress {
@@ -291,7 +293,7 @@ impl Watch {
         self.call = call;
     }
 
-    /// Concludes what past events alone decide: a tone that began earlier and still sounds is heard.
+    /// Settles what past events alone decide: a tone that began earlier and still sounds is heard.
     pub(super) fn past_is_over(&mut self) {
         if self.progress != Progress::Open {
             return;
@@ -313,7 +315,7 @@ impl Watch {
         self.join();
     }
 
-    /// Concludes what cannot come any more.
+    /// Settles what cannot happen any more.
     pub(super) fn give_up(&mut self, reach: &Reach<'_>) {
         if self.progress != Progress::Open {
             return;
@@ -323,7 +325,7 @@ impl Watch {
                 parts.iter_mut().for_each(|part| part.give_up(reach));
                 None
             }
-            // How often it came is judged at the end of the time.
+            // How often it happened is judged when the time is over.
             Kind::Event { count, seen, .. } if count.holds(f64::from(*seen)) => None,
             Kind::Event { matcher, .. } => Need::of(matcher).and_then(|need| {
                 reach.lost(need, &Scope { phone: matcher.phone.clone(), call: matcher.call.clone() })
@@ -337,7 +339,7 @@ impl Watch {
         self.join();
     }
 
-    /// Concludes what only the end of the time decides: how often something came.
+    /// Settles what only the end of the time decides: how often something happened.
     pub(super) fn time_is_over(&mut self, now_at: Seq) {
         if self.progress != Progress::Open {
             return;
@@ -358,7 +360,7 @@ impl Watch {
         self.join();
     }
 
-    /// Says what came instead, and which event that was.
+    /// Describes what happened instead, with the event.
     pub(super) fn instead(&self) -> Option<(Seq, String)> {
         if let Progress::Lost(seq, words) = &self.progress {
             return Some((*seq, words.clone()));
@@ -375,7 +377,7 @@ impl Watch {
         open.filter_map(Self::instead).max_by_key(|(seq, _)| *seq).or_else(|| self.near.clone())
     }
 
-    /// Tells whether an event could say something about the condition, for "what came instead".
+    /// Returns whether an event could bear on the condition, for "what came instead".
     pub(super) fn concerns(&self, seen: &Seen, captures: &Captures) -> bool {
         match &self.kind {
             Kind::Event { matcher, .. } => {
@@ -397,7 +399,7 @@ fn or(scope: &Scope, fallback: &Scope) -> Scope {
     if *scope == Scope::default() { fallback.clone() } else { scope.clone() }
 }
 
-/// Judges one media event; none when it says nothing about the question.
+/// Judges one media event; `None` if it does not bear on the question.
 fn judge_media(
     event: &Event,
     audio: Option<bool>,

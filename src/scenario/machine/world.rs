@@ -19,15 +19,15 @@ use crate::{
 /// What a run is given.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Its identity.
+    /// Its id.
     pub run: RunId,
-    /// Why it runs: the request that started it.
+    /// The request that started it.
     pub cause: Cause,
-    /// The phone system that the phones are made for; none leaves phones that exist already.
+    /// The phone system to create phones on; without one only existing phones can be used.
     pub profile: Option<PbxProfile>,
     /// Phones that exist already.
     pub phones: Vec<ExistingPhone>,
-    /// How long accounts and phones that other runs have are waited for.
+    /// How long to wait for accounts and phones that other runs have.
     pub lease_wait: Duration,
 }
 
@@ -40,7 +40,7 @@ pub struct ExistingPhone {
     pub username: String,
     /// Host of its address.
     pub domain: String,
-    /// Status, reason and lifetime of its registration, when it is registered.
+    /// Status, reason and lifetime of its registration, if it is registered.
     pub registered: Option<(u16, String, u64)>,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Names {
     pub(super) vars: BTreeMap<String, String>,
     pub(super) calls: BTreeMap<String, CallId>,
     run: RunId,
-    /// Phones that the run makes: elsewhere they bear the run before their name.
+    /// Phones that the run creates: outside it, their names are prefixed with the run.
     made: BTreeSet<PhoneId>,
 }
 
@@ -89,12 +89,12 @@ impl Names {
         }
     }
 
-    /// Returns the phones that the run makes.
+    /// Returns the phones that the run creates.
     pub(super) fn made(&self) -> impl Iterator<Item = &PhoneId> {
         self.made.iter()
     }
 
-    /// Returns the phone under the name that it has outside the run.
+    /// Returns the name that the phone has outside the run.
     pub(super) fn outside(&self, phone: PhoneId) -> PhoneId {
         if self.made.contains(&phone) { phone.in_run(self.run) } else { phone }
     }
@@ -104,7 +104,8 @@ impl Names {
         text.replace(&format!("{}/", self.run), "")
     }
 
-    /// Returns what a name stands for: a variable, a call, a phone's address or a number, in this order.
+    /// Returns what a name stands for: a variable, a call, a phone's address or a number, tried in
+    /// this order.
     pub(super) fn value_of(&self, name: &str) -> Option<String> {
         if let Some(value) = self.vars.get(name) {
             return Some(value.clone());

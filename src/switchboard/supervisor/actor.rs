@@ -13,66 +13,66 @@ use crate::{
     switchboard::directory::Directory,
 };
 
-/// First pause before a failed child is started again; doubled for each failure in a row.
+/// First pause before a failed child is restarted; doubled for each failure in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause.
 const LAST_PAUSE: Duration = Duration::from_secs(30);
-/// A child that was up this long has recovered; the next failure counts as the first.
+/// A child that was up this long has recovered; its next failure counts as the first.
 const HEALTHY: Duration = Duration::from_secs(60);
 
-/// What a supervisor can be told.
+/// The messages of a supervisor.
 pub(in crate::switchboard) enum Supervise<C: Supervised> {
     /// Start a child; its predecessor is gone.
     Start {
         /// Its name.
         id: C::Id,
-        /// With what.
+        /// Its arguments.
         arguments: Box<C::Arguments>,
-        /// Where the answer goes.
+        /// Where the reply goes.
         reply: Reply,
     },
     /// Drop a child, whether it runs or waits for its restart.
     Drop {
-        /// Which one.
+        /// The child.
         id: C::Id,
-        /// Whether its calls are ended on the wire.
+        /// Whether to hang up its calls on the wire.
         hang_up: bool,
-        /// Why, for the journal.
+        /// The cause to journal.
         cause: Cause,
-        /// Where the answer goes, once nothing of the child is left.
+        /// Where the reply goes, once nothing of the child is left.
         reply: Reply,
     },
-    /// Start a child that an earlier process dropped, only to end the calls that it left.
+    /// Start a child that an earlier process dropped, only to end the calls it left.
     EndCalls {
         /// Its name.
         id: C::Id,
-        /// With what.
+        /// Its arguments.
         arguments: Box<C::Arguments>,
-        /// Where the answer goes, once nothing of the child is left.
+        /// Where the reply goes, once nothing of the child is left.
         reply: Reply,
     },
-    /// Drop all children that there are, and start none any more.
+    /// Drop all children, and start no more.
     CloseAll {
-        /// Where their names go, each with the answer to its drop.
+        /// Where their names go, each with a receiver for the reply to its drop.
         reply: oneshot::Sender<Vec<Closing<C>>>,
     },
     /// The pause after a failure is over.
     Again {
-        /// Which child.
+        /// The child.
         id: C::Id,
         /// The life that failed.
         actor: ActorId,
     },
-    /// A child's arguments changed; a restart uses these.
+    /// A child's arguments changed; a restart uses the new ones.
     Remember {
-        /// Which child.
+        /// The child.
         id: C::Id,
-        /// What has changed.
+        /// The change.
         change: C::Change,
     },
 }
 
-/// A child of which somebody waits until nothing is left.
+/// A child that is being dropped; somebody waits until nothing of it is left.
 pub(in crate::switchboard) struct Closing<C: Supervised> {
     pub(in crate::switchboard) id: C::Id,
     pub(in crate::switchboard) closed: oneshot::Receiver<Result<Outcome, Rejection>>,
@@ -87,30 +87,30 @@ impl<C> Supervisor<C> {
     }
 }
 
-/// A child as its supervisor remembers it.
+/// A child as its supervisor knows it.
 struct Kept<C: Supervised> {
     actor: ActorId,
     arguments: C::Arguments,
     started: Instant,
     failures: u32,
-    /// Set once somebody has asked for its end; it is not started again then.
+    /// Set once somebody has asked for its end; then it is not restarted.
     ending: Option<Ending>,
 }
 
-/// A child on its way out.
+/// The end of a child.
 struct Ending {
     hang_up: bool,
     cause: Cause,
-    /// Who waits for it.
+    /// Those who wait for it.
     askers: Vec<Reply>,
-    /// It failed before its calls were ended, and is started again only to end them.
+    /// It failed before its calls were ended, and is restarted only to end them.
     last_life: bool,
 }
 
 impl Ending {
     fn answer(self, result: &Result<Outcome, Rejection>) {
         for asker in self.askers {
-            // Nobody waits when the surface gave up.
+            // The surface may have given up waiting.
             drop(asker.send(result.clone()));
         }
     }
@@ -150,7 +150,7 @@ impl<C: Supervised> Actor for Supervisor<C> {
                     true => Err(shutting_down()),
                     false => children.start(&me, id, *arguments, 0).await,
                 };
-                // Nobody waits when the surface gave up; the child is up all the same.
+                // The surface may have given up waiting; the child is up all the same.
                 drop(reply.send(started));
             }
             Supervise::Drop { id, hang_up, cause, reply } => {
@@ -161,7 +161,7 @@ impl<C: Supervised> Actor for Supervisor<C> {
                 children.end_calls_of_earlier(&me, id, *arguments, reply).await;
             }
             Supervise::CloseAll { reply } => {
-                // Nobody waits when the time for the shutdown is over.
+                // Nobody waits if the time for the shutdown is over.
                 drop(reply.send(children.close_all(&me)));
             }
             Supervise::Again { id, actor } => children.again(&me, &id, actor).await,
@@ -236,11 +236,12 @@ impl<C: Supervised> Children<C> {
         self.kept.iter().find_map(|(id, kept)| (kept.actor == actor).then(|| id.clone()))
     }
 
-    /// Sees to it that a child ends, whatever becomes of its actor meanwhile.
+    /// Makes sure that a child ends, whatever happens to its actor meanwhile.
     fn drop_child(&mut self, me: &ActorRef<Supervise<C>>, id: C::Id, ending: Ending) {
         let Some(kept) = self.kept.get_mut(&id) else {
             return match self.kind.is_known(&id) {
-                // It could not be taken up when the process started; who drops it wants to see no more of it.
+                // It could not be taken over when the process started; whoever drops it now wants
+                // to be rid of it.
                 true => self.forget(&id, ending),
                 false => ending.answer(&Err(self.kind.not_found(&id))),
             };
@@ -255,13 +256,14 @@ impl<C: Supervised> Children<C> {
         let close = C::close(ending.hang_up, ending.cause.clone());
         kept.ending = Some(ending);
         match self.directory.get(&id) {
-            // One that fails before it hears this is reported to us.
+            // If it fails before it receives this, that is reported to us.
             Some(actor) => drop(actor.cast(close)),
             None => self.finish(me, id),
         }
     }
 
-    /// Drops every child that is held; one that could not be taken up stays in the journal for the next start.
+    /// Drops every child that is held; one that could not be taken over stays in the journal for
+    /// the next start.
     fn close_all(&mut self, me: &ActorRef<Supervise<C>>) -> Vec<Closing<C>> {
         self.closing = true;
         let all: Vec<C::Id> = self.kept.keys().cloned().collect();
@@ -274,21 +276,22 @@ impl<C: Supervised> Children<C> {
         all.into_iter().map(close).collect()
     }
 
-    /// Ends a child that does not run: its calls on the wire, if that was asked for, in one last life.
+    /// Ends a child that is not running: if that was requested, one last life ends its calls on the
+    /// wire.
     fn finish(&mut self, me: &ActorRef<Supervise<C>>, id: C::Id) {
         let Some(kept) = self.kept.get(&id) else { return };
         let Some(ending) = &kept.ending else { return };
         self.kind.dropped(&id, &ending.cause);
         if ending.hang_up && !ending.last_life && self.kind.has_left_work(&id) {
             let actor = kept.actor;
-            // The sockets of the life that failed are free a moment later.
+            // The sockets of the failed life are released a moment later.
             me.send_after(FIRST_PAUSE, move || Supervise::Again { id, actor });
         } else if let Some(Kept { ending: Some(ending), .. }) = self.kept.remove(&id) {
             self.forget(&id, ending);
         }
     }
 
-    /// Starts a child again that failed after its drop, only to end the calls that it left.
+    /// Restarts a child that failed after its drop, only to end the calls it left.
     async fn end_calls(
         &mut self,
         me: &ActorRef<Supervise<C>>,
@@ -303,7 +306,8 @@ impl<C: Supervised> Children<C> {
         }
     }
 
-    /// The same for a child of an earlier process. What cannot be ended now is left to the next start.
+    /// The same for a child of an earlier process. What cannot be ended now is left to the next
+    /// start.
     async fn end_calls_of_earlier(
         &mut self,
         me: &ActorRef<Supervise<C>>,
@@ -339,14 +343,15 @@ impl<C: Supervised> Children<C> {
         }
     }
 
-    /// Nothing runs and nothing will: what is left ends in the journal, and who waits is answered.
+    /// Nothing runs and nothing will: ends in the journal what is left, and replies to those who
+    /// wait.
     fn forget(&self, id: &C::Id, ending: Ending) {
         self.kind.dropped(id, &ending.cause);
         self.kind.forgotten(id, &ending.cause);
         ending.answer(&Ok(self.kind.outcome()));
     }
 
-    /// A child has ended in order.
+    /// Handles the orderly end of a child.
     fn ended(&mut self, actor: ActorId) {
         self.directory.remove(actor);
         if let Some(id) = self.id_of(actor) {
@@ -354,7 +359,7 @@ impl<C: Supervised> Children<C> {
         }
     }
 
-    /// A child has ended for good, and nothing has to be ended for it.
+    /// Handles the final end of a child for which nothing else has to be ended.
     fn over(&mut self, id: &C::Id, failed: Option<&str>) {
         let Some(kept) = self.kept.remove(id) else { return };
         self.kind.over(id, &kept.arguments, failed);
@@ -363,7 +368,7 @@ impl<C: Supervised> Children<C> {
         }
     }
 
-    /// A child has failed: says so, and arranges its next life.
+    /// Handles the failure of a child: reports it, and arranges its next life.
     fn failed(&mut self, me: &ActorRef<Supervise<C>>, actor: ActorId, error: &str) {
         self.directory.remove(actor);
         let Some(id) = self.id_of(actor) else { return };
@@ -403,7 +408,7 @@ impl<C: Supervised> Children<C> {
     }
 }
 
-/// Returns how long a child rests that has failed this many times in a row.
+/// Returns the pause for a child that has failed this many times in a row.
 fn pause(failures: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LAST_PAUSE)
 }

@@ -1,6 +1,7 @@
-//! Supervision: children that are started, started again when they fail, forgotten, and closed at the end.
+//! Supervision: children are started, restarted when they fail, forgotten, and closed at the end.
 //!
-//! One supervisor a kind of child; what is special about phones or connectors is in their [`Supervised`].
+//! There is one supervisor per kind of child; what is specific to phones or connectors is in their
+//! [`Supervised`].
 
 mod actor;
 mod supervised;

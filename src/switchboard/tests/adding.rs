@@ -1,11 +1,11 @@
-//! Adding a phone happens whole or leaves things as they were.
+//! Adding a phone succeeds completely or leaves things as they were.
 
 use std::{fs, path::Path};
 
 use super::*;
 use crate::config::Limits;
 
-/// A board whose passwords and journal lie in `folder`.
+/// A board whose passwords and journal are in `folder`.
 async fn board_in(network: &sim::Network, folder: &Path) -> Switchboard {
     let network = Arc::new(network.clone());
     Switchboard::start(Options::in_folder(network, wall(), 7, folder).unwrap()).await.unwrap()
@@ -77,7 +77,7 @@ async fn phones_added_at_once_do_not_exceed_the_limit() {
     assert_eq!(refused.iter().map(|each| each.code).collect::<Vec<_>>(), [Code::LimitReached]);
     let there: Vec<_> = board.views().phones().iter().map(|phone| phone.id.to_string()).collect();
     assert_eq!(there, ["b", "a"], "{}", story(board.journal()));
-    // A place that was asked for in vain is free again.
+    // A place that was reserved in vain is free again.
     drop_phone(&board, &"b".parse().unwrap(), true).await.unwrap();
     add(&board, "d", 5064).await.unwrap_err();
     add(&board, "d", 5065).await.unwrap();

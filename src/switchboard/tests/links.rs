@@ -1,4 +1,4 @@
-//! Links to phone systems under supervision, and what the journal tells of them.
+//! Links to phone systems under supervision, and what the journal says about them.
 
 use std::{
     collections::VecDeque,
@@ -15,9 +15,9 @@ use crate::{
     view::LinkState,
 };
 
-/// A phone system whose links go as they are told.
+/// A phone system whose links do as they are told.
 struct Scripted {
-    /// What each start comes to; the owner of the sender breaks the link.
+    /// The result of each start; the owner of the sender breaks the link.
     starts: Mutex<VecDeque<Result<oneshot::Receiver<String>, &'static str>>>,
 }
 

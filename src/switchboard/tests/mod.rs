@@ -47,7 +47,7 @@ async fn add_spec(board: &Switchboard, spec: PhoneSpec) -> Result<PhoneId, Rejec
     board.execute(add, Cause::command(Surface::Library)).await.map(|_| id)
 }
 
-/// Settings of a phone that answers by itself.
+/// Settings of a phone that answers automatically.
 fn spec(name: &str, local_port: u16) -> PhoneSpec {
     PhoneSpec { local_port, auto_answer: true, register: false, ..PhoneSpec::new("127.0.0.1:5060", name) }
 }
@@ -57,12 +57,12 @@ async fn drop_phone(board: &Switchboard, phone: &PhoneId, hang_up: bool) -> Resu
     board.execute(gone, Cause::command(Surface::Library)).await
 }
 
-/// Lets a phone's actor fail.
+/// Makes a phone's actor fail.
 fn fail(board: &Switchboard, phone: &PhoneId) {
     board.inner.directory.get(phone).unwrap().cast(PhoneMessage::Fail(None)).unwrap();
 }
 
-/// Returns the facts about one phone itself, in order, without those about its registration.
+/// Returns the facts about one phone itself, in order, except those about its registration.
 fn life(board: &Switchboard, phone: &PhoneId) -> Vec<&'static str> {
     let all = board.journal().query_blocking(&crate::journal::Query::default()).unwrap();
     let own = all.iter().filter(|e| e.subject.phone.as_ref() == Some(phone));

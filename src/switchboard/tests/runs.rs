@@ -7,7 +7,7 @@ use crate::{
     scenario::{Host, Known, RunHandle, Scenario, Terms, check_yaml},
 };
 
-/// A run that takes the one account, makes a phone and waits.
+/// A run that takes the only account, creates a phone and waits.
 const LONG: &str = "
 timeout: 600s
 phones: {a: {register: false}}
@@ -60,7 +60,7 @@ async fn a_run_that_panics_ends_with_a_verdict_and_what_it_had_comes_back() {
     assert!(summary.reason.contains("a bug in the runner"), "{}", summary.reason);
     assert_eq!(summary.elapsed.as_secs(), 2);
     assert!(board.views().phones().is_empty());
-    // Nobody starts it again, however long one waits.
+    // It is never restarted, however long one waits.
     tokio::time::sleep(Duration::from_secs(120)).await;
     let all = board.journal().query_blocking(&crate::journal::Query::default()).unwrap();
     let started = all.iter().filter(|e| matches!(e.event, Event::Run(RunEvent::Started { .. })));
@@ -76,7 +76,7 @@ async fn a_run_that_panics_ends_with_a_verdict_and_what_it_had_comes_back() {
     board.shutdown().await.unwrap();
 }
 
-/// A run that uses phones of somebody else and places a call.
+/// A run that uses somebody else's phones and places a call.
 const BORROWED: &str = "
 timeout: 600s
 phones: [a, b]

@@ -1,4 +1,4 @@
-//! Failures stay where they happen: a call, a phone, a process.
+//! Failures stay where they happen: in a call, a phone, a process.
 
 use super::*;
 
@@ -207,7 +207,7 @@ async fn a_process_that_dies_leaves_calls_that_the_next_one_ends() {
     let first = board(&network, journal.clone()).await;
     let a = phone(&first, "a", 5061).await;
     let left = call(&first, &a, 5062).await;
-    // Death: actors and sockets vanish without a word, the journal stays.
+    // Death: actors and sockets vanish without notice, the journal stays.
     first.inner.root.kill();
     drop(first);
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -230,7 +230,7 @@ async fn a_caller_whom_our_200_never_reached_is_refused_by_the_next_process() {
     let journal = Journal::in_memory(wall());
     let first = board(&network, journal.clone()).await;
     phone(&first, "a", 5061).await;
-    // The answer is a fact already, but it does not leave any more.
+    // The answer is already a fact, but it is no longer sent.
     network.set_filter(|datagram| {
         let answer = datagram.bytes.starts_with(b"SIP/2.0 200") && datagram.from.port() == 5061;
         if answer { sim::Fate::Lost } else { sim::Fate::Arrives }
@@ -256,7 +256,8 @@ async fn a_caller_whom_our_200_never_reached_is_refused_by_the_next_process() {
     theirs.shutdown().await.unwrap();
 }
 
-/// A process that dies while its phone `a` closes: `b` of the other board has not heard of the end of their call.
+/// A process that dies while its phone `a` closes: `b` on the other board has not learned of the
+/// end of their call.
 async fn dies_while_a_phone_closes(network: &sim::Network, journal: &Journal) -> (PhoneId, CallId) {
     let first = board(network, journal.clone()).await;
     let a = phone(&first, "a", 5061).await;
@@ -309,7 +310,7 @@ async fn a_dropped_phone_whose_port_and_registrar_are_gone_ends_its_calls_after_
     let journal = Journal::in_memory(wall());
     let (a, left) = dies_while_a_phone_closes(&network, &journal).await;
     phone(&theirs, "c", 5061).await;
-    // As if its name were no longer known.
+    // As if its name no longer resolved.
     let spec = PhoneSpec { domain: "nowhere.invalid".into(), ..spec("a", 5061) };
     journal.append(Subject::phone(a.clone()), Cause::Start, PhoneEvent::Updated { spec });
 
@@ -476,7 +477,7 @@ async fn a_phone_that_ends_meanwhile_does_not_keep_others_from_hanging_up() {
 
 #[tokio::test(start_paused = true)]
 async fn an_add_waits_for_a_phone_that_still_closes_although_nobody_waits_for_its_drop() {
-    // The surface gave up; the time for an answer was over, and with it the turn.
+    // The surface gave up; the time for an answer was over, and the turn with it.
     for turn_is_over in [false, true] {
         let network = sim::Network::new(1);
         let board = board(&network, Journal::in_memory(wall())).await;
@@ -517,7 +518,7 @@ async fn a_name_can_be_used_again_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn of_two_phones_added_at_once_under_one_name_only_the_later_runs() {
-    // One port of its own each; the same port for both.
+    // First a port for each, then the same port for both.
     for ports in [[5061, 5062], [5061, 5061]] {
         let network = sim::Network::new(1);
         let board = board(&network, Journal::in_memory(wall())).await;
@@ -641,7 +642,8 @@ async fn a_phone_that_fails_before_it_hears_of_its_drop_is_dropped_all_the_same(
     board.shutdown().await.unwrap();
 }
 
-/// Waits longer than any pause before a restart: the phone was dropped once and nothing of it follows.
+/// Waits longer than any pause before a restart: the phone was dropped once and nothing of it
+/// follows.
 async fn stays_dropped(board: &Switchboard, phone: &PhoneId) {
     tokio::time::sleep(Duration::from_secs(60)).await;
     let life = life(board, phone);

@@ -1,4 +1,4 @@
-//! Every call by handle, by phone and by `Call-ID` header.
+//! Every call by id, by phone and by `Call-ID` header.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -14,7 +14,7 @@ use crate::{
     journal::Fold,
 };
 
-/// Ended calls that are kept for history.
+/// How many ended calls are kept for history.
 const HISTORY: usize = 10_000;
 
 /// Running calls and the newest ended ones.
@@ -22,9 +22,9 @@ const HISTORY: usize = 10_000;
 pub struct Calls {
     by_id: BTreeMap<CallId, Arc<CallView>>,
     active: BTreeMap<PhoneId, BTreeSet<CallId>>,
-    /// Two of our phones in one call share its `Call-ID`, where no proxy rewrites it.
+    /// Two of our phones in one call share its `Call-ID`, unless a proxy rewrites it.
     by_sip_call_id: HashMap<String, Vec<CallId>>,
-    /// In order of their end.
+    /// In the order in which they ended.
     ended: VecDeque<CallId>,
     next: u64,
 }
@@ -59,7 +59,7 @@ impl Calls {
         calls
     }
 
-    /// Returns the calls that carry this `Call-ID` header, oldest first.
+    /// Returns the calls with this `Call-ID` header, oldest first.
     #[must_use]
     pub fn with_sip_call_id(&self, sip_call_id: &str) -> Vec<Arc<CallView>> {
         self.by_sip_call_id
@@ -70,7 +70,7 @@ impl Calls {
             .collect()
     }
 
-    /// Returns the handle for the next call: never used before in this journal.
+    /// Returns the id for the next call: never used before in this journal.
     #[must_use]
     pub const fn next_id(&self) -> CallId {
         CallId(self.next)
@@ -100,7 +100,7 @@ impl Calls {
         }
     }
 
-    /// Forgets the ended calls of these numbers; returns them.
+    /// Forgets the ended calls with these numbers; returns them.
     pub(crate) fn forget(&mut self, ranges: &[[u64; 2]]) -> Vec<Arc<CallView>> {
         let retired = |call: &CallId| ranges.iter().any(|[first, last]| (*first..=*last).contains(&call.0));
         let (gone, ended): (VecDeque<_>, _) = self.ended.drain(..).partition(retired);

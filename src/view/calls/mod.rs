@@ -1,4 +1,4 @@
-//! Calls, running and over, and how to find them.
+//! Calls, running and over, and finding them.
 
 mod index;
 mod snapshot;

@@ -12,21 +12,21 @@ use crate::{
     id::{CallId, PhoneId, Seq},
 };
 
-/// Digits of a call that are kept, the newest ones, in each direction.
+/// How many of a call's newest digits are kept in each direction.
 const DIGITS: usize = 1_000;
-/// Recordings of a call that are kept, the newest ones.
+/// How many of a call's newest recordings are kept.
 const RECORDINGS: usize = 100;
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallEnd {
-    /// When.
+    /// The time.
     pub at: Timestamp,
     /// Which side ended it.
     pub by: Party,
-    /// Why.
+    /// The cause.
     pub cause: EndCause,
-    /// Last SIP status that matters to the caller; absent without one.
+    /// Last SIP status that matters to the caller; `None` if there is none.
     pub status: Option<u16>,
     /// Reason phrase or sentence.
     pub reason: String,
@@ -34,36 +34,36 @@ pub struct CallEnd {
     pub duration_ms: u64,
 }
 
-/// One recorded stretch of a call.
+/// One recorded segment of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
     /// The file.
     pub path: String,
-    /// Its length in milliseconds; absent while it is being written.
+    /// Its length in milliseconds; `None` while it is being written.
     pub duration_ms: Option<u64>,
 }
 
 /// What is being sent to the other side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Playing {
-    /// File path or tone, as asked for.
+    /// File path or tone, as requested.
     pub source: String,
     /// Whether it repeats.
     pub repeat: bool,
 }
 
-/// How a transfer stands.
+/// The progress of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
-    /// Who asked.
+    /// Who requested it.
     pub by: Party,
     /// Refer-To URI.
     pub to: String,
-    /// Last status that a notification told, or that refused the REFER.
+    /// The status in the last notification, or the one that refused the REFER.
     pub status: Option<u16>,
     /// Its reason phrase.
     pub reason: Option<String>,
-    /// The REFER itself was not taken.
+    /// The REFER itself was refused.
     #[serde(default)]
     pub refused: bool,
 }
@@ -71,13 +71,13 @@ pub struct Transfer {
 /// One call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallView {
-    /// Our handle.
+    /// Its id.
     pub id: CallId,
     /// Its phone.
     pub phone: PhoneId,
     /// Who placed it.
     pub direction: Direction,
-    /// How far it has come; one that is ending keeps the phase that it had.
+    /// Its phase; a call that is ending keeps the phase it had.
     pub phase: CallPhase,
     /// The other side's address: the target as called, or the From header.
     pub remote: String,
@@ -93,23 +93,23 @@ pub struct CallView {
     pub reason: Option<String>,
     /// Codec in use.
     pub codec: Option<String>,
-    /// Direction of our media; absent before there is any.
+    /// Direction of our media; `None` before there is any.
     pub media_direction: Option<MediaDirection>,
     /// Our RTP address.
     pub media_local: Option<String>,
-    /// Where the other side's RTP goes to or was seen to come from.
+    /// The other side's RTP address: where we send, or where its RTP was seen to come from.
     pub media_remote: Option<String>,
-    /// Whether RTP that should come stays away.
+    /// Whether RTP that should arrive does not.
     pub reception_stopped: bool,
     /// Whether we hold the other side.
     pub held_by_local: bool,
     /// Whether the other side holds us.
     pub held_by_remote: bool,
-    /// What a re-INVITE of ours is changing; absent when none is under way.
+    /// What our pending re-INVITE is to change; `None` if there is none.
     pub modifying: Option<Change>,
     /// When our side decided to end it.
     pub ending_at: Option<Timestamp>,
-    /// When it was placed or came in.
+    /// When it was placed or arrived.
     pub started_at: Timestamp,
     /// When it first rang.
     pub ringing_at: Option<Timestamp>,
@@ -119,7 +119,7 @@ pub struct CallView {
     pub established_at: Option<Timestamp>,
     /// How it ended.
     pub end: Option<CallEnd>,
-    /// Latest figures of its media.
+    /// The latest statistics of its media.
     pub statistics: Option<MediaStatistics>,
     /// Its recordings in order; the last may be open.
     pub recordings: Vec<Recording>,
@@ -146,7 +146,8 @@ impl CallView {
         self.end.is_none()
     }
 
-    /// Returns how long the conversation lasted in milliseconds: to the decision to end it, else to this moment.
+    /// Returns how long the conversation lasted in milliseconds: to the decision to end it,
+    /// otherwise to `until`.
     #[must_use]
     pub fn lasted_ms(&self, until: Timestamp) -> u64 {
         let since = self.established_at.or(self.answered_at);
@@ -155,7 +156,7 @@ impl CallView {
         u64::try_from(lasted).unwrap_or_default()
     }
 
-    /// Returns the commands that are not refused now.
+    /// Returns the commands that would not be rejected now.
     #[must_use]
     pub fn legal(&self) -> Vec<CommandKind> {
         let phase = if self.ending_at.is_some() { self.phase.max(CallPhase::Ending) } else { self.phase };
@@ -174,7 +175,7 @@ impl CallView {
         self.recordings.last().filter(|last| last.duration_ms.is_none()).map(|last| last.path.as_str())
     }
 
-    /// Starts a view from the first fact of a call; other facts start none.
+    /// Creates a view from the first fact of a call; `None` for other facts.
     pub(super) fn begin(id: CallId, phone: PhoneId, event: &CallEvent, envelope: &Envelope) -> Option<Self> {
         let (direction, phase, remote, local, sip_call_id, remote_contact) = match event {
             CallEvent::Placed { target, local, sip_call_id } => {
@@ -238,7 +239,7 @@ impl CallView {
         })
     }
 
-    /// Folds one fact about the session.
+    /// Applies one fact about the session.
     pub(super) fn session_fact(&mut self, event: &CallEvent, at: Timestamp) {
         match event {
             CallEvent::Trying {} => self.said(100, "Trying"),
@@ -304,7 +305,7 @@ impl CallView {
         }
     }
 
-    /// Folds one fact about its media.
+    /// Applies one fact about its media.
     pub(super) fn media_fact(&mut self, event: &MediaEvent) {
         match event {
             MediaEvent::Started { local, remote, codec, direction, .. } => {
@@ -372,7 +373,7 @@ impl CallView {
         self.reason = Some(reason.to_owned());
     }
 
-    /// A change that the other side made does not settle ours.
+    /// Settles our change, unless the other side made the change.
     fn settled(&mut self, by: Party) {
         if by == Party::Local {
             self.modifying = None;
@@ -397,7 +398,7 @@ impl CallView {
     }
 }
 
-/// Adds digits and lets go of the oldest ones above the limit.
+/// Adds digits and drops the oldest ones above the limit.
 fn add_digits(known: &mut String, digits: &str) {
     known.push_str(digits);
     let surplus = known.chars().count().saturating_sub(DIGITS);

@@ -1,4 +1,4 @@
-//! Calls and what is found of them.
+//! Calls and finding them.
 
 use super::*;
 use crate::event::{

@@ -1,4 +1,4 @@
-//! Views that are kept and taken up again.
+//! Views that are saved and loaded again.
 
 use std::{fs::File, io::BufReader, path::Path};
 
@@ -10,7 +10,7 @@ use crate::{
     view::handle::Folded,
 };
 
-/// Makes events that hit every view, in an order that only `state` decides.
+/// Generates events that touch every view, in an order that only `state` determines.
 fn any_event(state: &mut u64, calls: &mut u64) -> (Subject, Event) {
     let mut random = |below: u64| {
         *state ^= *state << 13;
@@ -124,7 +124,7 @@ fn views_that_were_kept_and_taken_up_at_any_place_are_those_of_all_events() {
     }
 }
 
-/// When this fails, views mean or hold something else than before: raise `VERSION`, then accept.
+/// If this fails, the meaning or content of views has changed: raise `VERSION`, then accept.
 #[test]
 fn the_kept_form_has_not_changed_without_its_version() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals/first.jsonl");

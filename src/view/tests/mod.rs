@@ -1,4 +1,4 @@
-//! Tests of the views: given these facts, then this is read.
+//! Tests of the views: given these facts, this is what reads return.
 
 mod calls;
 mod kept;

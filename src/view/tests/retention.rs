@@ -11,7 +11,7 @@ use crate::{
     journal::{Asker, Gone, PruneError, Pruned, Query},
 };
 
-/// Bytes in which only a few events have room.
+/// Enough bytes for only a few events.
 const LITTLE: usize = 4_000;
 
 fn open(folder: &Path) -> Journal {
@@ -52,7 +52,8 @@ fn placed(journal: &Journal, call: u64) -> Seq {
     journal.append(Subject::call(a(), CallId(call)), Cause::Start, placing(call))
 }
 
-/// Appends a whole call of phone `a`, with `lines` facts between its first and last, in a run or in none.
+/// Appends a complete call of phone `a`, with `lines` facts between its first and last, in a run or
+/// in none.
 fn call(journal: &Journal, call: u64, run: Option<u64>, lines: u64) {
     let subject = Subject { run: run.map(RunId), ..Subject::call(a(), CallId(call)) };
     journal.append(subject.clone(), Cause::Start, placing(call));
@@ -67,8 +68,9 @@ fn says(journal: &Journal, run: u64, phone: Option<&str>, event: impl Into<Event
     journal.append(Subject { phone, ..Subject::run(RunId(run)) }, Cause::Start, event)
 }
 
-/// A journal with calls 0 to 9 that are over, call 10 that is up, run 1 that is over (with call 11 and a phone of its own)
-/// and run 2 that goes on (with call 12, which is over); call 13 is over, and the newest.
+/// A journal with calls 0 to 9, which are over, call 10, which is up, run 1, which is over (with
+/// call 11 and a phone of its own), and run 2, which is still going on (with call 12, which is
+/// over); call 13 is over, and the newest.
 fn busy(folder: &Path) -> Journal {
     let journal = open(folder);
     journal.append(Subject::phone(a()), Cause::Start, added());
@@ -187,7 +189,7 @@ async fn readers_are_told_from_memory_and_file_and_go_on_where_nothing_is_missin
     for capacity in [LITTLE, usize::MAX] {
         let folder = tempfile::tempdir().unwrap();
         let journal = busy(folder.path());
-        // More than a reader takes from the file at a time.
+        // More than a reader takes from the file at once.
         (20..220).for_each(|number| call(&journal, number, None, 3));
         journal.append(Subject::system(), Cause::Start, SystemEvent::Stopped {});
         drop(journal);
@@ -202,7 +204,7 @@ async fn readers_are_told_from_memory_and_file_and_go_on_where_nothing_is_missin
         let told = pruned(&journal)[0].clone();
         let Event::System(SystemEvent::Pruned { to, .. }) = &told.event else { panic!("{told:?}") };
         let oldest = Seq(to.0 + 1);
-        // What it had taken before is whole; then it is told, once.
+        // What it had already read is complete; then it is told, once, that events are gone.
         let gone = loop {
             if let Err(gone) = paging.next().await {
                 break gone;

@@ -1,6 +1,7 @@
-//! The wire format of the journal: one JSON a kind of event, and journals of earlier versions.
+//! The wire format of the journal: one JSON per kind of event, and journals of earlier versions.
 //!
-//! A changed snapshot here is a changed format: it needs an entry in `upcast` and a line in `tests/data/journals/`.
+//! A changed snapshot here is a changed format: it needs an entry in `upcast` and a line in
+//! `tests/data/journals/`.
 
 use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path};
 
@@ -337,7 +338,7 @@ fn link_events() -> Vec<SystemEvent> {
     ]
 }
 
-/// One envelope of every kind, and every form of cause and subject among them.
+/// One envelope of every kind, including every form of cause and subject.
 fn samples() -> Vec<Envelope> {
     let call = || Subject::call(a(), CallId(0));
     let phone = || Subject::phone(a());
@@ -456,7 +457,8 @@ fn a_journal_written_by_the_first_version_loads_whole() {
     let views = Views::attach(&imported.journal);
     let call = views.call(CallId(0)).unwrap();
     assert_eq!((call.phase, call.codec.as_deref()), (CallPhase::Ended, Some("PCMA")));
-    // The first version did not say whether a dialog was complete; the call's answer does.
+    // The first version did not record whether a dialog was confirmed; that the call was answered
+    // tells.
     assert_eq!(call.dialog, Some(DialogIdentity { confirmed: false, ..dialog() }));
     assert!(call.answered_at.is_some());
     assert_eq!(views.run(RunId(1)).unwrap().outcome().verdict, Verdict::Failed);

@@ -1,4 +1,4 @@
-//! A disk that takes nothing more, and data folders that somebody has damaged.
+//! A disk that accepts nothing more, and data folders that somebody has damaged.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use crate::support::{
     spec,
 };
 
-/// Holds the position that the journal writes next, so that its transactions fail; gives it back when it is told to.
+/// Occupies a position ahead in the journal, so that its transactions fail, until it is removed.
 struct Obstacle(Connection);
 
 impl Obstacle {
@@ -103,7 +103,7 @@ fn damage(bytes: &mut Vec<u8>, luck: &mut u64) {
             bytes[from..to].fill(0);
         }
         3 => {
-            // A page of a database, perhaps one that is read only when something is written.
+            // A page of a database, possibly one that is read only when something is written.
             let pages: Vec<_> = bytes.chunks_mut(4096).collect();
             let page = next(luck) % pages.len();
             pages.into_iter().skip(page).take(1).for_each(|page| page.fill(0));
@@ -123,7 +123,8 @@ fn files(folder: &Path) -> Files {
     files
 }
 
-/// Returns what a process leaves that was killed, with a log beside the database, and what one leaves that was closed.
+/// Returns what a killed process leaves, with a log beside the database, and what one that was
+/// closed leaves.
 async fn left_behind() -> [Files; 2] {
     let folder = tempfile::tempdir().unwrap();
     let board = start(folder.path()).await;
@@ -144,11 +145,11 @@ async fn left_behind() -> [Files; 2] {
 enum Fate {
     Refused,
     Used,
-    /// Until something was to be written there.
+    /// Until something had to be written there.
     UsedInMemory,
 }
 
-/// Uses a folder as a process does; whatever is wrong is said, without a password.
+/// Uses a folder as a process does; whatever is wrong must be reported, without a password.
 async fn fate(folder: &Path) -> Fate {
     let harmless = |said: &str| {
         assert!(said.contains(folder.to_str().unwrap()), "it names no file: {said}");
@@ -208,7 +209,7 @@ async fn a_damaged_data_folder_is_refused_or_used() {
         "120 damaged folders, {used} used, {in_memory} used in memory, {refused} refused, the slowest in {} ms",
         slowest.as_millis()
     ));
-    // What nobody damaged is used.
+    // A folder that nobody damaged can be used.
     for whole in left {
         let folder = tempfile::tempdir().unwrap();
         whole.iter().for_each(|(name, bytes)| fs::write(folder.path().join(name), bytes).unwrap());

@@ -1,4 +1,5 @@
-//! Floods of messages: what is written down of them, what of one's own calls, and what strangers cannot take.
+//! Floods of messages: how many of them are recorded, how many of one's own calls, and what
+//! strangers cannot take.
 
 use std::{
     collections::BTreeSet,
@@ -28,7 +29,7 @@ use crate::support::{
 
 const PHONE: u16 = 5061;
 
-/// Somebody who sends and does not care.
+/// Somebody who sends without restraint.
 struct Stranger {
     socket: Arc<dyn DatagramSocket>,
     phone: SocketAddr,
@@ -43,7 +44,7 @@ impl Stranger {
 
     fn send(&mut self, bytes: &[u8]) {
         self.sent += 1;
-        // What the network does not take is lost as on any wire.
+        // What the network does not accept is lost, as on any wire.
         drop(self.socket.try_send(bytes, self.phone));
     }
 
@@ -59,7 +60,7 @@ impl Stranger {
         );
     }
 
-    /// Returns the start lines of what has come back, each with how often.
+    /// Returns the start lines of what has come back, each with its count.
     async fn heard(&self) -> Vec<String> {
         let mut buffer = vec![0; 1 << 16];
         let mut lines = Vec::new();
@@ -73,12 +74,12 @@ impl Stranger {
     }
 }
 
-/// What the journal has of the messages that came.
+/// What the journal has of the messages that arrived.
 #[derive(Debug, Default)]
 struct Kept {
     received: u64,
     sent: u64,
-    /// Times at which it was told that messages were not recorded.
+    /// How often it reported that messages were not recorded.
     told: u64,
     not_recorded: u64,
 }
@@ -129,11 +130,11 @@ async fn a_flood_that_belongs_to_nothing_is_counted_and_the_calls_evidence_is_wh
     tokio::time::sleep(Duration::from_secs(2)).await;
     let after = kept(&world);
     let (received, sent) = (after.received - before.received, after.sent - before.sent);
-    // 200 at once and 50 a second for somewhat more than five seconds, and ten messages of the call.
+    // 200 at once and 50 a second for a little over five seconds, plus ten messages of the call.
     assert!((400..=520).contains(&received), "{after:?}");
     assert!(sent <= received, "{after:?}");
     assert!((4..=9).contains(&after.told), "once a second: {after:?}");
-    // Answers that were not written down are counted too; half of the messages are answered.
+    // Unrecorded responses count too; half of the messages are answered.
     assert!(received + after.not_recorded >= stranger.sent + 10, "{after:?} of {}", stranger.sent);
     world.hang_up(call, &peer).await;
     tell(&format!(
@@ -159,7 +160,7 @@ async fn calls_that_are_taken_lose_no_evidence_beside_a_flood() {
                 stranger.request("OPTIONS", "");
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
-            // The same branch, as RFC 3261 §9.1 wants.
+            // The same branch, as RFC 3261 §9.1 requires.
             callers.sent = nth;
             callers.request("CANCEL", "");
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -202,7 +203,7 @@ async fn strangers_take_neither_the_places_of_own_calls_nor_memory_without_end()
     let later =
         answers.iter().find(|answer| answer.starts_with("SIP/2.0 503")).expect("a 503 past the bound");
     assert_eq!(header(later, "Retry-After"), "10");
-    // A call of our own: placed, answered, ended, and every fact of it.
+    // A call of our own is placed, answered and ended, with every fact of it.
     let call = world.call(&a, "sip:peer@127.0.0.1:5070").await;
     let invite = peer.next("INVITE").await;
     peer.answer(&invite, "200 OK", "", EVENTS);
@@ -261,7 +262,7 @@ async fn what_was_not_recorded_is_told_although_its_phone_is_dropped_within_the_
     let dropped = NodeCommand::DropPhone { phone: a.clone(), hang_up: true };
     world.run(Command::Node(dropped)).await.unwrap();
     let kept = kept(&world);
-    // Fifty, and the answers to them.
+    // Fifty, and the responses to them.
     assert_eq!((kept.received, kept.sent, kept.told, kept.not_recorded), (200, 200, 1, 100), "{kept:?}");
     drop(stranger);
     world.next(&a, "phone.dropped").await;
@@ -330,7 +331,7 @@ fn resident() -> u64 {
     pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap() * 4096
 }
 
-/// Sends as fast as it is told to, on a thread of its own, and returns how many there were.
+/// Sends on a thread of its own as fast as it can, and returns how many messages that was.
 fn flood(
     phone: u16,
     a_second: u32,
@@ -361,7 +362,7 @@ fn invite(nth: u64) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Two phones of one process in a call, each with a port of its own; the first is flooded.
+/// Two phones of one process in a call, each with its own port; the first is flooded.
 struct Pair {
     board: Switchboard,
     port: u16,
@@ -387,13 +388,14 @@ async fn talking(folder: &std::path::Path) -> Pair {
     Pair { board, port: ports[0], call }
 }
 
-/// Returns how long a flood lasts: longer than is needed here where somebody wants to measure.
+/// Returns how long a flood lasts; a variable makes it longer than needed here, for measurements.
 fn seconds() -> Duration {
     let seconds = std::env::var("OFFHOOK_TEST_FLOOD_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(seconds.unwrap_or(3))
 }
 
-/// Floods the first phone for some seconds and tells what became of its call; the journal may have so many megabytes.
+/// Floods the first phone for some seconds and reports what became of its call; the journal may
+/// take at most `megabytes`.
 async fn survive(
     name: &str,
     a_second: u32,

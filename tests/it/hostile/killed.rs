@@ -1,4 +1,5 @@
-//! `kill -9` at any moment of a call, seen from the other side: every call that the peer believes in is ended by the successor.
+//! `kill -9` at any moment of a call, seen from the other side: the next process ends every call
+//! that the peer believes is up.
 
 use std::{
     collections::BTreeMap,
@@ -31,13 +32,13 @@ const FOLDER: &str = "OFFHOOK_TEST_CALL_FROM";
 const PORT: &str = "OFFHOOK_TEST_CALL_TO";
 const NAME: &str = "hostile::killed::every_call_of_a_killed_process_is_ended_on_the_wire";
 
-/// The child's part: places calls and ends them until it is killed.
+/// The child's part: places and ends calls until it is killed.
 async fn call_for_ever(folder: &Path, port: &str) -> ! {
     let board = start(folder).await;
     let run = async |command| board.execute(command, Cause::command(Surface::Library)).await;
     let spec = PhoneSpec { register: false, ..spec(&format!("127.0.0.1:{port}"), "a") };
     let a: PhoneId = "a".parse().unwrap();
-    // The phone of an earlier child may be there.
+    // An earlier child's phone may be there.
     drop(run(Command::add(a.clone(), spec, Secret::new("x".into()))).await);
     loop {
         for _ in 0..4 {
@@ -50,15 +51,15 @@ async fn call_for_ever(folder: &Path, port: &str) -> ! {
     }
 }
 
-/// A callee that answers every call and remembers which it believes to be up.
+/// A callee that answers every call and remembers which ones it believes are up.
 struct Callee {
     peer: Peer,
     /// By Call-ID: the INVITE, and whether the 200 was acknowledged.
     up: BTreeMap<String, (String, bool)>,
-    /// By Call-ID: the highest CSeq that came.
+    /// By Call-ID: the highest CSeq received.
     counted: BTreeMap<String, u32>,
     answered: usize,
-    /// Something came last.
+    /// When something last arrived.
     heard: Instant,
 }
 
@@ -71,7 +72,7 @@ impl Callee {
             if let Some(message) = self.peer.next_within("", Duration::from_millis(5)).await {
                 self.hear(&message);
             }
-            // A 2xx is repeated until its ACK (RFC 3261 §13.3.1.4).
+            // A 2xx is retransmitted until its ACK comes (RFC 3261 §13.3.1.4).
             if repeat.elapsed() > Duration::from_millis(500) {
                 repeat = Instant::now();
                 for (invite, _) in self.up.values().filter(|(_, acknowledged)| !acknowledged) {
@@ -102,7 +103,7 @@ impl Callee {
                     *acknowledged = true;
                 }
             }
-            // What does not count on is refused (RFC 3261 §12.2.2).
+            // A CSeq that does not increase is refused (RFC 3261 §12.2.2).
             "BYE" if self.counted.get(&call).is_some_and(|last| number <= *last) => {
                 self.peer.answer(message, "500 Server Internal Error", "", "");
             }
@@ -110,7 +111,7 @@ impl Callee {
                 self.peer.answer(message, "200 OK", "", "");
                 self.up.remove(&call);
             }
-            // The INVITE never left, or its end did.
+            // The INVITE was never sent, or the call has already ended.
             "CANCEL" if !self.up.contains_key(&call) => {
                 self.peer.answer(message, "481 Call/Transaction Does Not Exist", "", "");
             }
@@ -119,7 +120,7 @@ impl Callee {
     }
 }
 
-/// Returns what the journal has of a call, one event a line.
+/// Returns what the journal has of a call, one event per line.
 fn story(board: &Switchboard, sip_call_id: &str) -> String {
     let of_call = Query { text: Some(sip_call_id.to_owned()), ..Query::default() };
     let line = |envelope: &Arc<Envelope>| {
@@ -167,7 +168,7 @@ async fn every_call_of_a_killed_process_is_ended_on_the_wire() {
         child.wait().unwrap();
         left += callee.up.len();
         let board = start(folder.path()).await;
-        // What the killed process has sent may still wait to be heard.
+        // What the killed process sent may not have been read yet.
         callee.heard = Instant::now();
         let quiet =
             |callee: &Callee| callee.up.is_empty() && callee.heard.elapsed() > Duration::from_millis(300);
@@ -190,7 +191,7 @@ async fn every_call_of_a_killed_process_is_ended_on_the_wire() {
         calls.sort_unstable();
         calls
     };
-    // Each once.
+    // Each exactly once.
     let (placed, ended) = (calls("call.placed"), calls("call.ended"));
     assert_eq!(placed, ended);
     assert!(left > 0, "no call was up at any kill");

@@ -1,4 +1,4 @@
-//! Lines of the log that others can cause.
+//! Log lines that others can cause.
 
 use std::{
     io::{self, Write},

@@ -1,4 +1,4 @@
-//! Packets of strangers to the media sockets of a call.
+//! Packets from strangers to the media sockets of a call.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use offhook::{
 use super::tell;
 use crate::support::beside_a_peer;
 
-/// A packet of PCMU as a peer or somebody who pretends to be it sends one.
+/// A packet of PCMU as sent by a peer, or by somebody pretending to be it.
 fn packet(number: u16, ssrc: u32, loud: bool) -> Vec<u8> {
     let mut packet = vec![0x80, 0];
     packet.extend(number.to_be_bytes());
@@ -21,13 +21,13 @@ fn packet(number: u16, ssrc: u32, loud: bool) -> Vec<u8> {
     packet
 }
 
-/// What a call's media has told.
+/// What a call's media has reported.
 #[derive(Default)]
 struct Told {
     /// How often, by kind.
     kinds: BTreeMap<&'static str, u32>,
     last: Option<MediaStatistics>,
-    /// Packets of strangers.
+    /// Packets from strangers.
     foreign: u64,
 }
 
@@ -46,8 +46,8 @@ fn told(facts: &[Arc<Envelope>]) -> Told {
     told
 }
 
-/// Says whether ten seconds of a call tell this so often that nobody disturbs, and of strangers once at first and every ten
-/// seconds.
+/// Returns whether ten seconds of an undisturbed call report this so often; packets from strangers
+/// are reported once at first and then every ten seconds.
 fn is_quiet(kind: &str, count: u32) -> bool {
     let most = [
         ("media.started", 1),
@@ -70,12 +70,12 @@ async fn a_flood_of_packets_changes_no_figure_of_the_peers_and_makes_few_facts()
     let media: SocketAddr =
         world.board.views().call(call).unwrap().media_local.as_deref().unwrap().parse().unwrap();
     let (control, mut tried) = (SocketAddr::new(media.ip(), media.port() + 1), 0_u32);
-    // Its reports come from where it said, so that no others are learnt.
+    // Its reports come from where it said, so that no other source is learned.
     let reports = at(9001);
     reports.try_send(&[0x80, 201, 0, 1, 0, 0, 0, 7], control).unwrap();
     for number in 0..TICKS {
         rtp.try_send(&packet(number, 7, false), media).unwrap();
-        // One that goes on as a peer does, which would make its source known if nobody else spoke.
+        // This one goes on as a peer does; its source would be learned if nobody else sent.
         patient.try_send(&packet(number, 99, true), media).unwrap();
         for nth in 0..20 {
             // The peer's own source, and ever new ones.
@@ -85,7 +85,7 @@ async fn a_flood_of_packets_changes_no_figure_of_the_peers_and_makes_few_facts()
             tried += 2;
         }
         for _ in 0..10 {
-            // A BYE of that source (RFC 3550 §6.6), and no RTCP at all.
+            // A BYE from that source (RFC 3550 §6.6), and something that is not RTCP at all.
             one.try_send(&[0x81, 203, 0, 1, 0, 0, 0, 7], control).unwrap();
             other.try_send(b"\xff\xff", control).unwrap();
             tried += 2;

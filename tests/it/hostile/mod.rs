@@ -1,7 +1,8 @@
-//! What people do who wish the program ill, or whose programs are broken: a standing suite. Each test tells its figures last.
+//! Attacks on the program and peers that are broken: a standing suite. Each test prints its figures
+//! at the end.
 //!
-//! Most of it is in virtual time on the network in memory; floods that compete for the processor are on real loopback and last a
-//! few seconds.
+//! Most of it is in virtual time on the network in memory; floods that compete for the processor
+//! are on real loopback and last a few seconds.
 
 mod disks;
 mod floods;
@@ -12,13 +13,13 @@ mod mutants;
 mod peers;
 mod streams;
 
-/// Tells what was tried and what became of it.
+/// Prints what was tried and what became of it.
 #[allow(clippy::print_stdout, reason = "the figures of this suite are read by people")]
 fn tell(figures: &str) {
     println!("hostile: {figures}");
 }
 
-/// Xorshift: luck that is the same in every run.
+/// Xorshift: random numbers that are the same in every run.
 fn next(luck: &mut u64) -> usize {
     *luck ^= *luck << 13;
     *luck ^= *luck >> 7;

@@ -1,4 +1,4 @@
-//! Mutated messages to a phone that is in a call, from its peer and from somebody else.
+//! Mutated messages to a phone in a call, from its peer and from somebody else.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::support::{
     peer::{EVENTS, PLAIN, header},
 };
 
-/// Texts that go where a value stood.
+/// Texts to put in place of a value.
 const ODD: [&str; 10] = [
     "",
     "-1",
@@ -54,7 +54,7 @@ fn mutate(message: &str, luck: &mut u64) -> Vec<u8> {
     lines.join("\r\n").into_bytes()
 }
 
-/// Messages of a call in which the peer is the caller, none of which ends it.
+/// Messages of a call in which the peer is the caller; none of them ends it.
 fn corpus(own: SocketAddr, phone: SocketAddr, to: &str, cseq: u32) -> Vec<String> {
     let from = |who: &str, start: &str, method: &str, branch: u32, tag: &str, extra: &str, body: &str| {
         let length = body.len();
@@ -110,13 +110,14 @@ async fn no_mutated_message_ends_a_call_or_its_phone() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // Calls that mutants began, and changes of this one that they never acknowledged, come to their own ends.
+    // Calls that mutants began, and changes of this one that they never acknowledged, end by
+    // themselves.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let crashed = world.story().matches(".crashed").count();
     assert_eq!(crashed, 0);
     let up = world.board.views().active_calls(&a).iter().any(|active| active.id == call);
     assert!(up, "the call is gone\n{}", world.story());
-    // What was answered to mutants is no answer to this.
+    // Responses to mutants do not count as responses to this.
     while peer.next_within("", Duration::from_millis(10)).await.is_some() {}
     peer.request("OPTIONS", 1_000_000, "", "");
     let answer = peer.next("SIP/2.0 200 OK").await;

@@ -1,4 +1,4 @@
-//! Registrars and callees that do whatever comes to their mind.
+//! Registrars and callees that do whatever they like.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -19,16 +19,17 @@ use crate::support::{
     spec,
 };
 
-/// A day: beyond it no lifetime is asked for or believed.
+/// A day: no longer lifetime is requested or believed.
 const DAY: u64 = 86_400;
 
-/// What a registrar may say to a REGISTER, and how many requests an attempt comes to that always hears it.
+/// What a registrar may say to a REGISTER, and how many requests an attempt takes if it always gets
+/// this reply.
 const REPLIES: [(&str, usize); 8] = [
     // The first, and five rounds of challenges.
     ("ever new realms", 6),
     ("ever new realms of a proxy", 6),
     ("a lifetime for ever is the least", 1),
-    // Once until a registrar takes it: in the attempt before.
+    // Only until a registrar accepts it, which was in the attempt before.
     ("a little more is the least", 1),
     ("no lifetime", 1),
     ("a lifetime for ever", 1),
@@ -36,7 +37,7 @@ const REPLIES: [(&str, usize); 8] = [
     ("a failure that need not be waited for", 1),
 ];
 
-/// Says something of [`REPLIES`].
+/// Sends one of [`REPLIES`].
 fn reply(registrar: &Peer, register: &str, what: usize, luck: &mut u64) {
     let realm = next(luck);
     let challenge = |kind: &str| format!("{kind}: Digest realm=\"{realm}\", nonce=\"{realm}\"\r\n");
@@ -69,7 +70,7 @@ async fn a_registrar_that_never_tires_gets_few_requests_and_the_phone_stays() {
     world.run(Command::add(a.clone(), spec, Secret::new("x".into()))).await.unwrap();
     let (mut luck, mut asked) = (0x9e37_79b9_7f4a_7c15, 0);
     let mut attempt = async |command, what: Option<usize>| {
-        // By their CSeq: repeats are none.
+        // By their CSeq: retransmissions do not count.
         let mut requests = BTreeSet::new();
         world.run(Command::Phone(a.clone(), command)).await.unwrap();
         let end = Instant::now() + Duration::from_secs(10);
@@ -84,18 +85,18 @@ async fn a_registrar_that_never_tires_gets_few_requests_and_the_phone_stays() {
         requests.len()
     };
     for (what, (said, most)) in REPLIES.into_iter().enumerate() {
-        // The first may still be about what was said before.
+        // The first may still be about the previous reply.
         attempt(PhoneCommand::Register, Some(what)).await;
         assert_eq!(attempt(PhoneCommand::Register, Some(what)).await, most, "{said}");
     }
-    // Who wants to leave is not bound for longer.
+    // Whoever wants to leave does not ask for a longer lifetime.
     attempt(PhoneCommand::Register, Some(5)).await;
     assert_eq!(attempt(PhoneCommand::Unregister, Some(3)).await, 1);
     for nth in 0..ATTEMPTS {
         let leaves = nth % 4 == 3;
         let command = if leaves { PhoneCommand::Unregister } else { PhoneCommand::Register };
         let requests = attempt(command, None).await;
-        // Five rounds of challenges for the first, and for the one with a longer lifetime.
+        // Five rounds of challenges for the first request, and for the one with a longer lifetime.
         assert!(requests <= 12, "{requests} in attempt {nth}");
     }
     let believed = world.board.journal().query_blocking(&Query::of_kinds(&["phone.registered"])).unwrap();
@@ -115,8 +116,8 @@ async fn a_registrar_that_never_tires_gets_few_requests_and_the_phone_stays() {
     world.board.shutdown().await.unwrap();
 }
 
-/// Answers an INVITE with whatever there is; returns the tags of those who have accepted the call, and so wait for an ACK and, in
-/// the end, for a BYE. A refusal ends the transaction.
+/// Answers an INVITE with anything at all; returns the tags of those who have accepted the call,
+/// and so wait for an ACK and, in the end, for a BYE. A refusal ends the transaction.
 fn everything(callee: &Peer, invite: &str, luck: &mut u64, said: &mut usize) -> BTreeSet<String> {
     let statuses =
         ["100 Trying", "180 Ringing", "183 Progress", "199 Gone", "200 OK", "200 OK", "486 Busy", "699 No"];
@@ -139,14 +140,14 @@ fn everything(callee: &Peer, invite: &str, luck: &mut u64, said: &mut usize) -> 
 #[tokio::test(start_paused = true)]
 async fn a_callee_that_says_everything_at_once_costs_its_call_and_nothing_else() {
     const CALLS: usize = 60;
-    // A place that is not given back is soon missed.
+    // A place that is not released will soon be missed.
     let mut world = World::with(Limits { calls: 4, ..Limits::default() }).await;
     let a = world.phone("a", 5061).await;
     let callee = Peer::new(&world.network, 5070, 5061);
     let (mut luck, mut said, mut accepted, mut called) = (0x2545_f491_4f6c_dd1d, 0, 0, BTreeSet::new());
     for _ in 0..CALLS {
         let call = world.call(&a, "sip:peer@127.0.0.1:5070").await;
-        // Repeats of an INVITE that it said nothing to may still be there.
+        // Retransmissions of an INVITE that it did not answer may still be there.
         let mut invite = callee.next("INVITE").await;
         while !called.insert(header(&invite, "Call-ID")) {
             invite = callee.next("INVITE").await;
@@ -157,7 +158,7 @@ async fn a_callee_that_says_everything_at_once_costs_its_call_and_nothing_else()
         if world.board.views().active_calls(&a).iter().any(|active| active.id == call) {
             world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
         }
-        // Whatever it is asked now, it says no; what is withdrawn, it may still accept.
+        // Whatever it is asked now, it refuses; what is withdrawn, it may still accept.
         let (mut acknowledged, mut ended, mut withdrawn) = (BTreeSet::new(), BTreeSet::new(), None);
         while let Some(request) = callee.next_within("", Duration::from_secs(1)).await {
             let whom = header(&request, "To");

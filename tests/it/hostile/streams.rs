@@ -1,4 +1,4 @@
-//! Streams that are held open, half said, or never end.
+//! Streams that are held open, half finished, or never end.
 
 use std::{
     future::poll_fn,
@@ -40,7 +40,8 @@ fn open(
     (Signaling::open(network, options, deliver).unwrap(), arrivals)
 }
 
-/// Returns after how long the other end closes a stream, or two hours; pings are sent every so often meanwhile, if at all.
+/// Returns how long it takes until the other end closes a stream, or two hours; in the meantime
+/// pings are sent at this interval, if any.
 async fn closes(stream: &mut BoxedStream, ping: Option<Duration>) -> Duration {
     let since = Instant::now();
     let mut byte = [0];
@@ -68,7 +69,7 @@ async fn a_stream_that_brings_no_message_or_half_of_one_or_nothing_more_is_close
     let pinged = closes(&mut pinging, Some(Duration::from_secs(7))).await;
     assert_eq!(pinged.as_secs(), 30, "pings are no message");
 
-    // Every second a byte of a second message.
+    // Every second one byte of a second message.
     let mut slow = connect().await;
     slow.write_all(OPTIONS).await.unwrap();
     let since = Instant::now();
@@ -89,7 +90,7 @@ async fn a_stream_that_brings_no_message_or_half_of_one_or_nothing_more_is_close
     assert!(ended.is_err(), "keep-alives keep a stream: {ended:?}");
     assert_eq!(phone.connections(), 1);
 
-    // Who opens a stream decides how long it may be silent.
+    // Whoever opens a stream decides how long it may be silent.
     let mut listener = network.listen_stream(SocketAddr::new(LOCAL, 0)).unwrap();
     let remote = listener.local();
     phone.send(&Flow { transport: Transport::Tcp, local: PHONE, remote }, OPTIONS).unwrap();

@@ -192,7 +192,7 @@ async fn what_was_passed_on_is_answered_when_the_call_ends_first() {
     info.await;
     b.hang_up(at_b);
     a.ended(at_a).await;
-    // b never answers the INFO; the lab must not wait for it for ever.
+    // b never answers the INFO; the lab must not wait for it forever.
     world.settle(&[&a]).await;
 }
 

@@ -52,7 +52,8 @@ async fn a_call_survives_a_network_that_loses_and_doubles() {
         let link =
             Link { loss: 0.15, duplication: 0.1, jitter: Duration::from_millis(30), ..Link::default() };
         world.network.set_default_link(link);
-        // Equal worlds lose the same datagrams; sending some first makes each round different.
+        // Equal worlds lose the same datagrams; sending a different number first makes each round
+        // different.
         for _ in 0..seed {
             a.send_raw(b"\r\n\r\n");
         }
@@ -69,7 +70,8 @@ async fn a_call_survives_a_network_that_loses_and_doubles() {
     }
 }
 
-/// Lets `fate` meet the SIP message number `wanted` of everything that crosses the network, and no other.
+/// Applies `fate` to the SIP message number `wanted` of all that cross the network, and to no
+/// other.
 fn strike(world: &World, wanted: usize, fate: Fate) -> Arc<AtomicUsize> {
     let crossed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&crossed);
@@ -81,7 +83,8 @@ fn strike(world: &World, wanted: usize, fate: Fate) -> Arc<AtomicUsize> {
     crossed
 }
 
-/// Registers two phones, connects them, holds, resumes and hangs up; returns how many messages that took.
+/// Registers two phones, connects them, holds, resumes and hangs up; returns how many messages that
+/// took.
 async fn whole_story(wanted: usize, fate: Fate) -> usize {
     let world = World::new();
     let crossed = strike(&world, wanted, fate);

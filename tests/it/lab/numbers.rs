@@ -230,7 +230,7 @@ async fn callers_of_the_conference_hear_each_other_and_not_themselves() {
     a.play_tone();
     c.hears(100).await;
     let levels = phones.each_ref().map(|phone| phone.stats().received_dbfs.unwrap());
-    // The smallest step of A-law, of two callers, is what silence is.
+    // Silence consists of the smallest A-law steps of two callers.
     assert!(levels[0] < -55.0, "nobody else has said anything: {levels:?}");
     assert!(levels[1] > -13.0 && levels[2] > -13.0, "{levels:?}");
     // A held caller hears nothing, and the others go on.

@@ -55,7 +55,7 @@ struct State {
     offer: Option<SessionDescription>,
     events: Vec<Event>,
     facts: Vec<Fact>,
-    /// Its calls are over: the clock of its media stands still.
+    /// Its calls are over: its media clock stands still.
     resting: bool,
 }
 
@@ -180,7 +180,7 @@ impl Drop for Phone {
     }
 }
 
-/// What a phone is made of.
+/// What a phone is created from.
 pub(super) struct Setup<'a> {
     pub(super) user: &'a str,
     pub(super) password: &'a str,
@@ -240,7 +240,7 @@ impl Phone {
         self.state.lock().unwrap()
     }
 
-    /// Does something to the engine, and sends what follows.
+    /// Applies an action to the engine, and sends what follows.
     pub(super) fn act<T>(&self, action: impl FnOnce(&mut UserAgent, std::time::Instant) -> T) -> T {
         let mut state = self.lock();
         let done = action(&mut state.agent, now());
@@ -272,7 +272,7 @@ impl Phone {
         }
     }
 
-    /// Waits for the first event that `pick` wants, past or to come, and takes it out of the log.
+    /// Waits for the first event that `pick` wants, past or future, and removes it from the log.
     pub(super) async fn event<T>(&self, what: &str, pick: impl Fn(&Event) -> Option<T>) -> T {
         self.until(what, |state| {
             let (at, found) =
@@ -350,7 +350,7 @@ impl Phone {
         Some(Credentials::new(&self.user, &self.password))
     }
 
-    /// Registers, and returns what became of it.
+    /// Registers, and returns the outcome.
     pub(super) async fn register(&self) -> RegistrationEvent {
         self.register_for(3600).await
     }
@@ -445,12 +445,12 @@ impl Phone {
         self.lock().answer(offer)
     }
 
-    /// Returns an offer, which the next answer belongs to.
+    /// Returns an offer; the next answer belongs to it.
     pub(super) fn offer(&self) -> Body {
         self.lock().offer()
     }
 
-    /// Takes the answer to our offer.
+    /// Applies the answer to our offer.
     pub(super) fn agree(&self, answer: &[u8]) {
         self.lock().agree(answer);
     }
@@ -528,7 +528,7 @@ impl Phone {
         String::from_utf8(answer).unwrap()
     }
 
-    /// Stops the clock of the media, which nothing needs after the last call of a test.
+    /// Stops the media clock, which nothing needs after the last call of a test.
     pub(super) fn rest(&self) {
         self.lock().resting = true;
         self.kick.notify_one();

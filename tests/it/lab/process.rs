@@ -37,7 +37,7 @@ async fn it_shows_what_a_phone_needs_and_stops_when_asked() {
 /// A lab that lets anybody call, and has shown its card.
 struct Lab {
     process: Child,
-    /// What it tells; once this is gone, nobody reads it any more.
+    /// Its output; once this is dropped, nobody reads it any more.
     lines: Option<Lines<BufReader<ChildStdout>>>,
     address: String,
 }
@@ -55,7 +55,7 @@ impl Lab {
         Self { process, lines: Some(lines), address }
     }
 
-    /// Lets somebody with a long name call nobody, again and again.
+    /// Lets somebody with a long name call a number that does not exist, again and again.
     async fn hears_calls(&self, calls: Range<usize>) {
         let caller = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let (own, lab, name) = (caller.local_addr().unwrap(), &self.address, "x".repeat(1_000));

@@ -38,7 +38,7 @@ async fn a_phone_registers_and_hears_the_echo_over_real_sockets() {
         phone.ended(call).await;
     }
     tokio::time::timeout(Duration::from_secs(5), lab.stop()).await.unwrap();
-    // Aborted readers let go of their ports a moment later.
+    // Aborted readers release their ports a moment later.
     let released = async {
         while network.free_media_pairs() < free {
             tokio::task::yield_now().await;

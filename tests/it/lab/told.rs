@@ -1,4 +1,4 @@
-//! What a lab tells of itself to whoever runs it.
+//! What a lab reports to whoever runs it.
 
 use offhook::lab::LabOptions;
 use tokio::sync::mpsc;

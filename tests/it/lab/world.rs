@@ -11,7 +11,7 @@ use offhook_sip::user_agent::SessionId;
 
 use super::phone::{Phone, Setup};
 
-/// Longer than any timer of RFC 3261 that absorbs repeats.
+/// Longer than any timer of RFC 3261 that absorbs retransmissions.
 const QUIET: Duration = Duration::from_secs(75);
 
 pub(super) struct World {
@@ -43,7 +43,7 @@ impl World {
         self.make(user, password, IpAddr::from([10, 0, 1, last]), transport)
     }
 
-    /// Returns a phone on a host of its own choice.
+    /// Returns a phone on a host of its own.
     pub(super) fn phone_at(&self, user: &str, ip: IpAddr) -> Phone {
         self.make(user, &format!("secret{user}"), ip, Transport::Udp)
     }
@@ -55,7 +55,7 @@ impl World {
         Phone::new(Arc::new(self.network.host(ip)), &setup)
     }
 
-    /// Returns a phone that is registered.
+    /// Returns a registered phone.
     pub(super) async fn registered(&self, user: &str) -> Phone {
         let phone = self.phone(user);
         phone.register().await;

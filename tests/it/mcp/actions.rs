@@ -248,7 +248,7 @@ async fn two_calls_are_transferred_to_each_other_or_mixed() {
     let mixed = client.call("a_conference", json!({ "call_ids": "[0, 1]" })).await;
     assert_eq!((&mixed["call_ids"], &mixed["participants"]), (&json!([0, 1]), &json!(2)));
     let transferred = client.call("a_attended_transfer", json!({})).await;
-    // Nobody answers the REFER of the stand-in.
+    // Nobody answers the stand-in's REFER.
     assert_eq!((&transferred["transferred"], &transferred["outcome"]), (&json!(false), &json!("pending")));
     let commands = world.exchange.commands.lock().unwrap().join("\n");
     assert!(
@@ -295,7 +295,7 @@ async fn of_two_messages_to_one_address_each_is_answered_with_its_own_outcome() 
         let sent = world.exchange.journal.query_blocking(&Query::of_kinds(&["message.sent"])).unwrap();
         let bodies: Vec<_> = sent.iter().map(|envelope| envelope.event.data()["body"].clone()).collect();
         assert_eq!(bodies, ["one", "two"]);
-        // The second first.
+        // The second one first.
         for (outcome, sent) in expected.into_iter().zip(&sent).rev() {
             let (to, sent) = (to.to_owned(), Some(sent.seq));
             let event = match outcome {

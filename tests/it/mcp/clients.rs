@@ -1,4 +1,5 @@
-//! Several clients of one node, over real phones and the lab on a simulated network: each owns what it made.
+//! Several clients of one node, with real phones and the lab on a simulated network: each owns what
+//! it created.
 
 use std::{sync::Arc, time::Duration};
 
@@ -83,7 +84,7 @@ async fn a_client_that_leaves_takes_what_it_made_and_nothing_else() {
     let (mut first, mut second) = (client(&server).await, client(&server).await);
     add(&mut first, &node, "a", "6001").await;
     add(&mut second, &node, "b", "6002").await;
-    // Both see both; each hears of the other's.
+    // Both see both phones, and each is notified of the other's.
     assert_eq!(phones(&mut first).await, ["a", "b"]);
     assert_eq!(phones(&mut second).await, ["a", "b"]);
     for client in [&first, &second] {
@@ -102,7 +103,7 @@ async fn a_client_that_leaves_takes_what_it_made_and_nothing_else() {
     assert!(node.views().phone(&b).unwrap().registration.registered);
     let calls = node.views().all_active_calls();
     assert_eq!(calls.iter().map(|call| call.phone.as_str()).collect::<Vec<_>>(), ["b"]);
-    // The second goes on, and knows.
+    // The second client goes on, and has been notified.
     assert_eq!(phones(&mut second).await, ["b"]);
     assert!(second.seen.iter().any(|message| message["method"] == LIST_CHANGED), "{:?}", second.seen);
     let digits = second.call("b_send_dtmf", json!({ "call_id": calls[0].id.0, "digits": "1" })).await;
@@ -136,7 +137,7 @@ async fn a_phone_belongs_to_the_client_that_made_it_last_and_the_journal_says_wh
     node.stop().await.unwrap();
 }
 
-/// A scenario that lasts `ms`.
+/// A scenario that takes `ms`.
 fn lasting(ms: u64) -> Value {
     json!({ "scenario": { "name": "lasting", "phones": ["b"], "timeout_ms": ms } })
 }
@@ -182,7 +183,7 @@ async fn a_client_has_a_bounded_number_of_tools_at_work() {
     let refused = client.receive().await;
     assert_eq!(refused["result"]["isError"], true, "{refused}");
     assert!(refused["result"]["content"][0]["text"].as_str().unwrap().contains("256 tools are at work"));
-    // Others are not concerned, and a place that is free again is free.
+    // Other clients are not affected, and a released place can be used again.
     let mut other = self::client(&server).await;
     assert_eq!(phones(&mut other).await.len(), 0);
     for id in waiting.into_iter().filter(|id| json!(id) != refused["id"]) {

@@ -1,4 +1,5 @@
-//! The end of the program in the middle of calls with a peer that has fallen silent, however it is asked to end.
+//! The end of the program in the middle of calls with a peer that has fallen silent, whichever way
+//! it is asked to end.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,18 +18,18 @@ use tokio::{
 
 use crate::support::peer::{EVENTS, Peer, header};
 
-/// The end takes this long at most.
+/// The longest the end may take.
 const END: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How far the call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// We have called, and it rings there.
+    /// Outbound, ringing at the peer.
     Ringing,
-    /// We are called and have not answered.
+    /// Inbound, not answered yet.
     Incoming,
-    /// Both sides talk.
+    /// Established.
     Talking,
 }
 
@@ -38,9 +39,9 @@ enum Ending {
     Signal(&'static str),
     /// The client closes its end of the input.
     EndOfInput,
-    /// Nobody can read the output any more; the input stays open.
+    /// Nobody reads the output any more; the input stays open.
     ClosedOutput,
-    /// The client has stopped reading long ago, and closes the input.
+    /// The client stopped reading long ago, and closes the input.
     UnreadOutput,
 }
 
@@ -98,7 +99,7 @@ impl Program {
         self.ask("tools/call", json!({"name": name, "arguments": arguments})).await
     }
 
-    /// Brings a call to its phase; the peer does not answer anything after that.
+    /// Brings a call to its phase; after that the peer answers nothing.
     async fn call(&mut self, peer: &mut Peer, phase: Phase) {
         peer.talks_to(self.port);
         if phase == Phase::Incoming {
@@ -120,10 +121,10 @@ impl Program {
         }
     }
 
-    /// Ends it; returns how long that took, how it went and what it said on standard error.
+    /// Ends it; returns how long that took, its exit status and what it wrote to standard error.
     async fn end(mut self, ending: Ending) -> (Duration, ExitStatus, String) {
         if ending == Ending::UnreadOutput {
-            // More than a pipe takes.
+            // More than a pipe holds.
             for _ in 0..30 {
                 self.send("tools/list", json!({})).await;
             }
@@ -179,7 +180,7 @@ async fn ends(phase: Phase, ending: Ending) {
     };
     let sent = peer.next_within(farewell, Duration::from_secs(1)).await;
     assert!(sent.is_some(), "{phase:?}, {ending:?}: no {farewell}: {said}");
-    // A refusal is an end; CANCEL and BYE ask for one.
+    // A refusal is an end; CANCEL and BYE only ask for one.
     let ended = u32::from(phase == Phase::Incoming);
     assert_eq!(count(folder.path(), "call.ended"), ended, "{phase:?}, {ending:?}");
     assert_eq!(count(folder.path(), "call.ending"), 1, "{phase:?}, {ending:?}");
@@ -209,7 +210,8 @@ async fn the_program_ends_in_time_at_any_phase_and_says_what_is_left() {
 async fn the_program_ends_in_time_when_the_disk_takes_nothing_more() {
     let folder = tempfile::tempdir().unwrap();
     let mut peer = Peer::anywhere(&SystemNetwork::default());
-    // Writing beyond what a file may have fails as on a full disk, where the signal that comes with it is ignored.
+    // Writing beyond the file size limit fails as on a full disk, if the signal that comes with it
+    // is ignored.
     let mut command = Command::new("sh");
     let deaf = "trap '' XFSZ; exec \"$0\" mcp --data \"$1\"";
     command.args(["-c", deaf, env!("CARGO_BIN_EXE_offhook")]).arg(folder.path());

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::support::{Exchange, World, keys};
 
-/// Lets runs live during an exchange, without supervision.
+/// Runs scenarios on an exchange, without supervision.
 struct Beside(Arc<Exchange>);
 
 impl Host for Beside {

@@ -161,7 +161,7 @@ async fn the_status_counts_phones_and_calls() {
     assert_eq!(status.get("journal_failure"), None);
 }
 
-/// Every native answer fits the schema that the tool announces.
+/// Every native answer matches the schema that the tool announces.
 #[tokio::test(start_paused = true)]
 async fn native_results_have_the_announced_fields() {
     let world = World::new();

@@ -74,7 +74,7 @@ fn requests_before_the_end_of_input_are_answered() {
     assert_eq!(by_id(&lines, 9)["result"]["structuredContent"]["phones"], 0);
 }
 
-/// Starts the server by way of `command`, says hello and sends a signal to it.
+/// Starts the server through `command`, performs the handshake and sends it a signal.
 fn signaled(mut command: Command, signal: &str) -> Child {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! The protocol itself: revisions, lists and their changes, wrong calls, the end.
+//! The protocol itself: revisions, lists and their changes, invalid calls, the end.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ const ACTIONS: [&str; 22] = [
 const NATIVE: [&str; 4] = ["wait_for_event", "query_events", "call_snapshot", "server_status"];
 const LIST_CHANGED: &str = "notifications/tools/list_changed";
 
-/// Request metadata that revision 2026-07-28 wants in every request.
+/// Request metadata that revision 2026-07-28 requires in every request.
 fn meta() -> Value {
     json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",

@@ -139,7 +139,7 @@ async fn a_long_roster_is_shown_in_part_and_its_tools_whole() {
     assert_eq!(keys(&list), ["total_count", "phones", "more"]);
     assert_eq!((&list["total_count"], list["phones"].as_array().unwrap().len()), (&json!(120), 100));
     assert_eq!(list["more"], "20 more; get_phone shows one by its phone_id");
-    // The list is written in pieces; what is asked for meanwhile does not come between them.
+    // The list is written in pieces; what is requested meanwhile does not come between them.
     let tools = client.begin("tools/list", json!({})).await;
     let ping = client.begin("ping", json!({})).await;
     let tools = client.answer(tools).await;

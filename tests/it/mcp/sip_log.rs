@@ -1,4 +1,4 @@
-//! SIP messages as text and taken apart; recordings and captures.
+//! SIP messages as text and structured; recordings and captures.
 
 use offhook::{event::MediaEvent, id::CallId, mcp::PhoneTools};
 use serde_json::{Value, json};

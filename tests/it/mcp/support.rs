@@ -37,14 +37,14 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Exchange {
     pub(crate) journal: Journal,
     pub(crate) views: Views,
-    /// Who has which phone.
+    /// Knows which run has which phone.
     pub(crate) pool: Pool,
     next: AtomicU64,
     /// The call at the other end of a call between two phones of the world.
     peers: Mutex<HashMap<CallId, CallId>>,
-    /// Refuses the next command.
+    /// Rejects the next command with this.
     pub(crate) refusal: Mutex<Option<Rejection>>,
-    /// Every command that came, in words that hold no password.
+    /// Every command received, in words that contain no password.
     pub(crate) commands: Mutex<Vec<String>>,
     /// Panics on the next command.
     pub(crate) broken: Mutex<bool>,
@@ -392,7 +392,7 @@ impl Execute for Exchange {
 pub(crate) struct World {
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) recordings: tempfile::TempDir,
-    /// Where the user sees the recordings, when that is elsewhere.
+    /// Where the user sees the recordings, if that is elsewhere.
     pub(crate) host_root: Option<PathBuf>,
     pub(crate) closing: CancellationToken,
     runs: Arc<dyn Runs>,
@@ -411,12 +411,12 @@ impl World {
         Self::with_engine(|exchange| runs(&exchange.journal))
     }
 
-    /// Makes a world with a scenario engine that works through its exchange.
+    /// Creates a world with a scenario engine that works through its exchange.
     pub(crate) fn with_engine(runs: impl FnOnce(&Arc<Exchange>) -> Arc<dyn Runs>) -> Self {
         Self::over(&Journal::in_memory(wall()), runs)
     }
 
-    /// Makes a world whose journal keeps so many events.
+    /// Creates a world whose journal keeps this many bytes of events.
     pub(crate) fn with_journal_of(capacity: usize) -> Self {
         Self::over(&Journal::in_memory_with_capacity(wall(), capacity), |_| Arc::new(NoRuns))
     }
@@ -441,31 +441,31 @@ impl World {
         McpServer::new(services, phone_tools)
     }
 
-    /// Starts a server and a client that has said hello with the given revision.
+    /// Starts a server and a client that has completed the handshake with the given revision.
     pub(crate) async fn client(&self, phone_tools: PhoneTools, revision: &str) -> Wire {
         let mut wire = self.connect(phone_tools);
         wire.initialize(revision, "tester").await;
         wire
     }
 
-    /// Starts a server and a client that has said nothing yet.
+    /// Starts a server and a client that has sent nothing yet.
     pub(crate) fn connect(&self, phone_tools: PhoneTools) -> Wire {
         Wire::to(self.server(phone_tools))
     }
 }
 
-/// A client that speaks lines of JSON, so that order and exact shape can be looked at.
+/// A client that speaks lines of JSON, so that order and exact shape can be checked.
 pub(crate) struct Wire {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     writing: WriteHalf<DuplexStream>,
     served: tokio::task::JoinHandle<Result<(), offhook::mcp::ServeError>>,
     next_id: u64,
-    /// Notifications that came while something else was waited for.
+    /// Notifications that came while waiting for something else.
     pub(crate) seen: Vec<Value>,
 }
 
 impl Wire {
-    /// Lets a server serve a client that has said nothing yet.
+    /// Lets a server serve a client that has sent nothing yet.
     pub(crate) fn to(server: McpServer) -> Self {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let (input, output) = tokio::io::split(theirs);
@@ -506,7 +506,7 @@ impl Wire {
         id
     }
 
-    /// Waits for the answer to a request; notifications before it are kept.
+    /// Waits for the answer to a request; earlier notifications are kept.
     pub(crate) async fn answer(&mut self, id: u64) -> Value {
         loop {
             let message = self.receive().await;

@@ -1,4 +1,4 @@
-//! Every verb is on all surfaces that its row claims, under the same names, with the same types and defaults.
+//! Every verb is on all surfaces that its row claims, with the same names, types and defaults.
 
 use offhook::{
     command::{Addressee, CommandKind, Need, Parameter, Sort, Verb},
@@ -13,7 +13,7 @@ fn verbs() -> impl Iterator<Item = &'static Verb> {
     CommandKind::ALL.iter().map(|kind| kind.verb())
 }
 
-/// What the schema of a tool says of an argument.
+/// What a tool's schema says about an argument.
 fn schema_of(parameter: &Parameter) -> Value {
     match parameter.sort {
         Sort::Text | Sort::Target | Sort::Digits => json!({ "type": "string" }),
@@ -68,7 +68,7 @@ async fn every_verb_that_claims_a_tool_is_one_with_its_arguments() {
             (&found["description"], &found["annotations"]["title"]),
             (&json!(tool.about), &json!(tool.title))
         );
-        // What is made of a phone's settings spells them where the tool is.
+        // Tools that consist of a phone's settings spell out their arguments themselves.
         if verb.make.is_none() {
             continue;
         }
@@ -113,7 +113,7 @@ fn every_verb_that_claims_an_action_is_in_the_schema_and_in_the_reference() {
     }
 }
 
-/// A value that fits, as a document writes it.
+/// A valid value, as a document writes it.
 fn sample(sort: Sort) -> &'static str {
     match sort {
         Sort::Text => "words",
@@ -132,13 +132,13 @@ fn sample(sort: Sort) -> &'static str {
     }
 }
 
-/// Returns what is found in a document with one step.
+/// Returns the findings for a document with one step.
 fn found(step: &str) -> Vec<String> {
     let text = format!(
         "name: n\nphones: {{a: , b: }}\nsteps:\n  - make_call: {{phone: a, to: '600'}}\n  - {step}\n  - expect: {{event: call.ended}}\n"
     );
     let reading = check_yaml(&text, None, &Known::default());
-    // A call that is named by its number is not known to the document, and that is said.
+    // The document does not know a call given by its number, and the checker says so.
     let findings = reading.findings.iter().filter(|finding| finding.rule != Rule::OutsideState);
     findings.map(|finding| format!("{}: {step}", finding.text)).collect()
 }
@@ -163,7 +163,7 @@ fn every_argument_of_an_action_is_read_under_each_of_its_names_and_missed_when_i
         }
         for parameter in verb.parameters {
             let Some(argument) = &parameter.action else { continue };
-            // One that stands for another is given without it.
+            // An argument that stands for another is given without it.
             let stands = |each: &&Parameter| matches!(each.need, Need::Unless(others) if others.contains(&parameter.slot));
             let instead = verb.parameters.iter().find(stands);
             let skipped = instead.map_or(parameter.slot, |instead| instead.slot);

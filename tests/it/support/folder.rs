@@ -14,18 +14,18 @@ use offhook::{
 
 use super::{peer::Peer, spec};
 
-/// Says what a switchboard in a folder starts with.
+/// Returns the options of a switchboard in a folder.
 pub(crate) fn options(folder: &Path) -> Result<Options, StartError> {
     let network: Arc<dyn Network> = Arc::new(SystemNetwork::default());
     Options::in_folder(network, Wall::system(), 7, folder)
 }
 
-/// Starts one that must start.
+/// Starts a switchboard; this must succeed.
 pub(crate) async fn start(folder: &Path) -> Switchboard {
     Switchboard::start(options(folder).unwrap()).await.unwrap()
 }
 
-/// Executes a command that must not be refused.
+/// Executes a command; this must succeed.
 pub(crate) async fn execute(board: &Switchboard, command: Command) -> Outcome {
     board.execute(command, Cause::command(Surface::Library)).await.unwrap()
 }
@@ -38,8 +38,8 @@ pub(crate) async fn add(board: &Switchboard, name: &str, spec: PhoneSpec) -> u16
     board.views().phone(&phone).and_then(|phone| phone.bound).expect("a bound phone").port()
 }
 
-/// Starts one with a phone `a` and its peer; both ports are the system's choice, because one that a test chooses may be another
-/// process's a moment later.
+/// Starts a switchboard with a phone `a` and its peer. The system chooses both ports, because a
+/// port chosen by a test may belong to another process a moment later.
 pub(crate) async fn beside_a_peer(folder: &Path, auto_answer: bool) -> (Switchboard, Peer) {
     let board = start(folder).await;
     let mut peer = Peer::anywhere(&SystemNetwork::default());

@@ -1,4 +1,5 @@
-//! The one world that simulated tests live in: a network in memory, virtual time, a switchboard, and words to wait with.
+//! The one world that simulated tests live in: a network in memory, virtual time, a switchboard,
+//! and functions to wait with.
 
 pub(crate) mod folder;
 pub(crate) mod peer;
@@ -24,7 +25,8 @@ use offhook::{
 pub(crate) struct World {
     pub(crate) network: sim::Network,
     pub(crate) board: Switchboard,
-    /// Per phone: waiting begins behind this event, so that nothing is seen twice and nothing is missed.
+    /// Per phone, the event after which waiting begins, so that nothing is seen twice and nothing
+    /// is missed.
     cursors: HashMap<PhoneId, Seq>,
 }
 
@@ -34,7 +36,7 @@ impl World {
         Self::with(Limits::default()).await
     }
 
-    /// Starts an empty world with bounds.
+    /// Starts an empty world with limits.
     pub(crate) async fn with(limits: Limits) -> Self {
         Self::changed(|options| options.limits = limits).await
     }
@@ -62,7 +64,7 @@ impl World {
         phone
     }
 
-    /// Places a call and returns its handle.
+    /// Places a call and returns its id.
     pub(crate) async fn call(&self, from: &PhoneId, target: &str) -> CallId {
         let command = Command::Phone(
             from.clone(),
@@ -82,7 +84,7 @@ impl World {
         (call, to)
     }
 
-    /// Lets a phone call a peer, which answers with this description.
+    /// Lets a phone call a peer, which answers with this session description.
     pub(crate) async fn calls(&mut self, phone: &PhoneId, peer: &peer::Peer, sdp: &str) -> CallId {
         let call = self.call(phone, &format!("sip:peer@127.0.0.1:{}", peer.port())).await;
         let invite = peer.next("INVITE").await;
@@ -91,7 +93,7 @@ impl World {
         call
     }
 
-    /// Hangs a call up; its peer agrees.
+    /// Hangs up a call; its peer agrees.
     pub(crate) async fn hang_up(&self, call: CallId, peer: &peer::Peer) {
         self.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
         peer.agrees().await;
@@ -128,7 +130,7 @@ impl World {
         envelope
     }
 
-    /// Returns every event in a line each, without the SIP messages.
+    /// Returns every event as a line, without the SIP messages.
     pub(crate) fn story(&self) -> String {
         let all = self.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();
         let line = |e: &Arc<Envelope>| {
@@ -142,7 +144,8 @@ impl World {
         all.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// Holds every call to the promises of its last facts: one end, nothing behind it, and media that stopped.
+    /// Checks what every call promises at its end: it ends once, nothing follows, and its media has
+    /// stopped.
     fn every_call_ended_once(&self) {
         let all = self.board.journal().query_blocking(&offhook::journal::Query::default()).unwrap();
         let mut calls: BTreeMap<CallId, Vec<&Event>> = BTreeMap::new();
@@ -163,7 +166,7 @@ impl World {
         }
     }
 
-    /// Ends the world and holds it to its promise: no socket and no call is left.
+    /// Ends the world and checks that no socket and no call is left.
     pub(crate) async fn end(self) {
         self.board.shutdown().await.unwrap();
         assert_eq!(self.board.views().all_active_calls().len(), 0, "calls are left\n{}", self.story());
@@ -188,12 +191,12 @@ pub(crate) fn spec(domain: &str, username: &str) -> PhoneSpec {
     PhoneSpec::new(domain, username)
 }
 
-/// Names a call.
+/// Selects a call.
 pub(crate) fn on(call: CallId) -> CallSelector {
     CallSelector::call(call)
 }
 
-/// A sine at one frequency.
+/// A sine tone of one frequency.
 pub(crate) fn tone(hz: f64) -> Sound {
     Sound::Tone { hz: vec![hz], level_dbfs: -10.0, duration: None }
 }

@@ -1,13 +1,14 @@
-//! A scripted peer: raw SIP over one datagram socket, simulated or real, for what no decent engine would do.
+//! A scripted peer: raw SIP over one datagram socket, simulated or real, for what no proper engine
+//! would do.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use offhook::net::{DatagramSocket, Network};
 
-/// A description that takes telephone events.
+/// A session description with telephone events.
 pub(crate) const EVENTS: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
      m=audio 9000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
-/// One that takes none.
+/// One without telephone events.
 pub(crate) const PLAIN: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
      m=audio 9000 RTP/AVP 0\r\n";
 /// One with a codec that nobody has.
@@ -28,7 +29,7 @@ impl Peer {
         Self { socket, phone: SocketAddr::from(([127, 0, 0, 1], phone)) }
     }
 
-    /// Listens at a port that the system chooses, and talks to nobody yet.
+    /// Listens at a port that the system chooses, with no phone to talk to yet.
     pub(crate) fn anywhere(network: &dyn Network) -> Self {
         Self::new(network, 0, 0)
     }
@@ -42,7 +43,7 @@ impl Peer {
         self.socket.local().port()
     }
 
-    /// Waits for a message that starts so; others are passed over.
+    /// Waits for a message that starts like this; others are skipped.
     pub(crate) async fn next(&self, start: &str) -> String {
         let found = self.next_within(start, Duration::from_secs(60)).await;
         found.unwrap_or_else(|| panic!("no {start} came"))
@@ -66,7 +67,7 @@ impl Peer {
         self.socket.try_send(text.as_bytes(), self.phone).unwrap();
     }
 
-    /// Answers a request, with `extra` headers and perhaps a description.
+    /// Responds to a request, with `extra` headers and optionally a session description.
     pub(crate) fn answer(&self, request: &str, status: &str, extra: &str, sdp: &str) {
         let to = header(request, "To");
         let tag = if to.contains("tag=") { "" } else { ";tag=peer" };
@@ -74,7 +75,7 @@ impl Peer {
             .map(|name| format!("{name}: {}\r\n", header(request, name)))
             .concat();
         let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-        // A registrar lists what is bound.
+        // A registrar lists the current bindings.
         let contact = match request.starts_with("REGISTER") {
             true => header(request, "Contact"),
             false => format!("<sip:peer@{}>", self.socket.local()),
@@ -86,13 +87,13 @@ impl Peer {
         ));
     }
 
-    /// Takes the BYE that comes next.
+    /// Waits for the BYE and accepts it.
     pub(crate) async fn agrees(&self) {
         let bye = self.next("BYE").await;
         self.answer(&bye, "200 OK", "", "");
     }
 
-    /// Cancels the first INVITE of [`Self::request`]: with its branch, as RFC 3261 §9.1 wants.
+    /// Cancels the first INVITE of [`Self::request`]: with its branch, as RFC 3261 §9.1 requires.
     pub(crate) fn cancel(&self) {
         let (own, phone) = (self.socket.local(), self.phone);
         self.send(&format!(
@@ -102,13 +103,14 @@ impl Peer {
         ));
     }
 
-    /// Sends a request of the dialog in which the peer is the caller; `to_tag` is empty for the first INVITE.
+    /// Sends a request in the dialog in which the peer is the caller; `to_tag` is empty for the
+    /// first INVITE.
     pub(crate) fn request(&self, method: &str, cseq: u32, to_tag: &str, sdp: &str) {
         let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         self.request_with(method, cseq, to_tag, kind, sdp);
     }
 
-    /// Sends one with these headers and this body.
+    /// Sends a request with these headers and this body.
     pub(crate) fn request_with(&self, method: &str, cseq: u32, to_tag: &str, extra: &str, body: &str) {
         let (own, phone) = (self.socket.local(), self.phone);
         let tag = if to_tag.is_empty() { String::new() } else { format!(";tag={to_tag}") };

@@ -1,4 +1,5 @@
-//! What the pure crates depend on, and which licences come in with everything else; asked of `cargo tree`, offline.
+//! What the pure crates depend on, and which licences everything else brings in, according to
+//! `cargo tree`, offline.
 
 use super::Complaint;
 use std::path::Path;
@@ -6,13 +7,13 @@ use std::process::Command;
 
 const RULE: &str = "dependencies";
 
-/// All that the pure crates may depend on directly, in every feature.
+/// Everything the pure crates may depend on directly, in any feature.
 const PURE: [(&str, &[&str]); 3] = [
     ("offhook-seed", &[]),
     ("offhook-sip", &["md-5", "memchr", "offhook-seed", "sha2", "thiserror"]),
     ("offhook-media", &["hound", "offhook-seed", "realfft", "rtp-rs", "thiserror"]),
 ];
-/// What must not come into a pure crate by way of another one: clocks, sockets, randomness.
+/// What must not reach a pure crate even indirectly: clocks, sockets, randomness.
 const IMPURE: [&str; 7] = ["chrono", "getrandom", "jiff", "mio", "rand", "socket2", "tokio"];
 /// Licence expressions that are compatible with MIT OR Apache-2.0; deny.toml says the same to cargo-deny.
 const LICENCES: [&str; 21] = [
@@ -38,7 +39,7 @@ const LICENCES: [&str; 21] = [
     "Zlib",
     "Zlib OR Apache-2.0 OR MIT",
 ];
-/// Crates whose manifest names no licence expression, with the licence that their files give.
+/// Crates whose manifest gives no licence expression, with the licence according to their files.
 const BY_FILE: [(&str, &str); 0] = [];
 
 pub(super) fn check(root: &Path) -> Vec<Complaint> {
@@ -59,7 +60,7 @@ pub(super) fn check(root: &Path) -> Vec<Complaint> {
     found
 }
 
-/// Compares the packages named first on each line with what is allowed.
+/// Compares the first package on each line with what is allowed.
 pub(super) fn pure(manifest: &str, own: &str, allowed: &[&str], direct: &str, whole: &str) -> Vec<Complaint> {
     let mut found = Vec::new();
     let present = packages(direct, own);

@@ -16,7 +16,7 @@ const EXCEPTIONS: &[Exception] = &[
     Exception { path: "tests/it/tidy/", rule: "todo", reason: "names what the rule looks for" },
 ];
 
-/// Takes the exceptions out, and complains about those that no longer except anything.
+/// Removes the excepted complaints, and complains about exceptions that no longer except anything.
 pub(super) fn apply(found: Vec<Complaint>, files: &[Source]) -> Vec<Complaint> {
     excepted(found, files, EXCEPTIONS)
 }
@@ -38,7 +38,7 @@ fn excepted(found: Vec<Complaint>, files: &[Source], exceptions: &[Exception]) -
         .into_iter()
         .filter(|complaint| !exceptions.iter().any(|exception| covers(exception, complaint)))
         .collect();
-    // A list of files without one Rust file is a wrong root, not a tidy repository.
+    // A list of files without a Rust file means a wrong root, not a tidy repository.
     if !files.iter().any(Source::is_rust) {
         left.push(Complaint::new(".", 0, "root", "no Rust file found"));
     }

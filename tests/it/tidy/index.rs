@@ -15,7 +15,7 @@ const MODULE_TREES: [&str; 9] = [
     "crates/media/tests/it/",
     "xtask/src/",
 ];
-/// Folder, ending and index of files that are listed by hand.
+/// Folder, extension and index of files that are listed by hand.
 const LISTED: [(&str, &str, &str); 2] =
     [("scenarios/", ".yaml", "scenarios/README.md"), ("docs/decisions/", ".md", "docs/decisions/README.md")];
 
@@ -37,7 +37,8 @@ pub(super) fn check(files: &[Source]) -> Vec<Complaint> {
     found
 }
 
-/// Complains about a Rust file that no `mod` line leads to: cargo does not compile it, and nobody notices.
+/// Complains about a Rust file that no `mod` line leads to: cargo does not compile it, and nobody
+/// notices.
 fn module(file: &Source, files: &[Source]) -> Option<Complaint> {
     if !file.is_rust() || !MODULE_TREES.iter().any(|tree| file.path.starts_with(tree)) {
         return None;

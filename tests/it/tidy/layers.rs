@@ -1,11 +1,12 @@
-//! Which way dependencies point: a module of the program uses only rows above its own (ARCHITECTURE.md).
+//! The direction of dependencies: a module of the program uses only rows above its own
+//! (ARCHITECTURE.md).
 
 use super::Complaint;
 use super::source::Source;
 
 const RULE: &str = "layers";
 
-/// Lowest layer first. Modules of one row do not know each other.
+/// Lowest layer first. Modules in one row do not know each other.
 const LAYERS: [&[&str]; 13] = [
     &["id", "nearest", "private", "secret", "wall", "telemetry"],
     &["event"],
@@ -82,7 +83,7 @@ pub(super) fn check(file: &Source) -> Vec<Complaint> {
 fn allowed(own: &str, used: &str) -> bool {
     match (rank(own), rank(used)) {
         (Some(own_rank), Some(used_rank)) => own == used || used_rank < own_rank,
-        // main sits above all; a name outside the table is no module of ours.
+        // main is above all; a name outside the table is not a module of ours.
         (None, _) | (_, None) => true,
     }
 }
@@ -97,7 +98,7 @@ fn depth(inside: &str) -> usize {
     if inside.ends_with("/mod.rs") { segments - 1 } else { segments }
 }
 
-/// Tells whether code names a crate as the start of a path, or in an `extern` position.
+/// Returns whether code names a crate at the start of a path, or in an `extern` position.
 fn names_crate(code: &str, name: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {
         let before = code.get(..at).and_then(|text| text.chars().next_back());

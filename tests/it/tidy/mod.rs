@@ -1,7 +1,7 @@
 //! House rules as a test: what a reviewer would say twice is said here once.
 //!
-//! The test of the repository and `cargo xtask precommit` run the same code. Rules look at source text only, so that
-//! the whole check takes well under a second; the dependency rules ask `cargo tree`.
+//! The repository's test and `cargo xtask precommit` run the same code. Rules only look at source
+//! text, so that the whole check takes well under a second; the dependency rules ask `cargo tree`.
 
 mod dependencies;
 mod exceptions;
@@ -38,7 +38,7 @@ impl std::fmt::Display for Complaint {
     }
 }
 
-/// Returns everything that breaks a rule in the repository at `root`, exceptions taken out.
+/// Returns everything that breaks a rule in the repository at `root`, except for the exceptions.
 pub(crate) fn complaints(root: &Path) -> Vec<Complaint> {
     let files = source::read(root);
     let mut found = in_files(&files);
@@ -46,7 +46,7 @@ pub(crate) fn complaints(root: &Path) -> Vec<Complaint> {
     exceptions::apply(found, &files)
 }
 
-/// Returns what breaks a rule in these files; everything but the dependencies.
+/// Returns what breaks a rule in these files: every rule but those on dependencies.
 fn in_files(files: &[Source]) -> Vec<Complaint> {
     let each = files.iter().flat_map(|file| {
         let mut found = text::check(file);

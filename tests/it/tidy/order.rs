@@ -1,4 +1,5 @@
-//! Hash tables are not walked where their order could reach the wire or the journal: it differs between two runs.
+//! Hash tables are not iterated where their order could reach the wire or the journal: it differs
+//! from run to run.
 
 use super::Complaint;
 use super::source::Source;
@@ -7,7 +8,7 @@ const RULE: &str = "order";
 
 /// Where the same inputs must give the same outputs.
 const DETERMINISTIC: [&str; 3] = ["crates/sip/src/", "crates/media/src/", "src/phone/"];
-/// The one table that offers no way to walk it.
+/// The one table that offers no way to iterate it.
 const INDEX: &str = "crates/sip/src/index.rs";
 
 pub(super) fn check(file: &Source) -> Vec<Complaint> {

@@ -52,7 +52,8 @@ fn name(file: &Source) -> Option<Complaint> {
     })
 }
 
-/// ractor's default supervisor stops when any child ends, so the one that links a child says what happens then.
+/// ractor's default supervisor stops when any child ends, so whoever links a child must say what
+/// happens then.
 fn supervision(file: &Source) -> Option<Complaint> {
     let uses = |word: &str| file.code().find(|(_, code)| code.contains(word)).map(|(line, _)| line);
     let line = uses("spawn_linked")?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// Folders that are not ours to judge, by path from the root.
+/// Folders that the rules do not apply to, by path from the root.
 const SKIPPED: [&str; 7] =
     [".git", ".offhook", "target", "fuzz/target", "fuzz/artifacts", "fuzz/corpus", "node_modules"];
 
@@ -33,13 +33,13 @@ impl Source {
         self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
     }
 
-    /// Tells whether the whole file is test code.
+    /// Returns whether the whole file is test code.
     pub(super) fn is_test(&self) -> bool {
         self.name() == "tests.rs"
             || self.path.split('/').any(|part| matches!(part, "tests" | "benches" | "fuzz" | "testkit"))
     }
 
-    /// Returns the number of leading lines that are not the file's own test module.
+    /// Returns the number of lines before the file's own test module.
     pub(super) fn code_lines(&self) -> usize {
         let lines: Vec<&str> = self.text.lines().collect();
         let start = lines.windows(2).position(|pair| {
@@ -49,14 +49,14 @@ impl Source {
         start.unwrap_or(lines.len())
     }
 
-    /// Returns the numbered lines above the test module, their line comments and text literals cut out.
+    /// Returns the numbered lines above the test module, without line comments and string literals.
     pub(super) fn code(&self) -> impl Iterator<Item = (usize, String)> + '_ {
         let limit = self.code_lines();
         self.text.lines().take(limit).enumerate().map(|(at, line)| (at + 1, bare(line)))
     }
 }
 
-/// Cuts the line comment and what stands in double quotes; enough for rules that look for paths.
+/// Removes the line comment and the text in double quotes; enough for rules that look for paths.
 fn bare(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut quoted = false;
@@ -69,7 +69,7 @@ fn bare(line: &str) -> String {
         } else if character == '/' && characters.peek() == Some(&'/') {
             break;
         } else if character == '\'' && characters.peek() == Some(&'"') {
-            // The character literal '"' opens no text.
+            // The character literal '"' opens no string.
             characters.next();
         } else if character == '"' {
             quoted = true;

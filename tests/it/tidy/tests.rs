@@ -13,7 +13,7 @@ fn the_repository_keeps_its_house_rules() {
     assert!(found.is_empty(), "{} complaints:\n{}", lines.len(), lines.join("\n"));
 }
 
-/// Returns `rule line` of what the rules say about one file, whether or not a `mod` line leads to it.
+/// Returns `rule line` for each complaint about one file, whether or not a `mod` line leads to it.
 fn said(path: &str, text: &str) -> Vec<String> {
     let found = in_files(&[Source::new(path, text)]);
     let others = found.iter().filter(|complaint| complaint.rule != "module");

@@ -1,4 +1,4 @@
-//! What no line of a text file may hold.
+//! What no line of a text file may contain.
 
 use super::Complaint;
 use super::source::Source;
@@ -6,7 +6,8 @@ use super::source::Source;
 /// Files whose bytes are data, not prose: spaces and tabs in them mean something.
 const DATA_FOLDERS: [&str; 2] = ["/data/", "/snapshots/"];
 const DATA_ENDS: [&str; 5] = [".snap", ".dat", ".lock", ".sip", ".jsonl"];
-/// Folders of the machine that the work happened on, in two parts: this file is checked like any other.
+/// Folders of the machine on which the work was done, in two parts, because this file is checked
+/// like any other.
 const MACHINE_PATHS: [&str; 4] =
     [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/tm", "p/"), concat!("/ho", "me/")];
 /// Where packages come from is a setting of the machine.
@@ -49,7 +50,8 @@ pub(super) fn check(file: &Source) -> Vec<Complaint> {
     found
 }
 
-/// Tells whether a path starts from the root of a file system here, and is not the end of a longer one.
+/// Returns whether a path starts from the root of a file system here, and is not the end of a
+/// longer one.
 fn absolute(line: &str, path: &str) -> bool {
     line.match_indices(path).any(|(at, _)| {
         let before = line.get(..at).and_then(|text| text.chars().next_back());
@@ -57,7 +59,7 @@ fn absolute(line: &str, path: &str) -> bool {
     })
 }
 
-/// Work left over needs its reason: `TODO because …: what`.
+/// Unfinished work needs its reason: `TODO because …: what`.
 fn unfinished(line: &str) -> Option<&'static str> {
     let word =
         |wanted: &str| line.split(|character: char| !character.is_alphanumeric()).any(|word| word == wanted);

@@ -1,4 +1,4 @@
-//! What a failure says, and what nobody waits for.
+//! What a failure says, and what is not waited for.
 
 use super::{
     native::BASIC,
@@ -49,7 +49,7 @@ fn what_cannot_come_any_more_is_not_waited_for() {
     assert!(world.verdict().contains(gone), "{}", world.verdict());
     assert!(world.verdict().contains("at steps[1], 7:5"), "{}", world.verdict());
 
-    // A call that is named: whatever else goes on.
+    // A call that is named, so nothing else matters.
     let named = placed_and("  - expect: {event: call.established, call: $out, within: 9s}\n");
     let mut world = World::run(&named);
     world.call("b", 9, incoming()).call("a", 1, refused());
@@ -91,14 +91,14 @@ fn what_may_still_come_is_waited_for() {
         "  - expect: {event: call.incoming, phone: b}\n",
         // Another step of a hook calls once the call is over.
         "  - expect: {event: call.established, phone: b}\nhooks: [{when: call.ended, then: [{wait: 1s}, {make_call: {phone: b, to: '600'}}]}]\n",
-        // It is not there to count to the end.
+        // Expecting none means waiting until the time is over.
         "  - expect: {event: call.established, phone: b, count: '== 0', within: 2s}\n",
     ] {
         let mut world = World::run(&placed_and(waits));
         world.call("a", 1, refused());
         assert_eq!(world.verdict(), "still running", "{waits}");
     }
-    // The call was up, and its end may be how another begins; and here another goes on.
+    // The call was up, and its end may cause another to begin; and here another is open.
     let text = placed_and("  - expect: {event: call.established, phone: b, within: 2s}\n");
     let mut world = World::run(&text);
     world.call("a", 1, established()).call("a", 1, ended(Party::Remote, EndCause::Normal, None));
@@ -136,7 +136,8 @@ fn a_call_that_may_yet_be_kept_under_the_same_name_is_waited_for() {
         world.seconds(2).call("a", second, established());
         assert_eq!(world.verdict(), "passed: the expectation held", "{again}");
     }
-    // By a hook that has fired nothing is kept any more, nor under another name.
+    // A hook that has fired captures nothing any more, and neither does one that captures under
+    // another name.
     for never in [
         "hooks: [{when: call.placed, as: out, then: [{log: x}]}]\n",
         "hooks: [{when: call.incoming, on_phone: a, as: other, then: [answer]}]\n",

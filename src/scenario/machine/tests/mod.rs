@@ -1,4 +1,4 @@
-//! The runner as sentences: given a scenario and events, these commands and this verdict follow.
+//! The runner by claim: given a scenario and events, these commands and this verdict follow.
 
 mod failures;
 mod native;

@@ -1,4 +1,4 @@
-//! Steps, expectations, phones of the run's own, verdicts.
+//! Steps, expectations, phones that the run creates, verdicts.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -338,7 +338,7 @@ fn a_registration_that_is_tried_again_too_late_blocks_the_run_at_once() {
     world.waiting.clear();
     world.phone("b", failed(32_000)).seconds(10);
     assert_eq!(world.verdict(), format!("blocked: {why}"));
-    // One that may still help is waited for, and why it did not is said.
+    // A failure that a retry may mend is waited out, and then the verdict says why it did not.
     let mut world = World::given(BASIC, setup());
     world.obliging = false;
     world.start();
@@ -415,7 +415,7 @@ fn a_scenario_that_must_fail_passes_only_by_failing() {
     let mut world = World::run(text);
     world.call("a", 1, established());
     assert_eq!(world.verdict(), "failed: must be failed but is passed: the expectation held");
-    // Failing somewhere else is no proof.
+    // A failure elsewhere proves nothing.
     let text = text.replace("expect_verdict: failed", "expect_failure: digits 99");
     let mut world = World::run(&text);
     world.seconds(2);
@@ -438,7 +438,7 @@ fn a_refusal_can_be_what_is_expected() {
     ] {
         let mut world = World::given(&text(refused), setup());
         world.start();
-        // The call was accepted where a refusal was wanted.
+        // The call was accepted although a refusal was wanted.
         assert!(world.verdict().starts_with("failed"), "{}", world.verdict());
         let mut world = World::given(&text(refused), setup());
         world.obliging = false;

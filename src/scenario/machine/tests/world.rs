@@ -1,4 +1,5 @@
-//! A world without tasks: a hand-made journal, a clock that only moves when told, and every command on record.
+//! A world without tasks: a hand-made journal, a clock that only moves when told to, and a record
+//! of every command.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -33,9 +34,9 @@ pub(super) struct World {
     /// Commands in order, as text.
     pub(super) commands: Vec<String>,
     pub(super) waiting: VecDeque<(StepId, Command)>,
-    /// What the journal says about runs.
+    /// The view of runs.
     runs: Runs,
-    /// Whether commands are accepted by themselves and phones register.
+    /// Whether commands are accepted automatically and phones register.
     pub(super) obliging: bool,
     next_call: u64,
     existing: Vec<PhoneId>,
@@ -80,7 +81,7 @@ impl World {
         Self::of(reading.scenario.unwrap(), setup)
     }
 
-    /// Prepares a JSON document of the older form with phones that exist.
+    /// Prepares a JSON document of the older form with existing phones.
     pub(super) fn older(document: &serde_json::Value, phones: &[&str]) -> Self {
         let reading = check_json(document, &Known::default());
         assert!(reading.is_runnable(), "{:?}", reading.findings);
@@ -108,7 +109,7 @@ impl World {
         self.drain();
     }
 
-    /// Appends an event, as the journal would, and shows it.
+    /// Appends an event, as the journal would, and shows it to the machine.
     pub(super) fn append(&mut self, subject: Subject, event: impl Into<Event>) -> Seq {
         self.append_because(subject, Cause::Start, event)
     }
@@ -128,7 +129,7 @@ impl World {
         seq
     }
 
-    /// Returns the name outside the run of a phone: of one that exists already the same.
+    /// Returns a phone's name outside the run; for an existing phone it is the same.
     fn outside(&self, phone: &str) -> PhoneId {
         let phone = PhoneId::plain(phone).unwrap();
         if self.existing.contains(&phone) { phone } else { phone.in_run(RunId(1)) }
@@ -175,7 +176,7 @@ impl World {
         self
     }
 
-    /// Moves time, stopping at every deadline on the way.
+    /// Advances time, stopping at every deadline on the way.
     pub(super) fn pass(&mut self, time: Duration) -> &mut Self {
         let end = self.now + time;
         for _ in 0..10_000 {
@@ -223,7 +224,7 @@ impl World {
         panic!("the machine never rests");
     }
 
-    /// Accepts the oldest command that waits for an answer.
+    /// Accepts the oldest pending command.
     pub(super) fn accept(&mut self) -> &mut Self {
         let (step, command) = self.waiting.pop_front().expect("a command is waiting");
         self.oblige(step, &command);
@@ -231,7 +232,7 @@ impl World {
         self
     }
 
-    /// Refuses it.
+    /// Rejects the oldest pending command.
     pub(super) fn refuse(&mut self, code: Code) -> &mut Self {
         let (step, _) = self.waiting.pop_front().expect("a command is waiting");
         self.machine.on_outcome(
@@ -286,7 +287,7 @@ impl World {
         found.and_then(|envelope| envelope.subject.phone.clone()).unwrap_or_else(|| "a".parse().unwrap())
     }
 
-    /// Returns what every report is made of.
+    /// Returns the view that every report is built from.
     pub(super) fn run_view(&self) -> Arc<RunView> {
         self.runs.get(RunId(1)).expect("the run began")
     }
@@ -323,7 +324,7 @@ impl World {
     }
 }
 
-/// Prints a command as tests compare it.
+/// Formats a command for comparison in tests.
 fn short(command: &Command) -> String {
     let select = |selector: &crate::command::CallSelector| {
         let call = selector.call.map(|call| call.to_string());
