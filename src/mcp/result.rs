@@ -4,7 +4,10 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
 use super::{arguments::Problems, compat::words, unknown_arguments::Unknown};
-use crate::command::{Code, Rejection};
+use crate::{
+    command::{Code, Rejection},
+    id::PhoneId,
+};
 
 /// Why a native tool cannot do it.
 pub(super) struct Refusal {
@@ -69,6 +72,15 @@ impl Reply {
         Self::compat(Value::Object(object))
     }
 
+    /// Answers an action of a phone that does not exist.
+    pub(super) fn no_phone(given: &str, phones: &[PhoneId]) -> Self {
+        let instead = words::phones_instead(given, phones);
+        Self::compat_error(
+            words::phone_not_found(given),
+            &[("phone_id", words::short(given).into()), instead],
+        )
+    }
+
     /// Answers with a rejected command in the compatible shape; code and legal actions are extra keys.
     pub(super) fn compat_rejection(rejection: &Rejection, context: &[(&str, Value)]) -> Self {
         let mut context = context.to_vec();
@@ -106,7 +118,10 @@ impl Reply {
         match &mut self.body {
             Body::Compat(Value::Object(object)) => {
                 object.insert("ignored".into(), json!(unknown.names));
-                object.insert("hint".into(), unknown.hint.as_str().into());
+                let before = object.get("hint").and_then(Value::as_str);
+                let hint = before
+                    .map_or_else(|| unknown.hint.clone(), |before| format!("{before}; {}", unknown.hint));
+                object.insert("hint".into(), hint.into());
             }
             Body::Invalid { hint, .. } => *hint = Some(unknown.hint.clone()),
             Body::Compat(_) | Body::Native { .. } | Body::Refused(_) => {}
@@ -151,7 +166,10 @@ pub(super) fn failure(tool: &str, what: &str) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(format!("Error executing tool {tool}: {what}"))])
 }
 
-/// Makes the result of a call to a tool that does not exist.
-pub(super) fn unknown_tool(tool: &str) -> CallToolResult {
-    CallToolResult::error(vec![ContentBlock::text(format!("Unknown tool: {tool}"))])
+/// Says that a tool does not exist, and which was probably meant.
+pub(super) fn unknown_tool(tool: &str, near: Option<&str>) -> String {
+    const LONGEST: usize = 100;
+    let shown: String = tool.chars().take(LONGEST).collect();
+    let meant = near.map(|near| format!(" (did you mean '{near}'?)")).unwrap_or_default();
+    format!("Unknown tool: {shown}{meant}")
 }

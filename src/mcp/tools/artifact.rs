@@ -10,7 +10,7 @@ use crate::{
     mcp::{
         arguments::arguments,
         catalog::{Hints, Label, ToolDefinition, compat},
-        compat::{capture, rows},
+        compat::{capture, rows, words},
         context::CallContext,
         result::Reply,
         services::Services,
@@ -41,6 +41,8 @@ pub(super) fn tools() -> Vec<ToolDefinition> {
 
 /// Recordings that are listed where nothing narrows the list.
 const SHOWN: usize = 50;
+/// Those of a phone or a call.
+const SHOWN_OF_ONE: usize = 200;
 
 arguments! {
     /// Arguments of `list_recordings`.
@@ -66,11 +68,15 @@ async fn list_recordings(services: Arc<Services>, given: ListRecordings, _: Call
     };
     let narrowed = given.phone_id.is_some() || given.call_id.is_some();
     let wanted: Vec<&RecordedFile> = files.iter().filter(wanted).collect();
-    let shown = if narrowed { wanted.len() } else { SHOWN };
+    let shown = if narrowed { SHOWN_OF_ONE } else { SHOWN };
     let listed: Vec<Value> = wanted.iter().take(shown).map(|file| row(&services, file)).collect();
     let mut object = rows::object([("total_count", wanted.len().into()), ("recordings", listed.into())]);
     if let Some(hidden) = wanted.len().checked_sub(shown).filter(|hidden| *hidden > 0) {
         object.insert("more".into(), format!("{hidden} more; give phone_id or call_id").into());
+    }
+    // Files may be of an earlier process; only where there are none it matters whether the phone is one.
+    if let Some(phone) = given.phone_id.as_deref().filter(|_| wanted.is_empty()) {
+        object.extend(words::unknown_phone(&services, phone));
     }
     Reply::compat(Value::Object(object))
 }
