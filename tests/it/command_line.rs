@@ -48,6 +48,23 @@ fn kinds(events: &[Value]) -> Vec<&str> {
     events.iter().map(|event| event["kind"].as_str().unwrap()).collect()
 }
 
+#[test]
+fn a_lab_that_cannot_be_is_refused_with_what_could_be() {
+    let desk = Desk::new();
+    desk.write("file", "");
+    for (line, code, told) in [
+        (["lab", "--generate", "99999999"], 2, "give a number from 1 to 10000"),
+        (["lab", "--generate", "0"], 2, "give a number from 1 to 10000"),
+        (["lab", "--generate", "many"], 2, "give a number from 1 to 10000"),
+        (["lab", "--data", "file"], 3, "offhook lab: file: File exists"),
+        (["lab", "--users", "nowhere.yaml"], 3, "cannot read nowhere.yaml"),
+    ] {
+        let (exit, out, err) = desk.told(&line);
+        assert_eq!((exit, out.as_str()), (code, ""), "{line:?}: {err}");
+        assert!(err.contains(told), "{line:?}: {err}");
+    }
+}
+
 /// A call that is up, and an expectation that does not come true.
 const FAILING: &str = "phones: {a: {}}\nsteps:\n  - make_call: {phone: a, to: '${echo}', as: out}\n  \
                        - expect: {event: call.established, phone: a}\n  - expect: {event: media.first_packet, phone: a}\n  \
