@@ -20,7 +20,7 @@ pub(super) struct Refusal {
 impl Refusal {
     /// Makes a refusal that names no other tool.
     pub(super) fn new(code: Code, sentence: impl Into<String>) -> Self {
-        Self { code, sentence: sentence.into(), instead: Vec::new() }
+        Self { code, sentence: bounded(sentence.into()), instead: Vec::new() }
     }
 
     /// Names tools that would help.
@@ -67,8 +67,15 @@ impl Reply {
     pub(super) fn compat_error(error: impl Into<String>, context: &[(&str, Value)]) -> Self {
         let mut object = Map::new();
         object.insert("status".into(), "error".into());
-        object.insert("error".into(), error.into().into());
-        object.extend(context.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        object.insert("error".into(), bounded(error.into()).into());
+        let echoed = |value: &Value| match value {
+            Value::String(text) => bounded(text.clone()).into(),
+            other
+            @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                other.clone()
+            }
+        };
+        object.extend(context.iter().map(|(key, value)| ((*key).to_owned(), echoed(value))));
         Self::compat(Value::Object(object))
     }
 
@@ -151,6 +158,15 @@ impl Reply {
             Body::Invalid { problems, hint: None } => failure(tool, &problems.to_string()),
             Body::Invalid { problems, hint: Some(hint) } => failure(tool, &format!("{problems}\n{hint}")),
         }
+    }
+}
+
+/// Cuts what an error repeats of a caller's words: they may be anything.
+fn bounded(text: String) -> String {
+    const LONGEST: usize = 1_000;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "...",
+        None => text,
     }
 }
 

@@ -145,6 +145,11 @@ pub(in crate::mcp) fn two_calls_to_transfer(phone: &PhoneId) -> String {
     format!("[{phone}] Need at least 2 active calls for attended transfer")
 }
 
+/// None of the phone's calls can be answered or refused.
+pub(in crate::mcp) fn no_ringing_call(phone: &PhoneId) -> String {
+    format!("No ringing call found for phone '{phone}'")
+}
+
 /// A conference needs several calls.
 pub(in crate::mcp) fn two_calls_to_confer(phone: &PhoneId) -> String {
     format!("[{phone}] Need at least 2 calls with active audio for conference")

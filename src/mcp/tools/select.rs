@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    command::{CallSelector, Command, Outcome},
+    command::{CallSelector, Command, Outcome, Refused, Rejection},
     id::{CallId, PhoneId},
     mcp::{compat::words, context::CallContext, result::Reply, services::Services},
     view::CallView,
@@ -71,7 +71,21 @@ pub(super) async fn execute(
         .execute
         .execute(command, context.cause.clone())
         .await
-        .map_err(|rejection| Reply::compat_rejection(&rejection, &[("phone_id", phone.as_str().into())]))
+        .map_err(|rejection| refused(services, phone, &rejection))
+}
+
+/// Answers a rejected command; a phone whose calls do not ring has calls all the same.
+fn refused(services: &Services, phone: &PhoneId, rejection: &Rejection) -> Reply {
+    let active: Vec<CallId> = services.views.active_calls(phone).iter().map(|call| call.id).collect();
+    if matches!(rejection.what, Refused::NoCallOf(_)) && !active.is_empty() {
+        let more = [
+            ("phone_id", phone.as_str().into()),
+            ("code", rejection.code.as_str().into()),
+            words::calls_instead(phone, &active),
+        ];
+        return Reply::compat_error(words::no_ringing_call(phone), &more);
+    }
+    Reply::compat_rejection(rejection, &[("phone_id", phone.as_str().into())])
 }
 
 /// Answers an action that was done: `status` first, then the phone, then `more`, the journal position last.

@@ -1,6 +1,7 @@
 //! Phone actions, under both of their names.
 
 use offhook::{
+    command::Refused,
     event::{CallEvent, EndCause, Party, PhoneEvent},
     id::CallId,
     journal::Query,
@@ -75,6 +76,23 @@ async fn a_call_that_never_was_is_answered_with_those_that_are() {
         (&never["error"], &never["hint"]),
         (&json!("Call 3 not found"), &json!("calls of 'a' now: 0, 1"))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_whose_calls_do_not_ring_is_not_said_to_have_none() {
+    let world = World::new();
+    let mut client = two_phones(&world).await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
+    for tool in ["a_answer_call", "a_reject_call"] {
+        *world.exchange.refusal.lock().unwrap() = Some(Refused::NoCallOf("a".parse().unwrap()).into());
+        let refused = client.call(tool, json!({})).await;
+        assert_eq!(keys(&refused), ["status", "error", "phone_id", "code", "hint"]);
+        assert_eq!(
+            (&refused["error"], &refused["code"]),
+            (&json!("No ringing call found for phone 'a'"), &json!("not_found"))
+        );
+        assert_eq!(refused["hint"], "calls of 'a' now: 0", "{tool}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -133,9 +133,9 @@ async fn a_document_may_be_text_whose_mistakes_have_a_line_and_a_column() {
 async fn of_many_mistakes_the_first_are_told_and_the_others_counted() {
     let world = world();
     let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
-    const CALL: &str = "phones: {a: {}}\nsteps:\n  - make_call: '600'\n  - expect: call.ended\n";
+    let call = "phones: {a: {}}\nsteps:\n  - make_call: '600'\n  - expect: call.ended\n";
     let steps = |count: usize| "  - fly: {}\n".repeat(count);
-    let document = |count| format!("{CALL}{}", steps(count));
+    let document = |count| format!("{call}{}", steps(count));
     for (tool, list) in [("validate_scenario", "issues"), ("run_scenario", "errors")] {
         let many = client.call(tool, json!({ "scenario": document(5_000) })).await;
         assert_eq!(many[list].as_array().unwrap().len(), 50, "{tool}");

@@ -104,8 +104,15 @@ async fn wrong_names_and_transports_are_business_errors() {
     assert_eq!(refused["error"], "phone_id 'A-1' invalid — must match ^[a-z0-9_]{1,32}$");
     arguments["phone_id"] = json!("a");
     arguments["transport"] = json!("carrier pigeon");
-    let refused = client.call("add_phone", arguments).await;
+    let refused = client.call("add_phone", arguments.clone()).await;
     assert_eq!(refused["error"], "Unsupported transport: 'carrier pigeon' (use udp/tcp)");
+    arguments["transport"] = json!("x".repeat(100_000));
+    let refused = client.call("add_phone", arguments).await;
+    assert!(refused["error"].as_str().unwrap().ends_with("xxx..."), "{refused}");
+    let path = json!({ "path": "/".to_owned() + &"x".repeat(100_000) });
+    for refused in [refused, client.call("load_phones", path).await] {
+        assert!((1_000..3_000).contains(&refused.to_string().len()), "{}", refused.to_string().len());
+    }
     assert!(client.seen.is_empty(), "a refused phone changes no list");
 }
 
