@@ -33,7 +33,7 @@ pub(crate) struct LabArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "generate")]
     users: Option<PathBuf>,
     /// How many users to make, from 6001 on.
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = how_many)]
     generate: usize,
     /// Passwords of made users; `lab` is `secret6001` and so on. Without it: `lab` on loopback, else `random`.
     #[arg(long, value_enum)]
@@ -92,6 +92,15 @@ impl LabArgs {
     }
 }
 
+/// Users that are made at most: each takes memory, and a line of the card.
+const MOST_USERS: usize = 10_000;
+
+/// Reads how many users to make.
+fn how_many(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=MOST_USERS).contains(count));
+    count.ok_or_else(|| format!("give a number from 1 to {MOST_USERS}"))
+}
+
 /// Executes the verb.
 pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> {
     // Listen for signals from here on, so that whoever has seen the card can stop the program.
@@ -131,10 +140,11 @@ pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> 
 }
 
 fn open_log(folder: &Path) -> io::Result<File> {
-    private::create_folder(folder)?;
+    let named =
+        |path: &Path, error: &io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    private::create_folder(folder).map_err(|error| named(folder, &error))?;
     let path = folder.join("lab.log");
-    let opened = private::open_to_append(&path);
-    opened.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    private::open_to_append(&path).map_err(|error| named(&path, &error))
 }
 
 /// Writes a line about everything that happens, to the log file and to the screen; if one fails,

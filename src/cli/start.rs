@@ -72,3 +72,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let shown = without_password(text);
     parse_duration(text).ok_or_else(|| format!("'{shown}' is not a time such as 500ms, 30s or 2m"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_on_the_command_line_has_a_unit() {
+        for (text, milliseconds) in [("500ms", 500), ("30s", 30_000), ("1.5s", 1_500), ("2m", 120_000)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["5", "0", "1.5"] {
+            assert_eq!(duration(text), Err(format!("{text} what? write {text}s or {text}ms")));
+        }
+        for text in ["", "soon", "-1s", "5x"] {
+            assert_eq!(duration(text), Err(format!("'{text}' is not a time such as 500ms, 30s or 2m")));
+        }
+    }
+}

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use super::{
     arguments::{Argument, Arguments, Parameter, Reader, Style, schema},
-    compat::words,
     context::CallContext,
     exposure::Projection,
     result::Reply,
@@ -22,6 +21,7 @@ use super::{
 use crate::{
     command::{self, Effect, ToolName, Verb},
     id::PhoneId,
+    nearest::nearest,
 };
 
 type Answer = Pin<Box<dyn Future<Output = Reply> + Send>>;
@@ -261,6 +261,17 @@ impl Catalog {
         })
     }
 
+    /// Finds the tool that a mistyped name probably means.
+    pub(super) fn near(&self, name: &str, phones: &[PhoneId]) -> Option<String> {
+        let actions = || self.actions.iter().map(|action| action.name);
+        let of_phone = |phone: &PhoneId| {
+            let rest = name.strip_prefix(phone.as_str())?.strip_prefix('_')?;
+            nearest(rest, actions()).map(|action| format!("{phone}_{action}"))
+        };
+        let tools = self.tools.iter().map(|tool| &*tool.descriptor.name);
+        phones.iter().find_map(of_phone).or_else(|| nearest(name, tools.chain(actions())))
+    }
+
     /// Resolves a name, without checking that the phone exists.
     pub(super) fn resolve(&self, name: &str) -> Option<Resolved<'_>> {
         if let Some(tool) = self.tools.iter().find(|tool| tool.descriptor.name == name) {
@@ -302,7 +313,7 @@ impl Resolved<'_> {
         match self {
             Self::Tool(tool) => (tool.handler)(services, given, context),
             Self::OfPhone(action, phone) => (action.handler)(services, phone.clone(), given, context),
-            Self::OfAnyPhone(action) => match take_phone(&mut given) {
+            Self::OfAnyPhone(action) => match take_phone(&services, &mut given) {
                 Ok(phone) => (action.handler)(services, phone, given, context),
                 Err(refusal) => ready(refusal),
             },
@@ -312,14 +323,12 @@ impl Resolved<'_> {
 
 /// Takes the phone's name out of the arguments; an invalid name is treated as a phone that does not
 /// exist.
-fn take_phone(given: &mut JsonObject) -> Result<PhoneId, Reply> {
+fn take_phone(services: &Services, given: &mut JsonObject) -> Result<PhoneId, Reply> {
     let mut only = JsonObject::new();
     only.extend(given.remove_entry("phone_id"));
     let mut reader = Reader::new(only);
     let name: Option<String> = reader.take("phone_id", None);
     reader.finish().map_err(Reply::invalid)?;
     let name = name.unwrap_or_default();
-    name.parse().map_err(|_| {
-        Reply::compat_error(words::phone_not_found(&name), &[("phone_id", name.as_str().into())])
-    })
+    name.parse().map_err(|_| Reply::no_phone(&name, &services.phone_ids()))
 }

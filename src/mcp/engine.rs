@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
 
-use super::runs::{Document, NotStarted, Runs, Validation};
+use super::runs::{Document, NotStarted, Runs, UNREADABLE, Validation};
 use crate::{
     config::PbxProfile,
     event::Cause,
@@ -15,9 +15,6 @@ use crate::{
 /// Most findings per level in an answer; the first ones show what is wrong, and an agent pays for
 /// each.
 const MOST_FINDINGS: usize = 50;
-
-/// Name of a document that could not be read.
-const UNREADABLE: &str = "<parse-failed>";
 
 /// Runs scenarios with the phones of this process.
 pub struct ScenarioEngine {
@@ -30,15 +27,21 @@ pub struct ScenarioEngine {
 }
 
 impl ScenarioEngine {
-    fn read(&self, document: Document) -> Reading {
+    /// Reads a document as `offhook check` does: on a thread that may wait for the disk.
+    async fn read(&self, document: Document) -> Result<Reading, String> {
         let mut known = Known::default();
         if let Some(profile) = &self.profile {
             known.add_numbers(profile.numbers.keys());
         }
-        match document {
-            Document::Object(object) => scenario::check_json(&Value::Object(object), &known),
-            Document::Text(text) => scenario::check_yaml(&text, None, &known),
-        }
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut reading = match document {
+                Document::Object(object) => scenario::check_json(&Value::Object(object), &known),
+                Document::Text(text) => scenario::check_yaml(&text, None, &known),
+            };
+            scenario::check_sounds(&mut reading);
+            reading
+        });
+        reading.await.map_err(|error| error.to_string())
     }
 
     async fn begin(
@@ -47,7 +50,10 @@ impl ScenarioEngine {
         timeout: Option<Duration>,
         cause: Cause,
     ) -> Result<Attempt, NotStarted> {
-        let reading = self.read(document);
+        let reading = match self.read(document).await {
+            Ok(reading) => reading,
+            Err(error) => return Err(NotStarted::Mistakes(Validation::unread(&error))),
+        };
         let validation = validation_of(&reading);
         let (true, Some(mut scenario)) = (reading.is_runnable(), reading.scenario) else {
             return Err(NotStarted::Mistakes(validation));
@@ -59,8 +65,11 @@ impl ScenarioEngine {
 }
 
 impl Runs for ScenarioEngine {
-    fn validate(&self, document: &Document) -> Validation {
-        validation_of(&self.read(document.clone()))
+    fn validate(&self, document: Document) -> Pin<Box<dyn Future<Output = Validation> + Send + '_>> {
+        Box::pin(async {
+            let reading = self.read(document).await;
+            reading.map_or_else(|error| Validation::unread(&error), |reading| validation_of(&reading))
+        })
     }
 
     fn start(

@@ -4,7 +4,10 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Map, Value, json};
 
 use super::{arguments::Problems, compat::words, unknown_arguments::Unknown};
-use crate::command::{Code, Rejection};
+use crate::{
+    command::{Code, Rejection},
+    id::PhoneId,
+};
 
 /// Why a native tool could not do what was asked.
 pub(super) struct Refusal {
@@ -17,7 +20,7 @@ pub(super) struct Refusal {
 impl Refusal {
     /// Creates a refusal that names no other tool.
     pub(super) fn new(code: Code, sentence: impl Into<String>) -> Self {
-        Self { code, sentence: sentence.into(), instead: Vec::new() }
+        Self { code, sentence: bounded(sentence.into()), instead: Vec::new() }
     }
 
     /// Names tools that would help.
@@ -64,9 +67,25 @@ impl Reply {
     pub(super) fn compat_error(error: impl Into<String>, context: &[(&str, Value)]) -> Self {
         let mut object = Map::new();
         object.insert("status".into(), "error".into());
-        object.insert("error".into(), error.into().into());
-        object.extend(context.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        object.insert("error".into(), bounded(error.into()).into());
+        let echoed = |value: &Value| match value {
+            Value::String(text) => bounded(text.clone()).into(),
+            other
+            @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                other.clone()
+            }
+        };
+        object.extend(context.iter().map(|(key, value)| ((*key).to_owned(), echoed(value))));
         Self::compat(Value::Object(object))
+    }
+
+    /// Answers an action of a phone that does not exist.
+    pub(super) fn no_phone(given: &str, phones: &[PhoneId]) -> Self {
+        let instead = words::phones_instead(given, phones);
+        Self::compat_error(
+            words::phone_not_found(given),
+            &[("phone_id", words::short(given).into()), instead],
+        )
     }
 
     /// Answers with a rejected command in the compatible shape; code and legal actions are extra
@@ -107,7 +126,10 @@ impl Reply {
         match &mut self.body {
             Body::Compat(Value::Object(object)) => {
                 object.insert("ignored".into(), json!(unknown.names));
-                object.insert("hint".into(), unknown.hint.as_str().into());
+                let before = object.get("hint").and_then(Value::as_str);
+                let hint = before
+                    .map_or_else(|| unknown.hint.clone(), |before| format!("{before}; {}", unknown.hint));
+                object.insert("hint".into(), hint.into());
             }
             Body::Invalid { hint, .. } => *hint = Some(unknown.hint.clone()),
             Body::Compat(_) | Body::Native { .. } | Body::Refused(_) => {}
@@ -141,6 +163,15 @@ impl Reply {
     }
 }
 
+/// Cuts what an error repeats of a caller's words: they may be anything.
+fn bounded(text: String) -> String {
+    const LONGEST: usize = 1_000;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "...",
+        None => text,
+    }
+}
+
 fn structured(text: String, object: Value, is_error: bool) -> CallToolResult {
     let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
     result.structured_content = Some(object);
@@ -154,7 +185,10 @@ pub(super) fn failure(tool: &str, what: &str) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(format!("Error executing tool {tool}: {what}"))])
 }
 
-/// Builds the result of a call to a tool that does not exist.
-pub(super) fn unknown_tool(tool: &str) -> CallToolResult {
-    CallToolResult::error(vec![ContentBlock::text(format!("Unknown tool: {tool}"))])
+/// Says that a tool does not exist, and which was probably meant.
+pub(super) fn unknown_tool(tool: &str, near: Option<&str>) -> String {
+    const LONGEST: usize = 100;
+    let shown: String = tool.chars().take(LONGEST).collect();
+    let meant = near.map(|near| format!(" (did you mean '{near}'?)")).unwrap_or_default();
+    format!("Unknown tool: {shown}{meant}")
 }

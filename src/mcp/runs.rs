@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::{command::Rejection, event::Cause, suite::Attempt};
 
+/// Name of a document that could not be read.
+pub(super) const UNREADABLE: &str = "<parse-failed>";
+
 /// A scenario as a client sends it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Document {
@@ -30,6 +33,17 @@ pub struct Validation {
     pub left_out: usize,
 }
 
+impl Validation {
+    /// The document was not examined.
+    pub(super) fn unread(why: &str) -> Self {
+        Self {
+            scenario_name: UNREADABLE.into(),
+            issues: vec![serde_json::json!({ "kind": "parse", "msg": why })],
+            ..Self::default()
+        }
+    }
+}
+
 /// Why a run did not start.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NotStarted {
@@ -44,7 +58,7 @@ pub enum NotStarted {
 /// The scenario engine, seen from a surface.
 pub trait Runs: Send + Sync {
     /// Finds the mistakes in a document without dialing.
-    fn validate(&self, document: &Document) -> Validation;
+    fn validate(&self, document: Document) -> Pin<Box<dyn Future<Output = Validation> + Send + '_>>;
 
     /// Starts a run; `timeout` overrides the document's own.
     fn start(
@@ -60,18 +74,13 @@ pub struct NoRuns;
 
 impl NoRuns {
     fn refusal() -> Validation {
-        Validation {
-            scenario_name: "<parse-failed>".into(),
-            issues: vec![serde_json::json!({ "kind": "parse", "msg": "no scenario engine in this process" })],
-            warnings: Vec::new(),
-            left_out: 0,
-        }
+        Validation::unread("no scenario engine in this process")
     }
 }
 
 impl Runs for NoRuns {
-    fn validate(&self, _: &Document) -> Validation {
-        Self::refusal()
+    fn validate(&self, _: Document) -> Pin<Box<dyn Future<Output = Validation> + Send + '_>> {
+        Box::pin(async { Self::refusal() })
     }
 
     fn start(

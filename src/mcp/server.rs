@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, Implementation,
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
         InitializeResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerCapabilities,
         ServerConfig, SubscriptionFilter, Tool,
     },
@@ -208,12 +208,16 @@ impl ServerHandler for Connection {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let name = request.name.clone();
-        match self.call(request, &context).await {
-            Some(result) => Ok(result.into()),
-            // Users of the compatible surface expect a result; the newest revision wants a protocol
-            // error.
-            None if speaks_handshake(&context) => Ok(result::unknown_tool(&name).into()),
-            None => Err(ErrorData::invalid_params(format!("Unknown tool: {name}"), None)),
+        if let Some(result) = self.call(request, &context).await {
+            return Ok(result.into());
+        }
+        let near = self.catalog().near(&name, &self.client.services.phone_ids());
+        let sentence = result::unknown_tool(&name, near.as_deref());
+        // Users of the compatible surface expect a result; the newest revision wants a protocol
+        // error.
+        match speaks_handshake(&context) {
+            true => Ok(CallToolResult::error(vec![ContentBlock::text(sentence)]).into()),
+            false => Err(ErrorData::invalid_params(sentence, None)),
         }
     }
 

@@ -187,7 +187,7 @@ impl Shell {
         let few = || Rejection::from(Refused::TooFewToTransfer(self.id.clone()));
         let source = self.choose(selector, false).map_err(|_| few())?;
         let newest = self.calls.live().rev().map(|(call, _)| call).find(|call| *call != source);
-        let target = target.or(newest).ok_or_else(few)?;
+        let target = target.or(newest).filter(|target| *target != source).ok_or_else(few)?;
         let replacing = Some(self.replacing(target).ok_or_else(few)?);
         let command = CallCommand::AttendedTransfer { target: Some(target) };
         Ok((source, Told { replacing, ..Told::from(command) }))

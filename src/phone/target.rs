@@ -28,6 +28,13 @@ pub struct Registrar {
     pub found: Resolution,
 }
 
+/// Longest target a user may give, in bytes; a longer one would not fit a datagram.
+const LONGEST_TARGET: usize = 1_000;
+/// Longest registrar, in bytes: the longest name (RFC 1035 §2.3.4), a port and parameters.
+const LONGEST_DOMAIN: usize = 300;
+/// Longest user name, in bytes.
+const LONGEST_USER: usize = 255;
+
 /// An address outside (RFC 5737 §3), used to find the local address others see; nothing is sent
 /// there.
 const ELSEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 5060);
@@ -37,8 +44,16 @@ impl Registrar {
     /// one.
     ///
     /// # Errors
-    /// The domain is not a host with an optional port, or the phone's transport is not implemented.
+    /// The domain is not a host with an optional port, a name is too long, or the phone's transport is
+    /// not implemented.
     pub async fn find(network: &dyn Network, spec: &PhoneSpec, random: u64) -> Result<Self, Rejection> {
+        if let Some(why) = too_long(&spec.domain, LONGEST_DOMAIN) {
+            return Err(Refused::BadDomain { domain: beginning(&spec.domain), why }.into());
+        }
+        if too_long(&spec.username, LONGEST_USER).is_some() {
+            let (username, domain) = (beginning(&spec.username), spec.domain.clone());
+            return Err(Refused::NoAddressOfRecord { username, domain }.into());
+        }
         let uri: Uri =
             format!("sip:{}", spec.domain).parse().map_err(|error: offhook_sip::message::UriError| {
                 Refused::BadDomain { domain: spec.domain.clone(), why: error.to_string() }
@@ -91,11 +106,24 @@ impl Registrar {
     }
 }
 
+/// Returns the error for a text that is too long.
+fn too_long(text: &str, most: usize) -> Option<String> {
+    (text.len() > most).then(|| format!("it has {} bytes, and there is room for {most}", text.len()))
+}
+
+/// Returns the beginning of a text that is too long to be repeated.
+fn beginning(text: &str) -> String {
+    text.chars().take(40).chain("...".chars()).collect()
+}
+
 /// Parses what a user typed into a URI.
 ///
 /// # Errors
 /// It is neither a URI nor a user name.
 pub(super) fn target_uri(text: &str, domain: &str) -> Result<Uri, Rejection> {
+    if let Some(why) = too_long(text, LONGEST_TARGET) {
+        return Err(Refused::BadTarget { target: beginning(text), why }.into());
+    }
     let refuse = |why: String| Rejection::from(Refused::BadTarget { target: text.to_owned(), why });
     let inner = text.trim();
     let inner = inner.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(inner);
@@ -223,6 +251,22 @@ mod tests {
         }
         let tel = uri("tel:+4930123456").unwrap_err().to_string();
         assert!(tel.contains("names no host") && tel.contains("sip:NUMBER@HOST"), "{tel}");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_is_refused_and_not_repeated() {
+        let long = "x".repeat(100_000);
+        let target = target_uri(&long, "pbx").unwrap_err().to_string();
+        assert!(target.ends_with("it has 100000 bytes, and there is room for 1000"), "{target}");
+        assert!(target_uri(&long[..1_000], "pbx").is_ok() && target.len() < 200);
+        let host = crate::sim::Network::new(1).host("10.0.0.7".parse().unwrap());
+        for spec in [PhoneSpec::new(&*long, "a"), PhoneSpec::new("pbx.test", &*long)] {
+            let refused = Registrar::find(&host, &spec, 0).await.unwrap_err();
+            assert_eq!(refused.code, Code::InvalidArgument);
+            assert!(refused.to_string().len() < 200, "{refused}");
+        }
+        let longest = PhoneSpec::new("pbx.test", &long[..255]);
+        assert!(Registrar::find(&host, &longest, 0).await.is_ok());
     }
 
     #[tokio::test]

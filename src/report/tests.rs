@@ -69,6 +69,24 @@ fn a_ladder_has_a_column_for_each_phone_and_marks_retransmissions() {
     assert!(registers.text().contains("REGISTER"), "alone, a registration is what there is to see");
 }
 
+#[test]
+fn a_column_says_over_what_its_messages_went_unless_that_is_udp() {
+    let over = |transport: Transport, phone: &str| {
+        let mut envelope = (*sip(1, 0, phone, true, "INVITE", None, false)).clone();
+        let Event::Sip(SipEvent::Sent { transport: of, .. }) = &mut envelope.event else {
+            panic!("not sent")
+        };
+        *of = transport;
+        Arc::new(envelope)
+    };
+    let (udp, tcp) = (Transport::Udp, Transport::Tcp);
+    let events = [over(tcp, "a"), over(udp, "b"), over(tcp, "c"), over(udp, "c")];
+    let ladder = Ladder::draw(&events, &phones(), Selection::Everything).text();
+    let heads: Vec<&str> =
+        ladder.lines().next().unwrap().split("  ").map(str::trim).filter(|head| !head.is_empty()).collect();
+    assert_eq!(heads, ["a (tcp)", "pbx", "b", "c (tcp, udp)"], "{ladder}");
+}
+
 fn report(verdict: Verdict) -> RunReport {
     let ladder = Ladder::draw(&call(), &phones(), Selection::WithoutRegistrations);
     let failed = verdict == Verdict::Failed;

@@ -10,10 +10,6 @@ use crate::{
     journal::Fold,
 };
 
-/// How many of the newest positions are kept per phone.
-const PER_PHONE: usize = 5_000;
-/// How many of the newest positions are kept per `Call-ID`.
-const PER_THREAD: usize = 1_000;
 /// How many of the newest `Call-ID`s are kept.
 const THREADS: usize = 20_000;
 
@@ -37,6 +33,11 @@ pub struct SipMessages {
 }
 
 impl SipMessages {
+    /// How many of the newest positions are kept per phone.
+    pub const PER_PHONE: usize = 5_000;
+    /// How many of the newest positions are kept per `Call-ID`.
+    pub const PER_THREAD: usize = 1_000;
+
     /// Returns the positions of a phone's messages, oldest first, including anomalies and refusals.
     #[must_use]
     pub fn of_phone(&self, phone: &PhoneId) -> Vec<Seq> {
@@ -84,7 +85,7 @@ impl SipMessages {
         }
         let of_call = self.threads.entry(sip_call_id.clone()).or_default();
         let thread = of_call.entry(phone.clone()).or_default();
-        push(&mut thread.messages, seq, PER_THREAD);
+        push(&mut thread.messages, seq, Self::PER_THREAD);
         if summary.status.is_none() && summary.method.as_deref() == Some("INVITE") {
             let slot = if sent { &mut thread.invite_sent } else { &mut thread.invite_received };
             *slot = Some(seq);
@@ -106,7 +107,7 @@ impl Fold for SipMessages {
             self.by_phone.insert(phone.clone(), VecDeque::new());
         }
         if let Some(ring) = self.by_phone.get_mut(phone) {
-            push(ring, envelope.seq, PER_PHONE);
+            push(ring, envelope.seq, Self::PER_PHONE);
         }
         if let Some(passed) = event.on_wire() {
             self.message(phone, passed.summary, envelope.seq, passed.sent);

@@ -162,3 +162,27 @@ async fn a_run_that_calls_somebody_who_is_not_there_fails_with_the_address_and_t
     assert!(summary.reason.contains(why), "{}", summary.reason);
     world.nothing_left();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_registrar_is_reached_in_no_way_is_blocked_at_once_and_says_why() {
+    for (settings, why) in [
+        ("domain: 'nowhere.test'", "cannot resolve 'nowhere.test': the name has no address"),
+        (
+            "domain: '10.0.0.7:5099', transport: tcp",
+            "the transport failed: 10.0.0.7:5099: connection refused",
+        ),
+    ] {
+        let world = scenarios::World::new().await;
+        let text = format!(
+            "phones: {{a: {{username: bob, password: x, {settings}}}}}\n\
+             steps: [{{expect: {{event: phone.registered, phone: a}}}}]\n"
+        );
+        let summary = world.run(&text).await;
+        assert_eq!(summary.verdict, Verdict::Blocked, "{}", summary.reason);
+        assert!(summary.elapsed < Duration::from_secs(1), "{settings}: {:?}", summary.elapsed);
+        assert_eq!(summary.reason, format!("phone 'a' could not register: {why}"));
+        let refused = world.board.journal().query_blocking(&Query::of_kinds(&["phone.registration_failed"]));
+        assert_eq!(refused.unwrap().len(), 1, "the journal has it");
+        world.nothing_left();
+    }
+}

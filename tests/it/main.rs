@@ -10,6 +10,7 @@
 mod closed_ports;
 mod closing;
 mod codecs;
+mod command_line;
 mod contract;
 mod credentials;
 mod crossing;
@@ -27,6 +28,7 @@ mod media_names;
 mod misled;
 mod names;
 mod net;
+mod not_built;
 mod offers;
 mod outcomes;
 mod phones;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use offhook::{
-    command::{CallCommand, Command, PhoneCommand},
+    command::{CallCommand, Command, PhoneCommand, Refused},
     event::{CallEvent, EndCause, Event, MediaEvent, PhoneEvent, SipEvent},
 };
 
@@ -100,6 +100,9 @@ async fn an_attended_transfer_names_the_device_that_has_the_other_call() {
     for peer in [&first, &second] {
         calls.push(world.calls(&a, peer, EVENTS).await);
     }
+    let to_itself = CallCommand::AttendedTransfer { target: Some(calls[0]) };
+    let refused = world.run(Command::Call(on(calls[0]), to_itself)).await.unwrap_err();
+    assert_eq!(refused.what, Refused::TooFewToTransfer(a.clone()));
     let transfer = CallCommand::AttendedTransfer { target: Some(calls[1]) };
     world.run(Command::Call(on(calls[0]), transfer)).await.unwrap();
     let refer = peer_refer(&first).await;

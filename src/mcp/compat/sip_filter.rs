@@ -21,6 +21,35 @@ pub(in crate::mcp) struct SipFilter {
 }
 
 impl SipFilter {
+    /// Refuses values that no message can have.
+    ///
+    /// # Errors
+    /// The allowed values.
+    pub(in crate::mcp) fn check(&self) -> Result<(), String> {
+        let short = |given: &str| given.chars().take(40).collect::<String>();
+        if let Some(given) = &self.direction
+            && !["TX", "RX"].iter().any(|one| given.eq_ignore_ascii_case(one))
+        {
+            return Err(format!("direction '{}' is neither TX (sent) nor RX (received)", short(given)));
+        }
+        // RFC 3261 §25.1: a method is a token.
+        let in_token = |c: char| c.is_ascii_alphanumeric() || "-.!%*_+`'~".contains(c);
+        if let Some(given) = &self.method
+            && (given.is_empty() || !given.chars().all(in_token))
+        {
+            return Err(format!("method '{}' is no method such as INVITE or REGISTER", short(given)));
+        }
+        if let Some(given) = self.status_code.filter(|given| !(100..=699).contains(given)) {
+            return Err(format!("status_code {given} is no status of a response: from 100 to 699"));
+        }
+        match self.cseq {
+            Some(given) if u32::try_from(given).is_err() => {
+                Err(format!("cseq {given} is no CSeq number: from 0 to {}", u32::MAX))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Returns whether the filter lets the message through.
     pub(in crate::mcp) fn accepts(&self, logged: &Logged<'_>) -> bool {
         let summary = logged.summary;
@@ -35,47 +64,42 @@ impl SipFilter {
     }
 }
 
-/// How many of the newest entries are shown if nothing narrows the search: an agent pays for each
-/// of them.
-pub(in crate::mcp) const SHOWN: usize = 20;
-
-/// Refuses a value of `direction` that no message has.
-///
-/// # Errors
-/// The allowed values.
-pub(in crate::mcp) fn check_direction(direction: Option<&str>) -> Result<(), String> {
-    match direction {
-        Some(given) if !["TX", "RX"].iter().any(|one| given.eq_ignore_ascii_case(one)) => {
-            let given: String = given.chars().take(40).collect();
-            Err(format!("direction '{given}' is neither TX (sent) nor RX (received)"))
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Keeps the last `count` of a list; `None` and 0 keep everything.
-pub(in crate::mcp) fn keep_last<T>(mut list: Vec<T>, count: Option<i64>) -> Vec<T> {
-    if let Some(count) = count.and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0) {
-        list.drain(..list.len().saturating_sub(count));
-    }
-    list
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_direction_that_no_message_has_is_refused() {
-        assert_eq!([None, Some("tx"), Some("RX")].map(check_direction), [Ok(()), Ok(()), Ok(())]);
-        assert!(check_direction(Some("sent")).unwrap_err().contains("neither TX (sent)"));
-    }
-
-    #[test]
-    fn the_last_entries_are_kept() {
-        assert_eq!(keep_last(vec![1, 2, 3], Some(2)), [2, 3]);
-        assert_eq!(keep_last(vec![1, 2, 3], Some(9)), [1, 2, 3]);
-        assert_eq!(keep_last(vec![1, 2, 3], Some(0)), [1, 2, 3]);
-        assert_eq!(keep_last(vec![1, 2, 3], None), [1, 2, 3]);
+    fn what_no_message_has_is_refused_with_what_may_be() {
+        let direction = |given: &str| SipFilter { direction: Some(given.into()), ..SipFilter::default() };
+        let method = |given: &str| SipFilter { method: Some(given.into()), ..SipFilter::default() };
+        let status = |given| SipFilter { status_code: Some(given), ..SipFilter::default() };
+        let cseq = |given| SipFilter { cseq: Some(given), ..SipFilter::default() };
+        for good in [
+            SipFilter::default(),
+            direction("tx"),
+            direction("RX"),
+            method("invite"),
+            method("FOO-1"),
+            status(100),
+            status(699),
+            cseq(0),
+            cseq(u32::MAX.into()),
+        ] {
+            assert_eq!(good.check(), Ok(()));
+        }
+        for (bad, told) in [
+            (direction("sent"), "neither TX (sent) nor RX (received)"),
+            (direction(""), "neither TX"),
+            (method(""), "no method such as INVITE"),
+            (method("200 OK"), "no method such as INVITE"),
+            (status(0), "from 100 to 699"),
+            (status(700), "from 100 to 699"),
+            (status(-486), "from 100 to 699"),
+            (cseq(-1), "from 0 to 4294967295"),
+            (cseq(1 << 32), "from 0 to 4294967295"),
+        ] {
+            let refused = bad.check().unwrap_err();
+            assert!(refused.contains(told), "{refused}");
+        }
     }
 }

@@ -157,7 +157,7 @@ pub(in crate::mcp) async fn result(completed: &Completed, services: &Services) -
         artifacts.insert(name, recording);
     }
     let RunEnd { verdict, reason, ending, elapsed, .. } = run.outcome();
-    let Shown { list, total, left_out } = keep_newest(timeline.entries, SHOWN, false);
+    let Shown { list, total, left_out } = keep_newest(timeline.entries, SHOWN);
     let mut result = json!({
         "status": status(verdict, ending),
         "reason": stop_reason(ending, &reason),

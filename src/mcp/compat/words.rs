@@ -1,11 +1,13 @@
 //! The error sentences that clients of the compatible surface know.
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     command::{CommandKind, Refused, Rejection},
     id::{CallId, InvalidPhoneId, PhoneId},
+    mcp::services::Services,
+    nearest::nearest,
     view::CallView,
 };
 
@@ -82,17 +84,17 @@ pub(in crate::mcp) fn tools(commands: &[CommandKind]) -> Vec<&'static str> {
 
 /// No phone can have this name.
 pub(in crate::mcp) fn invalid_phone(error: &InvalidPhoneId) -> String {
-    format!("phone_id '{}' invalid — must match ^[a-z0-9_]{{1,32}}$", error.given)
+    format!("phone_id '{}' invalid — must match ^[a-z0-9_]{{1,32}}$", short(&error.given))
 }
 
 /// The phone is not in the roster, in the words of the static tools.
 pub(in crate::mcp) fn phone_not_in_roster(phone: &str) -> String {
-    format!("Phone '{phone}' not registered")
+    format!("Phone '{}' not registered", short(phone))
 }
 
 /// The phone does not exist, in the words of the call tools.
 pub(in crate::mcp) fn phone_not_found(phone: &str) -> String {
-    format!("Phone '{phone}' not found — add_phone first")
+    format!("Phone '{}' not found — add_phone first", short(phone))
 }
 
 /// No such call is up.
@@ -117,6 +119,17 @@ pub(in crate::mcp) fn story(call: &CallView, now: Timestamp) -> String {
     )
 }
 
+/// The calls of a phone, for a caller who named none of them.
+pub(in crate::mcp) fn calls_instead(phone: &PhoneId, calls: &[CallId]) -> (&'static str, Value) {
+    const MOST: usize = 20;
+    let known: Vec<String> = calls.iter().take(MOST).map(|call| call.0.to_string()).collect();
+    let sentence = match known.as_slice() {
+        [] => format!("'{phone}' has no call now: make_call places one"),
+        known => format!("calls of '{phone}' now: {}", known.join(", ")),
+    };
+    ("hint", sentence.into())
+}
+
 /// The call belongs to another phone.
 pub(in crate::mcp) fn call_of_another_phone(call: CallId, owner: &PhoneId, phone: &PhoneId) -> String {
     format!("call_id {} belongs to phone_id '{owner}', not '{phone}'", call.0)
@@ -132,6 +145,11 @@ pub(in crate::mcp) fn two_calls_to_transfer(phone: &PhoneId) -> String {
     format!("[{phone}] Need at least 2 active calls for attended transfer")
 }
 
+/// None of the phone's calls can be answered or refused.
+pub(in crate::mcp) fn no_ringing_call(phone: &PhoneId) -> String {
+    format!("No ringing call found for phone '{phone}'")
+}
+
 /// A conference needs several calls.
 pub(in crate::mcp) fn two_calls_to_confer(phone: &PhoneId) -> String {
     format!("[{phone}] Need at least 2 calls with active audio for conference")
@@ -145,20 +163,48 @@ pub(in crate::mcp) fn recording_missing(path: &str) -> String {
     format!("Recording file not found: {path}")
 }
 
-/// A log filter names a call that never existed.
-pub(in crate::mcp) fn unknown_call_filter(call: CallId) -> String {
-    format!("call_id {} is unknown: no call with this number was made or received", call.0)
+/// A filter names an unknown call: it never existed, or is no longer kept. `next` is the number of
+/// the next call.
+pub(in crate::mcp) fn no_call(call: CallId, next: CallId) -> String {
+    match call < next {
+        true => format!("call {} is no longer kept", call.0),
+        false => format!("no call {} was ever made or received", call.0),
+    }
 }
 
 /// A filter names a phone that never existed.
 pub(in crate::mcp) fn unknown_phone_filter(given: &str, phones: &[PhoneId]) -> String {
+    format!("phone_id '{}' is unknown{}", short(given), there_are(given, phones, "; "))
+}
+
+/// Warns where a filter names a phone that never was: nothing is found, and nothing ever will be.
+pub(in crate::mcp) fn unknown_phone(services: &Services, given: &str) -> Option<(String, Value)> {
+    let known = given.parse().is_ok_and(|phone: PhoneId| services.views.phone_ever(&phone).is_some());
+    (!known).then(|| ("warning".to_owned(), unknown_phone_filter(given, &services.phone_ids()).into()))
+}
+
+/// Which phone was probably meant, and which there are.
+pub(in crate::mcp) fn phones_instead(given: &str, phones: &[PhoneId]) -> (&'static str, Value) {
+    ("hint", there_are(given, phones, "").into())
+}
+
+fn there_are(given: &str, phones: &[PhoneId], before: &str) -> String {
     const MOST: usize = 20;
-    let given: String = given.chars().take(40).collect();
     let known: Vec<&str> = phones.iter().take(MOST).map(PhoneId::as_str).collect();
+    let more = phones.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(" and {more} more, see list_phones") } else { String::new() };
+    let meant = nearest(given, phones.iter().map(PhoneId::as_str));
+    let meant = meant.map(|name| format!(" (did you mean '{name}'?)")).unwrap_or_default();
     match known.as_slice() {
-        [] => format!("phone_id '{given}' is unknown: there are no phones"),
-        known => format!("phone_id '{given}' is unknown; there are: {}", known.join(", ")),
+        [] if before.is_empty() => "there are no phones: add_phone first".to_owned(),
+        [] => ": there are no phones".to_owned(),
+        known => format!("{before}there are: {}{more}{meant}", known.join(", ")),
     }
+}
+
+/// Shortens what a caller gave: it may be anything.
+pub(in crate::mcp) fn short(given: &str) -> String {
+    given.chars().take(40).collect()
 }
 
 /// No capture file exists for the phone.

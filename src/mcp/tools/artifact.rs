@@ -10,7 +10,7 @@ use crate::{
     mcp::{
         arguments::arguments,
         catalog::{Hints, Label, ToolDefinition, compat},
-        compat::{capture, rows},
+        compat::{capture, rows, words},
         context::CallContext,
         result::Reply,
         services::Services,
@@ -71,6 +71,10 @@ async fn list_recordings(services: Arc<Services>, given: ListRecordings, _: Call
     let mut object = rows::object([("total_count", wanted.len().into()), ("recordings", listed.into())]);
     if let Some(hidden) = wanted.len().checked_sub(shown).filter(|hidden| *hidden > 0) {
         object.insert("more".into(), format!("{hidden} more; give phone_id or call_id").into());
+    }
+    // Recordings may come from an earlier process, so a phone that has some need not exist.
+    if let Some(phone) = given.phone_id.as_deref().filter(|_| wanted.is_empty()) {
+        object.extend(words::unknown_phone(&services, phone));
     }
     Reply::compat(Value::Object(object))
 }

@@ -172,7 +172,7 @@ arguments! {
         before: Option<u64>,
         /// Text that the data must contain.
         text: Option<String>,
-        /// At most this many, up to 500.
+        /// At most this many, 1 to 500.
         limit: u32 = 50u32,
         /// Newest first; with `after`, oldest first reads on.
         newest_first: bool = false,
@@ -185,7 +185,8 @@ async fn query_events(services: Arc<Services>, given: QueryEvents, _: CallContex
     let named =
         Named { phone: given.phone_id.as_ref(), call: given.call_id, run: given.run_id, after: given.after };
     let read = given.events.as_deref().map_or(Ok(Vec::new()), patterns);
-    let kinds = match read.and_then(|kinds| named.check(&services).map(|()| kinds)) {
+    let read = read.and_then(|kinds| named.check(&services).map(|()| kinds));
+    let kinds = match read.and_then(|kinds| stretch(&given).map(|()| kinds)) {
         Ok(kinds) => kinds,
         Err(refusal) => return Reply::refused(refusal),
     };
@@ -223,6 +224,16 @@ async fn query_events(services: Arc<Services>, given: QueryEvents, _: CallContex
     });
     let shown: Vec<Value> = events.iter().map(|envelope| shown(envelope, given.full)).collect();
     Reply::native(text.join("\n"), json!({ "events": shown, "cursor": cursor, "more": more }))
+}
+
+/// Refuses a search that no event can match.
+fn stretch(given: &QueryEvents) -> Result<(), Refusal> {
+    if let (Some(after), Some(before)) = (given.after, given.before)
+        && before <= after.saturating_add(1)
+    {
+        return Err(invalid(&format!("there is nothing after {after} and before {before}")));
+    }
+    if given.limit == 0 { Err(invalid(&"limit is 0: give 1 to 500")) } else { Ok(()) }
 }
 
 /// Builds the event's object; long texts are cut unless `full`.

@@ -10,7 +10,10 @@ use crate::{
     mcp::{
         arguments::arguments,
         catalog::{ActionDefinition, Hints, Label, action},
-        compat::{rows, sip_filter::keep_last, words},
+        compat::{
+            bounds::{keep_asked, more},
+            rows, words,
+        },
         context::CallContext,
         result::Reply,
         services::Services,
@@ -18,7 +21,7 @@ use crate::{
     view::CallView,
 };
 
-/// Most ended calls that the history shows.
+/// Most ended calls that the history shows unless `last_n` is given.
 const HISTORY: usize = 100;
 
 pub(super) fn actions() -> Vec<ActionDefinition> {
@@ -110,7 +113,7 @@ async fn get_active_calls(services: Arc<Services>, phone: PhoneId, _: Nothing, _
 arguments! {
     /// Arguments of `get_call_history`.
     GetCallHistory {
-        /// Only the newest ones; everything by default.
+        /// Only the newest ones, 0 for all; 100 by default.
         last_n: Option<i64>,
     }
 }
@@ -121,14 +124,20 @@ async fn get_call_history(
     given: GetCallHistory,
     _: CallContext,
 ) -> Reply {
-    merge(existing(&services, &phone).map(|()| {
-        let ended = services.views.history(Some(&phone), HISTORY);
+    merge(existing(&services, &phone).and_then(|()| {
+        let ended = services.views.history(Some(&phone), usize::MAX);
+        let ended = keep_asked(ended, given.last_n, HISTORY).map_err(|error| refuse(&phone, error))?;
         let row = |call: &Arc<CallView>| {
             let recording = call.recordings.last().map(|recording| services.shown(&recording.path));
             rows::history_row(call, recording, &services.zone)
         };
-        let history: Vec<Value> = ended.iter().map(row).collect();
-        let history = keep_last(history, given.last_n);
-        Reply::compat(json!({ "phone_id": phone, "total_count": history.len(), "history": history }))
+        let history: Vec<Value> = ended.list.iter().map(row).collect();
+        let mut object = rows::object([
+            ("phone_id", phone.as_str().into()),
+            ("total_count", ended.total.into()),
+            ("history", history.into()),
+        ]);
+        object.extend(more(ended.left_out, "last_n (0 for all)"));
+        Ok(Reply::compat(Value::Object(object)))
     }))
 }

@@ -4,18 +4,24 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::select::{existing, merge};
+use super::select::{existing, merge, refuse};
 use crate::{
     id::PhoneId,
     mcp::{
         arguments::arguments,
         catalog::{ActionDefinition, Hints, Label, action},
-        compat::{rows, sip_filter::keep_last},
+        compat::{
+            bounds::{keep_asked, more},
+            rows,
+        },
         context::CallContext,
         result::Reply,
         services::Services,
     },
 };
+
+/// How many of the newest messages are shown unless `last_n` is given: anybody can send long ones.
+const SHOWN: usize = 100;
 
 pub(super) fn actions() -> Vec<ActionDefinition> {
     let label = |name, title, about, hints| Label { name, title, about, hints };
@@ -33,16 +39,17 @@ pub(super) fn actions() -> Vec<ActionDefinition> {
 arguments! {
     /// Arguments of `get_messages`.
     GetMessages {
-        /// Only the newest ones; everything by default.
+        /// Only the newest ones, 0 for all; 100 by default.
         last_n: Option<i64>,
     }
 }
 
 async fn get_messages(services: Arc<Services>, phone: PhoneId, given: GetMessages, _: CallContext) -> Reply {
-    merge(existing(&services, &phone).map(|()| {
-        let inbox: Vec<Value> = services
-            .views
-            .messages(&phone)
+    merge(existing(&services, &phone).and_then(|()| {
+        let inbox = keep_asked(services.views.messages(&phone), given.last_n, SHOWN);
+        let inbox = inbox.map_err(|error| refuse(&phone, error))?;
+        let messages: Vec<Value> = inbox
+            .list
             .iter()
             .map(|message| {
                 json!({
@@ -54,7 +61,12 @@ async fn get_messages(services: Arc<Services>, phone: PhoneId, given: GetMessage
                 })
             })
             .collect();
-        let messages = keep_last(inbox, given.last_n);
-        Reply::compat(json!({ "phone_id": phone, "total_count": messages.len(), "messages": messages }))
+        let mut object = rows::object([
+            ("phone_id", phone.as_str().into()),
+            ("total_count", inbox.total.into()),
+            ("messages", messages.into()),
+        ]);
+        object.extend(more(inbox.left_out, "last_n (0 for all)"));
+        Ok(Reply::compat(Value::Object(object)))
     }))
 }

@@ -4,14 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use super::select::{done, refuse};
+use super::select::done;
 use crate::{
     command::{Code, Command, Outcome, Rejection},
     id::PhoneId,
     mcp::{
         arguments::arguments,
         catalog::{ActionDefinition, Hints, Label, action},
-        compat::{rows, words},
+        compat::rows,
         context::CallContext,
         result::Reply,
         services::Services,
@@ -46,7 +46,7 @@ async fn get_registration_status(
     _: CallContext,
 ) -> Reply {
     match services.views.phone(&phone) {
-        None => refuse(&phone, words::phone_not_found(phone.as_str())),
+        None => Reply::no_phone(phone.as_str(), &services.phone_ids()),
         Some(view) => {
             let mut object = rows::object([("phone_id", phone.as_str().into())]);
             object.extend(rows::registration(&view.registration));

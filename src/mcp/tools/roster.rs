@@ -190,8 +190,7 @@ arguments! {
 async fn drop_phone(services: Arc<Services>, given: DropPhone, context: CallContext) -> Reply {
     let known = known_phone(&services, &given.phone_id);
     let Some(phone) = known else {
-        let error = words::phone_not_in_roster(&given.phone_id);
-        return Reply::compat_error(error, &[]).with_roster_changed();
+        return not_in_roster(&services, &given.phone_id).with_roster_changed();
     };
     let command =
         Command::Node(NodeCommand::DropPhone { phone: phone.id.clone(), hang_up: given.hangup_calls });
@@ -205,6 +204,11 @@ async fn drop_phone(services: Arc<Services>, given: DropPhone, context: CallCont
         .with_roster_changed(),
         Err(rejection) => Reply::compat_rejection(&rejection, &[("phone_id", given.phone_id.into())]),
     }
+}
+
+fn not_in_roster(services: &Services, given: &str) -> Reply {
+    let instead = words::phones_instead(given, &services.phone_ids());
+    Reply::compat_error(words::phone_not_in_roster(given), &[instead])
 }
 
 fn known_phone(services: &Services, phone: &str) -> Option<Arc<PhoneView>> {
@@ -221,7 +225,7 @@ arguments! {
 
 async fn get_phone(services: Arc<Services>, given: GetPhone, _: CallContext) -> Reply {
     let Some(phone) = known_phone(&services, &given.phone_id) else {
-        return Reply::compat_error(words::phone_not_in_roster(&given.phone_id), &[]);
+        return not_in_roster(&services, &given.phone_id);
     };
     let now = services.now();
     let calls = services.views.active_calls(&phone.id).iter().map(|call| rows::call_row(call, now)).collect();
@@ -252,7 +256,7 @@ arguments! {
 
 async fn update_phone(services: Arc<Services>, given: UpdatePhoneArguments, context: CallContext) -> Reply {
     let Some(phone) = known_phone(&services, &given.phone_id) else {
-        return Reply::compat_error(words::phone_not_in_roster(&given.phone_id), &[]);
+        return not_in_roster(&services, &given.phone_id);
     };
     let calls = services.views.active_calls(&phone.id);
     let (codecs, recording) = (given.codecs.clone(), given.recording_enabled);

@@ -52,7 +52,7 @@ arguments! {
 }
 
 async fn validate_scenario(services: Arc<Services>, given: ValidateScenario, _: CallContext) -> Reply {
-    let validation = services.runs.validate(&given.scenario);
+    let validation = services.runs.validate(given.scenario).await;
     let status = if validation.issues.is_empty() { "ok" } else { "error" };
     let mut report = json!({
         "status": status,

@@ -6,22 +6,23 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     event::Envelope,
-    id::{CallId, PhoneId},
+    id::{CallId, PhoneId, Seq},
     journal::Query,
     mcp::{
         arguments::arguments,
         catalog::{Hints, Label, ToolDefinition, compat},
         compat::{
-            bounds::keep_newest,
+            bounds::{keep_asked, more},
             log_text::Logged,
             rows,
-            sip_filter::{SHOWN, SipFilter, check_direction, keep_last},
+            sip_filter::SipFilter,
             structured, words,
         },
         context::CallContext,
         result::Reply,
         services::Services,
     },
+    view::SipMessages,
 };
 
 /// How many of the newest messages are examined if no phone or call narrows the search.
@@ -52,7 +53,7 @@ pub(super) fn tools() -> Vec<ToolDefinition> {
 arguments! {
     /// Arguments of `get_sip_log`.
     GetSipLog {
-        /// Only the newest ones.
+        /// Only the newest ones, 0 for all; 20 by default, all if phone_id or call_id is given.
         last_n: Option<i64>,
         /// Text that the entry must contain, in these letters.
         filter_text: Option<String>,
@@ -72,10 +73,6 @@ arguments! {
 }
 
 async fn get_sip_log(services: Arc<Services>, given: GetSipLog, _: CallContext) -> Reply {
-    if let Err(error) = check_direction(given.direction.as_deref()) {
-        return Reply::compat_error(error, &[]);
-    }
-    let narrowed = given.phone_id.is_some() || given.call_id.is_some() || given.last_n.is_some();
     let filter = SipFilter {
         sip_call_id: None,
         method: given.method,
@@ -83,15 +80,16 @@ async fn get_sip_log(services: Arc<Services>, given: GetSipLog, _: CallContext) 
         status_code: given.status_code,
         cseq: given.cseq,
     };
-    let messages = match select(&services, given.phone_id.as_deref(), given.call_id, filter).await {
-        Ok(messages) => messages,
+    let found = match select(&services, given.phone_id.as_deref(), given.call_id, filter).await {
+        Ok(found) => found,
         Err(Unavailable::UnknownCall(warning)) => {
             return Reply::compat(json!({ "entries": [], "total_count": 0, "warning": warning }));
         }
-        Err(Unavailable::Journal(error)) => return Reply::compat_error(error, &[]),
+        Err(Unavailable::Not(error)) => return Reply::compat_error(error, &[]),
     };
     let text = given.filter_text.as_deref();
-    let entries: Vec<Value> = messages
+    let entries: Vec<Value> = found
+        .messages
         .iter()
         .filter_map(|envelope| Logged::of(envelope))
         .map(|logged| logged.entry(&services.zone))
@@ -101,10 +99,13 @@ async fn get_sip_log(services: Arc<Services>, given: GetSipLog, _: CallContext) 
             })
         })
         .collect();
-    let shown = keep_newest(keep_last(entries, given.last_n), SHOWN, narrowed);
+    let shown = match keep_asked(entries, given.last_n, usual(given.phone_id.as_deref(), given.call_id)) {
+        Ok(shown) => shown,
+        Err(error) => return Reply::compat_error(error, &[]),
+    };
     let mut object = rows::object([("total_count", shown.total.into()), ("entries", shown.list.into())]);
-    object.extend(more(shown.left_out));
-    object.extend(unknown_phone(&services, given.phone_id.as_deref()));
+    object.extend(more(shown.left_out, HOW));
+    object.extend(remark(&services, given.phone_id.as_deref(), found.only));
     Reply::compat(Value::Object(object))
 }
 
@@ -123,16 +124,12 @@ arguments! {
         status_code: Option<i64>,
         /// CSeq number.
         cseq: Option<i64>,
-        /// Only the newest ones.
+        /// Only the newest ones, 0 for all; 20 by default, all if phone_id or call_id is given.
         last_n: Option<i64>,
     }
 }
 
 async fn get_call_messages(services: Arc<Services>, given: GetCallMessages, _: CallContext) -> Reply {
-    if let Err(error) = check_direction(given.direction.as_deref()) {
-        return Reply::compat_error(error, &[]);
-    }
-    let narrowed = given.phone_id.is_some() || given.call_id.is_some() || given.last_n.is_some();
     let filter = SipFilter {
         sip_call_id: None,
         method: given.method,
@@ -142,81 +139,117 @@ async fn get_call_messages(services: Arc<Services>, given: GetCallMessages, _: C
     };
     let mut object = Map::new();
     object.insert("phone_id".into(), json!(given.phone_id));
-    let messages = match select(&services, given.phone_id.as_deref(), given.call_id, filter).await {
-        Ok(messages) => messages,
+    let found = match select(&services, given.phone_id.as_deref(), given.call_id, filter).await {
+        Ok(found) => found,
         Err(Unavailable::UnknownCall(warning)) => {
             object.insert("messages".into(), json!([]));
             object.insert("total_count".into(), 0.into());
             object.insert("warning".into(), warning.into());
             return Reply::compat(Value::Object(object));
         }
-        Err(Unavailable::Journal(error)) => return Reply::compat_error(error, &[]),
+        Err(Unavailable::Not(error)) => return Reply::compat_error(error, &[]),
     };
+    let shown =
+        match keep_asked(found.messages, given.last_n, usual(given.phone_id.as_deref(), given.call_id)) {
+            Ok(shown) => shown,
+            Err(error) => return Reply::compat_error(error, &[]),
+        };
     let structure = |envelope: &Arc<Envelope>| {
         Logged::of(envelope).map(|logged| structured::structure(&logged, &services.zone))
     };
-    let messages = keep_last(messages.iter().filter_map(structure).collect(), given.last_n);
-    let shown = keep_newest(messages, SHOWN, narrowed);
+    let messages: Vec<Value> = shown.list.iter().filter_map(structure).collect();
     object.insert("total_count".into(), shown.total.into());
-    object.insert("messages".into(), shown.list.into());
-    object.extend(more(shown.left_out));
-    object.extend(unknown_phone(&services, given.phone_id.as_deref()));
+    object.insert("messages".into(), messages.into());
+    object.extend(more(shown.left_out, HOW));
+    object.extend(remark(&services, given.phone_id.as_deref(), found.only));
     Reply::compat(Value::Object(object))
 }
 
-fn more(left_out: usize) -> Option<(String, Value)> {
-    let more = || format!("{left_out} older ones are left out; give phone_id, call_id or last_n (0 for all)");
-    (left_out > 0).then(|| ("more".to_owned(), more().into()))
+/// How many of the newest messages are shown if nothing narrows the search: an agent pays for each
+/// of them.
+const SHOWN: usize = 20;
+/// How to see the others.
+const HOW: &str = "phone_id, call_id or last_n (0 for all)";
+
+const fn usual(phone: Option<&str>, call: Option<CallId>) -> usize {
+    if phone.is_some() || call.is_some() { usize::MAX } else { SHOWN }
 }
 
-/// Warns if a filter names a phone that never existed: nothing is found, and nothing ever will be.
-fn unknown_phone(services: &Services, phone: Option<&str>) -> Option<(String, Value)> {
-    let given = phone?;
-    let known = given.parse().is_ok_and(|phone: PhoneId| services.views.phone_ever(&phone).is_some());
-    (!known).then(|| ("warning".to_owned(), words::unknown_phone_filter(given, &services.phone_ids()).into()))
+/// Warns about what the list cannot have: an unknown phone has no messages, and older messages may
+/// not have been examined.
+fn remark(services: &Services, phone: Option<&str>, only: Option<usize>) -> Option<(String, Value)> {
+    let older =
+        |most| format!("only the newest {most} SIP events were looked at; query_events finds older ones");
+    let unknown = phone.and_then(|given| words::unknown_phone(services, given));
+    unknown.or_else(|| only.map(|most| ("warning".to_owned(), older(most).into())))
+}
+
+/// What a search found.
+#[derive(Default)]
+struct Found {
+    /// Oldest first.
+    messages: Vec<Arc<Envelope>>,
+    /// How many were examined, if there may be older ones.
+    only: Option<usize>,
 }
 
 enum Unavailable {
     /// No such call ever existed: a warning, not an error.
     UnknownCall(String),
-    /// The journal could not be read.
-    Journal(String),
+    /// The filter is none, or the journal could not be read.
+    Not(String),
 }
 
-/// Selects `sip.*` events, oldest first; a phone that never existed has none.
+/// Selects `sip.*` events; a phone that never existed has none.
 async fn select(
     services: &Services,
     phone: Option<&str>,
     call: Option<CallId>,
     mut filter: SipFilter,
-) -> Result<Vec<Arc<Envelope>>, Unavailable> {
-    let phone: Option<PhoneId> = match phone.map(str::parse) {
+) -> Result<Found, Unavailable> {
+    filter.check().map_err(Unavailable::Not)?;
+    let mut owner: Option<PhoneId> = match phone.map(str::parse) {
         None => None,
         Some(Ok(phone)) => Some(phone),
-        Some(Err(_)) => return Ok(Vec::new()),
+        Some(Err(_)) => return Ok(Found::default()),
     };
-    let mut owner = phone;
     if let Some(id) = call {
-        let found =
-            services.views.call(id).filter(|call| owner.as_ref().is_none_or(|phone| *phone == call.phone));
-        let Some(found) = found else { return Err(Unavailable::UnknownCall(words::unknown_call_filter(id))) };
+        let unknown = || Unavailable::UnknownCall(words::no_call(id, services.views.next_call_id()));
+        let found = services.views.call(id).ok_or_else(unknown)?;
+        if let Some(phone) = owner.as_ref().filter(|phone| **phone != found.phone) {
+            let other = words::call_of_another_phone(id, &found.phone, phone);
+            return Err(Unavailable::UnknownCall(other));
+        }
         filter.sip_call_id = Some(found.sip_call_id.clone());
         // Behind a PBX both phones may have the same Call-ID, but the call belongs to one of them.
         owner = Some(found.phone.clone());
     }
-    let mut messages = match (call, &owner) {
-        (Some(call), _) => services.journal.get_many(&services.views.sip_messages_of_call(call)).await,
-        (None, Some(phone)) => services.journal.get_many(&services.views.sip_messages_of_phone(phone)).await,
+    let mut found = match (call, &owner) {
+        (Some(call), _) => {
+            kept(services, services.views.sip_messages_of_call(call), SipMessages::PER_THREAD).await
+        }
+        (None, Some(phone)) => {
+            kept(services, services.views.sip_messages_of_phone(phone), SipMessages::PER_PHONE).await
+        }
         (None, None) => newest(services).await?,
     };
-    messages.retain(|envelope| Logged::of(envelope).is_some_and(|logged| filter.accepts(&logged)));
-    Ok(messages)
+    found.messages.retain(|envelope| Logged::of(envelope).is_some_and(|logged| filter.accepts(&logged)));
+    Ok(found)
 }
 
-async fn newest(services: &Services) -> Result<Vec<Arc<Envelope>>, Unavailable> {
-    let query = Query { limit: Some(NEWEST), newest_first: true, ..Query::of_kinds(&["sip.*"]) };
+/// Fetches what the views keep of a phone or a call, `most` at most.
+async fn kept(services: &Services, positions: Vec<Seq>, most: usize) -> Found {
+    let only = (positions.len() >= most).then_some(most);
+    Found { messages: services.journal.get_many(&positions).await, only }
+}
+
+async fn newest(services: &Services) -> Result<Found, Unavailable> {
+    // One more than is looked at tells whether there are more.
+    let query = Query { limit: Some(NEWEST + 1), newest_first: true, ..Query::of_kinds(&["sip.*"]) };
     let found = services.journal.query(&query).await;
-    let mut messages = found.map_err(|error| Unavailable::Journal(error.to_string()))?;
+    let mut messages = found.map_err(|error| Unavailable::Not(error.to_string()))?;
+    let only = (messages.len() > NEWEST).then_some(NEWEST);
+    messages.truncate(NEWEST);
     messages.reverse();
-    Ok(messages)
+    Ok(Found { messages, only })
 }

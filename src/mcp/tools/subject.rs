@@ -30,12 +30,25 @@ impl Named<'_> {
         if let Some(call) = self.call.filter(|call| *call >= next) {
             return Err(no_call(call, services));
         }
+        self.check_owner(services)?;
         let next = services.views.next_run_id();
         if let Some(run) = self.run.filter(|run| *run >= next) {
             let sentence = format!("there was no {run} yet");
             return Err(Refusal::new(Code::NotFound, sentence).or_try(&["query_events"]));
         }
         self.check_position(services)
+    }
+
+    /// Refuses a call that is another phone's: it has no event of the phone that is named.
+    fn check_owner(&self, services: &Services) -> Result<(), Refusal> {
+        let (Some(phone), Some(call)) = (self.phone, self.call) else { return Ok(()) };
+        match services.views.call(call) {
+            Some(found) if found.phone != *phone => {
+                let sentence = words::call_of_another_phone(call, &found.phone, phone);
+                Err(Refusal::new(Code::InvalidArgument, sentence))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn check_position(&self, services: &Services) -> Result<(), Refusal> {
@@ -55,9 +68,6 @@ impl Named<'_> {
 
 /// Refuses an unknown call: it never existed, or has been forgotten.
 pub(super) fn no_call(call: CallId, services: &Services) -> Refusal {
-    let sentence = match call < services.views.next_call_id() {
-        true => format!("call {} is no longer kept", call.0),
-        false => format!("no call {} was ever made or received", call.0),
-    };
+    let sentence = words::no_call(call, services.views.next_call_id());
     Refusal::new(Code::NotFound, sentence).or_try(&["list_phones", "query_events"])
 }

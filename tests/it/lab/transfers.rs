@@ -63,6 +63,7 @@ async fn a_blind_transfer_joins_the_other_two_even_from_hold() {
         c.respond(at_c, 180, None, None);
         c.accept(at_c, &offer.unwrap());
         let told = progress(&a, at_a).await;
+        let since = tokio::time::Instant::now();
         assert_eq!(told.first().map(String::as_str), Some("SIP/2.0 100 Trying"));
         assert!(told.contains(&"SIP/2.0 180 Ringing".to_owned()), "{told:?}");
         assert_eq!(told.last().map(String::as_str), Some("SIP/2.0 200 OK"));
@@ -71,6 +72,8 @@ async fn a_blind_transfer_joins_the_other_two_even_from_hold() {
         b.hears(20).await;
         c.hears(20).await;
         assert_eq!(a.ended(at_a).await, EndCause::Bye, "the lab lets go of a");
+        // RFC 5589 §6.1: the BYE is the transferor's; only one that never says it is hung up on.
+        assert_eq!(since.elapsed().as_secs(), 32);
         c.hang_up(at_c);
         assert_eq!(b.ended(at_b).await, EndCause::Bye);
         world.settle(&[&a, &b, &c]).await;

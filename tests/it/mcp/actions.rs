@@ -1,6 +1,7 @@
 //! Phone actions, under both of their names.
 
 use offhook::{
+    command::Refused,
     event::{CallEvent, EndCause, Party, PhoneEvent},
     id::CallId,
     journal::Query,
@@ -50,8 +51,93 @@ async fn a_call_with_digits_and_hang_up() {
     assert_eq!((&gone["error"], &gone["phone_id"]), (&json!("Call 0 not found"), &json!("a")));
     let story = gone["story"].as_str().unwrap();
     assert!(story.starts_with("call 0 of a ended 0.0 s ago, by local: normal ("), "{story}");
-    let never = client.call("a_get_call_info", json!({ "call_id": 99 })).await;
-    assert_eq!(keys(&never), ["status", "error", "phone_id"]);
+    // Who names none means the last one.
+    let none = client.call("a_hold", json!({ "call_id": 0 })).await;
+    assert_eq!(none["story"], gone["story"]);
+    let none = client.call("b_hangup", json!({})).await;
+    assert_eq!(none["error"], "No active call found for phone 'b'");
+    let story = none["story"].as_str().unwrap();
+    assert!(story.starts_with("call 1 of b ended 0.0 s ago, by remote: normal ("), "{story}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_never_was_is_answered_with_those_that_are() {
+    let world = World::new();
+    let mut client = two_phones(&world).await;
+    let never = client.call("a_hangup", json!({ "call_id": 3 })).await;
+    assert_eq!(keys(&never), ["status", "error", "phone_id", "hint"]);
+    assert_eq!(never["hint"], "'a' has no call now: make_call places one");
+    assert_eq!(client.call("a_hangup", json!({})).await["hint"], never["hint"]);
+    for _ in 0..2 {
+        client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
+    }
+    let never = client.call("a_hangup", json!({ "call_id": 3 })).await;
+    assert_eq!(
+        (&never["error"], &never["hint"]),
+        (&json!("Call 3 not found"), &json!("calls of 'a' now: 0, 1"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phone_whose_calls_do_not_ring_is_not_said_to_have_none() {
+    let world = World::new();
+    let mut client = two_phones(&world).await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
+    for tool in ["a_answer_call", "a_reject_call"] {
+        *world.exchange.refusal.lock().unwrap() = Some(Refused::NoCallOf("a".parse().unwrap()).into());
+        let refused = client.call(tool, json!({})).await;
+        assert_eq!(keys(&refused), ["status", "error", "phone_id", "code", "hint"]);
+        assert_eq!(
+            (&refused["error"], &refused["code"]),
+            (&json!("No ringing call found for phone 'a'"), &json!("not_found"))
+        );
+        assert_eq!(refused["hint"], "calls of 'a' now: 0", "{tool}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_and_an_inbox_are_bounded_and_counted() {
+    let world = World::new();
+    let mut client = two_phones(&world).await;
+    for _ in 0..101 {
+        client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
+        client.call("a_hangup", json!({})).await;
+    }
+    for number in 0..21 {
+        let message = json!({ "dest_uri": "sip:b@pbx.test", "body": number.to_string() });
+        client.call("a_send_message", message).await;
+    }
+    for (tool, list, usual) in [("a_get_call_history", "history", 100), ("b_get_messages", "messages", 20)] {
+        let newest = client.call(tool, json!({})).await;
+        assert_eq!(keys(&newest), ["phone_id", "total_count", list, "more"]);
+        assert_eq!(
+            (newest[list].as_array().unwrap().len(), &newest["total_count"]),
+            (usual, &json!(usual + 1))
+        );
+        assert_eq!(newest["more"], "1 older ones are left out; give last_n (0 for all)", "{tool}");
+        let all = client.call(tool, json!({ "last_n": 0 })).await;
+        assert_eq!(keys(&all), ["phone_id", "total_count", list]);
+        assert_eq!(all[list].as_array().unwrap()[1..], newest[list].as_array().unwrap()[..], "{tool}");
+        let wrong = client.call(tool, json!({ "last_n": -1 })).await;
+        assert_eq!(
+            wrong["error"], "last_n -1 is negative: give how many of the newest, or 0 for all",
+            "{tool}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tone_is_refused_by_name() {
+    let world = World::new();
+    let mut client = connected(&world).await;
+    let before = world.exchange.commands.lock().unwrap().len();
+    let refused = client.result("a_play_audio", json!({ "call_id": 0, "tone": 1000 })).await;
+    let text = refused["content"][0]["text"].as_str().unwrap();
+    assert_eq!(refused["isError"], true, "{text}");
+    assert!(text.ends_with("there is no argument 'tone'; known are: file_path, call_id, loop"), "{text}");
+    assert_eq!(world.exchange.commands.lock().unwrap().len(), before, "nothing is played");
+    let played = client.call("a_play_audio", json!({ "file_path": "/x.wav", "tone": 1000 })).await;
+    assert_eq!((&played["ignored"], &played["playing_file"]), (&json!(["tone"]), &json!("/x.wav")));
 }
 
 #[tokio::test(start_paused = true)]

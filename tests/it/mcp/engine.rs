@@ -114,6 +114,62 @@ async fn mistakes_are_told_at_their_place_and_nothing_is_dialed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_document_may_be_text_whose_mistakes_have_a_line_and_a_column() {
+    let world = world();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    let text = "phones: {a: {}}\nsteps:\n  - make_cal: '600'\n  - expect: call.ended\n";
+    for tool in ["validate_scenario", "run_scenario"] {
+        let answer = client.call(tool, json!({ "scenario": text })).await;
+        let issue = &answer[if tool == "run_scenario" { "errors" } else { "issues" }][0];
+        assert_eq!(issue["msg"], "unknown action: 'make_cal'", "{answer}");
+        assert_eq!((&issue["at"], &issue["suggestion"]), (&json!("3:5"), &json!("make_call")), "{answer}");
+    }
+    let mended =
+        client.call("validate_scenario", json!({ "scenario": text.replace("make_cal", "make_call") })).await;
+    assert_eq!(mended["status"], "ok", "{mended}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_mistakes_the_first_are_told_and_the_others_counted() {
+    let world = world();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    let call = "phones: {a: {}}\nsteps:\n  - make_call: '600'\n  - expect: call.ended\n";
+    let steps = |count: usize| "  - fly: {}\n".repeat(count);
+    let document = |count| format!("{call}{}", steps(count));
+    for (tool, list) in [("validate_scenario", "issues"), ("run_scenario", "errors")] {
+        let many = client.call(tool, json!({ "scenario": document(5_000) })).await;
+        assert_eq!(many[list].as_array().unwrap().len(), 50, "{tool}");
+        assert_eq!(many["more"], "4950 further findings are left out: mend these first", "{tool}");
+        assert!(many.to_string().len() < 20_000, "{}", many.to_string().len());
+        let few = client.call(tool, json!({ "scenario": document(50) })).await;
+        assert_eq!((few[list].as_array().unwrap().len(), few.get("more")), (50, None), "{tool}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sound_that_is_not_there_is_found_before_anything_is_dialed() {
+    let world = world();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    client.add_phone("a").await;
+    let text = "phones: [a]\nsteps:\n  - make_call: {phone: a, to: '600'}\n  - play: /no/such.wav\n  - expect: call.ended\n";
+    let told = "there is no file '/no/such.wav'";
+    let checked = client.call("validate_scenario", json!({ "scenario": text })).await;
+    assert_eq!(
+        (&checked["status"], &checked["issues"][0]["msg"]),
+        (&json!("error"), &json!(told)),
+        "{checked}"
+    );
+    let before = world.exchange.commands.lock().unwrap().len();
+    let refused = client.call("run_scenario", json!({ "scenario": text })).await;
+    assert_eq!(
+        (&refused["status"], &refused["errors"][0]["msg"]),
+        (&json!("error"), &json!(told)),
+        "{refused}"
+    );
+    assert_eq!(world.exchange.commands.lock().unwrap().len(), before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_nothing_stops_ends_with_its_time_and_leaves_no_call() {
     let world = world();
     let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;

@@ -194,7 +194,11 @@ async fn native_results_have_the_announced_fields() {
             };
             assert!(fits, "{tool} {name} {value}");
         }
-        assert!(result["content"][0]["text"].as_str().is_some_and(|text| !text.is_empty()));
+        let text = result["content"][0]["text"].as_str().unwrap();
+        assert!(
+            !text.is_empty() && !text.starts_with(['{', '[']),
+            "{tool}: the structure is not said twice: {text}"
+        );
         let inputs: &Value = &descriptor["inputSchema"];
         assert!(!inputs.to_string().contains("anyOf"), "{tool} has a union of types");
     }
@@ -203,15 +207,29 @@ async fn native_results_have_the_announced_fields() {
 #[tokio::test(start_paused = true)]
 async fn a_search_for_what_never_was_is_an_error_with_what_there_is() {
     let world = World::new();
-    let mut client = world.client(PhoneTools::Auto, "2025-11-25").await;
-    client.add_phone("a").await;
+    let mut client = client_with_phone(&world).await;
+    client.add_phone("b").await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:600@h" })).await;
     for (tool, arguments, words) in [
         ("wait_for_event", json!({ "events": [] }), "events is empty"),
-        ("wait_for_event", json!({ "events": ["call.*"], "phone_id": "b" }), "there are: a"),
+        ("wait_for_event", json!({ "events": ["call.*"], "phone_id": "c" }), "there are: a, b"),
         ("wait_for_event", json!({ "events": ["call.*"], "call_id": 7 }), "no call 7 was ever made"),
         ("wait_for_event", json!({ "events": ["call.*"], "after": 100_000 }), "the journal is only at"),
         ("wait_for_event", json!({ "events": ["call.*"], "kind": 1 }), "there is no argument 'kind'"),
         ("query_events", json!({ "run_id": 4 }), "there was no run-4 yet"),
+        ("query_events", json!({ "events": [] }), "events is empty"),
+        ("query_events", json!({ "limit": 0 }), "limit is 0: give 1 to 500"),
+        ("query_events", json!({ "after": 2, "before": 3 }), "there is nothing after 2 and before 3"),
+        (
+            "query_events",
+            json!({ "call_id": 0, "phone_id": "b" }),
+            "call_id 0 belongs to phone_id 'a', not 'b'",
+        ),
+        (
+            "wait_for_event",
+            json!({ "events": ["call.ended"], "call_id": 0, "phone_id": "b" }),
+            "call_id 0 belongs to phone_id 'a', not 'b'",
+        ),
         ("query_events", json!({ "phone": "a" }), "there is no argument 'phone' (did you mean 'phone_id'?)"),
         ("call_snapshot", json!({ "call_id": 7 }), "no call 7 was ever made"),
     ] {
@@ -220,6 +238,8 @@ async fn a_search_for_what_never_was_is_an_error_with_what_there_is() {
         assert_eq!(answer["isError"], true, "{tool} {arguments}: {text}");
         assert!(text.contains(words), "{tool} {arguments}: {text}");
     }
+    let between = client.result("query_events", json!({ "after": 2, "before": 4 })).await;
+    assert_eq!(between["structuredContent"]["events"][0]["seq"], 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use offhook::mcp::PhoneTools;
 use serde_json::{Value, json};
 
-use super::support::{Wire, World};
+use super::support::{Wire, World, keys};
 
 const STATIC_TOOLS: [&str; 12] = [
     "list_phones",
@@ -65,7 +65,11 @@ async fn every_revision_with_a_handshake_is_spoken() {
         let welcome = client.initialize(revision, "tester").await;
         assert_eq!(welcome["protocolVersion"], revision);
         assert_eq!(welcome["serverInfo"]["name"], "offhook");
-        assert_eq!(welcome["capabilities"]["tools"]["listChanged"], true);
+        assert_eq!(
+            welcome["capabilities"],
+            json!({ "tools": { "listChanged": true } }),
+            "and nothing that is not there"
+        );
         assert!(welcome["instructions"].as_str().unwrap().contains("wait_for_event"));
         assert!(welcome.get("resultType").is_none());
         for (method, key) in [("prompts/list", "prompts"), ("resources/list", "resources")] {
@@ -110,6 +114,8 @@ async fn the_newest_revision_is_discovered_and_needs_no_handshake() {
 
     let unknown = client.request("tools/call", json!({ "name": "nope", "_meta": meta() })).await;
     assert_eq!(unknown["error"]["code"], -32602);
+    let capabilities = &discovered["result"]["capabilities"];
+    assert_eq!(keys(capabilities), ["tools"], "{discovered}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -207,6 +213,10 @@ async fn wrong_calls_are_results_with_plain_text() {
     for (tool, arguments, beginning) in [
         ("nope", json!({}), "Unknown tool: nope"),
         ("a_dance", json!({}), "Unknown tool: a_dance"),
+        ("a_make_cal", json!({}), "Unknown tool: a_make_cal (did you mean 'a_make_call'?)"),
+        ("a_call", json!({}), "Unknown tool: a_call (did you mean 'a_make_call'?)"),
+        ("hangpu", json!({}), "Unknown tool: hangpu (did you mean 'hangup'?)"),
+        ("wait_for_events", json!({}), "Unknown tool: wait_for_events (did you mean 'wait_for_event'?)"),
         (
             "get_phone",
             json!({}),
@@ -230,6 +240,8 @@ async fn wrong_calls_are_results_with_plain_text() {
         let text = result["content"][0]["text"].as_str().unwrap();
         assert!(text.starts_with(beginning), "{tool}: {text}");
     }
+    let long = client.result(&"x".repeat(100_000), json!({})).await;
+    assert_eq!(long["content"][0]["text"], format!("Unknown tool: {}", "x".repeat(100)));
     let unknown = client.request("tools/dance", json!({})).await;
     assert_eq!(unknown["error"]["code"], -32601);
     let malformed = client.request("tools/call", json!({ "nome": "x" })).await;

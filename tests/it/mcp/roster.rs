@@ -104,8 +104,15 @@ async fn wrong_names_and_transports_are_business_errors() {
     assert_eq!(refused["error"], "phone_id 'A-1' invalid — must match ^[a-z0-9_]{1,32}$");
     arguments["phone_id"] = json!("a");
     arguments["transport"] = json!("carrier pigeon");
-    let refused = client.call("add_phone", arguments).await;
+    let refused = client.call("add_phone", arguments.clone()).await;
     assert_eq!(refused["error"], "Unsupported transport: 'carrier pigeon' (use udp/tcp)");
+    arguments["transport"] = json!("x".repeat(100_000));
+    let refused = client.call("add_phone", arguments).await;
+    assert!(refused["error"].as_str().unwrap().ends_with("xxx..."), "{refused}");
+    let path = json!({ "path": "/".to_owned() + &"x".repeat(100_000) });
+    for refused in [refused, client.call("load_phones", path).await] {
+        assert!((1_000..3_000).contains(&refused.to_string().len()), "{}", refused.to_string().len());
+    }
     assert!(client.seen.is_empty(), "a refused phone changes no list");
 }
 
@@ -210,10 +217,32 @@ async fn unknown_phones_are_named_in_the_words_that_clients_know() {
     let mut client = world.client(PhoneTools::Auto, LEGACY).await;
     for tool in ["get_phone", "update_phone", "drop_phone"] {
         let refused = client.call(tool, json!({ "phone_id": "ghost" })).await;
-        assert_eq!(refused, json!({ "status": "error", "error": "Phone 'ghost' not registered" }), "{tool}");
+        let hint = "there are no phones: add_phone first";
+        let expected = json!({ "status": "error", "error": "Phone 'ghost' not registered", "hint": hint });
+        assert_eq!(refused, expected, "{tool}");
     }
     let refused = client.call("hold", json!({ "phone_id": "ghost", "call_id": 1 })).await;
+    assert_eq!(keys(&refused), ["status", "error", "phone_id", "hint"]);
     assert_eq!(refused["error"], "Phone 'ghost' not found — add_phone first");
+    for phone in ["alice", "bob"] {
+        client.add_phone(phone).await;
+    }
+    let there_are = "there are: alice, bob (did you mean 'alice'?)";
+    for (tool, arguments) in [
+        ("get_phone", json!({ "phone_id": "alcie" })),
+        ("hold", json!({ "phone_id": "alcie", "call_id": 1 })),
+        ("get_registration_status", json!({ "phone_id": "alcie" })),
+        ("list_calls", json!({ "phone_id": "Alcie" })),
+        ("alcie_make_call", json!({ "dest_uri": "sip:600@h" })),
+        ("alcie_get_registration_status", json!({})),
+    ] {
+        assert_eq!(client.call(tool, arguments).await["hint"], there_are, "{tool}");
+    }
+    let both = client.call("get_phone", json!({ "phone_id": "alcie", "verbose": true })).await;
+    let hint = format!("{there_are}; there is no argument 'verbose'; known are: phone_id");
+    assert_eq!((&both["ignored"], &both["hint"]), (&json!(["verbose"]), &json!(hint)));
+    let long = client.call("get_phone", json!({ "phone_id": "x".repeat(100_000) })).await;
+    assert_eq!(long["error"], format!("Phone '{}' not registered", "x".repeat(40)));
     let refused = client.call("list_calls", json!({ "phone_id": "No Phone" })).await;
     assert_eq!(refused["error"], "Phone 'No Phone' not found — add_phone first");
 }

@@ -132,6 +132,45 @@ fn a_target_that_is_a_name_is_reached_by_the_flow_of_the_dialog() {
     solo.settle();
 }
 
+/// RFC 3263 §4.1: UDP to a numeric address that names no transport, unless it is where the connection leads already.
+#[test]
+fn a_contact_by_number_is_reached_by_the_transport_that_it_names_else_by_udp() {
+    for (contact, transport, place) in [
+        ("sip:bob@192.0.2.2", Transport::Tcp, "192.0.2.2:5060"),
+        ("sip:bob@192.0.2.2:5060", Transport::Tcp, "192.0.2.2:5060"),
+        ("sip:bob@192.0.2.2:5070", Transport::Udp, "192.0.2.2:5070"),
+        ("sip:bob@192.0.2.9", Transport::Udp, "192.0.2.9:5060"),
+        ("sip:bob@192.0.2.2:5070;transport=tcp", Transport::Tcp, "192.0.2.2:5070"),
+        ("sip:bob@192.0.2.2;transport=udp", Transport::Udp, "192.0.2.2:5060"),
+    ] {
+        let local = "192.0.2.1:5060".parse().unwrap();
+        let mut solo = Solo::with(|config| {
+            config.local.insert(Transport::Tcp, local);
+        });
+        let destination = Destination::among(vec![(Transport::Tcp, peer())]);
+        let mut invite = Invite::new(uri("sip:bob@192.0.2.2"), address("<sip:alice@192.0.2.1>"), destination);
+        invite.body = Some(Body::sdp(SDP));
+        let id = solo.act(|agent, now| agent.invite(now, invite));
+        let (flow, invite) = solo.sent.last().unwrap().clone();
+        assert_eq!((flow.transport, flow.remote), (Transport::Tcp, peer()));
+        let answered = invite.response_to(StatusCode::OK, None).to_tag("bob");
+        let answered =
+            answered.header(HeaderName::Contact, format!("<{contact}>")).body("application/sdp", SDP);
+        let answered = answered.build();
+        solo.act(|agent, now| agent.handle_input(now, Input::Message { flow, message: &answered }));
+        solo.act(|agent, now| agent.hang_up(now, id, Vec::new())).unwrap();
+        for method in [Method::Ack, Method::Bye] {
+            let (flow, _) = solo.sent.iter().find(|(_, sent)| sent.method() == method).unwrap();
+            assert_eq!(
+                (flow.transport, flow.remote),
+                (transport, place.parse().unwrap()),
+                "{method} {contact}"
+            );
+        }
+        solo.settle();
+    }
+}
+
 #[test]
 fn an_offer_in_the_200_is_answered_in_the_ack() {
     let mut solo = Solo::new();

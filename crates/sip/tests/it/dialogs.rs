@@ -186,6 +186,22 @@ fn a_new_cseq_on_the_branch_of_a_finished_request_is_a_new_request() {
     solo.settle();
 }
 
+#[test]
+fn a_new_cseq_on_the_branch_of_an_answered_request_is_answered_anew() {
+    let mut solo = Solo::new();
+    let options = fresh(&Method::Options, "one").build();
+    solo.receive(&options);
+    assert_eq!(solo.take_lines(), ["200 OPTIONS"]);
+    let second = Builder::from_message(&options).set(HeaderName::CSeq, "2 OPTIONS").build();
+    for request in [&second, &second] {
+        solo.receive(request);
+        let answer = solo.last().clone();
+        assert_eq!(solo.take_lines(), ["200 OPTIONS"]);
+        assert_eq!(answer.cseq().unwrap().number, request.cseq().unwrap().number);
+    }
+    solo.settle();
+}
+
 /// Closes the peer's connection.
 fn closed(solo: &mut Solo, flow: Flow) {
     solo.act(|agent, now| agent.handle_input(now, Input::TransportFailed { flow }));

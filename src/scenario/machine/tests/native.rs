@@ -380,6 +380,14 @@ fn too_few_accounts_and_missing_phones_block_the_run() {
 }
 
 #[test]
+fn a_phone_that_is_only_listed_is_made_from_the_profile_where_it_does_not_exist() {
+    for phones in ["[a]", "{a: {}}"] {
+        let world = World::run(&format!("phones: {phones}\nsteps: [{{expect: call.incoming}}]\n"));
+        assert_eq!(world.commands, ["add a 6001@pbx secret6001"], "{phones}");
+    }
+}
+
+#[test]
 fn a_scenario_may_look_at_a_refused_registration_itself() {
     let text = r##"
 phones: {a: {password: wrong, registration: start}}
