@@ -40,3 +40,4 @@ mod secrets;
 mod support;
 mod taps;
 mod tidy;
+mod unbuilt;
