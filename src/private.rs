@@ -15,8 +15,25 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER).create(path)
 }
 
+/// Refuses what is there and is no file: a pipe would be waited for without end, also by who wants to end the program.
+fn is_file_or_absent(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(known) if known.is_file() => Ok(()),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a file that was made here.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    is_file_or_absent(path)?;
+    fs::read(path)
+}
+
 /// Makes a file, or empties the one that is there.
 pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+    is_file_or_absent(path)?;
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE).open(path)?;
     file.set_permissions(Permissions::from_mode(FILE))?;
     Ok(file)
@@ -24,6 +41,7 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
 
 /// Opens a file to append, and makes it if there is none.
 pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
+    is_file_or_absent(path)?;
     OpenOptions::new().create(true).append(true).mode(FILE).open(path)
 }
 
@@ -59,5 +77,17 @@ mod tests {
         close_to_others(&file).unwrap();
         assert_eq!(mode(&file), 0o600);
         close_to_others(&folder.path().join("absent")).unwrap();
+    }
+
+    #[test]
+    fn what_is_there_and_no_file_is_neither_read_nor_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [&pipe, folder.path(), Path::new("/dev/full")] {
+            let refused = [read(path).err(), create_file(path).err(), open_to_append(path).err()];
+            let kinds = refused.map(|error| error.map(|error| error.kind()));
+            assert_eq!(kinds, [Some(io::ErrorKind::InvalidInput); 3], "{}", path.display());
+        }
     }
 }

@@ -131,10 +131,11 @@ pub(crate) async fn run(args: LabArgs, output: &mut Output) -> io::Result<Exit> 
 }
 
 fn open_log(folder: &Path) -> io::Result<File> {
-    private::create_folder(folder)?;
+    let named =
+        |path: &Path, error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    private::create_folder(folder).map_err(|error| named(folder, error))?;
     let path = folder.join("lab.log");
-    let opened = private::open_to_append(&path);
-    opened.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    private::open_to_append(&path).map_err(|error| named(&path, error))
 }
 
 /// Writes a line about everything that happens, where it stays and where a person sees it; one goes on without the other.

@@ -9,6 +9,7 @@ mod killed;
 mod logs;
 mod media;
 mod mutants;
+mod paths;
 mod peers;
 mod streams;
 

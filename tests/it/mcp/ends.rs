@@ -18,12 +18,12 @@ use tokio::{
 use crate::support::peer::{EVENTS, Peer, header};
 
 /// The end takes this long at most.
-const END: Duration = Duration::from_secs(5);
+pub(super) const END: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How far the call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// We have called, and it rings there.
     Ringing,
     /// We are called and have not answered.
@@ -34,7 +34,7 @@ enum Phase {
 
 /// How the program is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
+pub(super) enum Ending {
     Signal(&'static str),
     /// The client closes its end of the input.
     EndOfInput,
@@ -45,8 +45,8 @@ enum Ending {
 }
 
 /// The program with a phone, as its client sees it.
-struct Program {
-    child: Child,
+pub(super) struct Program {
+    pub(super) child: Child,
     input: ChildStdin,
     output: Option<Lines<BufReader<ChildStdout>>>,
     asked: u64,
@@ -55,7 +55,7 @@ struct Program {
 }
 
 impl Program {
-    async fn start(mut command: Command, registrar: u16) -> Self {
+    pub(super) async fn start(mut command: Command, registrar: u16) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
@@ -94,12 +94,12 @@ impl Program {
         }
     }
 
-    async fn tool(&mut self, name: &str, arguments: Value) -> Value {
+    pub(super) async fn tool(&mut self, name: &str, arguments: Value) -> Value {
         self.ask("tools/call", json!({"name": name, "arguments": arguments})).await
     }
 
     /// Brings a call to its phase; the peer does not answer anything after that.
-    async fn call(&mut self, peer: &mut Peer, phase: Phase) {
+    pub(super) async fn call(&mut self, peer: &mut Peer, phase: Phase) {
         peer.talks_to(self.port);
         if phase == Phase::Incoming {
             peer.request("INVITE", 1, "", EVENTS);
@@ -121,7 +121,7 @@ impl Program {
     }
 
     /// Ends it; returns how long that took, how it went and what it said on standard error.
-    async fn end(mut self, ending: Ending) -> (Duration, ExitStatus, String) {
+    pub(super) async fn end(mut self, ending: Ending) -> (Duration, ExitStatus, String) {
         if ending == Ending::UnreadOutput {
             // More than a pipe takes.
             for _ in 0..30 {
@@ -151,7 +151,7 @@ impl Program {
     }
 }
 
-fn program(folder: &Path) -> Command {
+pub(super) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
     command.args(["mcp", "--data"]).arg(folder);
     command
