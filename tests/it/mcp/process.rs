@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Seek, Write},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -122,16 +123,15 @@ fn unread(input: Stdio) -> Child {
 
 /// Returns how a process ended within five seconds of now; one that goes on is killed.
 fn ended(mut child: Child) -> Option<ExitStatus> {
-    let since = Instant::now();
-    while since.elapsed() < Duration::from_secs(5) {
-        if let Some(status) = child.try_wait().unwrap() {
-            return Some(status);
-        }
-        std::thread::sleep(Duration::from_millis(10));
+    let id = child.id().to_string();
+    let (told, end) = mpsc::channel();
+    let waiting = std::thread::spawn(move || told.send(child.wait().unwrap()).ok());
+    let status = end.recv_timeout(Duration::from_secs(5)).ok();
+    if status.is_none() {
+        assert!(Command::new("kill").args(["-s", "KILL", &id]).status().unwrap().success());
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    None
+    waiting.join().unwrap();
+    status
 }
 
 /// Waits until a pipe takes no further line.
@@ -139,10 +139,8 @@ fn full(pipe: &ChildStdout) {
     let since = Instant::now();
     while rustix::io::ioctl_fionread(pipe).unwrap() < 60_000 {
         assert!(since.elapsed() < Duration::from_secs(5), "it says too little");
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::yield_now();
     }
-    // What waits for the pipe fills its queue next.
-    std::thread::sleep(Duration::from_millis(300));
 }
 
 #[test]
