@@ -16,8 +16,26 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER).create(path)
 }
 
+/// Refuses anything but a regular file: opening a pipe could block for good, even while the program
+/// ends.
+fn is_file_or_absent(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(known) if known.is_file() => Ok(()),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a file of ours.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    is_file_or_absent(path)?;
+    fs::read(path)
+}
+
 /// Creates a file, or empties an existing one.
 pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+    is_file_or_absent(path)?;
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE).open(path)?;
     file.set_permissions(Permissions::from_mode(FILE))?;
     Ok(file)
@@ -25,11 +43,13 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
 
 /// Opens a file to append, creating it if necessary.
 pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
+    is_file_or_absent(path)?;
     OpenOptions::new().create(true).append(true).mode(FILE).open(path)
 }
 
 /// Opens a file for reading and writing, creating it if needed; its content stays.
 pub(crate) fn open_to_change(path: &Path) -> io::Result<File> {
+    is_file_or_absent(path)?;
     OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(FILE).open(path)
 }
 
@@ -65,5 +85,17 @@ mod tests {
         close_to_others(&file).unwrap();
         assert_eq!(mode(&file), 0o600);
         close_to_others(&folder.path().join("absent")).unwrap();
+    }
+
+    #[test]
+    fn what_is_there_and_no_file_is_neither_read_nor_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [&pipe, folder.path(), Path::new("/dev/full")] {
+            let refused = [read(path).err(), create_file(path).err(), open_to_append(path).err()];
+            let kinds = refused.map(|error| error.map(|error| error.kind()));
+            assert_eq!(kinds, [Some(io::ErrorKind::InvalidInput); 3], "{}", path.display());
+        }
     }
 }

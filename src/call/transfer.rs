@@ -26,7 +26,9 @@ impl Shell {
         let text = String::from_utf8_lossy(message.body()).into_owned();
         let line = text.lines().next().unwrap_or_default().strip_prefix("SIP/2.0 ").unwrap_or_default();
         let mut words = line.splitn(2, ' ');
-        let Some(status) = words.next().and_then(|code| code.parse().ok()) else { return };
+        // RFC 3261 §7.2: three digits, of which the first is one of six classes.
+        let status = words.next().filter(|code| code.len() == 3).and_then(|code| code.parse().ok());
+        let Some(status) = status.filter(|status| (100..700).contains(status)) else { return };
         let reason = words.next().unwrap_or_default().trim().to_owned();
         self.append(CallEvent::TransferProgress { status, reason }, cause);
         if (200..300).contains(&status) && self.state.phase < Phase::Ending {

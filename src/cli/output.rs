@@ -75,9 +75,33 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
 ///
 /// Nothing else in the program prints, so `offhook mcp` can keep standard output for the protocol.
 pub struct Output {
-    results: Box<dyn Write + Send>,
+    results: Results,
     remarks: Box<dyn Write + Send>,
     terminal: bool,
+}
+
+/// A stream that is flushed when something was written, and left alone otherwise: somebody else may wait there for a reader that
+/// reads no more, and hold its lock meanwhile.
+struct Results {
+    stream: Box<dyn Write + Send>,
+    written: bool,
+}
+
+impl Results {
+    fn to(stream: impl Write + Send + 'static) -> Self {
+        Self { stream: Box::new(stream), written: false }
+    }
+}
+
+impl Write for Results {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.written = true;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.written) { self.stream.flush() } else { Ok(()) }
+    }
 }
 
 impl Output {
@@ -85,7 +109,7 @@ impl Output {
     #[must_use]
     pub fn standard() -> Self {
         Self {
-            results: Box::new(io::stdout()),
+            results: Results::to(io::stdout()),
             remarks: Box::new(io::stderr()),
             terminal: io::stdout().is_terminal(),
         }
@@ -98,13 +122,13 @@ impl Output {
     /// The process has no standard output, or too many files open.
     pub(super) fn apart() -> io::Result<Self> {
         let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        Ok(Self { results: Box::new(BufWriter::new(stdout)), ..Self::standard() })
+        Ok(Self { results: Results::to(BufWriter::new(stdout)), ..Self::standard() })
     }
 
     /// Writes to the given streams as if to a file, for tests and embedding.
     #[must_use]
     pub fn to(results: impl Write + Send + 'static, remarks: impl Write + Send + 'static) -> Self {
-        Self { results: Box::new(results), remarks: Box::new(remarks), terminal: false }
+        Self { results: Results::to(results), remarks: Box::new(remarks), terminal: false }
     }
 
     /// Returns whether results go to a person's terminal, where live progress makes sense.

@@ -14,6 +14,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
+use super::read_given_text;
 use crate::{id::PhoneId, secret::Secret};
 
 const FILE: &str = "credentials.json";
@@ -60,7 +61,7 @@ impl Credentials {
     pub fn open(folder: &Path) -> Result<Self, CredentialsError> {
         let path = folder.join(FILE);
         let failed = |source| CredentialsError::Io { path: path.clone(), source };
-        let text = match fs::read_to_string(&path) {
+        let text = match read_given_text(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Self { path, passwords: BTreeMap::new(), unsure: false });

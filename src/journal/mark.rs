@@ -4,7 +4,7 @@
 //! word. The note shows that events are missing at the end, and how many. It is written after each
 //! commit, so it is never ahead of what a killed process leaves behind.
 
-use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
+use std::{fs::File, os::unix::fs::FileExt, path::Path};
 
 use super::{JournalError, sqlite};
 use crate::id::Seq;
@@ -38,7 +38,8 @@ impl Mark {
 
     /// Returns the newest event that was ever on disk; 0 if that is not known.
     pub(super) fn reached(&self) -> Seq {
-        reached(&self.file)
+        let mut found = [0; 2 * DIGITS + 2];
+        self.file.read_exact_at(&mut found, 0).map(|()| parse(&found)).unwrap_or_default()
     }
 
     /// Notes that events up to `seq` are on disk.
@@ -58,7 +59,7 @@ impl Mark {
 /// Returns the newest event that was ever on disk in a folder that another process may be using; 0
 /// if that is not known.
 pub(super) fn reached_in(folder: &Path) -> Seq {
-    File::open(folder.join(FILE)).map(|file| reached(&file)).unwrap_or_default()
+    crate::private::read(&folder.join(FILE)).map(|found| parse(&found)).unwrap_or_default()
 }
 
 /// The position twice, so that a damaged note is not mistaken for a loss of events.
@@ -66,14 +67,10 @@ fn text(seq: Seq) -> String {
     format!("{seq:0DIGITS$} {seq:0DIGITS$}\n", seq = seq.0)
 }
 
-fn reached(file: &File) -> Seq {
-    let read = || -> io::Result<Option<Seq>> {
-        let mut found = [0; 2 * DIGITS + 2];
-        file.read_exact_at(&mut found, 0)?;
-        let digits = found.get(..DIGITS).and_then(|digits| str::from_utf8(digits).ok());
-        let seq = digits.and_then(|digits| digits.parse().ok()).map(Seq);
-        Ok(seq.filter(|seq| *seq < FAR && text(*seq).as_bytes() == found))
-    };
-    // A new folder has no note yet, nor has one that an earlier version wrote.
-    read().ok().flatten().unwrap_or_default()
+/// Reads what [`text`] wrote. A new folder has no note yet, nor has one that an earlier version
+/// wrote.
+fn parse(found: &[u8]) -> Seq {
+    let digits = found.get(..DIGITS).and_then(|digits| str::from_utf8(digits).ok());
+    let seq = digits.and_then(|digits| digits.parse().ok()).map(Seq);
+    seq.filter(|seq| *seq < FAR && text(*seq).as_bytes() == found).unwrap_or_default()
 }

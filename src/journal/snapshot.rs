@@ -158,7 +158,7 @@ pub(super) fn load<F: KeptFold>(folder: &Path, source: &Source) -> Option<(F, Se
 }
 
 fn read<F: KeptFold>(folder: &Path, source: &Source) -> Result<(F, Seq), Unfit> {
-    let content = fs::read(path(folder, F::NAME))?;
+    let content = crate::private::read(&path(folder, F::NAME))?;
     let end = content.iter().position(|byte| *byte == b'\n').ok_or(Unfit::Label)?;
     let (label, data) = content.split_at(end);
     let data = data.get(1..).unwrap_or_default();

@@ -159,6 +159,8 @@ pub(super) struct ActionDefinition {
     of_a_phone: Tool,
     /// As listed once, with `phone_id`.
     of_all_phones: Tool,
+    /// What it takes with a `phone_id`.
+    known: Known,
     handler: PhoneHandler,
 }
 
@@ -211,7 +213,8 @@ fn action_with(label: Label, own: Vec<Parameter>, handler: PhoneHandler) -> Acti
     }];
     parameters.extend(own);
     let of_all_phones = describe(label, schema(label.name, &parameters, Style::Compat), output);
-    ActionDefinition { name: label.name, of_a_phone, of_all_phones, handler }
+    let known = Known::of(&parameters);
+    ActionDefinition { name: label.name, of_a_phone, of_all_phones, known, handler }
 }
 
 /// All tools.
@@ -313,10 +316,13 @@ impl Resolved<'_> {
         match self {
             Self::Tool(tool) => (tool.handler)(services, given, context),
             Self::OfPhone(action, phone) => (action.handler)(services, phone.clone(), given, context),
-            Self::OfAnyPhone(action) => match take_phone(&services, &mut given) {
-                Ok(phone) => (action.handler)(services, phone, given, context),
-                Err(refusal) => ready(refusal),
-            },
+            Self::OfAnyPhone(action) => {
+                let unknown = action.known.unknown(&given);
+                match take_phone(&services, &mut given) {
+                    Ok(phone) => (action.handler)(services, phone, given, context),
+                    Err(refusal) => telling(ready(refusal), unknown),
+                }
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod compat;
 mod context;
 mod engine;
 mod exposure;
+mod input;
 mod result;
 mod runs;
 mod serve;

@@ -72,6 +72,8 @@ impl McpServer {
                 Ok(())
             }
             Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => Ok(()),
+            // Asked to end, or left by a client that reads no answer.
+            Err(_) if gone.is_cancelled() => Ok(()),
             Err(error) => Err(ServeError(Box::new(error))),
         }
     }

@@ -5,7 +5,7 @@
 //! their answers could not be told apart. One writer task sends whole lines in order, so nothing
 //! can interleave with them. A long list of tools is written piece by piece, because it takes more
 //! memory than all the phones together. The end of the input cancels a token, so that tools that
-//! wait stop waiting.
+//! wait stop waiting; it is noticed even while nobody reads the answers.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -23,14 +23,13 @@ use rmcp::{
 };
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     sync::mpsc::{self, error::TrySendError},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
-/// Longest accepted line in bytes; longer ones are refused without being buffered.
-pub(super) const LONGEST_LINE: usize = 16 * 1024 * 1024;
+use super::input::{Input, LONGEST_LINE, Line};
 
 /// Lines that may wait for a slow reader before senders have to wait as well.
 const QUEUED_LINES: usize = 256;
@@ -48,8 +47,8 @@ const QUEUED_PIECES: usize = 4;
 const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// The server's side of the connection.
-pub(super) struct LineTransport<R> {
-    lines: Lines<R>,
+pub(super) struct LineTransport {
+    input: Input,
     /// Messages of a batch that are still to be handled.
     batch: VecDeque<Value>,
     /// Requests that have not been answered yet.
@@ -69,21 +68,17 @@ enum Outgoing {
     Pieces(mpsc::Receiver<Vec<u8>>),
 }
 
-impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
-    /// Starts the writer task; `ended` is canceled when the input ends or the output breaks.
+impl LineTransport {
+    /// Starts to read and to write; `ended` is canceled when the input ends or the output breaks.
     pub(super) fn new(
-        input: R,
+        input: impl AsyncRead + Send + Unpin + 'static,
         output: impl AsyncWrite + Send + Unpin + 'static,
         ended: CancellationToken,
     ) -> Self {
         let (outgoing, queue) = mpsc::channel(QUEUED_LINES);
         let writer = tokio::spawn(write_lines(output, queue, ended.clone()));
         Self {
-            lines: Lines {
-                input: BufReader::with_capacity(64 * 1024, input),
-                line: Vec::new(),
-                refused: false,
-            },
+            input: Input::read(input, &ended),
             batch: VecDeque::new(),
             open: HashSet::new(),
             opened: false,
@@ -101,7 +96,7 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
                 // Nobody reads any more: the end of the input will follow.
                 sent = outgoing.send(line) => drop(sent),
                 // A client that does not read must not keep the server from ending.
-                () = out_of_patience(&self.ended) => {}
+                () = out_of_patience(self.input.over()) => self.ended.cancel(),
             }
         }
     }
@@ -145,7 +140,7 @@ impl<R: AsyncRead + Send + Unpin> LineTransport<R> {
     }
 }
 
-impl<R> LineTransport<R> {
+impl LineTransport {
     /// Forgets a request that is being canceled: it may never be answered.
     fn forget_canceled(&mut self, message: &ClientJsonRpcMessage) {
         if let ClientJsonRpcMessage::Notification(notification) = message
@@ -165,7 +160,7 @@ impl<R> LineTransport<R> {
     }
 }
 
-impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for LineTransport<R> {
+impl Transport<RoleServer> for LineTransport {
     type Error = io::Error;
 
     fn send(
@@ -173,7 +168,7 @@ impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for LineTransport<R> {
         message: ServerJsonRpcMessage,
     ) -> impl Future<Output = Result<(), io::Error>> + Send + 'static {
         self.forget_answered(&message);
-        let (outgoing, ended) = (self.outgoing.clone(), self.ended.clone());
+        let (outgoing, over, ended) = (self.outgoing.clone(), self.input.over(), self.ended.clone());
         async move {
             let closed = || io::Error::from(io::ErrorKind::NotConnected);
             let outgoing = outgoing.ok_or_else(closed)?;
@@ -182,7 +177,10 @@ impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for LineTransport<R> {
                 Err(TrySendError::Closed(_)) => Err(closed()),
                 Err(TrySendError::Full(line)) => tokio::select! {
                     sent = outgoing.send(line) => sent.map_err(|_| closed()),
-                    () = out_of_patience(&ended) => Err(closed()),
+                    () = out_of_patience(over.clone()) => {
+                        ended.cancel();
+                        Err(closed())
+                    }
                 },
             };
             if !is_long_list(&message) {
@@ -205,34 +203,28 @@ impl<R: AsyncRead + Send + Unpin> Transport<RoleServer> for LineTransport<R> {
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
-            while let Some(value) = self.batch.pop_front() {
+            while let Some(value) = self.batch.pop_front().filter(|_| !self.ended.is_cancelled()) {
                 if let Some(message) = self.accept(value).await {
                     return Some(message);
                 }
             }
             let read = tokio::select! {
-                read = self.lines.next() => read,
-                () = self.ended.cancelled() => Ok(Line::End),
+                biased;
+                () = self.ended.cancelled() => Line::End,
+                read = self.input.next() => read,
             };
             match read {
-                Ok(Line::Whole) => {
-                    let parsed = serde_json::from_slice(trimmed(&self.lines.line));
-                    let blank = trimmed(&self.lines.line).is_empty();
-                    self.lines.line.clear();
-                    match parsed {
-                        Ok(Value::Array(batch)) if !batch.is_empty() => self.batch.extend(batch),
-                        Ok(value) => self.batch.push_back(value),
-                        Err(_) if blank => {}
-                        Err(error) => {
-                            self.refuse(Value::Null, -32700, &format!("parse error: {error}")).await;
-                        }
-                    }
-                }
-                Ok(Line::TooLong) => {
+                Line::Whole(line) if trimmed(&line).is_empty() => {}
+                Line::Whole(line) => match serde_json::from_slice(trimmed(&line)) {
+                    Ok(Value::Array(batch)) if !batch.is_empty() => self.batch.extend(batch),
+                    Ok(value) => self.batch.push_back(value),
+                    Err(error) => self.refuse(Value::Null, -32700, &format!("parse error: {error}")).await,
+                },
+                Line::TooLong => {
                     let message = format!("a line may have at most {LONGEST_LINE} bytes");
                     self.refuse(Value::Null, -32600, &message).await;
                 }
-                Ok(Line::End) | Err(_) => {
+                Line::End => {
                     self.ended.cancel();
                     return None;
                 }
@@ -266,9 +258,10 @@ const METHODS_WITH_PARAMS: &[&str] = &[
     "resources/templates/list",
 ];
 
-/// Returns once the connection has ended and the client has had time to read what waits for it.
-async fn out_of_patience(ended: &CancellationToken) {
-    ended.cancelled().await;
+/// Returns once the input has ended and the client has had time to read what waits for it: a client
+/// that neither writes nor reads has left.
+async fn out_of_patience(over: CancellationToken) {
+    over.cancelled().await;
     tokio::time::sleep(LAST_LINES).await;
 }
 
@@ -351,49 +344,10 @@ async fn write_lines(
     }
 }
 
-/// Reads lines without ever buffering more than the longest allowed; safe to drop between two
-/// polls.
-struct Lines<R> {
-    input: BufReader<R>,
-    line: Vec<u8>,
-    /// Whether the rest of a too long line still has to be skipped.
-    refused: bool,
-}
-
-enum Line {
-    Whole,
-    TooLong,
-    End,
-}
-
-impl<R: AsyncRead + Unpin> Lines<R> {
-    async fn next(&mut self) -> io::Result<Line> {
-        loop {
-            let available = self.input.fill_buf().await?;
-            if available.is_empty() {
-                // A last line without a line end counts, once.
-                return Ok(if self.line.is_empty() { Line::End } else { Line::Whole });
-            }
-            let ends = available.iter().position(|byte| *byte == b'\n');
-            let taken = ends.map_or(available.len(), |at| at + 1);
-            let fits = !self.refused && self.line.len() + taken <= LONGEST_LINE;
-            if fits {
-                self.line.extend(available.iter().take(taken));
-            } else {
-                self.line = Vec::new();
-                self.refused = true;
-            }
-            self.input.consume(taken);
-            if ends.is_some() {
-                let refused = std::mem::take(&mut self.refused);
-                return Ok(if refused { Line::TooLong } else { Line::Whole });
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
     use super::*;
 
     /// Feeds `input` to a transport; returns the methods it delivered and the lines it answered
@@ -482,5 +436,18 @@ mod tests {
         let (delivered, answers) = feed(format!("{early}\n{PING}\n{early}\n").into_bytes()).await;
         assert_eq!(delivered, ["ping", "notifications/initialized"]);
         assert!(answers.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_the_input_is_noticed_although_nobody_reads_the_answers() {
+        for line in [&b"not json\n"[..], b"[1,1,1,1,1,1,1,1,1,1]\n"] {
+            let (_theirs, ours) = tokio::io::duplex(64);
+            let ended = CancellationToken::new();
+            let input = io::Cursor::new(line.repeat(15_000));
+            let mut transport = LineTransport::new(input, ours, ended.clone());
+            let received = tokio::time::timeout(Duration::from_secs(2), transport.receive()).await;
+            assert!(received.expect("it goes on").is_none());
+            assert!(ended.is_cancelled());
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     actor::{Binding, Purpose, Shell},
     extra_headers::extra_headers,
     names::Asker,
-    target::{immediate, target_uri},
+    target::{immediate, target_uri, transport_to},
 };
 use crate::{
     call::{Beginning, CallMessage, Reply, Told, unavailable_codecs},
@@ -204,8 +204,11 @@ impl Shell {
         };
         let route = self.service_route();
         let next = route.first().unwrap_or(&uri).clone();
-        let asked = Asked { uri, route, what, cause: cause.clone(), reply };
-        match immediate(&next, self.spec.transport) {
+        let (asked, of_phone) =
+            (Asked { uri, route, what, cause: cause.clone(), reply }, self.spec.transport);
+        // RFC 3261 §26.2.2: a SIPS URI asks for TLS on every hop, that to a proxy included.
+        let secure = if asked.uri.is_sips() { transport_to(&asked.uri, of_phone).map(drop) } else { Ok(()) };
+        match secure.and_then(|()| immediate(&next, of_phone)) {
             Ok(Some(destination)) => return self.go_on(asked, Ok(destination)).await,
             Ok(None) => self.follow(next, Asker::Command(asked)),
             Err(rejection) => answer(asked.reply, Err(rejection)),

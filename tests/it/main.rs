@@ -42,3 +42,4 @@ mod secrets;
 mod support;
 mod taps;
 mod tidy;
+mod unbuilt;

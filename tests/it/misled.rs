@@ -8,6 +8,8 @@ use offhook::{
     event::{CallEvent, EndCause, Event, MediaEvent, PhoneEvent, SipEvent},
 };
 
+use tokio::time::Instant;
+
 use crate::support::{
     World, beside_a_peer, on,
     peer::{EVENTS, PLAIN, Peer, header},
@@ -184,4 +186,26 @@ async fn a_registrar_that_lists_no_binding_of_ours_has_not_registered_us() {
     world.next(&a, "phone.registered").await;
     drop(registrar);
     world.board.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_belongs_to_nothing_gives_a_ringing_call_no_time() {
+    let (mut world, a, peer) = beside_a_peer().await;
+    world.call(&a, "sip:peer@127.0.0.1:5070").await;
+    let invite = peer.next("INVITE").await;
+    peer.answer(&invite, "180 Ringing", "", "");
+    let since = Instant::now();
+    world.next(&a, "call.ringing").await;
+    let stray = invite.replace("branch=z9hG4bK", "branch=z9hG4bKx");
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        peer.answer(&stray, "180 Ringing", "", "");
+    }
+    let cancel = peer.next("CANCEL").await;
+    assert_eq!(since.elapsed().as_secs(), 180);
+    peer.answer(&cancel, "200 OK", "", "");
+    peer.answer(&invite, "487 Request Terminated", "", "");
+    world.next(&a, "call.ended").await;
+    drop(peer);
+    world.end().await;
 }

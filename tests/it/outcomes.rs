@@ -9,7 +9,7 @@ use offhook::{
 
 use crate::support::{
     beside_a_peer, on,
-    peer::{EVENTS, PLAIN, header, tag},
+    peer::{EVENTS, PLAIN, Peer, header, tag},
 };
 
 const SIPFRAG: &str = "Event: refer\r\nContent-Type: message/sipfrag\r\nSubscription-State: ";
@@ -153,6 +153,50 @@ async fn a_call_that_nobody_here_takes_is_refused_after_three_minutes() {
         panic!("{ended:?}")
     };
     assert_eq!((status, reason.as_str()), (Some(480), "nobody answered within 180 s"));
+    drop(peer);
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redirection_ends_the_call_and_is_said_not_to_be_followed() {
+    let (mut world, a, peer) = beside_a_peer().await;
+    let elsewhere = Peer::new(&world.network, 5071, 5061);
+    world.call(&a, "sip:peer@127.0.0.1:5070").await;
+    let invite = peer.next("INVITE").await;
+    let extra = "Contact: <sip:desk@127.0.0.1:5071>;q=0.9\r\n";
+    peer.answer(&invite, "302 Moved Temporarily", extra, "");
+    peer.next("ACK").await;
+    let ended = world.next(&a, "call.ended").await;
+    let Event::Call(CallEvent::Ended { by, cause, status, reason, .. }) = ended.event.clone() else {
+        panic!("{ended:?}")
+    };
+    assert_eq!((by, cause, status), (Party::Remote, EndCause::Rejected, Some(302)));
+    assert_eq!(reason, "Moved Temporarily (redirections are not followed yet)");
+    assert_eq!(elsewhere.next_within("INVITE", Duration::from_secs(60)).await, None);
+    drop((peer, elsewhere));
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_whose_status_is_none_tells_nothing_of_a_transfer() {
+    let (mut world, a, peer) = beside_a_peer().await;
+    let (call, to) = world.called_by(&peer, &a).await;
+    let transfer = CallCommand::Transfer { to: "sip:c@127.0.0.1:5071".into() };
+    world.run(Command::Call(on(call), transfer)).await.unwrap();
+    let refer = peer.next("REFER").await;
+    peer.answer(&refer, "202 Accepted", "", "");
+    world.next(&a, "call.transfer_accepted").await;
+    let lines = ["65535 What", "20 OK", "0200 OK", "099 OK", "700 No", "+20 OK", "OK", ""];
+    for (cseq, line) in (10..).zip(lines) {
+        let fragment = format!("SIP/2.0 {line}\r\n");
+        peer.request_with("NOTIFY", cseq, &to, &format!("{SIPFRAG}active\r\n"), &fragment);
+        peer.next("SIP/2.0 200").await;
+    }
+    peer.request_with("NOTIFY", 20, &to, &format!("{SIPFRAG}active\r\n"), "SIP/2.0 180 Ringing\r\n");
+    let told = world.next(&a, "call.transfer_progress").await;
+    assert_eq!(told.event, CallEvent::TransferProgress { status: 180, reason: "Ringing".into() }.into());
+    assert_eq!(world.count("call.transfer_progress"), 1, "{}", world.story());
+    world.hang_up(call, &peer).await;
     drop(peer);
     world.end().await;
 }

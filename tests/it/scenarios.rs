@@ -286,20 +286,23 @@ fn the_exit_code_tells_the_truth() {
 
 #[test]
 fn an_interrupt_cleans_up_and_exits_with_130() {
-    let child = Process::new(env!("CARGO_BIN_EXE_offhook"))
-        .args(["run", "scenarios/negative-nobody-answers.yaml", "--json"])
-        .current_dir(root())
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut child = child.unwrap();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
-    let ringing = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("\"call.ringing\"")));
-    assert!(ringing.is_some());
-    let killed = Process::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    let rest: Vec<String> = lines.map(Result::unwrap).collect();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(rest.iter().any(|line| line.contains("\"call.ended\"")), "the call is ended on the wire");
-    assert!(rest.iter().any(|line| line.contains("\"phone.dropped\"")), "the phone is dropped");
-    assert!(rest.iter().any(|line| line.contains("\"verdict\":\"skipped\"")), "{rest:?}");
+    for signal in ["INT", "TERM", "HUP"] {
+        let child = Process::new(env!("CARGO_BIN_EXE_offhook"))
+            .args(["run", "scenarios/negative-nobody-answers.yaml", "--json"])
+            .current_dir(root())
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut child = child.unwrap();
+        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+        let ringing = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("\"call.ringing\"")));
+        assert!(ringing.is_some());
+        let killed = Process::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let rest: Vec<String> = lines.map(Result::unwrap).collect();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        let said = |word: &str| rest.iter().any(|line| line.contains(word));
+        assert!(said("\"call.ended\""), "{signal}: the call is ended on the wire");
+        assert!(said("\"phone.dropped\""), "{signal}: the phone is dropped");
+        assert!(said("\"verdict\":\"skipped\""), "{signal}: {rest:?}");
+    }
 }

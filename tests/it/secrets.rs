@@ -1,6 +1,7 @@
-//! The password and digest responses of a registration and a call are on the wire and nowhere else.
+//! The password and digest responses of a registration and a call are on the wire and nowhere
+//! else, and no error about a file shows its passwords.
 
-use std::sync::Arc;
+use std::{path::Path, process::Command as Process, sync::Arc};
 
 use offhook::{
     command::{CallCommand, Command},
@@ -57,4 +58,66 @@ async fn neither_a_password_nor_a_digest_response_reaches_the_journal() {
     }
     lab.stop().await;
     world.end().await;
+}
+
+/// Passwords that are none, and files that are wrong beside one.
+const WRONG: [&str; 6] = [
+    "[hunter2]",
+    "[[hunter2], 12345678]",
+    "{hunter2: 12345678}",
+    "\"hunter2",
+    "hunter2, colour: [hunter2",
+    "hunter2, password: hunter2",
+];
+
+/// Files that hold a password in the place of `P`, and what reads each.
+const FILES: [(&str, &str, &[&str]); 6] = [
+    (
+        "scenario.yaml",
+        "phones:\n  a: {username: u, domain: d, password: P}\nsteps:\n- make_call: {phone: a, to: '600'}\n- wait: 1s\n",
+        &["check", "FILE"],
+    ),
+    (
+        "scenario.yaml",
+        "phones:\n  a: {username: u, domain: d, password: P}\nsteps:\n- make_call: {phone: a, to: '600'}\n- wait: 1s\n",
+        &["run", "FILE"],
+    ),
+    ("phones.yaml", "phones:\n- {phone_id: a, username: u, domain: d, password: P}\n", &["check", "FILE"]),
+    ("pbx.yaml", "domain: d\naccounts:\n- {username: u, password: P}\n", &["check", "FILE"]),
+    ("pbx.yaml", "domain: d\naccounts:\n- {username: u, password: P}\n", &["mcp", "--against", "FILE"]),
+    (
+        "users.yaml",
+        "accounts:\n- {username: u, password: P}\n",
+        &["lab", "--bind", "127.0.0.1:0", "--users", "FILE"],
+    ),
+];
+
+/// Returns what the program says of a file, which it refuses.
+fn refusal(file: &Path, arguments: &[&str]) -> String {
+    let mut command = Process::new(env!("CARGO_BIN_EXE_offhook"));
+    for argument in arguments {
+        match *argument {
+            "FILE" => command.arg(file),
+            other => command.arg(other),
+        };
+    }
+    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    assert!(!output.status.success(), "{arguments:?}: {said}");
+    said
+}
+
+#[test]
+fn a_file_that_is_wrong_is_refused_without_its_passwords() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text, arguments) in FILES {
+        let file = folder.path().join(name);
+        for wrong in WRONG {
+            std::fs::write(&file, text.replace('P', wrong)).unwrap();
+            let said = refusal(&file, arguments);
+            assert!(said.contains(name), "{arguments:?} {wrong}: {said}");
+            assert!(!said.contains("hunter2") && !said.contains("12345678"), "{arguments:?} {wrong}: {said}");
+        }
+    }
 }

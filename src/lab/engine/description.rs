@@ -7,7 +7,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use offhook_media::sdp::{Connection, Direction, HostName, Line, MediaDescription, SessionDescription};
+use offhook_media::sdp::{
+    Connection, Direction, HostName, Line, MediaDescription, SessionDescription, is_one_host,
+};
 use offhook_sip::{session::SessionEvent, user_agent::Body};
 
 use crate::lab::media::Target;
@@ -103,10 +105,12 @@ fn without_localhost(sdp: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn target(description: &SessionDescription) -> Target {
     let Some(audio) = live_audio(description) else { return Target::default() };
     let address = description.connection_of(audio).and_then(|connection| connection.address());
-    let Some(ip) = address.filter(|ip| !ip.is_unspecified()) else { return Target::default() };
+    let Some(ip) = address.filter(|ip| !ip.is_unspecified() && is_one_host(*ip)) else {
+        return Target::default();
+    };
     let rtcp = audio.rtcp();
     let rtcp_port = rtcp.as_ref().map_or_else(|| audio.port.saturating_add(1), |rtcp| rtcp.port);
-    let rtcp_ip = rtcp.and_then(|rtcp| rtcp.address).unwrap_or(ip);
+    let rtcp_ip = rtcp.and_then(|rtcp| rtcp.address).filter(|ip| is_one_host(*ip)).unwrap_or(ip);
     Target { rtp: Some(SocketAddr::new(ip, audio.port)), rtcp: Some(SocketAddr::new(rtcp_ip, rtcp_port)) }
 }
 
@@ -197,6 +201,9 @@ mod tests {
         let at = |text: &str| text.parse::<SocketAddr>().ok();
         let aimed = target(&parse(OFFER));
         assert_eq!(aimed, Target { rtp: at("10.0.0.2:4000"), rtcp: at("10.0.0.2:4009") });
+        for everybody in ["224.2.1.1", "255.255.255.255"] {
+            assert_eq!(target(&parse(&OFFER.replace("10.0.0.2", everybody))), Target::default());
+        }
     }
 
     #[test]

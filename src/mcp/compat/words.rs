@@ -22,7 +22,7 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
         Refused::NoMedia => "Call has no active audio media".to_owned(),
         Refused::TooFewToTransfer(phone) => two_calls_to_transfer(phone),
         Refused::ConferenceNotBuilt(phone) => {
-            format!("{} (conference is not built yet)", two_calls_to_confer(phone))
+            format!("[{phone}] conference is not built yet")
         }
         Refused::JustEnded => "it has just ended; list_phones shows what is there".to_owned(),
         Refused::NoConnector(_)

@@ -65,7 +65,9 @@ fn snapshot(call: &CallView, services: &Services) -> Value {
         json!({ "by": end.by, "cause": end.cause, "status": end.status, "reason": end.reason, "at": end.at })
     });
     let transfer = call.transfer.as_ref().map(|transfer| {
-        json!({ "by": transfer.by, "to": transfer.to, "status": transfer.status, "reason": transfer.reason })
+        let (status, reason) = (transfer.status, &transfer.reason);
+        // Refused is the REFER itself; otherwise the status is that of the call to the target.
+        json!({ "by": transfer.by, "to": transfer.to, "status": status, "reason": reason, "refused": transfer.refused })
     });
     let recordings: Vec<&str> = call.recordings.iter().map(|recording| recording.path.as_str()).collect();
     json!({

@@ -19,7 +19,6 @@ use super::{
 use crate::{
     event::{Transport, Verdict},
     id::PhoneId,
-    secret::Secret,
 };
 
 /// Timeout of a run that does not give one.
@@ -212,7 +211,7 @@ fn settings(lower: &mut Lower, node: &Node, name: &str) -> Option<PhoneSettings>
     let settings = PhoneSettings {
         account: fields.read(lower, &["account"], scalar::text),
         username: fields.read(lower, &["username"], scalar::text),
-        password: fields.read(lower, &["password"], scalar::text).map(Secret::new),
+        password: fields.read(lower, &["password"], scalar::secret),
         domain: fields.read(lower, &["domain"], scalar::text),
         transport: fields.read(lower, &["transport"], |lower, node| scalar::word(lower, node, &transports)),
         auto_answer: fields.read(lower, &["auto_answer"], scalar::boolean).unwrap_or(false),

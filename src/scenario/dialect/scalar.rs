@@ -15,6 +15,7 @@ use super::{
 use crate::{
     event::{Comparison, NotAComparison},
     id::{CallId, PhoneId},
+    secret::Secret,
 };
 
 fn wrong(lower: &mut Lower, node: &Node, wanted: &str) {
@@ -28,6 +29,19 @@ pub(super) fn text(lower: &mut Lower, node: &Node) -> Option<String> {
         wrong(lower, node, "text");
     }
     text
+}
+
+/// Reads a secret text; a value of another type is not shown either.
+pub(super) fn secret(lower: &mut Lower, node: &Node) -> Option<Secret<String>> {
+    let text = node.scalar();
+    if text.is_none() {
+        lower.error(
+            Rule::WrongType,
+            node.at,
+            "expected text, not something else, which is not shown".to_owned(),
+        );
+    }
+    text.map(Secret::new)
 }
 
 /// Reads `true` or `false`; the YAML 1.1 words count too.

@@ -10,6 +10,7 @@ mod killed;
 mod logs;
 mod media;
 mod mutants;
+mod paths;
 mod peers;
 mod streams;
 

@@ -13,6 +13,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn it_shows_what_a_phone_needs_and_stops_when_asked() {
+    for signal in ["TERM", "INT", "HUP"] {
+        stops_when_asked(signal).await;
+    }
+}
+
+async fn stops_when_asked(signal: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
     command.args(["lab", "--bind", "127.0.0.1:0", "--generate", "2"]);
     let mut lab = command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
@@ -29,9 +35,10 @@ async fn it_shows_what_a_phone_needs_and_stops_when_asked() {
     assert!(card.starts_with("lab PBX     127.0.0.1:"), "{card}");
     assert!(card.contains("6002      secret6002") && !card.contains("secret6003"), "{card}");
     assert!(card.contains("600       echo") && card.contains("608       slow answer"), "{card}");
-    let asked = Command::new("kill").args(["-TERM", &lab.id().unwrap().to_string()]).status().await.unwrap();
+    let asked =
+        Command::new("kill").args(["-s", signal, &lab.id().unwrap().to_string()]).status().await.unwrap();
     assert!(asked.success());
-    assert_eq!(timeout(PATIENCE, lab.wait()).await.unwrap().unwrap().code(), Some(0));
+    assert_eq!(timeout(PATIENCE, lab.wait()).await.unwrap().unwrap().code(), Some(0), "{signal}");
 }
 
 /// A lab that lets anybody call, and has shown its card.

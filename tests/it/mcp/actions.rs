@@ -289,6 +289,12 @@ async fn the_wrong_call_is_refused_in_the_published_words() {
         assert_eq!((&refused["status"], &refused["error"]), (&json!("error"), &json!(error)), "{tool}");
         assert_eq!(refused["phone_id"], "a");
     }
+    client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
+    let refusal = Refused::ConferenceNotBuilt("a".parse().unwrap());
+    *world.exchange.refusal.lock().unwrap() = Some(refusal.into());
+    let refused = client.call("a_conference", json!({ "call_ids": [0, 2] })).await;
+    assert_eq!(refused["error"], "[a] conference is not built yet", "{refused}");
+    client.call("a_hangup", json!({ "call_id": 2 })).await;
     client.call("a_hangup", json!({ "call_id": 0 })).await;
     let refused = client.call("b_hangup", json!({})).await;
     assert_eq!(refused["error"], "No active call found for phone 'b'");
@@ -397,4 +403,30 @@ async fn of_two_messages_to_one_address_each_is_answered_with_its_own_outcome() 
         });
         assert_eq!(outcomes, expected);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transfer_that_is_refused_is_told_with_the_status_of_its_refer() {
+    let world = World::new();
+    let mut client = two_phones(&world).await;
+    for _ in 0..2 {
+        client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
+    }
+    let refused = || CallEvent::TransferRefused { status: Some(603), reason: "Decline".into() };
+    for (tool, call, arguments) in [
+        ("a_blind_transfer", 0, json!({ "call_id": 0, "dest_uri": "sip:c@h", "wait_ms": 5_000 })),
+        ("a_attended_transfer", 1, json!({ "call_id": 1, "dest_call_id": 0, "wait_ms": 5_000 })),
+    ] {
+        let asked = client.begin("tools/call", json!({ "name": tool, "arguments": arguments })).await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        world.exchange.on_call(CallId(call), refused());
+        let answer = client.answer(asked).await["result"]["structuredContent"].clone();
+        let outcome = (&answer["outcome"], &answer["outcome_status"], &answer["outcome_reason"]);
+        assert_eq!(outcome, (&json!("refused"), &json!(603), &json!("Decline")), "{tool}: {answer}");
+        // Only the attended one says whether it is done in a key of its own.
+        assert_ne!(answer["transferred"], true, "{tool}");
+    }
+    let snapshot = client.result("call_snapshot", json!({ "call_id": 0 })).await;
+    let transfer = &snapshot["structuredContent"]["transfer"];
+    assert_eq!((&transfer["status"], &transfer["refused"]), (&json!(603), &json!(true)), "{transfer}");
 }

@@ -19,12 +19,12 @@ use tokio::{
 use crate::support::peer::{EVENTS, Peer, header};
 
 /// The longest the end may take.
-const END: Duration = Duration::from_secs(5);
+pub(super) const END: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How far the call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// Outbound, ringing at the peer.
     Ringing,
     /// Inbound, not answered yet.
@@ -35,7 +35,7 @@ enum Phase {
 
 /// How the program is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
+pub(super) enum Ending {
     Signal(&'static str),
     /// The client closes its end of the input.
     EndOfInput,
@@ -46,8 +46,8 @@ enum Ending {
 }
 
 /// The program with a phone, as its client sees it.
-struct Program {
-    child: Child,
+pub(super) struct Program {
+    pub(super) child: Child,
     input: ChildStdin,
     output: Option<Lines<BufReader<ChildStdout>>>,
     asked: u64,
@@ -56,7 +56,7 @@ struct Program {
 }
 
 impl Program {
-    async fn start(mut command: Command, registrar: u16) -> Self {
+    pub(super) async fn start(mut command: Command, registrar: u16) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
@@ -95,12 +95,12 @@ impl Program {
         }
     }
 
-    async fn tool(&mut self, name: &str, arguments: Value) -> Value {
+    pub(super) async fn tool(&mut self, name: &str, arguments: Value) -> Value {
         self.ask("tools/call", json!({"name": name, "arguments": arguments})).await
     }
 
     /// Brings a call to its phase; after that the peer answers nothing.
-    async fn call(&mut self, peer: &mut Peer, phase: Phase) {
+    pub(super) async fn call(&mut self, peer: &mut Peer, phase: Phase) {
         peer.talks_to(self.port);
         if phase == Phase::Incoming {
             peer.request("INVITE", 1, "", EVENTS);
@@ -122,7 +122,7 @@ impl Program {
     }
 
     /// Ends it; returns how long that took, its exit status and what it wrote to standard error.
-    async fn end(mut self, ending: Ending) -> (Duration, ExitStatus, String) {
+    pub(super) async fn end(mut self, ending: Ending) -> (Duration, ExitStatus, String) {
         if ending == Ending::UnreadOutput {
             // More than a pipe holds.
             for _ in 0..30 {
@@ -152,7 +152,7 @@ impl Program {
     }
 }
 
-fn program(folder: &Path) -> Command {
+pub(super) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
     command.args(["mcp", "--data"]).arg(folder);
     command

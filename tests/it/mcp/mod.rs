@@ -5,6 +5,7 @@ mod clients;
 mod ends;
 mod engine;
 mod native;
+mod paths;
 mod process;
 mod protocol;
 mod roster;

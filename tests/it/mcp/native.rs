@@ -1,6 +1,9 @@
 //! Native tools: waiting for events, looking them up, one call in full, the server.
 
-use offhook::mcp::PhoneTools;
+use offhook::{
+    event::{CallEvent, EndCause, Party},
+    mcp::PhoneTools,
+};
 use serde_json::{Value, json};
 
 use super::support::{Wire, World};
@@ -17,9 +20,9 @@ async fn a_wait_from_where_one_acted_sees_what_came_meanwhile() {
     let mut client = client_with_phone(&world).await;
     let placed = client.call("a_make_call", json!({ "dest_uri": "sip:600@h" })).await;
     let call = offhook::id::CallId(0);
-    let ended = offhook::event::CallEvent::Ended {
-        by: offhook::event::Party::Remote,
-        cause: offhook::event::EndCause::Rejected,
+    let ended = CallEvent::Ended {
+        by: Party::Remote,
+        cause: EndCause::Rejected,
         status: Some(486),
         reason: "Busy Here".into(),
         duration_ms: 0,
@@ -257,4 +260,33 @@ async fn what_memory_let_go_is_said_to_be_gone() {
     let answer = client.result("query_events", json!({})).await;
     let text = answer["content"][0]["text"].as_str().unwrap();
     assert!(text.contains("are no longer kept"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_known_no_more_is_not_said_never_to_have_been() {
+    // As many ended calls as are kept in memory, and one.
+    const CALLS: u64 = 10_001;
+    let world = World::new();
+    let mut client = client_with_phone(&world).await;
+    let phone: offhook::id::PhoneId = "a".parse().unwrap();
+    for number in 0..CALLS {
+        let call = world.exchange.ring(&phone, "<sip:x@h>");
+        assert_eq!(call.0, number);
+        let ended = CallEvent::Ended {
+            by: Party::Remote,
+            cause: EndCause::Canceled,
+            status: Some(487),
+            reason: "Request Terminated".into(),
+            duration_ms: 0,
+        };
+        world.exchange.on_call(call, ended);
+    }
+    for (call, words) in [(0, "call 0 is no longer kept"), (CALLS, "no call 10001 was ever made or received")]
+    {
+        let answer = client.result("call_snapshot", json!({ "call_id": call })).await;
+        assert_eq!(answer["isError"], true, "{answer}");
+        assert!(answer["content"][0]["text"].as_str().unwrap().contains(words), "{answer}");
+    }
+    let kept = client.result("call_snapshot", json!({ "call_id": 1 })).await;
+    assert_eq!(kept["structuredContent"]["end"]["status"], 487, "{kept}");
 }

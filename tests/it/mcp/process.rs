@@ -1,9 +1,10 @@
 //! The program itself as an MCP server: only JSON-RPC on standard output, a quick start, a clean end.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    process::{Child, Command, Stdio},
-    time::Duration,
+    io::{BufRead, BufReader, Seek, Write},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -94,10 +95,82 @@ fn a_signal_ends_the_server_in_order() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
         command.args(["mcp", "--recordings", "/nonexistent"]);
         let mut child = signaled(command, signal);
-        let before = std::time::Instant::now();
+        let before = Instant::now();
         let ended = child.wait().unwrap();
         assert!(ended.success(), "{signal}: {ended:?}");
         assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    }
+}
+
+/// What a client may write before it says hello: nothing that counts, and what is answered.
+const EARLY: [&str; 3] = [
+    "not json",
+    r#"{"jsonrpc":"2.0","id":N,"method":"ping"}"#,
+    r#"{"jsonrpc":"2.0","id":N,"method":"tools/list"}"#,
+];
+
+/// Returns 15,000 lines, each with an id of its own.
+fn early(line: &str) -> Vec<u8> {
+    (0..15_000).map(|id: u32| line.replace('N', &id.to_string()) + "\n").collect::<String>().into_bytes()
+}
+
+/// Starts a server whose output nobody reads.
+fn unread(input: Stdio) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
+    command.args(["mcp", "--recordings", "/nonexistent"]).stdin(input);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Returns how a process ended within five seconds of now; one that goes on is killed.
+fn ended(mut child: Child) -> Option<ExitStatus> {
+    let id = child.id().to_string();
+    let (told, end) = mpsc::channel();
+    let waiting = std::thread::spawn(move || told.send(child.wait().unwrap()).ok());
+    let status = end.recv_timeout(Duration::from_secs(5)).ok();
+    if status.is_none() {
+        assert!(Command::new("kill").args(["-s", "KILL", &id]).status().unwrap().success());
+    }
+    waiting.join().unwrap();
+    status
+}
+
+/// Waits until a pipe takes no further line.
+fn full(pipe: &ChildStdout) {
+    let since = Instant::now();
+    while rustix::io::ioctl_fionread(pipe).unwrap() < 60_000 {
+        assert!(since.elapsed() < Duration::from_secs(5), "it says too little");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_end_of_input_ends_a_server_that_nobody_ever_read() {
+    for line in EARLY {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&early(line)).unwrap();
+        file.rewind().unwrap();
+        let status = ended(unread(file.into()));
+        assert!(status.is_some_and(|status| status.success()), "{line}: {status:?}");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_server_that_nobody_ever_read() {
+    for line in EARLY {
+        let mut child = unread(Stdio::piped());
+        let mut input = child.stdin.take().unwrap();
+        let lines = early(line);
+        // Keeps its end open; what the server does not take, it cannot write.
+        let writer = std::thread::spawn(move || {
+            drop(input.write_all(&lines));
+            input
+        });
+        full(child.stdout.as_ref().unwrap());
+        let killed = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let status = ended(child);
+        assert!(status.is_some_and(|status| status.success()), "{line}: {status:?}");
+        drop(writer.join().unwrap());
     }
 }
 

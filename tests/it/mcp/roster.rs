@@ -363,3 +363,28 @@ async fn a_phones_file_that_cannot_be_used_changes_nothing() {
     assert!(client.seen.is_empty());
     assert_eq!(world.exchange.views.phones().len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_password_of_another_type_is_refused_and_not_shown() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, LEGACY).await;
+    client.add_phone("a").await;
+    for wrong in [
+        json!(12_345_678),
+        json!(12_345_678.5),
+        json!(["hunter2"]),
+        json!([["hunter2", 12_345_678]]),
+        json!({ "hunter2": 12_345_678 }),
+    ] {
+        let add = json!({ "phone_id": "b", "domain": "d", "username": "u", "password": wrong });
+        let update = json!({ "phone_id": "a", "password": wrong });
+        for (tool, arguments) in [("add_phone", add), ("update_phone", update)] {
+            let refused = client.result(tool, arguments).await;
+            let said = refused.to_string();
+            assert_eq!(refused["isError"], true, "{tool}: {said}");
+            assert!(said.contains("password"), "{tool}: {said}");
+            assert!(!said.contains("hunter2") && !said.contains("12345678"), "{tool}: {said}");
+        }
+    }
+    assert_eq!(world.exchange.commands.lock().unwrap().len(), 1, "only the phone that was added first");
+}

@@ -185,3 +185,20 @@ fn every_argument_of_an_action_is_read_under_each_of_its_names_and_missed_when_i
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_tool_overlooks_an_argument_that_it_does_not_have() {
+    for mode in [PhoneTools::Static, PhoneTools::Dynamic] {
+        let world = World::new();
+        let mut client = world.client(mode, "2025-11-25").await;
+        client.add_phone("a").await;
+        for tool in client.tool_names().await {
+            // One that is dropped on the way comes back.
+            client.add_phone("a").await;
+            for given in [json!({ "colour": 1 }), json!({ "phone_id": "a", "colour": 1 })] {
+                let told = client.result(&tool, given).await.to_string();
+                assert!(told.contains("there is no argument 'colour'"), "{tool}: {told}");
+            }
+        }
+    }
+}

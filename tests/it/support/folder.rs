@@ -1,6 +1,9 @@
 //! A switchboard on real sockets whose journal is in a folder.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use offhook::{
     command::{Command, Execute, Outcome},
@@ -47,4 +50,11 @@ pub(crate) async fn beside_a_peer(folder: &Path, auto_answer: bool) -> (Switchbo
     let port = add(&board, "a", PhoneSpec { auto_answer, ..spec(&domain, "a") }).await;
     peer.talks_to(port);
     (board, peer)
+}
+
+/// Makes a pipe that nobody writes to.
+pub(crate) fn pipe(folder: &Path) -> PathBuf {
+    let pipe = folder.join("pipe.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    pipe
 }

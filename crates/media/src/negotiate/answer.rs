@@ -13,7 +13,7 @@ use super::{
 };
 use crate::codec::Codec;
 use crate::dtmf::EventSet;
-use crate::sdp::{ConnectionHost, Direction, MediaDescription, SessionDescription};
+use crate::sdp::{ConnectionHost, Direction, MediaDescription, SessionDescription, is_one_host};
 
 /// Answers `remote`.
 ///
@@ -222,9 +222,13 @@ impl Target {
             let held = direction.intersection(Direction::SendOnly);
             return Ok(Self { media: None, rtcp: None, direction: held });
         }
+        if !is_one_host(address) {
+            return Err(NegotiationError::NotOneHost { address });
+        }
         let default = (media.port.saturating_add(1), address);
+        let rtcp = media.rtcp().filter(|rtcp| rtcp.address.is_none_or(is_one_host));
         let (rtcp_port, rtcp_address) =
-            media.rtcp().map_or(default, |rtcp| (rtcp.port, rtcp.address.unwrap_or(address)));
+            rtcp.map_or(default, |rtcp| (rtcp.port, rtcp.address.unwrap_or(address)));
         Ok(Self {
             media: Some(SocketAddr::new(address, media.port)),
             rtcp: Some(SocketAddr::new(rtcp_address, rtcp_port)),

@@ -1,5 +1,7 @@
 //! Why a negotiation fails, and how to say so to the peer.
 
+use std::net::IpAddr;
+
 use thiserror::Error;
 
 use crate::sdp::SdpError;
@@ -34,6 +36,12 @@ pub enum NegotiationError {
         /// The name as written.
         host: String,
     },
+    /// The `c=` line names many receivers, of whom none agreed: a phone sends to one (RFC 3264 section 5.1 and 5.2).
+    #[error("connection address {address} is not that of one host")]
+    NotOneHost {
+        /// The address of a group, or of everybody.
+        address: IpAddr,
+    },
     /// The answer refuses our audio stream with port zero.
     #[error("audio stream refused by the answer")]
     StreamRefused,
@@ -61,6 +69,7 @@ impl NegotiationError {
             | Self::NoCommonCodec { .. }
             | Self::MissingConnection
             | Self::HostName { .. }
+            | Self::NotOneHost { .. }
             | Self::StreamRefused
             | Self::StreamCount { .. }
             | Self::NoOffer => 488,

@@ -290,6 +290,25 @@ fn refusals_are_typed_and_map_to_488() {
 }
 
 #[test]
+fn media_is_sent_to_one_host_and_to_no_group() {
+    for host in ["IP4 224.2.1.1/127", "IP4 239.0.0.9", "IP4 255.255.255.255", "IP6 ff02::1"] {
+        let text =
+            format!("v=0\no=- 1 1 IN IP4 192.0.2.9\ns=-\nc=IN {host}\nt=0 0\nm=audio 5000 RTP/AVP 8\n");
+        let error = answer(&Capabilities::default(), &local(), &parse(&text)).unwrap_err();
+        assert!(matches!(error, NegotiationError::NotOneHost { .. }), "{host}: {error}");
+        assert_eq!(error.sip_status(), 488);
+        let mut alice = negotiator();
+        alice.offer();
+        assert!(
+            matches!(alice.accept_answer(&parse(&text)), Err(NegotiationError::NotOneHost { .. })),
+            "{host}"
+        );
+    }
+    let reports = answered("m=audio 5002 RTP/AVP 8\na=rtcp:6000 IN IP4 224.2.1.1\n");
+    assert_eq!(reports.plan.remote_rtcp, Some("192.0.2.9:5003".parse().unwrap()));
+}
+
+#[test]
 fn a_secure_stream_is_passed_over_for_a_plain_one() {
     let negotiated = answered("m=audio 5000 RTP/SAVP 8\nm=audio 5002 RTP/AVP 8\nm=image 6000 udptl t38\n");
     let shape: Vec<_> = negotiated.description.media.iter().map(|m| (m.protocol.as_str(), m.port)).collect();

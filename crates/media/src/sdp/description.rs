@@ -88,6 +88,15 @@ impl Connection {
     }
 }
 
+/// Returns whether what is sent to an address reaches one host at most.
+#[must_use]
+pub const fn is_one_host(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => !(address.is_multicast() || address.is_broadcast()),
+        IpAddr::V6(address) => !address.is_multicast(),
+    }
+}
+
 /// One `m=` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaDescription {

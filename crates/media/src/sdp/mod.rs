@@ -14,7 +14,7 @@ mod write;
 
 pub use attribute::{Direction, Fmtp, RtcpAddress, RtpMap};
 pub use description::{
-    Connection, ConnectionHost, Described, Line, MediaDescription, Origin, SessionDescription,
+    Connection, ConnectionHost, Described, Line, MediaDescription, Origin, SessionDescription, is_one_host,
 };
 pub use names::{HostName, may_name_hosts};
 pub use parse::SdpError;

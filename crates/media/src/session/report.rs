@@ -2,6 +2,7 @@
 //!
 //! RFC 3550 sections 6.3 and 6.4. A stream on hold sends reports all the same, so that it stays open.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ use offhook_seed::Seed;
 const STREAM_BANDWIDTH: f64 = 10_000.0;
 /// Headers below RTCP, which count for its bandwidth.
 const LOWER_HEADERS: usize = 28;
+/// Reports of ours that an answer may still refer to: more than a minute of them.
+const REMEMBERED: usize = 16;
 
 /// Clock, timer and what the peer reported.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(super) struct Reporting {
     schedule: Option<Schedule>,
     /// Middle of the clock of the peer's last sender report, and when it came.
     last_sender_report: Option<(u32, Instant)>,
+    /// Middles of the clock in our own sender reports, the newest last.
+    own_reports: VecDeque<u32>,
     round_trip: Option<Duration>,
     remote: Option<RemoteReport>,
     /// Packets sent at the last report: a stream that sent none since is a receiver only.
@@ -44,6 +49,7 @@ impl Reporting {
             started,
             schedule: None,
             last_sender_report: None,
+            own_reports: VecDeque::new(),
             round_trip: None,
             remote: None,
             packets_at_report: 0,
@@ -67,6 +73,14 @@ impl Reporting {
         self.wall_clock.plus(now.saturating_duration_since(self.started))
     }
 
+    /// Remembers a sender report of ours.
+    fn sent(&mut self, middle: u32) {
+        if self.own_reports.len() == REMEMBERED {
+            self.own_reports.pop_front();
+        }
+        self.own_reports.push_back(middle);
+    }
+
     fn observe(&mut self, bytes: usize) {
         if let Some(schedule) = &mut self.schedule {
             schedule.observe(bytes + LOWER_HEADERS);
@@ -82,6 +96,10 @@ impl Reporting {
             lost: block.cumulative_lost,
             jitter_ms: f64::from(block.jitter) * 1000.0 / f64::from(codec.rtp_clock.max(1)),
         });
+        // What refers to no report of ours measures nothing.
+        if !self.own_reports.contains(&block.last_report) {
+            return;
+        }
         let now = self.clock(now).middle();
         if let Some(trip) = round_trip(now, block.last_report, block.delay_since_last_report) {
             self.round_trip = Some(trip);
@@ -110,16 +128,25 @@ impl MediaSession {
         for packet in packets {
             match packet {
                 RtcpPacket::SenderReport(report) => {
-                    self.reporting.last_sender_report = Some((report.ntp.middle(), now));
+                    if self.is_heard(report.ssrc) {
+                        self.reporting.last_sender_report = Some((report.ntp.middle(), now));
+                    }
                     self.reporting.take_blocks(now, own, &report.blocks);
                 }
                 RtcpPacket::ReceiverReport(report) => {
                     self.reporting.take_blocks(now, own, &report.blocks);
                 }
+                // RFC 3550 section 6.6: it says which sources leave.
+                RtcpPacket::Bye(bye) if !bye.sources.iter().any(|source| self.is_heard(*source)) => {}
                 RtcpPacket::Bye(bye) => self.fact(Fact::RemoteBye { reason: bye.reason }),
                 RtcpPacket::SourceDescription(_) | RtcpPacket::Other { .. } => {}
             }
         }
+    }
+
+    /// Returns whether a source is the one that is heard, or nobody is heard yet.
+    fn is_heard(&self, source: u32) -> bool {
+        self.receiver.ssrc().is_none_or(|heard| heard == source)
     }
 
     /// Sends a report if its time has come.
@@ -164,9 +191,11 @@ impl MediaSession {
             // The sender's timestamp belongs to the next tick.
             let ahead = self.next_tick.map_or(FRAME, |tick| tick.saturating_duration_since(now));
             let ahead = self.codec.units(ahead);
+            let ntp = self.reporting.clock(now);
+            self.reporting.sent(ntp.middle());
             RtcpPacket::SenderReport(SenderReport {
                 ssrc,
-                ntp: self.reporting.clock(now),
+                ntp,
                 rtp_timestamp: self.sender.timestamp().wrapping_sub(ahead),
                 packets: self.sender.packets() as u32,
                 bytes: self.sender.bytes() as u32,

@@ -594,6 +594,16 @@ fn an_invite_that_rings_longer_than_its_expires_gets_487() {
 }
 
 #[test]
+fn an_invite_that_expires_at_once_gets_487_at_once() {
+    let mut solo = Solo::new();
+    let invite = fresh(&Method::Invite, "brief").header(HeaderName::Expires, 0).body("application/sdp", SDP);
+    solo.receive(&invite.build());
+    solo.wait(Duration::from_millis(1));
+    assert_eq!(solo.take_lines().last().map(String::as_str), Some("487 INVITE"));
+    solo.settle();
+}
+
+#[test]
 fn an_answer_in_time_outlives_the_expires_of_its_invite() {
     let mut solo = Solo::new();
     let invite =

@@ -6,7 +6,8 @@ use crate::solo::Solo;
 use offhook_sip::auth::digest::{Algorithm, Challenge, Inputs, Qop, Target, answer, ha1, response};
 use offhook_sip::auth::{Challenger, Credentials, Secret, Verdict};
 use offhook_sip::message::{AuthParams, HeaderName, Message, Method, StatusCode};
-use offhook_sip::testkit::{Network, Side, epoch};
+use offhook_sip::testkit::{Network, SDP, Side, epoch};
+use offhook_sip::user_agent::{Body, Destination};
 use std::time::Duration;
 
 const NONCE: &str = "dcd98b7102dd2f0e8b11d0f600bfb0c093";
@@ -295,4 +296,47 @@ fn nothing_prints_a_password() {
     what.credentials = Some(credentials.clone());
     let text = format!("{credentials:?} {what:?} {:?}", Secret::Password("pa55-w0rd".to_owned()));
     assert!(!text.contains("pa55-w0rd"), "{text}");
+}
+
+/// Challenges what was sent last, from another realm each time, until it is not sent again; returns how often it was.
+fn rounds(solo: &mut Solo) -> usize {
+    for round in 0..20 {
+        let (before, request) = (solo.sent.len(), solo.last().clone());
+        let (status, header) = match round % 2 {
+            0 => (StatusCode::UNAUTHORIZED, WWW),
+            _ => (StatusCode::PROXY_AUTHENTICATION_REQUIRED, HeaderName::ProxyAuthenticate),
+        };
+        let challenge = format!("Digest realm=\"r{round}\", nonce=\"n\"");
+        solo.receive(&request.response_to(status, None).to_tag("x").header(header, challenge).build());
+        // An ACK is none.
+        if !solo.sent[before..].iter().any(|(_, sent)| sent.method() == request.method()) {
+            return round;
+        }
+    }
+    20
+}
+
+#[test]
+fn ever_new_realms_are_answered_for_five_rounds_whatever_is_asked() {
+    let mut solo = Solo::new();
+    solo.call(true);
+    assert_eq!(rounds(&mut solo), 5);
+    let what = crate::requesting::message(Destination::udp(crate::solo::peer()));
+    solo.act(|agent, now| agent.request(now, what));
+    assert_eq!(rounds(&mut solo), 5);
+    for method in [Method::Info, Method::Invite, Method::Bye] {
+        let mut solo = Solo::new();
+        let (id, _) = solo.established();
+        solo.act(|agent, now| {
+            if method == Method::Invite {
+                agent.reinvite(now, id, Body::sdp(SDP))
+            } else if method == Method::Bye {
+                agent.hang_up(now, id, Vec::new()).map(|_| ())
+            } else {
+                agent.send_in_dialog(now, id, Method::Info, Vec::new(), None).map(|_| ())
+            }
+        })
+        .unwrap();
+        assert_eq!(rounds(&mut solo), 5, "{method}");
+    }
 }

@@ -69,6 +69,42 @@ fn an_answer_without_a_readable_contact_makes_a_call_that_ends_where_it_began() 
 }
 
 #[test]
+fn an_answer_with_an_unreadable_header_makes_a_call() {
+    for fault in [
+        (HeaderName::Contact, ""),
+        (HeaderName::RecordRoute, "<sip:"),
+        (HeaderName::Allow, "IN VITE"),
+        (HeaderName::Supported, "a b"),
+        (HeaderName::SessionExpires, "long"),
+        (HeaderName::Require, "a b"),
+        (HeaderName::RetryAfter, "soon"),
+    ] {
+        let mut solo = Solo::new();
+        let id = solo.call(true);
+        let invite = solo.last().clone();
+        solo.receive(&broken(&ok(&invite, "bob"), &fault));
+        assert_eq!(solo.take_names(), ["Answered"], "{fault:?}");
+        solo.act(|agent, now| agent.hang_up(now, id, Vec::new())).unwrap();
+        assert_eq!(solo.take_lines(), ["INVITE", "ACK", "BYE"], "{fault:?}");
+        solo.settle();
+    }
+}
+
+#[test]
+fn a_refusal_without_from_or_call_id_is_acknowledged() {
+    for name in [HeaderName::From, HeaderName::CallId] {
+        let mut solo = Solo::new();
+        solo.call(true);
+        let invite = solo.last().clone();
+        solo.receive(&answer(&invite, StatusCode::BUSY_HERE, "bob").remove(&name).build());
+        assert_eq!(solo.last().call_id().unwrap(), invite.call_id().unwrap());
+        assert_eq!(solo.take_lines(), ["INVITE", "ACK"], "{name:?}");
+        assert_eq!(solo.take_names(), ["Rejected", "Ended"], "{name:?}");
+        solo.settle();
+    }
+}
+
+#[test]
 fn a_refusal_without_to_is_acknowledged() {
     let mut solo = Solo::new();
     solo.call(true);

@@ -9,7 +9,9 @@ use crate::audio::{FULL_SCALE, Frame, Goertzels, Mixer, Tone};
 use crate::codec::Codec;
 use crate::negotiate::MediaPlan;
 use crate::quality::Unmeasured;
-use crate::rtcp::{RtcpPacket, parse_compound};
+use crate::rtcp::{
+    Bye, NtpTime, ReceiverReport, ReportBlock, RtcpPacket, SenderReport, parse_compound, write_compound,
+};
 use crate::rtp::RtpPacket;
 use crate::sdp::Direction;
 use crate::session::*;
@@ -72,6 +74,66 @@ fn the_round_trip_is_measured_from_reports() {
     assert!((trip - 80.0).abs() < 1.0, "{trip}");
     let remote = line.alice.stats().remote.unwrap();
     assert_eq!((remote.lost, remote.fraction_lost), (0, 0.0));
+}
+
+/// Lets Bob hear RTCP from where Alice is.
+fn reported_to_bob(line: &mut Line, packets: &[RtcpPacket]) {
+    let (now, mut bytes) = (line.now(), Vec::new());
+    write_compound(packets, &mut bytes);
+    line.bob.handle_rtcp(now, reports_of(alice_at()), &bytes);
+}
+
+#[test]
+fn a_round_trip_is_measured_from_reports_of_ours_alone() {
+    let mut line = Line::new(|_| {});
+    line.delay = Duration::from_millis(40);
+    line.run(1000, |_| false);
+    let before = line.bob.stats();
+    assert!(before.round_trip_ms.is_some());
+    for last_report in [10 << 16, 15 << 16, 7] {
+        let block = ReportBlock { ssrc: line.bob.ssrc(), last_report, ..ReportBlock::default() };
+        let ssrc = line.alice.ssrc();
+        reported_to_bob(
+            &mut line,
+            &[RtcpPacket::ReceiverReport(ReceiverReport { ssrc, blocks: vec![block] })],
+        );
+    }
+    let after = line.bob.stats();
+    assert_eq!((after.round_trip_ms, after.quality.mos()), (before.round_trip_ms, before.quality.mos()));
+}
+
+#[test]
+fn the_goodbye_and_the_clock_of_another_source_are_not_the_peers() {
+    let mut line = Line::new(|_| {});
+    line.run(50, |_| false);
+    let (stranger, alice) = (line.alice.ssrc() ^ 1, line.alice.ssrc());
+    let goodbye = |source| RtcpPacket::Bye(Bye { sources: vec![source], reason: None });
+    let clock = |ssrc, seconds| {
+        let ntp = NtpTime::new(seconds, 0);
+        RtcpPacket::SenderReport(SenderReport {
+            ssrc,
+            ntp,
+            rtp_timestamp: 0,
+            packets: 0,
+            bytes: 0,
+            blocks: vec![],
+        })
+    };
+    reported_to_bob(&mut line, &[clock(alice, 1)]);
+    reported_to_bob(&mut line, &[clock(stranger, 2), goodbye(stranger)]);
+    line.run(1, |_| false);
+    let left = |line: &Line| line.facts_of('b').filter(|fact| matches!(fact, Fact::RemoteBye { .. })).count();
+    assert_eq!(left(&line), 0);
+    reported_to_bob(&mut line, &[clock(alice, 1), goodbye(stranger), goodbye(alice)]);
+    line.run(1, |_| false);
+    assert_eq!(left(&line), 1);
+    let now = line.now();
+    line.bob.close(now);
+    let reports = std::iter::from_fn(|| line.bob.poll_output())
+        .find_map(|output| if let Output::Rtcp { bytes, .. } = output { Some(bytes) } else { None });
+    let packets = parse_compound(&reports.unwrap()).unwrap();
+    let [RtcpPacket::SenderReport(report), ..] = packets.as_slice() else { panic!("{packets:?}") };
+    assert_eq!(report.blocks[0].last_report, NtpTime::new(1, 0).middle(), "{report:?}");
 }
 
 #[test]
