@@ -20,9 +20,6 @@ use crate::{
     },
 };
 
-/// How many of the newest messages are shown unless `last_n` is given: anybody can send long ones.
-const SHOWN: usize = 100;
-
 pub(super) fn actions() -> Vec<ActionDefinition> {
     let label = |name, title, about, hints| Label { name, title, about, hints };
     vec![action(
@@ -39,14 +36,14 @@ pub(super) fn actions() -> Vec<ActionDefinition> {
 arguments! {
     /// Arguments of `get_messages`.
     GetMessages {
-        /// Only the newest ones, 0 for all; 100 by default.
+        /// Only the newest ones; all that are kept, 100 a phone, by default.
         last_n: Option<i64>,
     }
 }
 
 async fn get_messages(services: Arc<Services>, phone: PhoneId, given: GetMessages, _: CallContext) -> Reply {
     merge(existing(&services, &phone).and_then(|()| {
-        let inbox = keep_asked(services.views.messages(&phone), given.last_n, SHOWN);
+        let inbox = keep_asked(services.views.messages(&phone), given.last_n, usize::MAX);
         let inbox = inbox.map_err(|error| refuse(&phone, error))?;
         let messages: Vec<Value> = inbox
             .list

@@ -103,21 +103,22 @@ async fn a_history_and_an_inbox_are_bounded_and_counted() {
         client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
         client.call("a_hangup", json!({})).await;
     }
-    for number in 0..21 {
+    for number in 0..101 {
         let message = json!({ "dest_uri": "sip:b@pbx.test", "body": number.to_string() });
         client.call("a_send_message", message).await;
     }
-    for (tool, list, usual) in [("a_get_call_history", "history", 100), ("b_get_messages", "messages", 20)] {
-        let newest = client.call(tool, json!({})).await;
-        assert_eq!(keys(&newest), ["phone_id", "total_count", list, "more"]);
-        assert_eq!(
-            (newest[list].as_array().unwrap().len(), &newest["total_count"]),
-            (usual, &json!(usual + 1))
-        );
-        assert_eq!(newest["more"], "1 older ones are left out; give last_n (0 for all)", "{tool}");
-        let all = client.call(tool, json!({ "last_n": 0 })).await;
-        assert_eq!(keys(&all), ["phone_id", "total_count", list]);
-        assert_eq!(all[list].as_array().unwrap()[1..], newest[list].as_array().unwrap()[..], "{tool}");
+    let newest = client.call("a_get_call_history", json!({})).await;
+    assert_eq!(keys(&newest), ["phone_id", "total_count", "history", "more"]);
+    assert_eq!((newest["history"].as_array().unwrap().len(), &newest["total_count"]), (100, &json!(101)));
+    assert_eq!(newest["more"], "1 older ones are left out; give last_n (0 for all)");
+    let all = client.call("a_get_call_history", json!({ "last_n": 0 })).await;
+    assert_eq!(keys(&all), ["phone_id", "total_count", "history"]);
+    assert_eq!(all["history"].as_array().unwrap()[1..], newest["history"].as_array().unwrap()[..]);
+    // An inbox keeps no more.
+    let inbox = client.call("b_get_messages", json!({})).await;
+    assert_eq!(keys(&inbox), ["phone_id", "total_count", "messages"]);
+    assert_eq!((&inbox["total_count"], &inbox["messages"][0]["body"]), (&json!(100), &json!("1")));
+    for tool in ["a_get_call_history", "b_get_messages"] {
         let wrong = client.call(tool, json!({ "last_n": -1 })).await;
         assert_eq!(
             wrong["error"], "last_n -1 is negative: give how many of the newest, or 0 for all",
