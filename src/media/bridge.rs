@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use offhook_media::audio::{Frame, Mixer};
+use offhook_media::audio::{Converter, Frame, Mixer};
 
 use super::{
     handle::LegHandle,
@@ -42,6 +42,8 @@ struct Member {
     home: Arc<Worker>,
     /// What it was heard to say in this round, then what the others were.
     sound: Frame,
+    /// Brings it to the rate of the sum.
+    converter: Converter,
     /// How far it is with this tick; none without a voice.
     turn: Option<Turn>,
 }
@@ -61,7 +63,7 @@ impl BridgeHandle {
             before.forget(leg);
         }
         let member =
-            Member { leg: Arc::downgrade(leg), home: Arc::clone(home), sound: Frame::default(), turn: None };
+            Member { leg: Arc::downgrade(leg), home: Arc::clone(home), sound: Frame::default(), converter: Converter::default(), turn: None };
         guard(&self.bridge.room).members.push(member);
         self.bridge.worker.add(Driven::Bridge(Arc::downgrade(&self.bridge)));
     }
@@ -106,7 +108,7 @@ impl Bridge {
             mixer.clear();
             for member in heard(members) {
                 if member.sound.rate() != rate {
-                    member.sound = member.sound.at_rate(rate).into_owned();
+                    member.sound = member.converter.convert(&member.sound, rate).into_owned();
                 }
                 mixer.add(&member.sound);
             }
