@@ -62,8 +62,13 @@ impl BridgeHandle {
         if let Some(before) = before.upgrade() {
             before.forget(leg);
         }
-        let member =
-            Member { leg: Arc::downgrade(leg), home: Arc::clone(home), sound: Frame::default(), converter: Converter::default(), turn: None };
+        let member = Member {
+            leg: Arc::downgrade(leg),
+            home: Arc::clone(home),
+            sound: Frame::default(),
+            converter: Converter::default(),
+            turn: None,
+        };
         guard(&self.bridge.room).members.push(member);
         self.bridge.worker.add(Driven::Bridge(Arc::downgrade(&self.bridge)));
     }

@@ -58,7 +58,7 @@ async fn a_list_without_any_codec_that_exists_is_refused_by_name() {
             .unwrap_err(),
     ] {
         assert_eq!(refused.code, Code::InvalidArgument);
-        assert_eq!(refused.to_string(), "no codec of 'opus', 'G729' is available: use PCMA, PCMU or G722");
+        assert_eq!(refused.to_string(), "no codec of 'opus', 'G729' is available: use PCMA or PCMU or G722");
     }
     // Neither the predecessor nor any of its settings was touched.
     let view = world.board.views().phone(&kept).unwrap();

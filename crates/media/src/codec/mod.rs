@@ -4,10 +4,9 @@
 
 mod g711;
 mod g722;
+mod identity;
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::ops::Deref;
 use std::time::Duration;
 
 use g711::G711;
@@ -127,37 +126,5 @@ impl Codec {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|codec| codec.name.eq_ignore_ascii_case(name))
-    }
-
-    fn identity(self) -> (&'static str, u32, u8) {
-        (self.name, self.rtp_clock, self.channels)
-    }
-}
-
-impl Deref for Codec {
-    type Target = Descriptor;
-
-    fn deref(&self) -> &Descriptor {
-        self.0
-    }
-}
-
-impl PartialEq for Codec {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.0, other.0) || self.identity() == other.identity()
-    }
-}
-
-impl Eq for Codec {}
-
-impl Hash for Codec {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.identity().hash(state);
-    }
-}
-
-impl fmt::Debug for Codec {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.name, self.rtp_clock)
     }
 }

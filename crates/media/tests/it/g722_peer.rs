@@ -33,7 +33,9 @@ fn tone(hz: f64, level: f64, samples: u32) -> Vec<i16> {
 
 /// Numbers of sixteen bits that look random and are the same everywhere.
 fn numbers(count: usize) -> impl Iterator<Item = i16> {
-    let next = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+    let next = |state: &u64| {
+        Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
+    };
     std::iter::successors(Some(722), next).map(|state| (state >> 40) as i16).take(count)
 }
 
@@ -81,7 +83,8 @@ fn any_bytes_are_sound() {
         assert_eq!(decoded(&[byte, !byte].repeat(1000)).len(), 4000);
     }
     for half in [1, 2, 8, 40, 800] {
-        let square: Vec<i16> = (0..16_000).map(|at| if at / half % 2 == 0 { i16::MAX } else { i16::MIN }).collect();
+        let square: Vec<i16> =
+            (0..16_000).map(|at| if at / half % 2 == 0 { i16::MAX } else { i16::MIN }).collect();
         let loudest = decoded(&encoded(&square)).iter().map(|sample| sample.unsigned_abs()).max();
         assert!(loudest.is_some_and(|loudest| loudest > 20_000), "{half}: {loudest:?}");
     }

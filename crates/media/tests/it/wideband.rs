@@ -261,7 +261,10 @@ fn g722_goes_in_packets_of_every_length() {
         alice.media.play(Source::Tone(Tone::steady(&[6000.0], -12.0)));
         run(start, 3000, &mut alice, &mut bob);
         let packets: Vec<_> = alice.sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap()).collect();
-        assert!(packets.iter().all(|packet| packet.payload.len() as u64 == 8 * packet_time), "{packet_time} ms");
+        assert!(
+            packets.iter().all(|packet| packet.payload.len() as u64 == 8 * packet_time),
+            "{packet_time} ms"
+        );
         let step = |pair: &[RtpPacket<'_>]| u64::from(pair[1].timestamp.wrapping_sub(pair[0].timestamp));
         assert!(packets.windows(2).all(|pair| step(pair) == 8 * packet_time), "{packet_time} ms");
         assert_eq!(tones(&bob), [6000.0], "{packet_time} ms");
