@@ -3,7 +3,7 @@
 use std::{io::ErrorKind, path::Path, sync::Arc};
 
 use offhook_media::{
-    audio::{SAMPLE_RATE, Tone, ToneGenerator, read_wav},
+    audio::{SAMPLE_RATE, Tone, ToneGenerator, WIDEBAND_RATE, read_wav},
     session::Source,
 };
 
@@ -33,20 +33,23 @@ pub(super) fn source(sound: &Sound, repeat: bool) -> Result<Source, Rejection> {
         Sound::Echo => Ok(Source::Echo),
         Sound::Tone { hz, level_dbfs, duration: None } => Ok(Source::Tone(Tone::steady(hz, *level_dbfs))),
         Sound::Tone { hz, level_dbfs, duration: Some(duration) } => {
+            // The narrow rate carries no more than half of itself.
+            let wide = hz.iter().any(|hz| *hz * 2.0 >= f64::from(SAMPLE_RATE));
+            let rate = if wide { WIDEBAND_RATE } else { SAMPLE_RATE };
             // An hour of tone is more than any test needs; anything longer would waste memory.
-            let length = duration.as_millis().min(3_600_000) * u128::from(SAMPLE_RATE) / 1000;
+            let length = duration.as_millis().min(3_600_000) * u128::from(rate) / 1000;
             let mut audio = vec![0; usize::try_from(length).unwrap_or_default()];
-            ToneGenerator::new(&Tone::steady(hz, *level_dbfs), SAMPLE_RATE).fill(&mut audio);
-            Ok(Source::Wav { samples: audio.into(), repeat })
+            ToneGenerator::new(&Tone::steady(hz, *level_dbfs), rate).fill(&mut audio);
+            Ok(Source::Wav { samples: audio.into(), rate, repeat })
         }
         Sound::File(path) => {
-            let samples = read(Path::new(path))?;
-            Ok(Source::Wav { samples, repeat })
+            let (samples, rate) = read(Path::new(path))?;
+            Ok(Source::Wav { samples, rate, repeat })
         }
     }
 }
 
-fn read(path: &Path) -> Result<Arc<[i16]>, Rejection> {
+fn read(path: &Path) -> Result<(Arc<[i16]>, u32), Rejection> {
     let shown = || path.display().to_string();
     let unreadable = |error: std::io::Error| {
         Rejection::from(Refused::FileNotRead { path: shown(), why: error.to_string() })

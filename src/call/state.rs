@@ -2,6 +2,8 @@
 //!
 //! Commands are checked here and become facts; the actor performs them afterwards.
 
+use offhook_media::codec::Codec;
+
 use crate::{
     command::{CallCommand, CommandKind, Refused, Rejection, Sound, Standing},
     event::{CallEvent, CallPhase as Phase, Change, DigitMethod, Direction, Event, MediaEvent, Party},
@@ -24,6 +26,8 @@ pub(crate) struct CallState {
     pub(crate) epoch: u32,
     /// Whether a session description has been agreed.
     pub(crate) media: bool,
+    /// The codec that is sent, once there is media.
+    codec: Option<Codec>,
 }
 
 impl CallState {
@@ -41,6 +45,7 @@ impl CallState {
             changing: None,
             epoch: 0,
             media: false,
+            codec: None,
         }
     }
 
@@ -65,6 +70,7 @@ impl CallState {
             }
             CallCommand::Play { sound, repeat } => {
                 self.with_media()?;
+                self.can_carry(sound)?;
                 Ok(vec![
                     MediaEvent::PlaybackStarted {
                         source: sound_name(sound),
@@ -168,6 +174,16 @@ impl CallState {
         Err(Rejection::from(Refused::NoMedia).or_try(self.standing().legal()))
     }
 
+    /// Refuses a tone that the codec would make inaudible: it carries no more than half its rate.
+    fn can_carry(&self, sound: &Sound) -> Result<(), Rejection> {
+        let (Some(codec), Sound::Tone { hz, .. }) = (self.codec, sound) else { return Ok(()) };
+        let below = codec.rate / 2;
+        match hz.iter().find(|hz| **hz >= f64::from(below)) {
+            Some(hz) => Err(Refused::ToneTooHigh { hz: hz.to_string(), codec: codec.name, below }.into()),
+            None => Ok(()),
+        }
+    }
+
     fn wrong_phase(&self, command: CommandKind) -> Rejection {
         let refused = Refused::WrongPhase { direction: self.direction, phase: self.phase, command };
         Rejection::from(refused).or_try(self.standing().legal())
@@ -198,8 +214,9 @@ impl CallState {
             CallEvent::Resumed { by: Party::Local } => self.held_locally = false,
             CallEvent::Resumed { by: Party::Remote } => self.held_remotely = false,
             CallEvent::Modifying { change, .. } => self.changing = Some(*change),
-            CallEvent::Modified { by, epoch, .. } => {
+            CallEvent::Modified { by, epoch, codec, .. } => {
                 self.epoch = *epoch;
+                self.codec = codec.as_deref().and_then(Codec::from_name).or(self.codec);
                 if *by == Party::Local {
                     self.changing = None;
                 }
@@ -218,8 +235,12 @@ impl CallState {
 
     fn apply_media(&mut self, event: &MediaEvent) {
         match event {
-            MediaEvent::Started { epoch, .. } => (self.media, self.epoch) = (true, *epoch),
-            MediaEvent::Changed { epoch, .. } => self.epoch = *epoch,
+            MediaEvent::Started { epoch, codec, .. } => {
+                (self.media, self.epoch, self.codec) = (true, *epoch, Codec::from_name(codec));
+            }
+            MediaEvent::Changed { epoch, codec, .. } => {
+                (self.epoch, self.codec) = (*epoch, Codec::from_name(codec));
+            }
             MediaEvent::Stopped { .. } => {
                 self.media = false;
                 self.playing = None;
@@ -346,6 +367,34 @@ mod tests {
             call.decide(&CallCommand::Resume).unwrap(),
             vec![CallEvent::Modifying { change: Change::Resume, codecs: None }.into()]
         );
+    }
+
+    #[test]
+    fn a_tone_that_the_codec_cannot_carry_is_refused() {
+        let mut call = given(Direction::Outbound, &established());
+        let tone = |hz| {
+            let sound = Sound::Tone { hz: vec![440.0, hz], level_dbfs: -10.0, duration: None };
+            CallCommand::Play { sound, repeat: false }
+        };
+        let modified = |codec: &str| CallEvent::Modified {
+            by: Party::Remote,
+            codec: Some(codec.into()),
+            direction: MediaDirection::Sendrecv,
+            epoch: 2,
+            agreement: None,
+        };
+        call.media = true;
+        for (codec, carried, refused) in
+            [("PCMU", 3_999.0, 4_000.0), ("G722", 7_000.0, 8_000.0), ("PCMA", 400.0, 6_000.0)]
+        {
+            call.apply(&modified(codec).into());
+            assert!(call.decide(&tone(carried)).is_ok(), "{codec}");
+            let error = call.decide(&tone(refused)).unwrap_err();
+            assert_eq!(error.code, Code::InvalidArgument);
+            assert!(
+                error.to_string().starts_with(&format!("a tone of {refused} Hz cannot be heard in {codec}"))
+            );
+        }
     }
 
     #[test]

@@ -84,6 +84,16 @@ pub enum Refused {
     /// Another request to play or stop came before this sound was ready.
     #[error("the sound was stopped or replaced before it was ready")]
     SoundOvertaken,
+    /// The call's codec cannot carry the tone.
+    #[error("a tone of {hz} Hz cannot be heard in {codec}: give less than {below} Hz")]
+    ToneTooHigh {
+        /// The tone.
+        hz: String,
+        /// The codec that is sent.
+        codec: &'static str,
+        /// What it carries less than, in hertz.
+        below: u32,
+    },
     /// The phone has fewer than two calls to connect.
     #[error("phone '{0}' needs two calls for an attended transfer")]
     TooFewToTransfer(PhoneId),
@@ -280,6 +290,7 @@ impl Refused {
             Self::NoSuchStatus(_) | Self::NotARefusal(_) | Self::NotDigits(_) => Code::InvalidArgument,
             Self::NoCodec { .. } | Self::UnknownCodec { .. } => Code::InvalidArgument,
             Self::FileNotPlayed { .. } | Self::BadTarget { .. } => Code::InvalidArgument,
+            Self::ToneTooHigh { .. } => Code::InvalidArgument,
             Self::BadTransport { .. } | Self::BadDomain { .. } => Code::InvalidArgument,
             Self::NoAddressOfRecord { .. }
             | Self::SrtpNotBuilt

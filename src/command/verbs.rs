@@ -306,9 +306,9 @@ static PLAY: Verb = Verb {
             .tool("file_path", "Path of a WAV file.", Some("playing_file"))
             .action(&["file", "path", "file_path", "value"], "a WAV file", Some("file")),
         ANY_CALL,
-        argument("tone", Sort::Frequencies(20.0, 4_000.0), Need::Optional).action(
+        argument("tone", Sort::Frequencies(20.0, 7_000.0), Need::Optional).action(
             &["tone", "hz"],
-            "frequency in hertz, or several",
+            "frequency in hertz, or several; G.711 carries those below 4000",
             None,
         ),
         argument("level", Sort::Level, Need::Optional).action(

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use offhook_media::audio::{Frame, Mixer};
+use offhook_media::audio::{Converter, Frame, Mixer};
 
 use super::{
     handle::LegHandle,
@@ -43,6 +43,8 @@ struct Member {
     home: Arc<Worker>,
     /// What it received in this round, then what the others received.
     sound: Frame,
+    /// Converts to the rate of the sum.
+    converter: Converter,
     /// How far it is with this tick; `None` without a voice.
     turn: Option<Turn>,
 }
@@ -62,8 +64,13 @@ impl BridgeHandle {
         if let Some(before) = before.upgrade() {
             before.forget(leg);
         }
-        let member =
-            Member { leg: Arc::downgrade(leg), home: Arc::clone(home), sound: Frame::default(), turn: None };
+        let member = Member {
+            leg: Arc::downgrade(leg),
+            home: Arc::clone(home),
+            sound: Frame::default(),
+            converter: Converter::default(),
+            turn: None,
+        };
         guard(&self.bridge.room).members.push(member);
         self.bridge.worker.add(Driven::Bridge(Arc::downgrade(&self.bridge)));
     }
@@ -110,7 +117,7 @@ impl Bridge {
             mixer.clear();
             for member in heard(members) {
                 if member.sound.rate() != rate {
-                    member.sound = member.sound.at_rate(rate).into_owned();
+                    member.sound = member.converter.convert(&member.sound, rate).into_owned();
                 }
                 mixer.add(&member.sound);
             }

@@ -1,5 +1,5 @@
-//! A recording: two channels of 16-bit PCM at 8 kHz, written in turns on threads shared by all
-//! recordings of a hub.
+//! A recording: two channels of 16-bit PCM at the rate of its first frame, written in turns on
+//! threads shared by all recordings of a hub.
 //!
 //! Left is what was received, right what was sent, so that each direction can be measured on its
 //! own. The media clock hands frames over and never waits for the disk: frames that find no room
@@ -237,7 +237,21 @@ struct Written {
 enum WavFile {
     /// Its first turn creates it.
     Closed(Open),
-    Open(WavRecorder<Box<dyn Medium>>),
+    /// Nothing has come yet that has a rate.
+    Empty(Box<dyn Medium>),
+    Open(Box<WavRecorder<Box<dyn Medium>>>),
+}
+
+impl WavFile {
+    /// Returns the writer; one that is made now has `rate`.
+    fn writer(self, rate: u32) -> Result<Box<WavRecorder<Box<dyn Medium>>>, RecordingError> {
+        let medium = match self {
+            Self::Closed(open) => open()?,
+            Self::Empty(medium) => medium,
+            Self::Open(writer) => return Ok(writer),
+        };
+        Ok(Box::new(WavRecorder::new(medium, RecordingLayout::Stereo, rate)?))
+    }
 }
 
 /// Gives a recording its chunks; ends it when dropped.
@@ -334,11 +348,10 @@ enum Progress {
 impl Recording {
     /// Writes everything that waits, and completes the file if no more frames come.
     fn write(&self, file: WavFile) -> Result<Progress, RecordingError> {
-        let mut writer = match file {
-            WavFile::Closed(open) => WavRecorder::new(open()?, RecordingLayout::Stereo, SAMPLE_RATE)?,
-            WavFile::Open(writer) => writer,
+        let mut file = match file {
+            WavFile::Closed(open) => WavFile::Empty(open()?),
+            made @ (WavFile::Empty(_) | WavFile::Open(_)) => made,
         };
-        let silence = Frame::silence(SAMPLE_RATE);
         loop {
             let (next, ended) = {
                 let mut inbox = guard(&self.inbox);
@@ -346,19 +359,24 @@ impl Recording {
             };
             match next {
                 Some(Chunk { lost, frames }) => {
+                    let rate = |frame: &RecordFrame| frame.received.rate().max(frame.sent.rate());
+                    let mut writer = file.writer(frames.first().map_or(SAMPLE_RATE, rate))?;
+                    let silence = Frame::silence(writer.rate());
                     for _ in 0..lost {
                         writer.write(&silence, &silence)?;
                     }
                     for frame in frames {
                         writer.write(&frame.received, &frame.sent)?;
                     }
+                    file = WavFile::Open(writer);
                 }
                 None if ended => {
+                    let writer = file.writer(SAMPLE_RATE)?;
                     let duration_ms = writer.frames() * FRAME_MS;
                     writer.finish()?;
                     return Ok(Progress::Complete { duration_ms });
                 }
-                None => return Ok(Progress::Waits(WavFile::Open(writer))),
+                None => return Ok(Progress::Waits(file)),
             }
         }
     }
@@ -456,6 +474,31 @@ mod tests {
 
     fn hound_samples(bytes: &[u8]) -> Vec<i16> {
         bytes[44..].as_chunks::<2>().0.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
+    }
+
+    #[test]
+    fn a_recording_has_the_rate_of_its_first_frame_and_keeps_it_when_the_codec_changes() {
+        for (first, then) in [(16_000, 8000), (8000, 16_000)] {
+            let (content, written) = std::sync::mpsc::channel();
+            let open = move || Ok(Disk { medium: Cursor::default(), content });
+            let mut recorder = Recorder::with(&writers(), Path::new("x.wav"), WAITING, open).unwrap();
+            for rate in [first, then, first] {
+                for _ in 0..CHUNK {
+                    let mut voice = Frame::silence(rate);
+                    voice.fill(1000);
+                    let frame = RecordFrame { received: voice.clone(), sent: voice };
+                    assert_eq!(recorder.write(frame), Taken::Fine);
+                }
+            }
+            assert_eq!(recorder.finish().wait(PATIENCE).result.unwrap(), 600);
+            let bytes = written.recv().unwrap();
+            assert_eq!(bytes[24..28], first.to_le_bytes(), "the rate in the header");
+            let samples = hound_samples(&bytes);
+            assert_eq!(samples.len() as u32, first * 2 * 600 / 1000);
+            // The converter fills within 10 ms.
+            let quiet = samples.iter().filter(|sample| **sample < 900).count() as u32;
+            assert!(quiet < first * 2 / 100, "{quiet} samples");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ const ROUNDS: u32 = 7;
 fn main() {
     let filter = std::env::args().nth(1).filter(|argument| !argument.starts_with('-')).unwrap_or_default();
     let benches: [(&str, fn()); 4] =
-        [("g711", g711), ("rtp", packets), ("sdp", descriptions), ("session", sessions)];
+        [("codec", codecs), ("rtp", packets), ("sdp", descriptions), ("session", sessions)];
     for (name, run) in benches {
         if name.contains(&filter) {
             run();
@@ -47,15 +47,17 @@ fn report(name: &str, nanoseconds: f64, note: &str) {
     println!("bench: media/{name} = {nanoseconds:.1} ns{note}");
 }
 
-fn g711() {
-    let samples: Vec<i16> = (0..160i16).map(|index| index.wrapping_mul(401)).collect();
+fn codecs() {
+    let wide: Vec<i16> = (0..320i16).map(|index| index.wrapping_mul(401)).collect();
+    let samples = wide.split_at(160).0;
     let bytes: Vec<u8> = (0..160u8).collect();
-    let (mut encoded, mut decoded) = (Vec::with_capacity(160), Vec::with_capacity(160));
+    let (mut encoded, mut decoded) = (Vec::with_capacity(160), Vec::with_capacity(320));
     for codec in Codec::ALL {
         let (mut encoder, mut decoder) = ((codec.encoder)(), (codec.decoder)());
+        let samples = wide.split_at(codec.samples(Duration::from_millis(20))).0;
         let time = nanoseconds(20_000, || {
             encoded.clear();
-            encoder.encode(black_box(&samples), &mut encoded);
+            encoder.encode(black_box(samples), &mut encoded);
             black_box(&encoded);
         });
         report(&format!("{} encode 20 ms", codec.name), time, "");
@@ -68,7 +70,7 @@ fn g711() {
     }
     let time = nanoseconds(20_000, || {
         encoded.clear();
-        encoded.extend(black_box(&samples).iter().map(|sample| peer::encode_alaw(*sample)));
+        encoded.extend(black_box(samples).iter().map(|sample| peer::encode_alaw(*sample)));
         black_box(&encoded);
     });
     report("PCMA encode 20 ms, audio-codec-algorithms", time, "");

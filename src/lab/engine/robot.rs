@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use offhook_media::{
-    audio::Tone,
+    audio::{SAMPLE_RATE, Tone},
     negotiate::{self, Capabilities, LocalMedia, MediaPlan},
     sdp::{Direction, SessionDescription},
     session::{Fact, Source},
@@ -163,11 +163,11 @@ impl Engine {
             Script::Echo | Script::EarlyMedia | Script::SlowAnswer => Source::Echo,
             Script::NoAnswer | Script::Conference => Source::Silence,
             Script::Tone => Source::Tone(Tone::steady(&[1000.0], Tone::dbm0(-10.0))),
-            Script::Announcement => Source::Wav { samples: announcement(), repeat: false },
+            Script::Announcement => Source::Wav { samples: announcement(), rate: SAMPLE_RATE, repeat: false },
             Script::ReadBack => {
                 robot.step = Step::Reading { digits: String::new() };
                 self.alarms.set(id, now + self.options.timing.digit_wait);
-                Source::Wav { samples: beep(), repeat: false }
+                Source::Wav { samples: beep(), rate: SAMPLE_RATE, repeat: false }
             }
         };
         let confers = robot.script == Script::Conference;

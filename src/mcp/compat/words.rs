@@ -41,6 +41,7 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
         | Refused::UnknownCodec { .. }
         | Refused::FileNotRead { .. }
         | Refused::FileNotPlayed { .. }
+        | Refused::ToneTooHigh { .. }
         | Refused::BadTarget { .. }
         | Refused::BadTransport { .. }
         | Refused::BadDomain { .. }

@@ -210,7 +210,7 @@ async fn an_offer_without_a_common_codec_is_not_acceptable() {
     let world = World::new();
     let a = world.phone("6001");
     let offer = "v=0\r\no=- 1 1 IN IP4 10.0.1.1\r\ns=-\r\nc=IN IP4 10.0.1.1\r\nt=0 0\r\n\
-        m=audio 4000 RTP/AVP 9\r\n";
+        m=audio 4000 RTP/AVP 18\r\n";
     let call = a.invite("600", Some(Body::sdp(offer)), Vec::new());
     assert_eq!(a.refused(call).await.0, 488);
     let call = a.invite("600", Some(Body::sdp("gibberish")), Vec::new());

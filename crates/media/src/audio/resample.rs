@@ -1,8 +1,11 @@
-//! Any sampling rate to any other.
+//! Any sampling rate to any other: of files at once, and of streams as they come.
 //!
 //! Windowed-sinc interpolation, 32 zero crossings on each side; the kernel is widened when the rate
-//! falls, so that what the lower rate cannot carry is filtered out. For files, not for live streams.
+//! falls, so that what the lower rate cannot carry is filtered out.
 
+use std::borrow::Cow;
+
+use super::Frame;
 use super::spectrum::windowed_sinc;
 
 /// Zero crossings of the kernel on each side.
@@ -23,25 +26,96 @@ pub fn resample(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
     if from == 0 || to == 0 {
         return Vec::new();
     }
-    let divisor = gcd(from, to);
-    let (step, phases) = (u64::from(from / divisor), u64::from(to / divisor));
-    let cutoff = 0.5 * PASSBAND * (f64::from(to) / f64::from(from)).min(1.0);
-    let reach = CROSSINGS / (2.0 * cutoff);
-    let half = reach.ceil() as i64;
-    let length = (samples.len() as u64 * phases).div_ceil(step);
-    // One kernel a phase, made when it is first needed.
-    let count = phases.min(MAX_KERNELS);
-    let mut kernels: Vec<Option<Vec<f32>>> = vec![None; count as usize];
-    let mut out = Vec::with_capacity(length as usize);
-    for index in 0..length {
+    let mut conversion = Conversion::new(from, to);
+    let length = (samples.len() as u64 * conversion.phases).div_ceil(conversion.step);
+    (0..length).map(|index| conversion.sample(samples, index, -conversion.half)).collect()
+}
+
+/// Sound that comes in parts, at another rate; each part is as long as it was.
+///
+/// What comes out is late by half a kernel, 4 ms of the lower rate. Where the rates agree it is what came in.
+#[derive(Debug, Clone, Default)]
+pub struct Converter {
+    conversion: Option<Conversion>,
+    /// The samples before the next part, then that part.
+    samples: Vec<i16>,
+}
+
+impl Converter {
+    /// Returns the next frame of a stream at another rate.
+    pub fn convert<'a>(&mut self, frame: &'a Frame, rate: u32) -> Cow<'a, Frame> {
+        if frame.rate() == rate {
+            self.conversion = None;
+            return Cow::Borrowed(frame);
+        }
+        let mut samples = Vec::with_capacity(frame.len());
+        self.append(frame, frame.rate(), rate, &mut samples);
+        Cow::Owned(Frame::of(rate, samples))
+    }
+
+    /// Appends the next samples of a stream at another rate.
+    pub(crate) fn append(&mut self, samples: &[i16], from: u32, to: u32, out: &mut Vec<i16>) {
+        if from == to || from == 0 || to == 0 {
+            self.conversion = None;
+            out.extend_from_slice(samples);
+            return;
+        }
+        if self.conversion.as_ref().is_none_or(|known| (known.from, known.to) != (from, to)) {
+            let conversion = Conversion::new(from, to);
+            self.samples.clear();
+            self.samples.resize(conversion.past(), 0);
+            self.conversion = Some(conversion);
+        }
+        let Some(conversion) = &mut self.conversion else { return };
+        self.samples.extend_from_slice(samples);
+        let length = samples.len() as u64 * u64::from(to) / u64::from(from);
+        out.extend((0..length).map(|index| conversion.sample(&self.samples, index, 0)));
+        self.samples.drain(..samples.len());
+    }
+}
+
+/// One rate to another.
+#[derive(Debug, Clone)]
+struct Conversion {
+    from: u32,
+    to: u32,
+    /// Between two samples that come out lie `step` parts of one that goes in, which has `phases`.
+    step: u64,
+    phases: u64,
+    cutoff: f64,
+    reach: f64,
+    half: i64,
+    /// One kernel a phase, made when it is first needed.
+    kernels: Vec<Option<Vec<f32>>>,
+}
+
+impl Conversion {
+    /// Neither rate may be zero.
+    fn new(from: u32, to: u32) -> Self {
+        let divisor = gcd(from, to);
+        let (step, phases) = (u64::from(from / divisor), u64::from(to / divisor));
+        let cutoff = 0.5 * PASSBAND * (f64::from(to) / f64::from(from)).min(1.0);
+        let reach = CROSSINGS / (2.0 * cutoff);
+        let half = reach.ceil() as i64;
+        let kernels = vec![None; phases.min(MAX_KERNELS) as usize];
+        Self { from, to, step, phases, cutoff, reach, half, kernels }
+    }
+
+    /// Returns how many samples before the next one a kernel needs.
+    const fn past(&self) -> usize {
+        2 * self.half as usize + 1
+    }
+
+    /// Returns a sample that comes out; its kernel begins `shift` samples from where it lies.
+    fn sample(&mut self, samples: &[i16], index: u64, shift: i64) -> i16 {
+        let Self { step, phases, cutoff, reach, half, .. } = *self;
         let (whole, phase) = ((index * step / phases) as i64, index * step % phases);
+        let count = self.kernels.len() as u64;
         let place = phase * count / phases;
         let offset = place as f64 / count as f64;
-        let Some(slot) = kernels.get_mut(place as usize) else { break };
-        let kernel = slot.get_or_insert_with(|| kernel(half, offset, cutoff, reach));
-        out.push(convolve(samples, whole - half, kernel));
+        let Some(slot) = self.kernels.get_mut(place as usize) else { return 0 };
+        convolve(samples, whole + shift, slot.get_or_insert_with(|| kernel(half, offset, cutoff, reach)))
     }
-    out
 }
 
 /// Makes the kernel, of sum one, for an output that lies `offset` behind an input sample.
@@ -109,6 +183,43 @@ mod tests {
         let out = resample(&sine(1000.0, 8000, 8000), 8000, 48_000);
         assert_eq!(out.len(), 48_000);
         assert!((level(&out[2400..45_600]) + 6.02).abs() < 0.05);
+    }
+
+    #[test]
+    fn a_stream_is_converted_as_the_whole_of_it_is() {
+        for (from, to) in [(8000u32, 16_000u32), (16_000, 8000), (8000, 48_000)] {
+            let whole = sine(1000.0, from, from as usize);
+            let mut converter = Converter::default();
+            let mut parts = Vec::new();
+            // Parts of 20, 10 and 30 ms.
+            for part in whole.chunks(from as usize * 60 / 1000) {
+                let (first, rest) = part.split_at(part.len().min(from as usize / 50));
+                let (second, third) = rest.split_at(rest.len().min(from as usize / 100));
+                for part in [first, second, third] {
+                    converter.append(part, from, to, &mut parts);
+                }
+            }
+            let expected = resample(&whole, from, to);
+            assert_eq!(parts.len(), expected.len());
+            let late = (0..400)
+                .find(|late| parts[*late..].iter().zip(&expected).take(4000).all(|(part, one)| part == one))
+                .map(|late| late as u32 * 1000 / to);
+            assert!(late.is_some_and(|ms| ms <= 5), "from {from} to {to}: {late:?} ms");
+        }
+    }
+
+    #[test]
+    fn a_stream_loses_what_the_lower_rate_cannot_carry_and_gains_nothing() {
+        let mut converter = Converter::default();
+        let (mut up, mut down) = (Vec::new(), Vec::new());
+        let high = sine(6000.0, 16_000, 16_000);
+        high.chunks(320).for_each(|part| converter.append(part, 16_000, 8000, &mut down));
+        assert!(level(&down[400..]) < -60.0, "{}", level(&down[400..]));
+        let low = sine(2500.0, 8000, 8000);
+        low.chunks(160).for_each(|part| converter.append(part, 8000, 16_000, &mut up));
+        let found = dominant_tone(&up[400..], 16_000).unwrap();
+        assert!((found.hz - 2500.0).abs() < 0.5 && (found.level_dbfs + 6.02).abs() < 0.1, "{found:?}");
+        assert!(found.snr_db > 60.0, "no image at 5500 Hz: {found:?}");
     }
 
     #[test]

@@ -162,7 +162,7 @@ pub struct ToneGenerator {
 }
 
 impl ToneGenerator {
-    /// Starts a tone, at `rate` samples a second.
+    /// Starts a tone, at `rate` samples a second; of frequencies that this rate cannot carry nothing is heard.
     #[must_use]
     pub fn new(tone: &Tone, rate: u32) -> Self {
         let samples = |duration: &Duration| duration.as_millis() as u64 * u64::from(rate) / 1000;
@@ -170,8 +170,10 @@ impl ToneGenerator {
         // A cadence without any length would never move on.
         let steps = if steps.iter().sum::<u64>() == 0 { Vec::new() } else { steps };
         let left = steps.first().copied().unwrap_or(u64::MAX);
+        // They would be heard as others.
+        let carried = tone.frequencies.iter().filter(|hertz| **hertz * 2.0 < f64::from(rate));
         Self {
-            oscillators: tone.frequencies.iter().map(|hertz| Oscillator::new(*hertz, rate)).collect(),
+            oscillators: carried.map(|hertz| Oscillator::new(*hertz, rate)).collect(),
             amplitude: 32_767.0 * 10f64.powf(tone.level_dbfs / 20.0),
             steps,
             step: 0,
@@ -222,6 +224,15 @@ fn rounded(value: f64) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_rate_cannot_carry_is_not_heard_as_something_else() {
+        let mut audio = [0; 800];
+        ToneGenerator::new(&Tone::steady(&[6000.0], -10.0), 8000).fill(&mut audio);
+        assert_eq!(audio, [0; 800]);
+        ToneGenerator::new(&Tone::steady(&[6000.0], -10.0), 16_000).fill(&mut audio);
+        assert!(audio.iter().any(|sample| *sample > 8000));
+    }
 
     #[test]
     fn a_tone_is_its_sine_whatever_the_lengths_asked_for() {

@@ -1,7 +1,7 @@
 //! WAV files as bytes: reading what may be played, writing what was heard.
 //!
 //! Reads 8, 16, 24 and 32-bit integers, 32-bit floats, and G.711 (format tags 6 and 7); any rate and
-//! number of channels become mono at 8 kHz. Writes 16-bit PCM, mono or stereo.
+//! number of channels become mono, at 8 kHz or, from files of a higher rate, at 16 kHz. Writes 16-bit PCM, mono or stereo.
 
 use std::io::{self, Cursor, Seek, Write};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::mix::mix;
 use super::resample::resample;
-use super::{Frame, SAMPLE_RATE};
+use super::{Converter, Frame, SAMPLE_RATE, WIDEBAND_RATE};
 use crate::codec::Codec;
 
 /// Rates that a file may have.
@@ -39,12 +39,12 @@ pub enum WavError {
     Write(#[source] hound::Error),
 }
 
-/// Reads a whole file into samples that a session can play.
+/// Reads a whole file into samples that a session can play, and their rate.
 ///
 /// # Errors
 ///
 /// Fails when the bytes are not a WAV file, or are of an unknown format or an impossible rate.
-pub fn read_wav(bytes: &[u8]) -> Result<Arc<[i16]>, WavError> {
+pub fn read_wav(bytes: &[u8]) -> Result<(Arc<[i16]>, u32), WavError> {
     let (samples, rate) = match companded(bytes) {
         Some((codec, channels, rate)) => {
             let data = chunk(bytes, *b"data").ok_or(WavError::MissingData)?;
@@ -57,7 +57,8 @@ pub fn read_wav(bytes: &[u8]) -> Result<Arc<[i16]>, WavError> {
     if !RATES.contains(&rate) {
         return Err(WavError::Rate { rate });
     }
-    Ok(resample(&samples, rate, SAMPLE_RATE).into())
+    let kept = if rate > SAMPLE_RATE { WIDEBAND_RATE } else { SAMPLE_RATE };
+    Ok((resample(&samples, rate, kept).into(), kept))
 }
 
 /// Reads a file that hound understands.
@@ -134,6 +135,8 @@ pub struct WavRecorder<W: Write + Seek> {
     writer: WavWriter<W>,
     layout: RecordingLayout,
     rate: u32,
+    received: Converter,
+    sent: Converter,
     unflushed: u32,
     frames: u64,
 }
@@ -153,7 +156,8 @@ impl<W: Write + Seek> WavRecorder<W> {
             WavSpec { channels, sample_rate: rate, bits_per_sample: 16, sample_format: SampleFormat::Int };
         let mut writer = WavWriter::new(writer, spec).map_err(WavError::Write)?;
         writer.flush().map_err(WavError::Write)?;
-        Ok(Self { writer, layout, rate, unflushed: 0, frames: 0 })
+        let (received, sent) = <(Converter, Converter)>::default();
+        Ok(Self { writer, layout, rate, received, sent, unflushed: 0, frames: 0 })
     }
 
     /// Appends a frame of each direction; one of another rate is converted.
@@ -162,7 +166,9 @@ impl<W: Write + Seek> WavRecorder<W> {
     ///
     /// Fails when the medium does.
     pub fn write(&mut self, received: &Frame, sent: &Frame) -> Result<(), WavError> {
-        self.append(&received.at_rate(self.rate), &sent.at_rate(self.rate)).map_err(WavError::Write)?;
+        let received = self.received.convert(received, self.rate);
+        let sent = self.sent.convert(sent, self.rate);
+        self.append(&received, &sent).map_err(WavError::Write)?;
         self.frames += 1;
         self.unflushed += 1;
         if self.unflushed >= FLUSH_FRAMES {
@@ -170,6 +176,12 @@ impl<W: Write + Seek> WavRecorder<W> {
             self.writer.flush().map_err(WavError::Write)?;
         }
         Ok(())
+    }
+
+    /// Returns the samples a second.
+    #[must_use]
+    pub const fn rate(&self) -> u32 {
+        self.rate
     }
 
     /// Returns the frames written.
@@ -257,10 +269,12 @@ mod tests {
         file.into_inner()
     }
 
-    fn check(bytes: &[u8], level: f64) {
-        let samples = read_wav(bytes).unwrap();
-        assert!(samples.len().abs_diff(8000) <= 1, "{}", samples.len());
-        let found = dominant_tone(&samples[200..7800], 8000).unwrap();
+    /// Checks a file of a second.
+    fn check(bytes: &[u8], kept: u32, level: f64) {
+        let (samples, rate) = read_wav(bytes).unwrap();
+        assert_eq!(rate, kept);
+        assert!(samples.len().abs_diff(rate as usize) <= 1, "{}", samples.len());
+        let found = dominant_tone(&samples[400..7600], rate).unwrap();
         assert!((found.hz - 700.0).abs() < 0.5, "{found:?}");
         assert!((found.level_dbfs - level).abs() < 0.2, "{found:?}");
     }
@@ -282,7 +296,7 @@ mod tests {
                     writer.write_sample(wide as i32).unwrap();
                 }
             });
-            check(&bytes, LEVEL);
+            check(&bytes, 16_000, LEVEL);
         }
         let spec = WavSpec {
             channels: 1,
@@ -295,7 +309,7 @@ mod tests {
                 .iter()
                 .for_each(|sample| writer.write_sample(f32::from(*sample) / 32_768.0).unwrap());
         });
-        check(&bytes, LEVEL);
+        check(&bytes, 16_000, LEVEL);
     }
 
     #[test]
@@ -312,7 +326,7 @@ mod tests {
                 writer.write_sample(0).unwrap();
             }
         });
-        check(&bytes, LEVEL - 6.02);
+        check(&bytes, 16_000, LEVEL - 6.02);
     }
 
     /// A G.711 file with an extra chunk of odd length before its data.
@@ -332,9 +346,9 @@ mod tests {
     #[test]
     fn g711_files_are_read() {
         let alaw: Vec<u8> = tone(8000).into_iter().map(alaw_encode).collect();
-        check(&companded_file(6, &alaw), LEVEL);
+        check(&companded_file(6, &alaw), 8000, LEVEL);
         let ulaw: Vec<u8> = tone(8000).into_iter().map(ulaw_encode).collect();
-        check(&companded_file(7, &ulaw), LEVEL);
+        check(&companded_file(7, &ulaw), 8000, LEVEL);
     }
 
     #[test]
@@ -386,10 +400,12 @@ mod tests {
         recorder.write(&voice(16_000, 7), &voice(16_000, 3)).unwrap();
         assert_eq!(recorder.frames(), 2);
         recorder.finish().unwrap();
-        let samples = read_wav(&file.into_inner()).unwrap();
-        assert_eq!((&samples[..160], &samples[160..]), (&[123; 160][..], &[10; 160][..]));
+        let (samples, _) = read_wav(&file.into_inner()).unwrap();
+        // The converter needs a kernel's length of the new sound.
+        assert_eq!((&samples[..160], samples.len(), &samples[240..]), (&[123; 160][..], 320, &[10; 80][..]));
         let mut file = Cursor::new(Vec::new());
         write_wav(&mut file, &[1, -2, 3]).unwrap();
-        assert_eq!(*read_wav(&file.into_inner()).unwrap(), [1, -2, 3]);
+        let (samples, rate) = read_wav(&file.into_inner()).unwrap();
+        assert_eq!((&*samples, rate), (&[1, -2, 3][..], 8000));
     }
 }

@@ -1,16 +1,17 @@
 //! Audio codecs: what they are called, how they count, and what they remember.
 //!
-//! RFC 3551 static payload types; ITU-T G.711. G.722, Opus and G.729 are not implemented.
+//! RFC 3551 static payload types; ITU-T G.711 and G.722. Opus and G.729 are not implemented.
 
 mod g711;
+mod g722;
+mod identity;
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::ops::Deref;
 use std::time::Duration;
 
 use g711::G711;
 pub use g711::{alaw_decode, alaw_encode, ulaw_decode, ulaw_encode};
+use g722::{G722Decoder, G722Encoder};
 
 use crate::quality::CodecImpairment;
 
@@ -44,8 +45,9 @@ pub struct Descriptor {
     pub static_payload_type: Option<u8>,
     /// Parameters that our descriptions name.
     pub fmtp: Option<&'static str>,
-    /// How much losses, and the codec itself, impair the sound.
-    pub impairment: CodecImpairment,
+    /// How much losses, and the codec itself, impair the sound on the narrowband scale; `None` for a
+    /// codec that is not on that scale.
+    pub impairment: Option<CodecImpairment>,
     /// Makes the state of the sending side.
     pub encoder: fn() -> Box<dyn Encode>,
     /// Makes the state of the receiving side.
@@ -78,7 +80,7 @@ const G711_DESCRIPTOR: Descriptor = Descriptor {
     channels: 1,
     static_payload_type: Some(8),
     fmtp: None,
-    impairment: CodecImpairment::G711_CONCEALED,
+    impairment: Some(CodecImpairment::G711_CONCEALED),
     encoder: || Box::new(G711::A),
     decoder: || Box::new(G711::A),
 };
@@ -94,8 +96,20 @@ impl Codec {
         decoder: || Box::new(G711::Mu),
         ..G711_DESCRIPTOR
     });
+    /// G.722, 64 kbit/s: sound up to 7 kHz.
+    pub const G722: Self = Self(&Descriptor {
+        name: "G722",
+        rtp_clock: 8000,
+        rate: 16_000,
+        channels: 1,
+        static_payload_type: Some(9),
+        fmtp: None,
+        impairment: None,
+        encoder: || Box::<G722Encoder>::default(),
+        decoder: || Box::<G722Decoder>::default(),
+    });
     /// Every codec that a phone has, in the order that it prefers them by default.
-    pub const ALL: [Self; 2] = [Self::PCMA, Self::PCMU];
+    pub const ALL: [Self; 3] = [Self::PCMA, Self::PCMU, Self::G722];
 
     /// Makes a codec from its descriptor.
     #[must_use]
@@ -113,37 +127,5 @@ impl Codec {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|codec| codec.name.eq_ignore_ascii_case(name))
-    }
-
-    fn identity(self) -> (&'static str, u32, u8) {
-        (self.name, self.rtp_clock, self.channels)
-    }
-}
-
-impl Deref for Codec {
-    type Target = Descriptor;
-
-    fn deref(&self) -> &Descriptor {
-        self.0
-    }
-}
-
-impl PartialEq for Codec {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.0, other.0) || self.identity() == other.identity()
-    }
-}
-
-impl Eq for Codec {}
-
-impl Hash for Codec {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.identity().hash(state);
-    }
-}
-
-impl fmt::Debug for Codec {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.name, self.rtp_clock)
     }
 }

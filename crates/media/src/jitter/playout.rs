@@ -268,8 +268,11 @@ impl Playout {
     /// Repeats the last frame, quieter by half each time; after three it is silent.
     fn conceal(&mut self, frame: &mut Frame) {
         let fade = self.missing.max(1);
-        let last = self.last_frame.at_rate(frame.rate());
-        for (sample, last) in frame.iter_mut().zip(&**last) {
+        if self.last_frame.rate() != frame.rate() {
+            // The rate has just changed, and there is nothing to repeat.
+            self.last_frame = Frame::silence(frame.rate());
+        }
+        for (sample, last) in frame.iter_mut().zip(&*self.last_frame) {
             *sample = if fade > 3 { 0 } else { last >> fade };
         }
     }
@@ -332,7 +335,7 @@ mod tests {
         channels: 1,
         static_payload_type: None,
         fmtp: None,
-        impairment: CodecImpairment::G711,
+        impairment: Some(CodecImpairment::G711),
         encoder: || Box::new(Plain),
         decoder: || Box::new(Plain),
     });
@@ -502,7 +505,7 @@ mod tests {
             channels: 1,
             static_payload_type: None,
             fmtp: None,
-            impairment: CodecImpairment::G711,
+            impairment: Some(CodecImpairment::G711),
             encoder: || Box::new(Plain),
             decoder: || Box::<Steps>::default(),
         });

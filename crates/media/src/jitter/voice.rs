@@ -1,18 +1,21 @@
 //! The decoded packet that is being played, and the decoders that remember the ones before.
 
 use super::queue::Packet;
-use crate::audio::stretch;
+use crate::audio::Converter;
 use crate::codec::{Codec, Decode};
 
 /// Decoders of a stream, and what the last of them gave.
 #[derive(Debug, Default)]
 pub(super) struct Voice {
     decoders: Vec<(Codec, Box<dyn Decode>)>,
+    /// Codec of the last packet decoded.
+    codec: Option<Codec>,
     /// Timestamp of the first sample.
     from: u32,
     samples: Vec<i16>,
     /// The output of a decoder whose rate is not that of the frames.
     other_rate: Vec<i16>,
+    converter: Converter,
 }
 
 impl Voice {
@@ -25,6 +28,10 @@ impl Voice {
     pub(super) fn decode(&mut self, packet: &Packet, rate: u32) {
         self.from = packet.timestamp;
         self.samples.clear();
+        if self.codec.replace(packet.codec).is_some_and(|before| before != packet.codec) {
+            // Who comes back to a codec begins anew with it.
+            self.decoders.retain(|(codec, _)| *codec != packet.codec);
+        }
         let mut samples = std::mem::take(&mut self.samples);
         if packet.codec.rate == rate {
             self.decoder(packet.codec).decode(&packet.payload, &mut samples);
@@ -32,7 +39,7 @@ impl Voice {
             let mut decoded = std::mem::take(&mut self.other_rate);
             decoded.clear();
             self.decoder(packet.codec).decode(&packet.payload, &mut decoded);
-            stretch(&decoded, packet.codec.rate, rate, &mut samples);
+            self.converter.append(&decoded, packet.codec.rate, rate, &mut samples);
             self.other_rate = decoded;
         }
         self.samples = samples;
@@ -55,6 +62,7 @@ impl Voice {
     pub(super) fn forget(&mut self) {
         self.silence();
         self.decoders.clear();
+        self.converter = Converter::default();
     }
 
     fn decoder(&mut self, codec: Codec) -> &mut dyn Decode {

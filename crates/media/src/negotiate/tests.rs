@@ -44,8 +44,8 @@ fn an_offer_lists_codecs_in_order_with_explicit_maps() {
     assert_eq!(
         offer,
         "v=0\r\no=- 7 7 IN IP4 192.0.2.1\r\ns=offhook\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
-         m=audio 4000 RTP/AVP 8 0 120\r\na=rtcp:4001 IN IP4 192.0.2.1\r\na=rtpmap:8 PCMA/8000\r\n\
-         a=rtpmap:0 PCMU/8000\r\na=rtpmap:120 telephone-event/8000\r\na=fmtp:120 0-16\r\n\
+         m=audio 4000 RTP/AVP 8 0 9 120\r\na=rtcp:4001 IN IP4 192.0.2.1\r\na=rtpmap:8 PCMA/8000\r\n\
+         a=rtpmap:0 PCMU/8000\r\na=rtpmap:9 G722/8000\r\na=rtpmap:120 telephone-event/8000\r\na=fmtp:120 0-16\r\n\
          a=ptime:20\r\na=sendrecv\r\n"
     );
 }
@@ -115,10 +115,10 @@ fn rfc4317_2_4_the_second_audio_stream_is_refused_in_place() {
 fn rfc4317_2_6_the_peer_answers_ours_with_fewer_codecs() {
     let mut negotiator = negotiator();
     let offer = negotiator.offer();
-    assert_eq!(offer.media[0].formats, ["8", "0", "120"]);
+    assert_eq!(offer.media[0].formats, ["8", "0", "9", "120"]);
     let plan = negotiator.accept_answer(&remote("m=audio 49174 RTP/AVP 0\na=rtpmap:0 PCMU/8000\n")).unwrap();
     assert_eq!((plan.codec, plan.send_payload_type), (Codec::PCMU, 0));
-    assert_eq!(plan.receive.len(), 2);
+    assert_eq!(plan.receive.len(), 3);
     assert_eq!(plan.telephone_event, None);
     assert_eq!(plan.local_sdp, offer.to_string());
 }
@@ -217,7 +217,7 @@ fn the_offerer_numbers_are_used_for_events_and_dynamic_codecs() {
     assert_eq!(plan.packet_time, Duration::from_millis(30));
     assert_eq!(plan.remote_rtcp, Some("192.0.2.9:5105".parse().unwrap()));
     // Later offers of ours keep the number of the events.
-    assert_eq!(bob.offer().media[0].formats, ["8", "0", "101"]);
+    assert_eq!(bob.offer().media[0].formats, ["8", "0", "9", "101"]);
 }
 
 #[test]
@@ -271,8 +271,8 @@ fn refusals_are_typed_and_map_to_488() {
         ("m=audio 0 RTP/AVP 8\n", NegotiationError::NoAudio),
         ("m=audio 5000 RTP/SAVP 8\n", NegotiationError::UnsupportedProtocol { protocol: "RTP/SAVP".into() }),
         (
-            "m=audio 5000 RTP/AVP 9 96\na=rtpmap:96 opus/48000/2\n",
-            NegotiationError::NoCommonCodec { offered: vec!["9".into(), "opus".into()] },
+            "m=audio 5000 RTP/AVP 18 96\na=rtpmap:96 opus/48000/2\n",
+            NegotiationError::NoCommonCodec { offered: vec!["18".into(), "opus".into()] },
         ),
         (
             "m=audio 5000 RTP/AVP 96\na=rtpmap:96 PCMA/16000\n",
@@ -323,7 +323,7 @@ fn answers_that_do_not_fit_the_offer_are_refused() {
     assert_eq!(alice.accept_answer(&peer), Err(NegotiationError::NoOffer));
     let cases = [
         ("m=audio 0 RTP/AVP 8\n", NegotiationError::StreamRefused),
-        ("m=audio 5000 RTP/AVP 9\n", NegotiationError::NoCommonCodec { offered: vec!["9".into()] }),
+        ("m=audio 5000 RTP/AVP 18\n", NegotiationError::NoCommonCodec { offered: vec!["18".into()] }),
         (
             "m=audio 5000 RTP/AVP 8\nm=video 0 RTP/AVP 31\n",
             NegotiationError::StreamCount { offered: 1, answered: 2 },

@@ -1,7 +1,8 @@
 //! How good the audio sounded, judged by the packets.
 //!
 //! ITU-T G.107 in its narrowband default form. Unknown stays unknown: a score without its inputs is
-//! [`Quality::Unmeasured`] with the reason, never a flattering default. G.107.1 (wideband) is left out.
+//! [`Quality::Unmeasured`] with the reason, never a flattering default. G.107.1 (wideband) is left out,
+//! so a wideband codec has no score.
 
 mod emodel;
 mod loss;
@@ -38,6 +39,8 @@ pub enum Unmeasured {
     TooFewPackets,
     /// Packets came, but none of a codec with known impairments.
     UnknownCodec,
+    /// The codec is wideband, whose ratings are on a scale of their own (G.107.1), which is not that of G.711.
+    Wideband,
 }
 
 impl Unmeasured {
@@ -48,6 +51,7 @@ impl Unmeasured {
             Self::NothingReceived => "no RTP received",
             Self::TooFewPackets => "too few packets to measure loss",
             Self::UnknownCodec => "no packet of a known codec",
+            Self::Wideband => "a wideband codec has no score on the narrowband scale",
         }
     }
 }

@@ -14,7 +14,7 @@ use super::peer::Peer;
 use super::report::Reporting;
 use super::source::{Player, Source};
 use super::statistics::{QualityInputs, StreamStats};
-use crate::audio::{FRAME, Frame};
+use crate::audio::{Converter, FRAME, Frame};
 use crate::codec::{Codec, Encode};
 use crate::dtmf::{EventReceiver, EventSender, InbandSender};
 use crate::jitter::Playout;
@@ -93,6 +93,8 @@ pub struct MediaSession {
     pub(super) packetizer: Packetizer,
     pub(super) payload: Vec<u8>,
     pub(super) said: Frame,
+    /// Brings what others say to the rate of what is said.
+    pub(super) others: Converter,
 
     pub(super) peer: Peer,
     pub(super) receiver: Receiver,
@@ -141,6 +143,7 @@ impl MediaSession {
             packetizer: Packetizer::default(),
             payload: Vec::new(),
             said: Frame::silence(codec.rate),
+            others: Converter::default(),
             peer: Peer::default(),
             receiver: Receiver::default(),
             playout: Playout::new(config.playout),

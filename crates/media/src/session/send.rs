@@ -59,7 +59,7 @@ impl MediaSession {
         self.tones_out.fill(&mut said);
         if let Some(others) = others {
             let rate = said.rate();
-            mix(&mut said, &others.at_rate(rate));
+            mix(&mut said, &self.others.convert(others, rate));
         }
         // Packets are spaced from the moment at which this session is driven, which may lie
         // anywhere between two ticks; what a late call makes up for is due at once.

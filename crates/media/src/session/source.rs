@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::audio::{Frame, SAMPLE_RATE, Tone, ToneGenerator};
+use crate::audio::{Converter, Frame, Tone, ToneGenerator};
 
 /// What to play.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -12,10 +12,12 @@ pub enum Source {
     Silence,
     /// A tone, until something else is played.
     Tone(Tone),
-    /// Samples at 8 kHz; a session of another rate converts them.
+    /// Samples; a session of another rate converts them.
     Wav {
         /// The samples, shared between sessions.
         samples: Arc<[i16]>,
+        /// Samples a second.
+        rate: u32,
         /// Whether to begin again at the end.
         repeat: bool,
     },
@@ -28,7 +30,7 @@ pub enum Source {
 pub(super) enum Player {
     Silence,
     Tone { tone: Tone, generator: ToneGenerator },
-    Wav { samples: Arc<[i16]>, position: usize, repeat: bool },
+    Wav { samples: Arc<[i16]>, rate: u32, position: usize, repeat: bool, converter: Box<Converter> },
     Echo,
 }
 
@@ -37,7 +39,9 @@ impl Player {
         match source {
             Source::Silence => Self::Silence,
             Source::Tone(tone) => Self::Tone { generator: ToneGenerator::new(&tone, rate), tone },
-            Source::Wav { samples, repeat } => Self::Wav { samples, position: 0, repeat },
+            Source::Wav { samples, rate, repeat } => {
+                Self::Wav { samples, rate, position: 0, repeat, converter: Box::default() }
+            }
             Source::Echo => Self::Echo,
         }
     }
@@ -55,13 +59,13 @@ impl Player {
             Self::Silence => frame.fill(0),
             Self::Tone { generator, .. } => generator.fill(frame),
             Self::Echo => frame.copy_from(heard),
-            Self::Wav { samples, position, repeat } if frame.rate() == SAMPLE_RATE => {
+            Self::Wav { samples, rate, position, repeat, .. } if frame.rate() == *rate => {
                 return copy(samples, position, *repeat, frame);
             }
-            Self::Wav { samples, position, repeat } => {
-                let mut narrow = Frame::silence(SAMPLE_RATE);
-                let finished = copy(samples, position, *repeat, &mut narrow);
-                frame.copy_from(&narrow.at_rate(frame.rate()));
+            Self::Wav { samples, rate, position, repeat, converter } => {
+                let mut next = Frame::silence(*rate);
+                let finished = copy(samples, position, *repeat, &mut next);
+                frame.copy_from(&converter.convert(&next, frame.rate()));
                 return finished;
             }
         }

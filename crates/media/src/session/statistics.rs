@@ -101,6 +101,9 @@ impl QualityInputs {
         let Some(codec) = self.codec else {
             return Quality::Unmeasured(Unmeasured::UnknownCodec);
         };
+        let Some(impairment) = codec.impairment else {
+            return Quality::Unmeasured(Unmeasured::Wideband);
+        };
         if self.expected < ENOUGH_PACKETS {
             return Quality::Unmeasured(Unmeasured::TooFewPackets);
         }
@@ -109,7 +112,7 @@ impl QualityInputs {
         let network_delay = self.round_trip.map(|trip| trip / 2);
         let delay = network_delay.unwrap_or_default() + self.playout + self.packet_time;
         let burst = burst_ratio(self.expected, self.lost, &self.bursts);
-        let rating = r_factor(codec.impairment, loss_percent, burst, delay.as_secs_f64() * 1000.0);
+        let rating = r_factor(impairment, loss_percent, burst, delay.as_secs_f64() * 1000.0);
         let r_factor = rating.max(0.0);
         Quality::Measured { r_factor, mos: mos(r_factor), network_delay }
     }

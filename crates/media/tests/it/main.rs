@@ -9,6 +9,7 @@
 
 mod fuzz_checks;
 mod g711_peers;
+mod g722_peer;
 mod impairment;
 mod mutation;
 mod negotiated_call;

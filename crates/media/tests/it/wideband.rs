@@ -1,5 +1,5 @@
 //! A codec that is not G.711 through a whole pair of sessions: its clock is not its rate, it has
-//! state, and its payload type is negotiated. It stands in for G.722, with the same clock and rate.
+//! state, and its payload type is negotiated. It has the clock and rate of G.722; then G.722 itself.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use offhook_media::audio::{Tone, dominant_tone};
 use offhook_media::codec::{Codec, Decode, Descriptor, Encode};
 use offhook_media::dtmf::DigitMethod;
 use offhook_media::negotiate::{Capabilities, CodecSpec, MediaPlan, Negotiator};
-use offhook_media::quality::CodecImpairment;
+use offhook_media::quality::{CodecImpairment, Unmeasured};
 use offhook_media::rtp::RtpPacket;
 use offhook_media::sdp::SessionDescription;
 use offhook_media::session::{Detectors, Fact, MediaSession, Output, RecordFrame, SessionConfig, Source};
@@ -50,7 +50,7 @@ const WIDE: Codec = Codec::new(&Descriptor {
     channels: 1,
     static_payload_type: None,
     fmtp: Some("step=1"),
-    impairment: CodecImpairment::G711,
+    impairment: Some(CodecImpairment::G711),
     encoder: || Box::<Steps>::default(),
     decoder: || Box::<Steps>::default(),
 });
@@ -200,9 +200,90 @@ fn what_was_not_agreed_on_at_this_rate_is_still_heard() {
     // And what is read from a file sounds the same in a session of any rate.
     alice.media.play(Source::Wav {
         samples: (0..8000).map(|at| if at % 8 < 4 { 4000 } else { -4000 }).collect(),
+        rate: 8000,
         repeat: true,
     });
     let now = start + Duration::from_secs(2);
     run(now, 2000, &mut alice, &mut bob);
     assert_eq!(tones(&bob).first(), Some(&1000.0));
+}
+
+/// Two phones that have these codecs.
+fn pair(codecs: &[Codec], packet_time: u64, start: Instant) -> (Phone, Phone) {
+    let mut alice = Phone::new("192.0.2.1:4000", 1, packet_time, start);
+    let mut bob = Phone::new("192.0.2.2:4000", 2, packet_time, start);
+    for phone in [&mut alice, &mut bob] {
+        phone.negotiator.set_capabilities(able(codecs, packet_time));
+    }
+    (alice, bob)
+}
+
+#[test]
+fn g722_carries_the_upper_band_and_the_call_goes_to_g711_and_back() {
+    let start = epoch();
+    let (mut alice, mut bob) = pair(&[Codec::G722, Codec::PCMU], 20, start);
+    let (offer, plan, _) = negotiate(start, &mut alice, &mut bob);
+    assert!(offer.contains("RTP/AVP 9 0 120\r\n") && offer.contains("a=rtpmap:9 G722/8000\r\n"), "{offer}");
+    assert_eq!((plan.codec, plan.send_payload_type, alice.media.rate()), (Codec::G722, 9, 16_000));
+    alice.media.play(Source::Tone(Tone::steady(&[6000.0], -12.0)));
+    bob.media.play(Source::Echo);
+    let mut now = run(start, 6000, &mut alice, &mut bob);
+    assert_eq!((tones(&bob), tones(&alice)), (vec![6000.0], vec![6000.0]));
+    let stats = bob.media.stats();
+    assert_eq!((stats.packets_received, stats.lost, stats.discarded, stats.concealed_frames), (300, 0, 0, 0));
+    assert!((stats.received_dbfs.unwrap() + 12.0).abs() < 0.5, "{:?}", stats.received_dbfs);
+    // Nobody may read it as a score of G.711.
+    assert_eq!((stats.quality.mos(), stats.quality.reason()), (None, Some(Unmeasured::Wideband)));
+    assert_eq!(bob.recorded.last().unwrap().received.rate(), 16_000);
+    let packets: Vec<_> = alice.sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap()).collect();
+    assert!(packets.iter().all(|packet| (packet.payload_type, packet.payload.len()) == (9, 160)));
+    assert!(packets.windows(2).all(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp) == 160));
+
+    for (codec, hz) in [(Codec::PCMU, 700.0), (Codec::G722, 5000.0)] {
+        alice.negotiator.set_capabilities(able(&[codec], 20));
+        let (_, plan, _) = negotiate(now, &mut alice, &mut bob);
+        assert_eq!((plan.codec, bob.media.rate()), (codec, codec.rate));
+        alice.media.play(Source::Tone(Tone::steady(&[hz], -12.0)));
+        now = run(now, 2000, &mut alice, &mut bob);
+        assert_eq!((tones(&bob).last(), tones(&alice).last()), (Some(&hz), Some(&hz)));
+        assert_eq!(bob.recorded.last().unwrap().received.rate(), codec.rate);
+    }
+    let stats = bob.media.stats();
+    assert_eq!((stats.lost, stats.source_changes, stats.unknown_payload, stats.malformed), (0, 0, 0, 0));
+}
+
+#[test]
+fn g722_goes_in_packets_of_every_length() {
+    for packet_time in [10, 20, 30, 40, 60] {
+        let start = epoch();
+        let (mut alice, mut bob) = pair(&[Codec::G722], packet_time, start);
+        negotiate(start, &mut alice, &mut bob);
+        alice.media.play(Source::Tone(Tone::steady(&[6000.0], -12.0)));
+        run(start, 3000, &mut alice, &mut bob);
+        let packets: Vec<_> = alice.sent.iter().map(|bytes| RtpPacket::parse(bytes).unwrap()).collect();
+        assert!(
+            packets.iter().all(|packet| packet.payload.len() as u64 == 8 * packet_time),
+            "{packet_time} ms"
+        );
+        let step = |pair: &[RtpPacket<'_>]| u64::from(pair[1].timestamp.wrapping_sub(pair[0].timestamp));
+        assert!(packets.windows(2).all(|pair| step(pair) == 8 * packet_time), "{packet_time} ms");
+        assert_eq!(tones(&bob), [6000.0], "{packet_time} ms");
+        assert_eq!(bob.media.stats().concealed_frames, 0, "{packet_time} ms");
+    }
+}
+
+#[test]
+fn a_wide_file_is_heard_in_full_in_g722_and_without_its_upper_band_in_g711() {
+    let start = epoch();
+    let sine = |hz: f64, at: f64| (std::f64::consts::TAU * hz * at / 16_000.0).sin();
+    let samples: std::sync::Arc<[i16]> =
+        (0..16_000).map(|at| (sine(6000.0, f64::from(at)) * 8000.0) as i16).collect();
+    for (codec, heard) in [(Codec::G722, true), (Codec::PCMU, false)] {
+        let (mut alice, mut bob) = pair(&[codec], 20, start);
+        negotiate(start, &mut alice, &mut bob);
+        alice.media.play(Source::Wav { samples: samples.clone(), rate: 16_000, repeat: true });
+        run(start, 2000, &mut alice, &mut bob);
+        assert_eq!(!tones(&bob).is_empty(), heard, "{codec:?}: {:?}", tones(&bob));
+        assert_eq!(bob.media.stats().received_dbfs.is_some_and(|level| level > -20.0), heard, "{codec:?}");
+    }
 }

@@ -193,7 +193,7 @@ fn a_codec_change_keeps_the_stream() {
 fn samples_are_played_once_or_for_ever() {
     let samples: Arc<[i16]> = Arc::from(vec![1000i16; 1000]);
     let mut line = Line::new(|_| {});
-    line.alice.play(Source::Wav { samples: samples.clone(), repeat: false });
+    line.alice.play(Source::Wav { samples: samples.clone(), rate: 8000, repeat: false });
     line.alice.record(true);
     line.run(20, |_| false);
     let finished = |line: &Line| line.facts_of('a').filter(|fact| **fact == Fact::PlaybackFinished).count();
@@ -201,7 +201,7 @@ fn samples_are_played_once_or_for_ever() {
     let said: usize =
         line.recorded.iter().flat_map(|frame| frame.sent.to_vec()).filter(|sample| *sample != 0).count();
     assert_eq!(said, 1000);
-    line.alice.play(Source::Wav { samples, repeat: true });
+    line.alice.play(Source::Wav { samples, rate: 8000, repeat: true });
     line.recorded.clear();
     line.run(20, |_| false);
     assert_eq!(finished(&line), 1);
