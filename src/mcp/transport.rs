@@ -101,6 +101,17 @@ impl LineTransport {
         }
     }
 
+    /// Waits until the client has read enough that another answer may wait for it: a client that asks
+    /// and does not read would otherwise fill the memory. Answers that wait already come first.
+    async fn room_for_an_answer(&self) {
+        let Some(outgoing) = &self.outgoing else { return };
+        tokio::select! {
+            room = outgoing.reserve() => drop(room),
+            () = self.ended.cancelled() => {}
+            () = out_of_patience(self.input.over()) => self.ended.cancel(),
+        }
+    }
+
     /// Turns a JSON value into a message, or answers why it is not one.
     async fn accept(&mut self, value: Value) -> Option<ClientJsonRpcMessage> {
         let id = value.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
@@ -203,6 +214,7 @@ impl Transport<RoleServer> for LineTransport {
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
+            self.room_for_an_answer().await;
             while let Some(value) = self.batch.pop_front().filter(|_| !self.ended.is_cancelled()) {
                 if let Some(message) = self.accept(value).await {
                     return Some(message);
@@ -374,6 +386,40 @@ mod tests {
     }
 
     const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_is_heard_no_further() {
+        let (theirs, ours) = tokio::io::duplex(64);
+        let (mut input, server) = tokio::io::duplex(1 << 20);
+        let mut transport = LineTransport::new(server, ours, CancellationToken::new());
+        for id in 0..2_000 {
+            let ping = format!("{}\n", PING.replace(":1,", &format!(":{id},")));
+            input.write_all(ping.as_bytes()).await.unwrap();
+        }
+        let mut heard = 0;
+        let mut answers = Vec::new();
+        let mut hear = async |transport: &mut LineTransport, upto: usize| {
+            while heard < upto {
+                let next = tokio::time::timeout(Duration::from_secs(1), transport.receive()).await;
+                let Ok(Some(ClientJsonRpcMessage::Request(request))) = next else { break };
+                let answer = ServerJsonRpcMessage::response(ServerResult::empty(()), request.id);
+                answers.push(tokio::spawn(transport.send(answer)));
+                heard += 1;
+            }
+            heard
+        };
+        let unread = hear(&mut transport, 2_000).await;
+        assert!((QUEUED_LINES..2 * QUEUED_LINES).contains(&unread), "{unread}");
+        // Once it reads, everything comes.
+        let reader = tokio::spawn(async move {
+            let mut lines = BufReader::new(theirs).lines();
+            for _ in 0..2_000 {
+                lines.next_line().await.unwrap().unwrap();
+            }
+        });
+        assert_eq!(hear(&mut transport, 2_000).await, 2_000);
+        reader.await.unwrap();
+    }
 
     #[tokio::test]
     async fn garbage_is_answered_and_the_next_line_is_taken() {
