@@ -178,10 +178,12 @@ pub enum Refused {
         /// The reason.
         why: &'static str,
     },
-    /// More headers than a message has room for.
-    #[error("the headers have {size} bytes, and there is room for {most}")]
-    HeadersTooLong {
-        /// Their total size in bytes.
+    /// A value that is longer than there is room for.
+    #[error("{what}: {size} bytes, and there is room for {most}")]
+    TooLong {
+        /// What it is: headers, codecs, realm.
+        what: &'static str,
+        /// Its total size in bytes.
         size: usize,
         /// The limit in bytes.
         most: usize,
@@ -297,7 +299,7 @@ impl Refused {
             | Self::CaptureNotBuilt
             | Self::HeaderIsOurs(_)
             | Self::NotAHeader { .. }
-            | Self::HeadersTooLong { .. } => Code::InvalidArgument,
+            | Self::TooLong { .. } => Code::InvalidArgument,
             Self::CallsOfPhone { .. } | Self::Calls(_) | Self::Phones(_) => Code::LimitReached,
             Self::DigitsWaiting(_) | Self::Runs(_) => Code::LimitReached,
             Self::NoAnswer(_) => Code::TimedOut,

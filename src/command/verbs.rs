@@ -280,10 +280,14 @@ static CONFERENCE: Verb = Verb {
     tool: Some(tool(
         "conference",
         "Conference",
-        "Mix the audio of several calls of the phone.",
+        "Mix the audio of several calls of the phone; not built yet, refused.",
         Effect::Settles,
     )),
-    action: Some(action("conference", Some("call_ids"), "Connects the audio of several calls of one phone.")),
+    action: Some(action(
+        "conference",
+        Some("call_ids"),
+        "Connects the audio of several calls of one phone; not built yet, refused.",
+    )),
     parameters: &[argument("calls", Sort::Calls, Need::AllCalls)
         .tool("call_ids", "At least two calls of the phone.", Some("call_ids"))
         .action(&["call_ids", "calls", "value"], "calls, or `auto` for all active ones", Some("call_ids"))],

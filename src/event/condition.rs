@@ -79,7 +79,7 @@ pub fn status_class(text: &str) -> Option<u64> {
 }
 
 impl Expected {
-    fn holds(&self, found: Option<&Value>) -> bool {
+    pub(super) fn holds(&self, found: Option<&Value>) -> bool {
         let found = found.filter(|value| !value.is_null());
         let Some(found) = found else {
             return match self {

@@ -16,11 +16,19 @@ use super::{
     SystemEvent,
 };
 
-/// JSON types of a field; empty if the schema gives none.
-type Types = BTreeSet<String>;
+/// What the schema says of a field's values.
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    /// JSON types; empty if the schema gives none.
+    pub types: BTreeSet<String>,
+    /// The words of an enumeration.
+    pub words: BTreeSet<String>,
+    /// Whether other texts than these words are possible too.
+    pub any_text: bool,
+}
 
-/// Dotted paths of a kind's data with their types.
-type Fields = BTreeMap<String, Types>;
+/// Dotted paths of a kind's data with their values.
+type Fields = BTreeMap<String, Values>;
 
 static FIELDS: LazyLock<BTreeMap<String, Fields>> = LazyLock::new(|| {
     let schemas = [
@@ -57,6 +65,16 @@ pub enum ImpossibleCondition {
         /// The type of the value in the condition.
         asked: &'static str,
     },
+    /// The field is an enumeration, and the condition fits none of its words.
+    #[error("'{path}' is never {asked}: it is {}", words.join(", "))]
+    Word {
+        /// The path as written.
+        path: String,
+        /// The condition.
+        asked: String,
+        /// The words of the enumeration.
+        words: Vec<String>,
+    },
 }
 
 /// Returns the fields of a kind.
@@ -73,22 +91,54 @@ pub fn check(patterns: &[EventPattern], condition: &Condition) -> Result<(), Imp
     let mut known = Fields::new();
     for kind in Event::kinds() {
         if patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(kind)) {
-            for (path, types) in FIELDS.get(kind).into_iter().flatten() {
-                known.entry(path.clone()).or_default().extend(types.iter().cloned());
+            for (path, values) in FIELDS.get(kind).into_iter().flatten() {
+                known.entry(path.clone()).or_default().extend(values);
             }
         }
     }
-    let Some(types) = known.get(&condition.path) else {
+    let Some(values) = known.get(&condition.path) else {
         return Err(ImpossibleCondition::Field {
             path: condition.path.clone(),
             of: patterns.iter().map(EventPattern::as_str).collect::<Vec<_>>().join(" or "),
             fields: known.into_keys().collect(),
         });
     };
-    check_type(&condition.path, types, &condition.expected)
+    check_values(&condition.path, values, &condition.expected)
 }
 
-fn check_type(path: &str, types: &Types, expected: &Expected) -> Result<(), ImpossibleCondition> {
+impl Values {
+    fn extend(&mut self, others: &Self) {
+        self.types.extend(others.types.iter().cloned());
+        self.words.extend(others.words.iter().cloned());
+        self.any_text |= others.any_text;
+    }
+
+    /// Returns the words if the field can be nothing but one of them, or null.
+    fn enumeration(&self) -> Option<&BTreeSet<String>> {
+        let only_texts = self.types.iter().all(|is| is == "string" || is == "null");
+        (only_texts && !self.any_text && !self.words.is_empty()).then_some(&self.words)
+    }
+}
+
+fn check_values(path: &str, values: &Values, expected: &Expected) -> Result<(), ImpossibleCondition> {
+    check_type(path, &values.types, expected)?;
+    let fits = |word: &String| expected.holds(Some(&Value::String(word.clone())));
+    match (expected, values.enumeration()) {
+        // One possible value among several is enough, and every type has been checked.
+        (Expected::Matches(_) | Expected::Equals(Value::String(_)) | Expected::OneOf(_), Some(words))
+            if !expected.holds(None) && !words.iter().any(fits) =>
+        {
+            Err(ImpossibleCondition::Word {
+                path: path.to_owned(),
+                asked: expected.to_string(),
+                words: words.iter().cloned().collect(),
+            })
+        }
+        (_, _) => Ok(()),
+    }
+}
+
+fn check_type(path: &str, types: &BTreeSet<String>, expected: &Expected) -> Result<(), ImpossibleCondition> {
     let (asked, fits): (&'static str, &[&str]) = match expected {
         Expected::Missing | Expected::Matches(_) | Expected::StatusClass(_) => return Ok(()),
         Expected::OneOf(options) => {
@@ -144,18 +194,20 @@ fn collect(root: &Value, schema: &Value, prefix: &str, fields: &mut Fields, dept
         return;
     }
     if !prefix.is_empty() {
-        let types = fields.entry(prefix.to_owned()).or_default();
-        match schema.get("type") {
-            Some(Value::String(one)) => drop(types.insert(one.clone())),
-            Some(Value::Array(several)) => {
-                types.extend(several.iter().filter_map(Value::as_str).map(str::to_owned));
-            }
-            _ => {}
+        let values = fields.entry(prefix.to_owned()).or_default();
+        let texts = |value: &Value| value.as_str().map(str::to_owned);
+        let types: Vec<String> = match schema.get("type") {
+            Some(Value::Array(several)) => several.iter().filter_map(texts).collect(),
+            one => one.and_then(texts).into_iter().collect(),
+        };
+        let listed = schema.get("enum").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let words: Vec<String> = listed.iter().chain(schema.get("const")).filter_map(texts).collect();
+        values.any_text |= words.is_empty() && types.iter().any(|is| is == "string");
+        values.types.extend(types);
+        if !words.is_empty() {
+            values.types.insert("string".to_owned());
         }
-        // A word of an enumeration without a type of its own.
-        if schema.get("type").is_none() && schema.get("const").is_some_and(Value::is_string) {
-            types.insert("string".to_owned());
-        }
+        values.words.extend(words);
     }
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str)
         && let Some(target) = root.pointer(reference.trim_start_matches('#'))
@@ -221,6 +273,39 @@ mod tests {
         assert_eq!(
             verdict("call.ended", "status", json!(["486"])).unwrap_err(),
             "'status' is a number, never a text"
+        );
+    }
+
+    #[test]
+    fn a_word_that_an_enumeration_does_not_have_is_refused_with_those_it_has() {
+        let verdict = |kind: &str, path: &str, expected: Value| {
+            let condition = Condition::new(path, &expected).unwrap();
+            check(&[kind.parse().unwrap()], &condition).map_err(|error| error.to_string())
+        };
+        for (kind, path, expected) in [
+            ("call.ended", "by", json!(["remote", "somebody"])),
+            ("call.ended", "by", json!("~^(local|remote)$")),
+            ("call.ended", "by", json!(null)),
+            ("call.ended", "reason", json!("whatever a peer writes")),
+            ("sip.received", "method", json!("BANANA")),
+            ("dtmf.received", "method", json!("info")),
+        ] {
+            assert_eq!(verdict(kind, path, expected.clone()), Ok(()), "{kind} {path} {expected}");
+        }
+        for (kind, path, expected, told) in [
+            ("call.ended", "by", json!("us"), "'by' is never us: it is "),
+            ("call.ended", "by", json!(["us", "them"]), "'by' is never one of us, them: it is "),
+            ("call.ended", "by", json!("~^us$"), "'by' is never ~^us$: it is "),
+            ("run.finished", "verdict", json!("ok"), "'verdict' is never ok: it is "),
+            ("dtmf.received", "method", json!("morse"), "'method' is never morse: it is "),
+            ("media.changed", "direction", json!("up"), "'direction' is never up: it is "),
+        ] {
+            let refused = verdict(kind, path, expected).expect_err(path);
+            assert!(refused.starts_with(told), "{refused}");
+        }
+        assert_eq!(
+            verdict("call.ended", "by", json!("us")).unwrap_err(),
+            "'by' is never us: it is local, remote"
         );
     }
 }

@@ -14,7 +14,7 @@ use super::{
     actor::{Binding, Purpose, Shell},
     extra_headers::extra_headers,
     names::Asker,
-    target::{immediate, target_uri, transport_to},
+    target::{check_realm, immediate, target_uri, transport_to},
 };
 use crate::{
     call::{Beginning, CallMessage, Reply, Told, unavailable_codecs},
@@ -353,6 +353,7 @@ impl Shell {
 
     fn update(&mut self, update: PhoneChanges, cause: &Cause) -> Result<(), Rejection> {
         check_built(update.srtp == Some(true), update.capture_enabled == Some(true))?;
+        check_realm(update.realm.as_deref())?;
         let unavailable = unavailable_codecs(update.codecs.as_deref().unwrap_or_default())?;
         let again = update.reregisters();
         let mut codecs = update.codecs.clone().unwrap_or_default();

@@ -17,7 +17,7 @@ const MOST: usize = 8 * 1024;
 pub(super) fn extra_headers(given: BTreeMap<String, String>) -> Result<Vec<(HeaderName, String)>, Rejection> {
     let size: usize = given.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
     if size > MOST {
-        return Err(Refused::HeadersTooLong { size, most: MOST }.into());
+        return Err(Refused::TooLong { what: "headers", size, most: MOST }.into());
     }
     given.into_iter().map(checked).collect()
 }
@@ -90,6 +90,6 @@ mod tests {
         assert!(matches!(refused("X-Test", "a\r\nEvil: 1"), Some(Refused::NotAHeader { .. })));
         assert!(matches!(refused("X-Test\r\nEvil", "1"), Some(Refused::NotAHeader { .. })));
         assert!(matches!(refused("", "1"), Some(Refused::NotAHeader { .. })));
-        assert!(matches!(refused("X-Test", &"x".repeat(9000)), Some(Refused::HeadersTooLong { .. })));
+        assert!(matches!(refused("X-Test", &"x".repeat(9000)), Some(Refused::TooLong { .. })));
     }
 }

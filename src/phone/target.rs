@@ -34,6 +34,8 @@ const LONGEST_TARGET: usize = 1_000;
 const LONGEST_DOMAIN: usize = 300;
 /// Longest user name, in bytes.
 const LONGEST_USER: usize = 255;
+/// Longest realm, in bytes.
+const LONGEST_REALM: usize = 300;
 
 /// An address outside (RFC 5737 §3), used to find the local address others see; nothing is sent
 /// there.
@@ -54,6 +56,7 @@ impl Registrar {
             let (username, domain) = (beginning(&spec.username), spec.domain.clone());
             return Err(Refused::NoAddressOfRecord { username, domain }.into());
         }
+        check_realm(spec.realm.as_deref())?;
         let uri: Uri =
             format!("sip:{}", spec.domain).parse().map_err(|error: offhook_sip::message::UriError| {
                 Refused::BadDomain { domain: spec.domain.clone(), why: error.to_string() }
@@ -104,6 +107,18 @@ impl Registrar {
     pub fn address(&self) -> Option<SocketAddr> {
         self.found.places().first().map(|(_, address)| *address)
     }
+}
+
+/// Refuses a realm that is too long to be kept with a phone.
+///
+/// # Errors
+/// It is.
+pub(super) fn check_realm(realm: Option<&str>) -> Result<(), Rejection> {
+    let size = realm.map_or(0, str::len);
+    if size > LONGEST_REALM {
+        return Err(Refused::TooLong { what: "realm", size, most: LONGEST_REALM }.into());
+    }
+    Ok(())
 }
 
 /// Returns the error for a text that is too long.

@@ -118,9 +118,11 @@ impl Phones {
     }
 
     fn sorted(&self, wanted: impl Fn(&PhoneView) -> bool) -> Vec<Arc<PhoneView>> {
-        let mut phones: Vec<_> = self.by_id.values().filter(|phone| wanted(phone)).cloned().collect();
-        phones.sort_by_key(|phone| phone.order);
-        phones
+        let wanted = self.by_id.values().filter(|phone| wanted(phone));
+        // Beside each phone, so that sorting a thousand does not look into each of them ten times.
+        let mut phones: Vec<_> = wanted.map(|phone| (phone.order, Arc::clone(phone))).collect();
+        phones.sort_unstable_by_key(|(order, _)| *order);
+        phones.into_iter().map(|(_, phone)| phone).collect()
     }
 
     /// Forgets the oldest dropped phone above the limit, except those that must stay.

@@ -65,6 +65,35 @@ fn a_lab_that_cannot_be_is_refused_with_what_could_be() {
     }
 }
 
+#[test]
+fn a_report_that_would_wait_for_a_reader_is_refused_before_anything_is_dialed() {
+    let desk = Desk::new();
+    desk.write(
+        "one.yaml",
+        "phones: {a: {}}\nsteps: [{make_call: {to: '${echo}'}}, {expect: call.established}]\n",
+    );
+    let pipe = desk.folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (place, code) in [("pipe", 2), (".", 2), ("/dev/null", 0), ("report.xml", 0), ("report.xml", 0)] {
+        let (exit, out, err) = desk.told(&["run", "one.yaml", "--junit", place]);
+        assert_eq!(exit, code, "{place}: {out}{err}");
+        let told = format!("offhook run: --junit {place}: not a regular file; nothing was dialed\n");
+        assert_eq!(err, if code == 2 { told } else { String::new() });
+    }
+}
+
+#[test]
+fn a_file_without_an_event_is_not_shown_as_a_quiet_journal() {
+    let desk = Desk::new();
+    desk.write("empty.jsonl", "");
+    desk.write("other.txt", "hello\n");
+    for (file, lines) in [("empty.jsonl", 1), ("other.txt", 2)] {
+        let (exit, out, err) = desk.told(&["log", "--data", file]);
+        assert_eq!((exit, out.as_str(), err.lines().count()), (3, "", lines), "{err}");
+        assert!(err.contains(&format!("{file} holds no event")), "{err}");
+    }
+}
+
 /// A call that is up, and an expectation that does not come true.
 const FAILING: &str = "phones: {a: {}}\nsteps:\n  - make_call: {phone: a, to: '${echo}', as: out}\n  \
                        - expect: {event: call.established, phone: a}\n  - expect: {event: media.first_packet, phone: a}\n  \

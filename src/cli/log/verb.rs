@@ -118,6 +118,16 @@ impl Events {
         }
     }
 
+    /// Returns whether this is a file of lines without a single event; a journal may be as young as that.
+    fn is_empty_export(&self) -> Result<bool, JournalError> {
+        match self {
+            Self::Archive(_) => Ok(false),
+            Self::Lines(journal) => {
+                Ok(journal.query_blocking(&Query { limit: Some(1), ..Query::default() })?.is_empty())
+            }
+        }
+    }
+
     fn lost_end(&self) -> Result<Option<(Seq, u64)>, JournalError> {
         match self {
             Self::Archive(archive) => archive.lost_end(),
@@ -157,6 +167,11 @@ async fn show(args: &LogArgs, output: &mut Output) -> io::Result<Exit> {
     };
     match print(&events, args, output).await {
         Ok(exit) => Ok(exit),
+        Err(ShowError::NothingInside) => {
+            let data = args.data.display();
+            output.remark(format_args!("offhook log: {data} holds no event that --export wrote"))?;
+            Ok(Exit::NotReady)
+        }
         Err(ShowError::Output(error)) => Err(error),
         Err(error @ ShowError::Export(_)) => {
             output.remark(format_args!("offhook log: {error}"))?;
@@ -188,6 +203,8 @@ enum ShowError {
     Export(io::Error),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error("there is no event in it")]
+    NothingInside,
 }
 
 async fn print(events: &Events, args: &LogArgs, output: &mut Output) -> Result<Exit, ShowError> {
@@ -202,6 +219,9 @@ async fn print(events: &Events, args: &LogArgs, output: &mut Output) -> Result<E
             return Ok(Exit::Invalid);
         }
     };
+    if events.is_empty_export()? {
+        return Err(ShowError::NothingInside);
+    }
     let file = match &args.export {
         None => None,
         Some(path) if path.exists() => {

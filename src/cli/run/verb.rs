@@ -2,7 +2,8 @@
 
 use std::{
     io,
-    path::PathBuf,
+    os::unix::fs::FileTypeExt,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -64,6 +65,10 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> 
         Ok(plan) => plan,
         Err(exit) => return Ok(exit),
     };
+    if let Some(path) = args.junit.as_deref().filter(|path| !can_be_written_at_once(path)) {
+        let reason = format!("--junit {}: not a regular file; nothing was dialed", path.display());
+        return refuse(output, &reason, Exit::Invalid);
+    }
     let interrupted = asked_to_end()?;
     let started =
         Session::start(&args.against, profile, args.data.clone(), args.keep, args.network.network()).await;
@@ -136,6 +141,12 @@ fn select(args: &RunArgs, known: &Known, output: &mut Output) -> io::Result<Resu
         return refuse(output, "no scenario was selected", Exit::NothingSelected).map(Err);
     }
     Ok(Ok(plan))
+}
+
+/// Returns whether writing a file waits for nobody: opening a FIFO would block until somebody reads
+/// it, even while the process is asked to end.
+fn can_be_written_at_once(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(true, |known| known.is_file() || known.file_type().is_char_device())
 }
 
 /// Writes the JUnit file if one is wanted; returns whether that succeeded.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     call,
-    event::{CallPhase, MediaStatistics, PhoneSpec},
+    event::{CallPhase, Direction, MediaStatistics, PhoneSpec},
     view::{CallView, PhoneView, Registration, RegistrationView},
 };
 
@@ -124,8 +124,14 @@ pub(in crate::mcp) fn unavailable_codecs(spec: &PhoneSpec) -> Option<(String, Va
 }
 
 /// The state of a call as the compatible surface spells it.
-pub(in crate::mcp) const fn state(phase: CallPhase) -> &'static str {
-    match phase {
+pub(in crate::mcp) const fn state(call: &CallView) -> &'static str {
+    match call.phase {
+        // For an incoming call that is being refused, only the final response's ACK is missing.
+        CallPhase::Incoming | CallPhase::Early
+            if call.ending_at.is_some() && matches!(call.direction, Direction::Inbound) =>
+        {
+            "DISCONNECTED"
+        }
         CallPhase::Calling => "CALLING",
         CallPhase::Incoming => "INCOMING",
         CallPhase::Early => "EARLY",
@@ -147,7 +153,7 @@ pub(in crate::mcp) fn call_row(call: &CallView, now: Timestamp) -> Value {
     json!({
         "phone_id": call.phone,
         "call_id": call.id.0,
-        "state": state(call.phase),
+        "state": state(call),
         "remote_uri": call.remote,
         "duration": duration_s(call, now),
         "codec": call.codec.as_deref().unwrap_or_default(),
@@ -167,8 +173,8 @@ pub(in crate::mcp) fn call_info(
     let (status, reason) = told.or(unanswered).unwrap_or_default();
     let mut info = object([
         ("phone_id", call.phone.as_str().into()),
-        ("state", state(call.phase).into()),
-        ("state_text", state(call.phase).into()),
+        ("state", state(call).into()),
+        ("state_text", state(call).into()),
         ("remote_uri", call.remote.as_str().into()),
         ("last_status", status.into()),
         ("last_status_text", reason.into()),

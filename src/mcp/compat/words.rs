@@ -51,7 +51,7 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
         | Refused::CaptureNotBuilt
         | Refused::HeaderIsOurs(_)
         | Refused::NotAHeader { .. }
-        | Refused::HeadersTooLong { .. }
+        | Refused::TooLong { .. }
         | Refused::CallsOfPhone { .. }
         | Refused::Calls(_)
         | Refused::Phones(_)

@@ -88,7 +88,7 @@ arguments! {
         codecs: Option<Vec<String>>,
         /// Answer incoming calls at once.
         auto_answer: bool = false,
-        /// Require SRTP.
+        /// Require SRTP; not built yet, refused.
         srtp: bool = false,
         /// Realm to answer; any by default.
         realm: Option<String>,
@@ -96,7 +96,7 @@ arguments! {
         register: bool = true,
         /// Record calls to WAV files.
         recording_enabled: bool = false,
-        /// Capture packets.
+        /// Capture packets; not built yet, refused.
         capture_enabled: bool = false,
     }
 }
@@ -245,11 +245,11 @@ arguments! {
         password: Option<Secret<String>>,
         /// New realm, for running calls too; a registered phone registers again.
         realm: Option<String>,
-        /// Require SRTP; a registered phone registers again.
+        /// Require SRTP; not built yet, refused.
         srtp: Option<bool>,
         /// Record calls, running ones included.
         recording_enabled: Option<bool>,
-        /// Capture packets.
+        /// Capture packets; not built yet, refused.
         capture_enabled: Option<bool>,
     }
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
+    command::Code,
     event::{Envelope, Event, RunEvent},
     id::RunId,
     mcp::{
@@ -85,6 +86,10 @@ arguments! {
 }
 
 async fn run_scenario(services: Arc<Services>, given: RunScenario, context: CallContext) -> Reply {
+    if given.timeout_ms == Some(0) {
+        let sentence = "timeout_ms is 0, so the run would be over before it began: give at least 1, or leave it out for the document's own";
+        return Reply::compat_error(sentence, &[("code", Code::InvalidArgument.as_str().into())]);
+    }
     let timeout = given.timeout_ms.map(Duration::from_millis);
     match services.runs.start(given.scenario, timeout, context.cause.clone()).await {
         Ok(started) => follow(&services, started, context).await,

@@ -74,7 +74,7 @@ fn snapshot(call: &CallView, services: &Services) -> Value {
         "call_id": call.id.0,
         "phone_id": call.phone,
         "direction": call.direction,
-        "state": rows::state(call.phase),
+        "state": rows::state(call),
         "remote": call.remote,
         "local": call.local,
         "sip_call_id": call.sip_call_id,
@@ -113,13 +113,8 @@ fn told(call: &CallView, services: &Services) -> String {
         Direction::Inbound => "from",
         Direction::Outbound => "to",
     };
-    let mut lines = vec![format!(
-        "call {} on {}: {} {arrow} {}",
-        call.id.0,
-        call.phone,
-        rows::state(call.phase),
-        call.remote
-    )];
+    let mut lines =
+        vec![format!("call {} on {}: {} {arrow} {}", call.id.0, call.phone, rows::state(call), call.remote)];
     if let Some(status) = call.status {
         lines.push(format!("last status {status} {}", call.reason.as_deref().unwrap_or_default()));
     }

@@ -109,7 +109,7 @@ fn echoes(verb: &Verb, given: &Arguments) -> Vec<(&'static str, Value)> {
 }
 
 fn with_state(services: &Services, call: CallId) -> Vec<(&'static str, Value)> {
-    let state = services.views.call(call).map(|call| rows::state(call.phase));
+    let state = services.views.call(call).map(|call| rows::state(&call));
     vec![("call_id", call.0.into()), ("state", json!(state))]
 }
 

@@ -272,7 +272,7 @@ impl Machine {
         let silent = silent.filter(|phone| !provisioning.refused.contains_key(*phone));
         let domains: BTreeSet<&str> =
             silent.filter_map(|phone| Some(self.names.phones.get(phone)?.domain.as_str())).collect();
-        let silence = domains.iter().map(|domain| format!("; no answer from {domain}"));
+        let silence = domains.iter().map(|domain| format!("; no answer from {domain} until then"));
         let why: String = refused.chain(silence).collect();
         let reason = format!("not ready in time: phone {}{why}", names.join(", "));
         self.finish(now, Ending::NotReady, reason);

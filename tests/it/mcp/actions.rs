@@ -33,6 +33,18 @@ async fn connected(world: &World) -> Wire {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_is_answered_with_a_refusal_is_not_said_to_ring_on() {
+    let world = World::new();
+    let mut client = two_phones(&world).await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:b@pbx.test" })).await;
+    let refused = client.call("b_answer_call", json!({ "status_code": 404 })).await;
+    assert_eq!((&refused["call_id"], &refused["state"]), (&json!(1), &json!("DISCONNECTED")));
+    // The caller has not heard of it yet.
+    let calling = client.call("a_list_calls", json!({})).await;
+    assert_eq!(calling["calls"][0]["state"], "CALLING", "{calling}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_with_digits_and_hang_up() {
     let world = World::new();
     let mut client = connected(&world).await;

@@ -170,6 +170,18 @@ async fn a_sound_that_is_not_there_is_found_before_anything_is_dialed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_without_any_time_is_refused_and_nothing_begins() {
+    let world = world();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    let refused = client.call("run_scenario", json!({ "scenario": call(), "timeout_ms": 0 })).await;
+    assert_eq!((&refused["status"], &refused["code"]), (&json!("error"), &json!("invalid_argument")));
+    let told = refused["error"].as_str().unwrap();
+    assert!(told.starts_with("timeout_ms is 0, so the run would be over before it began"), "{told}");
+    let begun = client.result("query_events", json!({ "events": ["run.*"] })).await;
+    assert_eq!(begun["structuredContent"]["events"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_nothing_stops_ends_with_its_time_and_leaves_no_call() {
     let world = world();
     let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;

@@ -203,6 +203,11 @@ impl Exchange {
     }
 
     fn answer(&self, call: CallId, status: u16) {
+        if status >= 300 {
+            // As a call does it: the end follows when the refusal has left.
+            self.on_call(call, CallEvent::Ending {});
+            return;
+        }
         for each in self.both(call) {
             if status < 200 {
                 self.on_call(

@@ -363,7 +363,7 @@ fn silence_from_the_registrar_blocks_the_run_in_bounded_time() {
     let outcome = Outcome { seq: Seq(1), call: None, calls: Vec::new() };
     world.machine.on_outcome(world.now, step, Ok(outcome));
     world.seconds(40);
-    assert_eq!(world.verdict(), "blocked: not ready in time: phone a; no answer from pbx");
+    assert_eq!(world.verdict(), "blocked: not ready in time: phone a; no answer from pbx until then");
 }
 
 #[test]
