@@ -1,16 +1,16 @@
-//! Which recordings exist, and whose they are, judging by their names.
+//! Which recordings or captures exist, and whose they are, judging by their names.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-use super::{Recordings, sidecar_of};
+use super::{ArtifactFolder, sidecar_of};
 use crate::id::PhoneId;
 
-/// A recording on disk.
+/// A recording or capture on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordedFile {
+pub struct ArtifactFile {
     /// Where it is.
     pub path: PathBuf,
     /// Its size in bytes.
@@ -19,12 +19,12 @@ pub struct RecordedFile {
     pub phone: Option<String>,
     /// The number of the call, according to its name.
     pub call: Option<u64>,
-    /// Its sidecar, if there is one.
+    /// Its sidecar, if there is one; only recordings have any.
     pub sidecar: Option<PathBuf>,
 }
 
-impl Recordings {
-    /// Returns every recording below the folder, sorted by path in descending order; none if the
+impl ArtifactFolder {
+    /// Returns every file of its kind below the folder, sorted by path in descending order; none if the
     /// folder does not exist.
     ///
     /// Blocks while it walks. Symbolic links are not followed: they could lead outside or in a
@@ -32,16 +32,16 @@ impl Recordings {
     ///
     /// # Errors
     /// A folder that exists cannot be read.
-    pub fn list(&self) -> io::Result<Vec<RecordedFile>> {
+    pub fn list(&self) -> io::Result<Vec<ArtifactFile>> {
         let mut paths = Vec::new();
-        collect(self.root(), &mut paths)?;
+        collect(self.root(), self.kind().extensions(), &mut paths)?;
         paths.sort_unstable_by(|a, b| b.cmp(a));
         // A file removed since then is simply left out.
         Ok(paths.into_iter().filter_map(|path| describe(self.root(), path)).collect())
     }
 }
 
-fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> io::Result<()> {
+fn collect(folder: &Path, extensions: &[&str], into: &mut Vec<PathBuf>) -> io::Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -52,19 +52,21 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) -> io::Result<()> {
         let kind = entry.file_type()?;
         let path = entry.path();
         if kind.is_dir() {
-            collect(&path, into)?;
-        } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "wav") {
+            collect(&path, extensions, into)?;
+        } else if kind.is_file()
+            && path.extension().is_some_and(|given| extensions.iter().any(|known| given == *known))
+        {
             into.push(path);
         }
     }
     Ok(())
 }
 
-fn describe(root: &Path, path: PathBuf) -> Option<RecordedFile> {
+fn describe(root: &Path, path: PathBuf) -> Option<ArtifactFile> {
     let size = fs::metadata(&path).ok()?.len();
     let (phone, call) = owner(root, &path);
     let sidecar = Some(sidecar_of(&path)).filter(|sidecar| sidecar.is_file());
-    Some(RecordedFile { path, size, phone, call, sidecar })
+    Some(ArtifactFile { path, size, phone, call, sidecar })
 }
 
 /// Derives phone and call from `<phone>/call_<n>_….wav`, or from `call_<phone>_<n>_….wav` directly

@@ -11,10 +11,10 @@ use jiff::tz::{Offset, TimeZone};
 use super::{listing::owner, *};
 use crate::{event::Direction, id::CallId};
 
-fn name() -> RecordingName {
-    RecordingName {
+fn name() -> ArtifactName {
+    ArtifactName {
         phone: "a".parse().unwrap(),
-        call: CallId(7),
+        call: Some(CallId(7)),
         at: "2026-01-02T23:04:05.000678Z".parse().unwrap(),
     }
 }
@@ -40,7 +40,7 @@ fn sidecar(recording: &Path) -> Sidecar {
 
 #[test]
 fn a_recording_is_named_by_phone_call_and_local_time() {
-    let here = Recordings::under(Path::new("/recordings"));
+    let here = ArtifactFolder::under(ArtifactKind::Recordings, Path::new("/recordings"));
     assert_eq!(here.path(&name()), Path::new("/recordings/a/call_7_20260102_230405_000678.wav"));
     let east = here.named_by(TimeZone::fixed(Offset::constant(2)));
     assert_eq!(east.path(&name()), Path::new("/recordings/a/call_7_20260103_010405_000678.wav"));
@@ -68,8 +68,11 @@ fn the_owner_of_a_recording_is_in_its_place_and_name() {
 #[test]
 fn recordings_are_listed_from_the_last_with_size_and_sidecar() {
     let folder = tempfile::tempdir().unwrap();
-    let recordings = Recordings::under(folder.path());
-    assert_eq!(Recordings::under(&folder.path().join("missing")).list().unwrap(), []);
+    let recordings = ArtifactFolder::under(ArtifactKind::Recordings, folder.path());
+    assert_eq!(
+        ArtifactFolder::under(ArtifactKind::Recordings, &folder.path().join("missing")).list().unwrap(),
+        []
+    );
     let first = recordings.path(&name());
     fs::create_dir_all(first.parent().unwrap()).unwrap();
     fs::write(&first, "RIFF").unwrap();
@@ -123,7 +126,7 @@ fn a_sidecar_has_the_keys_that_existing_readers_expect_and_reads_back() {
 #[test]
 fn paths_are_shown_as_the_host_sees_them() {
     let inside = Path::new("/recordings/a/call_7.wav");
-    let recordings = Recordings::under(Path::new("/recordings"));
+    let recordings = ArtifactFolder::under(ArtifactKind::Recordings, Path::new("/recordings"));
     assert_eq!(recordings.shown(inside), inside);
     let mapped = recordings.shown_under(Some(PathBuf::from("/host/recordings")));
     assert_eq!(mapped.shown(inside), Path::new("/host/recordings/a/call_7.wav"));
@@ -135,7 +138,7 @@ fn a_path_that_leads_outside_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("recordings");
     fs::create_dir_all(root.join("a")).unwrap();
-    let recordings = Recordings::under(&root);
+    let recordings = ArtifactFolder::under(ArtifactKind::Recordings, &root);
     symlink("/etc", root.join("away")).unwrap();
     for good in ["a/x.wav", "a", "new/folder/x.wav"] {
         assert_eq!(recordings.inside(Path::new(good)).unwrap(), root.join(good));
@@ -150,6 +153,7 @@ fn a_path_that_leads_outside_is_refused() {
 #[test]
 fn a_process_takes_the_folder_that_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
-    let asked = Recordings::of_process(Some(folder.path()), Some(Path::new("/data")));
+    let asked =
+        ArtifactFolder::of_process(ArtifactKind::Recordings, Some(folder.path()), Some(Path::new("/data")));
     assert_eq!(asked.root(), folder.path());
 }

@@ -11,7 +11,7 @@ use std::{
 
 use super::{CallMessage, actor::Shell};
 use crate::{
-    artifact::{RecordingName, Recordings},
+    artifact::{ArtifactFolder, ArtifactName},
     event::{Cause, MediaEvent},
     media::{Recorded, Recorder},
 };
@@ -51,7 +51,8 @@ impl Shell {
     }
 
     fn start_recording(&mut self, cause: &Cause) {
-        let name = RecordingName { phone: self.phone.clone(), call: self.id, at: self.journal.wall().now() };
+        let name =
+            ArtifactName { phone: self.phone.clone(), call: Some(self.id), at: self.journal.wall().now() };
         let path = self.recordings.path(&name);
         match self.media.leg.start_recording(&path) {
             Ok(()) => {
@@ -126,4 +127,4 @@ impl Shell {
 }
 
 /// Where a call's recordings go; shared by all calls of a process.
-pub(crate) type RecordingPlace = std::sync::Arc<Recordings>;
+pub(crate) type RecordingPlace = std::sync::Arc<ArtifactFolder>;

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, CallSettings, Request, ToPhone};
 use crate::{
-    artifact::Recordings,
+    artifact::{ArtifactFolder, ArtifactKind},
     config::Occupant,
     event::Cause,
     id::{CallId, PhoneId, Seq},
@@ -108,7 +108,7 @@ async fn a_new_description_is_a_fact_before_its_answer_is_asked_for() {
         journal: journal.clone(),
         to_phone: phone.get_derived(),
         settings: CallSettings { recording: false, codecs: None },
-        recordings: Arc::new(Recordings::under(Path::new("unused"))),
+        recordings: Arc::new(ArtifactFolder::under(ArtifactKind::Recordings, Path::new("unused"))),
         refusals: SeldomTogether::default(),
         cause: begun_by.clone(),
     };

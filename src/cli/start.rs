@@ -5,7 +5,7 @@ use std::{env, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use clap::Args;
 
 use crate::{
-    artifact::Recordings,
+    artifact::{ArtifactFolder, ArtifactKind},
     net::{Network, SystemNetwork, SystemOptions, name_server},
     node::{Data, NodeOptions},
     scenario::{has_no_unit, parse_duration},
@@ -49,7 +49,11 @@ impl StartArgs {
     /// Returns the node options that the arguments give; an existing journal in the data folder is
     /// continued.
     pub(super) fn options(&self) -> NodeOptions {
-        let recordings = Recordings::of_process(self.recordings.as_deref(), self.data.as_deref());
+        let recordings = ArtifactFolder::of_process(
+            ArtifactKind::Recordings,
+            self.recordings.as_deref(),
+            self.data.as_deref(),
+        );
         NodeOptions {
             network: self.network.network(),
             data: self.data.clone().map_or(Data::Memory, Data::Folder),

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::runs::Runs;
 use crate::{
-    artifact::{Recordings, sidecar_of},
+    artifact::{ArtifactFolder, sidecar_of},
     command::Execute,
     event::{Event, PhoneEvent},
     id::{PhoneId, Seq},
@@ -29,7 +29,7 @@ pub struct Services {
     /// The scenario engine.
     pub runs: Arc<dyn Runs>,
     /// Where recordings are, and how their paths are shown.
-    pub recordings: Recordings,
+    pub recordings: ArtifactFolder,
     /// Time zone for times of day in logs and histories.
     pub zone: TimeZone,
     /// Canceled when the server is to stop; tools that wait then stop waiting.

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
-    artifact::Recordings,
+    artifact::ArtifactFolder,
     config::{Limits, PbxProfile},
     lab::LabOptions,
     net::{Network, SystemNetwork},
@@ -24,7 +24,7 @@ pub struct NodeOptions {
     /// kept.
     pub keep: Option<Duration>,
     /// Where recordings go; by default into the data folder.
-    pub recordings: Option<Recordings>,
+    pub recordings: Option<ArtifactFolder>,
     /// The limits.
     pub limits: Limits,
     /// How many media workers share the legs.

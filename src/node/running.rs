@@ -11,7 +11,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 
 use super::{Data, NodeOptions, fresh_folder};
 use crate::{
-    artifact::Recordings,
+    artifact::{ArtifactFolder, ArtifactKind},
     command::Rejection,
     config::PbxProfile,
     journal::{Journal, JournalError},
@@ -66,7 +66,7 @@ pub struct Node {
     switchboard: Switchboard,
     lab: Option<Arc<LabConnector>>,
     profile: Option<PbxProfile>,
-    recordings: Recordings,
+    recordings: ArtifactFolder,
     data: Data,
     /// Removes what has become too old from the journal.
     retention: Option<AbortHandle>,
@@ -89,8 +89,9 @@ impl Node {
             Data::Memory => temporary.clone(),
             Data::Folder(folder) => Some(folder.clone()),
         };
-        let recordings =
-            recordings.unwrap_or_else(|| Recordings::under(&folder.unwrap_or_default().join("recordings")));
+        let recordings = recordings.unwrap_or_else(|| {
+            ArtifactFolder::in_data(ArtifactKind::Recordings, &folder.unwrap_or_default())
+        });
         let base = open(network.clone(), wall, seed, data.clone()).await?;
         let switchboard = Switchboard::start(Options {
             limits: options.limits,
@@ -150,7 +151,7 @@ impl Node {
 
     /// Returns where recordings go, and how their paths are shown.
     #[must_use]
-    pub const fn recordings(&self) -> &Recordings {
+    pub const fn recordings(&self) -> &ArtifactFolder {
         &self.recordings
     }
 

@@ -62,7 +62,7 @@ pub(crate) struct Shared {
     pub(crate) outbox: Outbox,
     pub(crate) hub: Arc<MediaHub>,
     pub(crate) limits: Limits,
-    pub(crate) recordings: Arc<crate::artifact::Recordings>,
+    pub(crate) recordings: Arc<crate::artifact::ArtifactFolder>,
     /// One permit for each further call the process may have.
     pub(crate) call_permits: Arc<Semaphore>,
     /// Hands out run ids and knows which run has which phone.

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
-    artifact::Recordings,
+    artifact::{ArtifactFolder, ArtifactKind},
     config::{Credentials, CredentialsError, Limits},
     journal::{Journal, JournalError},
     net::Network,
@@ -21,7 +21,7 @@ pub struct Options {
     /// Where passwords of phones survive a restart; `None` keeps them only in memory.
     pub credentials: Option<Credentials>,
     /// Where recordings go.
-    pub recordings: Recordings,
+    pub recordings: ArtifactFolder,
     /// Seed of every identifier; fixed in simulations.
     pub seed: u64,
     /// How many media workers share the legs.
@@ -53,7 +53,7 @@ impl Options {
             journal: Journal::in_memory(wall),
             limits: Limits::default(),
             credentials: None,
-            recordings: Recordings::under(Path::new("recordings")),
+            recordings: ArtifactFolder::under(ArtifactKind::Recordings, Path::new("recordings")),
             seed,
             media_workers: 1,
             registration_wait: Duration::from_secs(1),
@@ -75,7 +75,7 @@ impl Options {
         Ok(Self {
             journal,
             credentials: Some(credentials),
-            recordings: Recordings::under(&folder.join("recordings")),
+            recordings: ArtifactFolder::in_data(ArtifactKind::Recordings, &folder),
             ..Self::in_memory(network, wall, seed)
         })
     }

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use offhook::{
-    artifact::Recordings,
+    artifact::{ArtifactFolder, ArtifactKind},
     command::{CallCommand, Command},
     event::{Event, MediaEvent},
 };
@@ -11,7 +11,8 @@ use offhook::{
 use crate::support::{World, on, tone};
 
 async fn world(recordings: &Path) -> World {
-    World::changed(|options| options.recordings = Recordings::under(recordings)).await
+    World::changed(|options| options.recordings = ArtifactFolder::under(ArtifactKind::Recordings, recordings))
+        .await
 }
 
 /// Reads a file that must be complete: its milliseconds and the loudest received sample.

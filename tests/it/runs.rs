@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
 
 use offhook::{
-    artifact::Recordings,
+    artifact::{ArtifactFolder, ArtifactKind},
     event::{Envelope, Event, PhoneEvent, Verdict},
     id::{PhoneId, RunId},
     journal::Query,
@@ -253,7 +253,7 @@ fn client(world: &World) -> Wire {
         journal: world.board.journal().clone(),
         views: world.board.views().clone(),
         runs: Arc::new(engine),
-        recordings: Recordings::under(std::path::Path::new("recordings")),
+        recordings: ArtifactFolder::under(ArtifactKind::Recordings, std::path::Path::new("recordings")),
         zone: jiff::tz::TimeZone::UTC,
         closing: CancellationToken::new(),
     };

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use serde_json::{Value, json};
 
 use crate::{
-    artifact::RecordedFile,
+    artifact::ArtifactFile,
     id::CallId,
     mcp::{
         arguments::arguments,
@@ -60,12 +60,12 @@ async fn list_recordings(services: Arc<Services>, given: ListRecordings, _: Call
         Ok(Err(error)) => return Reply::compat_error(error.to_string(), &[]),
         Err(error) => return Reply::compat_error(error.to_string(), &[]),
     };
-    let wanted = |file: &&RecordedFile| {
+    let wanted = |file: &&ArtifactFile| {
         given.phone_id.as_ref().is_none_or(|phone| file.phone.as_ref() == Some(phone))
             && given.call_id.is_none_or(|call| file.call == Some(call.0))
     };
     let narrowed = given.phone_id.is_some() || given.call_id.is_some();
-    let wanted: Vec<&RecordedFile> = files.iter().filter(wanted).collect();
+    let wanted: Vec<&ArtifactFile> = files.iter().filter(wanted).collect();
     let shown = if narrowed { wanted.len() } else { SHOWN };
     let listed: Vec<Value> = wanted.iter().take(shown).map(|file| row(&services, file)).collect();
     let mut object = rows::object([("total_count", wanted.len().into()), ("recordings", listed.into())]);
@@ -79,7 +79,7 @@ async fn list_recordings(services: Arc<Services>, given: ListRecordings, _: Call
     Reply::compat(Value::Object(object))
 }
 
-fn row(services: &Services, file: &RecordedFile) -> Value {
+fn row(services: &Services, file: &ArtifactFile) -> Value {
     let shown = |path: &Path| services.recordings.shown(path).display().to_string();
     json!({
         "filename": file.path.file_name().map(|name| name.to_string_lossy()),

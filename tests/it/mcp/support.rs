@@ -13,7 +13,7 @@ use std::{
 };
 
 use offhook::{
-    artifact::Recordings,
+    artifact::{ArtifactFolder, ArtifactKind},
     command::{
         CallCommand, CallSelector, Command, Execute, NodeCommand, Outcome, PhoneCommand, Refused, Rejection,
         Sound,
@@ -439,7 +439,8 @@ impl World {
             journal: self.exchange.journal.clone(),
             views: self.exchange.views.clone(),
             runs: Arc::clone(&self.runs),
-            recordings: Recordings::under(self.recordings.path()).shown_under(self.host_root.clone()),
+            recordings: ArtifactFolder::under(ArtifactKind::Recordings, self.recordings.path())
+                .shown_under(self.host_root.clone()),
             zone: jiff::tz::TimeZone::UTC,
             closing: self.closing.clone(),
         };
