@@ -23,7 +23,7 @@ const DOCUMENTS: [&str; 6] = [
 ];
 
 /// Folders that paths in a document may be relative to.
-const ROOTS: [&str; 4] = ["", "src/", "crates/sip/src/", "crates/media/src/"];
+const ROOTS: [&str; 5] = ["", "src/", "crates/sip/src/", "crates/media/src/", "crates/capture/src/"];
 
 /// File extensions, which are not kinds of events.
 const ENDS: [&str; 9] = ["rs", "md", "toml", "yaml", "json", "db", "xml", "wav", "lock"];

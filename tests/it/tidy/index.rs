@@ -4,7 +4,7 @@ use super::Complaint;
 use super::source::Source;
 
 /// Folders of Rust modules that start at a crate root.
-const MODULE_TREES: [&str; 9] = [
+const MODULE_TREES: [&str; 11] = [
     "src/",
     "tests/it/",
     "tests/interop/",
@@ -13,6 +13,8 @@ const MODULE_TREES: [&str; 9] = [
     "crates/sip/tests/it/",
     "crates/media/src/",
     "crates/media/tests/it/",
+    "crates/capture/src/",
+    "crates/capture/tests/it/",
     "xtask/src/",
 ];
 /// Folder, extension and index of files that are listed by hand.
