@@ -65,6 +65,7 @@ async fn at_once(node: &Node, runs: usize) -> Vec<RunSummary> {
     let terms = Terms {
         profile: node.profile().cloned(),
         lease_wait: Duration::from_secs(50),
+        captured: false,
         cause: Cause::command(Surface::Library),
     };
     let mut going = JoinSet::new();
@@ -93,6 +94,7 @@ async fn most_waiting(node: &Node) -> usize {
             | Event::Phone(_)
             | Event::Call(_)
             | Event::Media(_)
+            | Event::Capture(_)
             | Event::Sip(_)
             | Event::System(_) => {}
         }

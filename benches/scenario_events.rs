@@ -45,6 +45,7 @@ impl World {
             profile: None,
             phones: Vec::new(),
             lease_wait: Duration::ZERO,
+            captured: false,
         };
         let at = "2026-01-02T03:04:05Z".parse().unwrap();
         let mut world = Self {

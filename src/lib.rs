@@ -21,6 +21,7 @@ pub mod view;
 
 pub mod media;
 
+pub mod capture;
 pub mod pbx;
 
 pub mod call;

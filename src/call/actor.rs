@@ -274,6 +274,7 @@ impl Shell {
             Event::Call(CallEvent::Ending {}) => drop(self.ending.get_or_insert_with(Instant::now)),
             Event::Call(_)
             | Event::Media(_)
+            | Event::Capture(_)
             | Event::Phone(_)
             | Event::Sip(_)
             | Event::Run(_)

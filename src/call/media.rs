@@ -106,6 +106,11 @@ impl CallMedia {
         })
     }
 
+    /// Returns our RTP port; RTCP has the next.
+    pub(crate) fn rtp_port(&self) -> u16 {
+        self.leg.local().port()
+    }
+
     pub(super) const fn names(&self) -> &Names {
         &self.names
     }

@@ -26,5 +26,6 @@ pub(crate) use actor::{Beginning, CallActor, CallArguments, CallSettings};
 pub(crate) use codecs::unavailable_codecs;
 pub(crate) use media::CallMedia;
 pub(crate) use message::CallMessage;
+pub(crate) use recording::RecordingPlace;
 pub(crate) use request::{Request, ToPhone};
 pub(crate) use told::{Reply, Told};

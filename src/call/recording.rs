@@ -6,13 +6,18 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
+
+use jiff::Timestamp;
 
 use super::{CallMessage, actor::Shell};
 use crate::{
     artifact::{ArtifactFolder, ArtifactName},
+    capture::Captures,
     event::{Cause, MediaEvent},
+    id::{CallId, PhoneId},
     media::{Recorded, Recorder},
 };
 
@@ -51,9 +56,7 @@ impl Shell {
     }
 
     fn start_recording(&mut self, cause: &Cause) {
-        let name =
-            ArtifactName { phone: self.phone.clone(), call: Some(self.id), at: self.journal.wall().now() };
-        let path = self.recordings.path(&name);
+        let path = self.recordings.path(&self.phone, self.id, self.journal.wall().now());
         match self.media.leg.start_recording(&path) {
             Ok(()) => {
                 self.append(
@@ -126,5 +129,21 @@ impl Shell {
     }
 }
 
-/// Where a call's recordings go; shared by all calls of a process.
-pub(crate) type RecordingPlace = std::sync::Arc<ArtifactFolder>;
+/// Where a call's recordings go.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordingPlace {
+    pub(crate) folder: Arc<ArtifactFolder>,
+    pub(crate) captures: Captures,
+}
+
+impl RecordingPlace {
+    /// Returns the file of a segment: with the stem of the call's capture if no other segment has
+    /// it.
+    fn path(&self, phone: &PhoneId, call: CallId, at: Timestamp) -> PathBuf {
+        let path = self.folder.path(&ArtifactName { phone: phone.clone(), call: Some(call), at });
+        match self.captures.stem_for_recording(phone, call) {
+            Some(stem) => path.with_file_name(stem).with_extension("wav"),
+            None => path,
+        }
+    }
+}

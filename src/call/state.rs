@@ -198,7 +198,7 @@ impl CallState {
         match event {
             Event::Call(event) => self.apply_call(event),
             Event::Media(event) => self.apply_media(event),
-            Event::Phone(_) | Event::Sip(_) | Event::Run(_) | Event::System(_) => {}
+            Event::Phone(_) | Event::Capture(_) | Event::Sip(_) | Event::Run(_) | Event::System(_) => {}
         }
     }
 

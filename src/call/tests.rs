@@ -6,15 +6,19 @@ use offhook_sip::{message::Message, session::SessionEvent};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::mpsc;
 
-use super::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, CallSettings, Request, ToPhone};
+use super::{
+    Beginning, CallActor, CallArguments, CallMedia, CallMessage, CallSettings, RecordingPlace, Request,
+    ToPhone,
+};
 use crate::{
     artifact::{ArtifactFolder, ArtifactKind},
-    config::Occupant,
+    capture::{CaptureOptions, Captures},
+    config::{Occupant, Pool},
     event::Cause,
-    id::{CallId, PhoneId, Seq},
+    id::{CallId, PhoneId, RunId, Seq},
     journal::Journal,
     media::MediaHub,
-    net::SystemNetwork,
+    net::{Network, SystemNetwork},
     telemetry::SeldomTogether,
     wall::Wall,
 };
@@ -89,6 +93,10 @@ async fn place_of(journal: &Journal, kind: &str) -> Seq {
     }
 }
 
+fn nowhere(kind: ArtifactKind) -> ArtifactFolder {
+    ArtifactFolder::under(kind, Path::new("unused"))
+}
+
 #[tokio::test]
 async fn a_new_description_is_a_fact_before_its_answer_is_asked_for() {
     let journal = Journal::in_memory(Wall::system());
@@ -98,6 +106,8 @@ async fn a_new_description_is_a_fact_before_its_answer_is_asked_for() {
     let (hub, network, name) = (MediaHub::start(1), SystemNetwork::default(), PhoneId::plain("a").unwrap());
     let local = Ipv4Addr::LOCALHOST.into();
     let begun_by = Cause::Start;
+    let (taps, options) = (network.taps().clone(), CaptureOptions::under(nowhere(ArtifactKind::Captures)));
+    let captures = Captures::new(options, journal.clone(), Pool::new(RunId(1)), taps, hub.writers());
     let beginning = Beginning::Inbound { offer: offer(9000), invite: begun_by.clone(), auto_answer: true };
     let start = CallArguments {
         id: CallId(0),
@@ -108,7 +118,7 @@ async fn a_new_description_is_a_fact_before_its_answer_is_asked_for() {
         journal: journal.clone(),
         to_phone: phone.get_derived(),
         settings: CallSettings { recording: false, codecs: None },
-        recordings: Arc::new(ArtifactFolder::under(ArtifactKind::Recordings, Path::new("unused"))),
+        recordings: RecordingPlace { folder: Arc::new(nowhere(ArtifactKind::Recordings)), captures },
         refusals: SeldomTogether::default(),
         cause: begun_by.clone(),
     };

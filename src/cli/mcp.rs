@@ -80,6 +80,7 @@ fn services(node: &Node, lease_wait: Duration, closing: CancellationToken) -> Se
         views: node.views().clone(),
         runs: Arc::new(engine),
         recordings: node.recordings().clone(),
+        captures: node.captures().clone(),
         zone: TimeZone::system(),
         closing,
     }

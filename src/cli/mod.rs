@@ -1,6 +1,7 @@
 //! The command line: one file per verb, one door to standard output, one table of exit codes.
 
 mod against;
+mod captures;
 mod check;
 mod lab;
 mod log;

@@ -1,9 +1,10 @@
 //! Arguments of every verb that has phones.
 
-use std::{env, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 
+use super::captures::{CaptureArgs, folder_from};
 use crate::{
     artifact::{ArtifactFolder, ArtifactKind},
     net::{Network, SystemNetwork, SystemOptions, name_server},
@@ -15,6 +16,9 @@ use crate::{
 /// Environment variable for the recordings folder as a container's host sees it; the name is the
 /// one that users of per-phone tools already set.
 const HOST_RECORDINGS: &str = "PJSUA_MCP_HOST_RECORDINGS_DIR";
+
+/// Environment variable for the recordings folder.
+const RECORDINGS: &str = "OFFHOOK_RECORDINGS";
 
 /// Which network the phones of a verb are in.
 #[derive(Debug, Args)]
@@ -41,6 +45,11 @@ pub(super) struct StartArgs {
     /// Folder of the recordings [default: /recordings if it can be written, else DIR/recordings, else ./recordings]
     #[arg(long, value_name = "DIR")]
     pub(super) recordings: Option<PathBuf>,
+    /// Folder of the captures [default: /captures if it can be written, else DIR/captures, else ./captures]
+    #[arg(long, value_name = "DIR")]
+    captures: Option<PathBuf>,
+    #[command(flatten)]
+    capture: CaptureArgs,
     #[command(flatten)]
     network: NetworkArgs,
 }
@@ -49,23 +58,20 @@ impl StartArgs {
     /// Returns the node options that the arguments give; an existing journal in the data folder is
     /// continued.
     pub(super) fn options(&self) -> NodeOptions {
+        let named = folder_from(RECORDINGS);
         let recordings = ArtifactFolder::of_process(
             ArtifactKind::Recordings,
-            self.recordings.as_deref(),
+            self.recordings.as_deref().or(named.as_deref()),
             self.data.as_deref(),
         );
         NodeOptions {
             network: self.network.network(),
             data: self.data.clone().map_or(Data::Memory, Data::Folder),
-            recordings: Some(recordings.shown_under(host_recordings())),
+            recordings: Some(recordings.shown_under(folder_from(HOST_RECORDINGS))),
+            captures: Some(self.capture.options(self.captures.as_deref(), self.data.as_deref())),
             ..NodeOptions::system()
         }
     }
-}
-
-/// Returns the recordings folder as a container's host sees it, if it is given.
-fn host_recordings() -> Option<PathBuf> {
-    env::var_os(HOST_RECORDINGS).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 /// Parses a duration as scenarios write it: `500ms`, `30s`, `2m`.

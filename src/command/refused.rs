@@ -188,9 +188,6 @@ pub enum Refused {
         /// The limit in bytes.
         most: usize,
     },
-    /// Capturing packets is not implemented.
-    #[error("packet capture is not built yet: leave capture_enabled out or give false")]
-    CaptureNotBuilt,
     /// SRTP is not implemented.
     #[error("srtp is not built yet: leave it out or give false")]
     SrtpNotBuilt,
@@ -296,7 +293,6 @@ impl Refused {
             Self::BadTransport { .. } | Self::BadDomain { .. } => Code::InvalidArgument,
             Self::NoAddressOfRecord { .. }
             | Self::SrtpNotBuilt
-            | Self::CaptureNotBuilt
             | Self::HeaderIsOurs(_)
             | Self::NotAHeader { .. }
             | Self::TooLong { .. } => Code::InvalidArgument,

@@ -12,8 +12,8 @@ use schemars::Schema;
 use serde_json::Value;
 
 use super::{
-    CallEvent, Condition, Event, EventPattern, Expected, MediaEvent, PhoneEvent, RunEvent, SipEvent,
-    SystemEvent,
+    CallEvent, CaptureEvent, Condition, Event, EventPattern, Expected, MediaEvent, PhoneEvent, RunEvent,
+    SipEvent, SystemEvent,
 };
 
 /// What the schema says of a field's values.
@@ -35,6 +35,7 @@ static FIELDS: LazyLock<BTreeMap<String, Fields>> = LazyLock::new(|| {
         schemars::schema_for!(PhoneEvent),
         schemars::schema_for!(CallEvent),
         schemars::schema_for!(MediaEvent),
+        schemars::schema_for!(CaptureEvent),
         schemars::schema_for!(SipEvent),
         schemars::schema_for!(RunEvent),
         schemars::schema_for!(SystemEvent),

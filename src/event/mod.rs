@@ -4,6 +4,7 @@
 //! entry in `upcast`.
 
 mod call;
+mod capture;
 mod condition;
 mod envelope;
 mod fields;
@@ -17,6 +18,7 @@ mod timer;
 mod upcast;
 
 pub use call::{CallEvent, CallPhase, Change, DialogIdentity, Direction, EndCause, Party};
+pub use capture::CaptureEvent;
 pub use condition::{Comparison, Condition, Expected, NotAComparison, look_up, status_class};
 pub use envelope::{Cause, Envelope, Subject, Surface};
 pub use fields::{ImpossibleCondition, check as check_condition, fields_of};
@@ -131,6 +133,8 @@ pub enum Event {
     Call(CallEvent),
     /// The media of a call, digits included.
     Media(MediaEvent),
+    /// The captures of a phone.
+    Capture(CaptureEvent),
     /// A SIP message on the wire.
     Sip(SipEvent),
     /// A scenario run.
@@ -166,6 +170,7 @@ impl Event {
             Self::Phone(event) => event.kind(),
             Self::Call(event) => event.kind(),
             Self::Media(event) => event.kind(),
+            Self::Capture(event) => event.kind(),
             Self::Sip(event) => event.kind(),
             Self::Run(event) => event.kind(),
             Self::System(event) => event.kind(),
@@ -177,13 +182,15 @@ impl Event {
     pub(crate) const fn ordinal(&self) -> usize {
         const CALL: usize = PhoneEvent::KINDS.len();
         const MEDIA: usize = CALL + CallEvent::KINDS.len();
-        const SIP: usize = MEDIA + MediaEvent::KINDS.len();
+        const CAPTURE: usize = MEDIA + MediaEvent::KINDS.len();
+        const SIP: usize = CAPTURE + CaptureEvent::KINDS.len();
         const RUN: usize = SIP + SipEvent::KINDS.len();
         const SYSTEM: usize = RUN + RunEvent::KINDS.len();
         match self {
             Self::Phone(event) => event.ordinal(),
             Self::Call(event) => CALL + event.ordinal(),
             Self::Media(event) => MEDIA + event.ordinal(),
+            Self::Capture(event) => CAPTURE + event.ordinal(),
             Self::Sip(event) => SIP + event.ordinal(),
             Self::Run(event) => RUN + event.ordinal(),
             Self::System(event) => SYSTEM + event.ordinal(),
@@ -206,6 +213,7 @@ impl Event {
             PhoneEvent::KINDS,
             CallEvent::KINDS,
             MediaEvent::KINDS,
+            CaptureEvent::KINDS,
             SipEvent::KINDS,
             RunEvent::KINDS,
             SystemEvent::KINDS,
@@ -232,6 +240,8 @@ impl Event {
             serde_json::from_value(whole).map(Self::Call).map_err(named)
         } else if is(MediaEvent::KINDS) {
             serde_json::from_value(whole).map(Self::Media).map_err(named)
+        } else if is(CaptureEvent::KINDS) {
+            serde_json::from_value(whole).map(Self::Capture).map_err(named)
         } else if is(SipEvent::KINDS) {
             serde_json::from_value(whole).map(Self::Sip).map_err(named)
         } else if is(RunEvent::KINDS) {
@@ -264,7 +274,7 @@ macro_rules! from_subject {
         })*
     };
 }
-from_subject!(PhoneEvent => Phone, CallEvent => Call, MediaEvent => Media, SipEvent => Sip, RunEvent => Run, SystemEvent => System);
+from_subject!(PhoneEvent => Phone, CallEvent => Call, MediaEvent => Media, CaptureEvent => Capture, SipEvent => Sip, RunEvent => Run, SystemEvent => System);
 
 #[cfg(test)]
 mod tests {

@@ -76,6 +76,8 @@ reasons! {
     "registrar_silent" => RegistrarSilent,
     /// A phone took too long to close.
     "closing_limit" => ClosingLimit,
+    /// The calls in a capture file are over, and so are their last messages.
+    "capture_over" => CaptureOver,
     /// Some deadline of the SIP engine: journals from before the reasons had names do not say
     /// which.
     "unspecified" => Unspecified,

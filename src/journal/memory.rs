@@ -110,7 +110,7 @@ pub(super) fn weight(envelope: &Envelope) -> usize {
             dialog.route_set.iter().map(String::len).fold(400, usize::saturating_add)
         }
         Event::Run(event) => of_run(event),
-        Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::System(_) => 0,
+        Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Capture(_) | Event::System(_) => 0,
     };
     EVENT.saturating_add(texts)
 }

@@ -33,7 +33,12 @@ pub(super) fn event(event: Event) -> Event {
             }
             Event::Sip(sip)
         }
-        Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Run(_) | Event::System(_) => event,
+        Event::Phone(_)
+        | Event::Call(_)
+        | Event::Media(_)
+        | Event::Capture(_)
+        | Event::Run(_)
+        | Event::System(_) => event,
     }
 }
 

@@ -59,7 +59,8 @@ impl ScenarioEngine {
             return Err(NotStarted::Mistakes(validation));
         };
         scenario.timeout = timeout.unwrap_or(scenario.timeout);
-        let terms = Terms { profile: self.profile.clone(), lease_wait: self.lease_wait, cause };
+        let (profile, lease_wait) = (self.profile.clone(), self.lease_wait);
+        let terms = Terms { profile, lease_wait, captured: false, cause };
         Attempt::begin(&*self.host, scenario, terms, 1).await.map_err(NotStarted::Refused)
     }
 }

@@ -30,6 +30,8 @@ pub struct Services {
     pub runs: Arc<dyn Runs>,
     /// Where recordings are, and how their paths are shown.
     pub recordings: ArtifactFolder,
+    /// Where captures are, and how their paths are shown.
+    pub captures: ArtifactFolder,
     /// Time zone for times of day in logs and histories.
     pub zone: TimeZone,
     /// Canceled when the server is to stop; tools that wait then stop waiting.

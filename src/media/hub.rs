@@ -144,6 +144,11 @@ impl MediaHub {
         })
     }
 
+    /// Returns the threads that write files.
+    pub(crate) fn writers(&self) -> Arc<super::Writers> {
+        Arc::clone(&self.common.writers)
+    }
+
     /// Returns how many legs are open, idle ones and relays included.
     pub(crate) fn open_legs(&self) -> usize {
         self.common.open.load(Ordering::Relaxed)

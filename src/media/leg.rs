@@ -334,9 +334,10 @@ impl Leg {
     /// # Errors
     /// The network refused it. It is lost, as any datagram may be; the peer's report shows it.
     pub(super) fn send(&self, kind: Kind, bytes: &[u8], to: SocketAddr) -> io::Result<()> {
+        let before = self.taps.is_listening().then(tokio::time::Instant::now);
         self.socket(kind).try_send(bytes, to)?;
-        if self.taps.is_listening() {
-            self.show(Way::Sent, kind, to, tokio::time::Instant::now().into_std(), bytes);
+        if let Some(at) = before {
+            self.show(Way::Sent, kind, to, at.into_std(), bytes);
         }
         Ok(())
     }

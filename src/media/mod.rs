@@ -18,6 +18,7 @@ pub use hub::{MediaHub, MediaLoad};
 pub(crate) use leg::{Kind, Notice, Noticed};
 pub(crate) use recorder::{Recorded, Recorder};
 pub(crate) use relay::Target;
+pub(crate) use writers::{Turn, Writers};
 
 #[cfg(test)]
 mod tests;

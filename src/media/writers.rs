@@ -1,7 +1,7 @@
-//! The threads that write recordings: a few for a whole hub.
+//! The threads that write recordings and captures: a few for a whole hub.
 //!
-//! A recording that has something to write takes a turn on one of them. A disk that stands still
-//! holds up the thread of its own turn; other recordings use the other threads. Threads start when
+//! A file that has something to write takes a turn on one of them. A disk that stands still holds
+//! up the thread of its own turn; other files use the other threads. Threads start when
 //! all are busy, and end when there is nothing to do.
 
 use std::{
@@ -21,14 +21,14 @@ const THREADS: usize = 4;
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Something that can take a turn.
-pub(super) trait Turn: Send + Sync {
+pub(crate) trait Turn: Send + Sync {
     /// Writes what waits; may block. Returns whether another turn is wanted. None follows a panic.
     fn take(&self) -> bool;
 }
 
 /// The threads, and the turns that wait for one.
 #[derive(Default)]
-pub(super) struct Writers {
+pub(crate) struct Writers {
     state: Mutex<State>,
     more: Condvar,
 }
@@ -57,7 +57,7 @@ impl Writers {
     ///
     /// # Errors
     /// The system provides no thread, and there is none yet.
-    pub(super) fn queue(self: &Arc<Self>, turn: Arc<dyn Turn>) -> io::Result<()> {
+    pub(crate) fn queue(self: &Arc<Self>, turn: Arc<dyn Turn>) -> io::Result<()> {
         let mut state = guard(&self.state);
         state.waiting.push_back(Arc::clone(&turn));
         if state.waiting.len() <= state.idle || state.threads >= THREADS {
@@ -67,7 +67,7 @@ impl Writers {
         state.threads += 1;
         drop(state);
         let seat = Seat { writers: Arc::clone(self), left: false };
-        let Err(error) = std::thread::Builder::new().name("recorder".to_owned()).spawn(move || seat.work())
+        let Err(error) = std::thread::Builder::new().name("writer".to_owned()).spawn(move || seat.work())
         else {
             return Ok(());
         };
@@ -99,7 +99,7 @@ impl Drop for Seat {
 impl Seat {
     fn work(mut self) {
         while let Some(turn) = self.next() {
-            // A panic ends the recording whose turn it was, and no other: the thread goes on.
+            // A panic ends the file whose turn it was, and no other: the thread goes on.
             let again = catch_unwind(AssertUnwindSafe(|| turn.take())).unwrap_or(false);
             if again {
                 guard(&self.writers.state).waiting.push_back(turn);

@@ -49,7 +49,8 @@ pub struct Sighting<'a> {
     pub local: SocketAddr,
     /// The peer's address.
     pub remote: SocketAddr,
-    /// When, on tokio's clock; [`Wall::at`](crate::wall::Wall::at) converts it to wall time.
+    /// When it arrived, or just before it was sent, on tokio's clock;
+    /// [`Wall::at`](crate::wall::Wall::at) converts it to wall time.
     pub at: Instant,
     /// The phone that owns the socket; `None` for the lab.
     pub phone: Option<&'a PhoneId>,

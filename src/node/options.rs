@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     artifact::ArtifactFolder,
+    capture::CaptureOptions,
     config::{Limits, PbxProfile},
     lab::LabOptions,
     net::{Network, SystemNetwork},
@@ -25,6 +26,8 @@ pub struct NodeOptions {
     pub keep: Option<Duration>,
     /// Where recordings go; by default into the data folder.
     pub recordings: Option<ArtifactFolder>,
+    /// How captures are written; by default as pcap into the data folder.
+    pub captures: Option<CaptureOptions>,
     /// The limits.
     pub limits: Limits,
     /// How many media workers share the legs.
@@ -59,6 +62,7 @@ impl NodeOptions {
             data: Data::Memory,
             keep: None,
             recordings: None,
+            captures: None,
             limits: Limits::default(),
             media_workers: 2,
             registration_wait: Duration::from_secs(1),

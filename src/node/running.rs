@@ -12,6 +12,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use super::{Data, NodeOptions, fresh_folder};
 use crate::{
     artifact::{ArtifactFolder, ArtifactKind},
+    capture::CaptureOptions,
     command::Rejection,
     config::PbxProfile,
     journal::{Journal, JournalError},
@@ -67,6 +68,7 @@ pub struct Node {
     lab: Option<Arc<LabConnector>>,
     profile: Option<PbxProfile>,
     recordings: ArtifactFolder,
+    captures: CaptureOptions,
     data: Data,
     /// Removes what has become too old from the journal.
     retention: Option<AbortHandle>,
@@ -80,22 +82,25 @@ impl Node {
     /// # Errors
     /// [`NodeError`] says what is not available; nothing runs then.
     pub async fn start(options: NodeOptions) -> Result<Self, NodeError> {
-        let NodeOptions { network, wall, seed, data, recordings, .. } = options;
-        let temporary = match (&data, &recordings) {
-            (Data::Memory, None) => Some(fresh_folder()),
-            (Data::Memory, Some(_)) | (Data::Folder(_), _) => None,
+        let NodeOptions { network, wall, seed, data, recordings, captures, .. } = options;
+        let (folder, temporary) = match &data {
+            Data::Memory if recordings.is_some() && captures.is_some() => (PathBuf::new(), None),
+            Data::Memory => {
+                let folder = fresh_folder();
+                (folder.clone(), Some(folder))
+            }
+            Data::Folder(folder) => (folder.clone(), None),
         };
-        let folder = match &data {
-            Data::Memory => temporary.clone(),
-            Data::Folder(folder) => Some(folder.clone()),
-        };
-        let recordings = recordings.unwrap_or_else(|| {
-            ArtifactFolder::in_data(ArtifactKind::Recordings, &folder.unwrap_or_default())
+        let recordings =
+            recordings.unwrap_or_else(|| ArtifactFolder::in_data(ArtifactKind::Recordings, &folder));
+        let captures = captures.unwrap_or_else(|| {
+            CaptureOptions::under(ArtifactFolder::in_data(ArtifactKind::Captures, &folder))
         });
         let base = open(network.clone(), wall, seed, data.clone()).await?;
         let switchboard = Switchboard::start(Options {
             limits: options.limits,
             recordings: recordings.clone(),
+            captures: captures.clone(),
             media_workers: options.media_workers,
             registration_wait: options.registration_wait,
             ..base
@@ -104,7 +109,8 @@ impl Node {
         let journal = switchboard.journal().clone();
         let retention = options.keep.map(|age| tokio::spawn(journal.keep_for(age)).abort_handle());
         let profile = options.profile;
-        let mut node = Self { switchboard, lab: None, profile, recordings, data, retention, temporary };
+        let mut node =
+            Self { switchboard, lab: None, profile, recordings, captures, data, retention, temporary };
         if let Some(lab) = options.lab {
             let lab = Arc::new(LabConnector::new(network, lab));
             if let Err(rejection) = node.switchboard.connect(lab.clone()).await {
@@ -153,6 +159,12 @@ impl Node {
     #[must_use]
     pub const fn recordings(&self) -> &ArtifactFolder {
         &self.recordings
+    }
+
+    /// Returns where captures go, and how their paths are shown.
+    #[must_use]
+    pub const fn captures(&self) -> &ArtifactFolder {
+        &self.captures.folder
     }
 
     /// Returns the folder in which journal and recordings are kept, if they are.

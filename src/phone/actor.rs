@@ -36,7 +36,8 @@ use super::{
     names::Asker,
 };
 use crate::{
-    call::{Beginning, CallActor, CallArguments, CallMedia, Reply, ToPhone},
+    call::{Beginning, CallActor, CallArguments, CallMedia, RecordingPlace, Reply, ToPhone},
+    capture::{CapturedCall, Captures},
     command::{CallCommand, CallSelector, Outcome, PhoneCommand},
     config::{Limits, Occupant, Pool},
     event::{Cause, Event, PhoneEvent, PhoneSpec, Subject},
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<MediaHub>,
     pub(crate) limits: Limits,
     pub(crate) recordings: Arc<crate::artifact::ArtifactFolder>,
+    pub(crate) captures: Captures,
     /// One permit for each further call the process may have.
     pub(crate) call_permits: Arc<Semaphore>,
     /// Hands out run ids and knows which run has which phone.
@@ -341,6 +343,10 @@ impl Actor for PhoneActor {
 impl Shell {
     fn open(me: ActorRef<PhoneMessage>, start: &PhoneArguments) -> std::io::Result<Self> {
         let shared = start.shared.clone();
+        // Before there is a socket, so that nothing passes unseen.
+        if start.spec.capture_enabled {
+            shared.captures.begin(&start.id, Vec::new(), &start.cause);
+        }
         let ip = start.registrar.local_ip(&*shared.network)?;
         let deliver = me.clone();
         let options = SignalingOptions {
@@ -472,6 +478,12 @@ impl Shell {
         media: CallMedia,
         cause: &Cause,
     ) {
+        if let Some(entry) = self.calls.get_mut(call) {
+            entry.rtp_port = media.rtp_port();
+            let (sip_call_id, rtp_port) = (entry.sip_call_id.clone(), entry.rtp_port);
+            let captured = CapturedCall { call, sip_call_id, rtp_port };
+            self.shared.captures.call_began(&self.id, captured, cause);
+        }
         let arguments = CallArguments {
             id: call,
             phone: self.id.clone(),
@@ -481,7 +493,10 @@ impl Shell {
             journal: self.shared.journal.clone(),
             to_phone: self.me.get_derived(),
             settings: self.settings(),
-            recordings: Arc::clone(&self.shared.recordings),
+            recordings: RecordingPlace {
+                folder: Arc::clone(&self.shared.recordings),
+                captures: self.shared.captures.clone(),
+            },
             refusals: self.refusals.clone(),
             cause: cause.clone(),
         };

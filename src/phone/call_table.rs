@@ -22,6 +22,8 @@ pub(super) struct CallEntry {
     /// The dialog as last journaled.
     pub(super) dialog: Option<DialogIdentity>,
     pub(super) sip_call_id: String,
+    /// Our RTP port; 0 before there is one.
+    pub(super) rtp_port: u16,
     /// The INFO that carries the digit being sent.
     pub(super) info: Option<RequestId>,
     /// When the conversation began.
@@ -47,6 +49,7 @@ impl CallEntry {
             over: false,
             dialog: None,
             sip_call_id,
+            rtp_port: 0,
             info: None,
             refer: None,
             began: None,

@@ -12,6 +12,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use super::{actor::Shell, call_table::CallEntry};
 use crate::{
     call::{Beginning, CallMedia, CallMessage, CallSettings, Request, ToPhone},
+    capture::CapturedCall,
     event::{CallEvent, Cause, DialogIdentity, EndCause, Event, Party},
     id::CallId,
 };
@@ -69,7 +70,24 @@ impl Shell {
         // Its actor still has to record the end; the call is forgotten once that actor has stopped.
         if ended {
             self.calls.set_over(call);
+            self.shared.captures.call_ended(&self.id, call);
         }
+    }
+
+    /// Starts or ends the capture; the calls that are up are in it from now on.
+    pub(super) fn set_capture(&self, on: bool, cause: &Cause) {
+        let captures = &self.shared.captures;
+        if !on {
+            // A thread completes the file; nobody waits for it.
+            drop(captures.end(&self.id, cause));
+            return;
+        }
+        let up = self.calls.live().map(|(call, entry)| CapturedCall {
+            call,
+            sip_call_id: entry.sip_call_id.clone(),
+            rtp_port: entry.rtp_port,
+        });
+        captures.begin(&self.id, up.collect(), cause);
     }
 
     /// Translates a session event for the call's actor, which knows its digits and its transfer but
@@ -213,6 +231,7 @@ impl Shell {
     /// Forgets a call whose session is over; its Call-ID still leads to it while its transactions
     /// linger.
     fn forget(&mut self, call: CallId) {
+        self.shared.captures.call_ended(&self.id, call);
         if let Some(entry) = self.calls.remove(call) {
             self.lingering.push_back((Instant::now(), entry.sip_call_id, call));
         }

@@ -352,7 +352,7 @@ impl Shell {
     }
 
     fn update(&mut self, update: PhoneChanges, cause: &Cause) -> Result<(), Rejection> {
-        check_built(update.srtp == Some(true), update.capture_enabled == Some(true))?;
+        check_built(update.srtp == Some(true))?;
         check_realm(update.realm.as_deref())?;
         let unavailable = unavailable_codecs(update.codecs.as_deref().unwrap_or_default())?;
         let again = update.reregisters();
@@ -369,6 +369,7 @@ impl Shell {
             self.password = password;
         }
         self.append(PhoneEvent::Updated { spec: self.spec.clone() }, cause);
+        self.set_capture(self.spec.capture_enabled, cause);
         let settings = self.settings();
         for (call, entry) in self.calls.iter() {
             if let Some(actor) = entry.actor() {
@@ -462,6 +463,9 @@ impl Shell {
             if let Some(signaling) = Arc::into_inner(signaling) {
                 signaling.close().await;
             }
+        }
+        if let Some(ending) = self.shared.captures.end(&self.id, &Cause::Stop) {
+            ending.wait().await;
         }
         self.me.stop(None);
     }

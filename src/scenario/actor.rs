@@ -40,6 +40,8 @@ pub struct Terms {
     pub profile: Option<PbxProfile>,
     /// How long the run waits for accounts and phones that are in use.
     pub lease_wait: Duration,
+    /// Whether phones are captured that the document does not ask to capture.
+    pub captured: bool,
     /// The request for the run.
     pub cause: Cause,
 }
@@ -309,7 +311,7 @@ impl Actor for RunActor {
 impl Shell {
     async fn new(me: &ActorRef<RunMessage>, arguments: RunArguments) -> Self {
         let RunArguments { scenario, context, run, held, after, commands, over, .. } = arguments;
-        let Terms { profile, lease_wait, cause } = context.terms;
+        let Terms { profile, lease_wait, captured, cause } = context.terms;
         let phones = context.views.phones();
         let setup = Setup {
             run,
@@ -321,6 +323,7 @@ impl Shell {
                 .map(|phone| existing(phone))
                 .collect(),
             lease_wait,
+            captured,
         };
         let mut machine = Machine::new(scenario, setup, context.journal.wall().now());
         let calls = context.views.all_active_calls();

@@ -93,6 +93,8 @@ pub struct PhoneSettings {
     pub codecs: Option<Vec<String>>,
     /// Whether calls are recorded.
     pub recording: bool,
+    /// Whether everything that passes its sockets is captured.
+    pub capture: bool,
     /// How the run registers it.
     pub registration: RegistrationMode,
 }

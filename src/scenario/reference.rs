@@ -69,6 +69,8 @@ fn phones() -> Value {
             "codecs": { "type": "array", "items": { "type": "string" } },
             "recording": { "type": "boolean" },
             "recording_enabled": { "type": "boolean" },
+            "capture": { "type": "boolean" },
+            "capture_enabled": { "type": "boolean" },
             "register": { "type": "boolean" },
             "registration": { "enum": ["wait", "start", "none"] },
         },

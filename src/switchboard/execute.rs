@@ -149,7 +149,7 @@ impl Switchboard {
     }
 
     async fn add_phone(&self, add: AddPhone, cause: Cause) -> Result<Outcome, Rejection> {
-        check_built(add.spec.srtp, add.spec.capture_enabled)?;
+        check_built(add.spec.srtp)?;
         let (phone, registers) = (add.phone.clone(), add.spec.register);
         let switchboard = self.clone();
         let before = self.in_turn(&phone, async move { switchboard.replace(add, cause).await }).await?;

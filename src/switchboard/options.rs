@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use crate::{
     artifact::{ArtifactFolder, ArtifactKind},
+    capture::CaptureOptions,
     config::{Credentials, CredentialsError, Limits},
     journal::{Journal, JournalError},
     net::Network,
@@ -22,6 +23,8 @@ pub struct Options {
     pub credentials: Option<Credentials>,
     /// Where recordings go.
     pub recordings: ArtifactFolder,
+    /// How captures are written.
+    pub captures: CaptureOptions,
     /// Seed of every identifier; fixed in simulations.
     pub seed: u64,
     /// How many media workers share the legs.
@@ -54,6 +57,10 @@ impl Options {
             limits: Limits::default(),
             credentials: None,
             recordings: ArtifactFolder::under(ArtifactKind::Recordings, Path::new("recordings")),
+            captures: CaptureOptions::under(ArtifactFolder::under(
+                ArtifactKind::Captures,
+                Path::new("captures"),
+            )),
             seed,
             media_workers: 1,
             registration_wait: Duration::from_secs(1),
@@ -75,7 +82,8 @@ impl Options {
         Ok(Self {
             journal,
             credentials: Some(credentials),
-            recordings: ArtifactFolder::in_data(ArtifactKind::Recordings, &folder),
+            recordings: ArtifactFolder::in_data(ArtifactKind::Recordings, folder),
+            captures: CaptureOptions::under(ArtifactFolder::in_data(ArtifactKind::Captures, folder)),
             ..Self::in_memory(network, wall, seed)
         })
     }

@@ -50,7 +50,12 @@ pub(super) async fn dangling(
 async fn message(journal: &Journal, seq: Option<Seq>) -> Option<SipEvent> {
     match &journal.get(seq?).await?.event {
         Event::Sip(event) => Some(event.clone()),
-        Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Run(_) | Event::System(_) => None,
+        Event::Phone(_)
+        | Event::Call(_)
+        | Event::Media(_)
+        | Event::Capture(_)
+        | Event::Run(_)
+        | Event::System(_) => None,
     }
 }
 

@@ -51,7 +51,7 @@ fn sidecar(envelope: &Envelope, views: &Views) -> Option<Sidecar> {
         last_status: call.status.unwrap_or(0),
         last_status_text: call.reason.clone().unwrap_or_default(),
         recording: path.clone(),
-        pcap: None,
+        pcap: call.captures.last().cloned(),
         local_rtp_port: port(&call.media_local),
         remote_rtp_port: port(&call.media_remote),
     })

@@ -21,6 +21,7 @@ use super::{
     turns::Turns,
 };
 use crate::{
+    capture::Captures,
     config::Pool,
     event::{Cause, Subject, SystemEvent},
     journal::{Journal, JournalError},
@@ -68,15 +69,20 @@ impl Switchboard {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let views = attach(options.journal.clone()).await;
         let directory = Directory::default();
+        let hub = Arc::new(MediaHub::start(options.media_workers));
+        let pool = Pool::new(views.next_run_id());
+        let (taps, writers) = (options.network.taps().clone(), hub.writers());
+        let captures = Captures::new(options.captures, options.journal.clone(), pool.clone(), taps, writers);
         let shared = Shared {
             network: options.network,
             outbox: Outbox::start(options.journal.clone()),
             journal: options.journal.clone(),
-            hub: Arc::new(MediaHub::start(options.media_workers)),
+            hub,
             call_permits: Arc::new(Semaphore::new(options.limits.calls.min(Semaphore::MAX_PERMITS))),
             limits: options.limits,
             recordings: Arc::new(options.recordings),
-            pool: Pool::new(views.next_run_id()),
+            pool,
+            captures,
             next_call: Arc::new(AtomicU64::new(views.next_call_id().0)),
             seed: options.seed,
             process_ends: Arc::default(),
@@ -168,6 +174,8 @@ impl Switchboard {
         if tokio::time::timeout(ANSWER, self.close_phones()).await.is_err() {
             tracing::warn!("phones did not close in time");
         }
+        // Of phones that did not.
+        self.inner.shared.captures.end_all().await;
         self.disconnect().await;
         self.append_system(SystemEvent::Stopped {});
         self.inner.runs.stop(None);

@@ -1,7 +1,7 @@
 //! The essential data of an event in one line, for timelines and the log.
 
 use crate::event::{
-    CallEvent, Change, DigitMethod, EndCause, Event, MediaDirection, MediaEvent, MediaSocket,
+    CallEvent, CaptureEvent, Change, DigitMethod, EndCause, Event, MediaDirection, MediaEvent, MediaSocket,
     MediaStatistics, NextHop, Party, PhoneEvent, RunEvent, SipEvent, SipSummary, SystemEvent, Verdict,
 };
 
@@ -12,6 +12,7 @@ pub fn describe(event: &Event) -> String {
         Event::Phone(event) => phone(event),
         Event::Call(event) => call(event),
         Event::Media(event) => media(event),
+        Event::Capture(event) => capture(event),
         Event::Sip(event) => sip(event),
         Event::Run(event) => run(event),
         Event::System(SystemEvent::Started { version }) => format!("version {version}"),
@@ -114,6 +115,18 @@ fn call(event: &CallEvent) -> String {
             format!("{cause}, by {}: {}, after {}", party(*by), status(*code, reason), seconds(*duration_ms))
         }
         CallEvent::Crashed { reason } => reason.clone(),
+    }
+}
+
+fn capture(event: &CaptureEvent) -> String {
+    match event {
+        CaptureEvent::Started { path, continues: None } | CaptureEvent::Removed { path } => path.clone(),
+        CaptureEvent::Started { path, continues: Some(before) } => format!("{path}, after {before}"),
+        CaptureEvent::CallAdded { path, renamed_from: None } => path.clone(),
+        CaptureEvent::CallAdded { path, renamed_from: Some(before) } => format!("{path}, so far {before}"),
+        CaptureEvent::Gap { path, lost } => format!("{path}: {lost} packets are missing"),
+        CaptureEvent::Stopped { path, packets, bytes } => format!("{path}: {packets} packets, {bytes} bytes"),
+        CaptureEvent::Failed { path, reason } => format!("{path}: {reason}"),
     }
 }
 

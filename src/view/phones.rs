@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Cause, Envelope, Event, PhoneEvent, PhoneSpec, SystemEvent},
+    event::{CaptureEvent, Cause, Envelope, Event, PhoneEvent, PhoneSpec, SystemEvent},
     id::{PhoneId, Seq},
     journal::Fold,
 };
@@ -73,6 +73,9 @@ pub struct PhoneView {
     pub of_a_run: bool,
     /// Its registration.
     pub registration: RegistrationView,
+    /// The capture file that is being written.
+    #[serde(default)]
+    pub capture: Option<String>,
     /// Restarts after failures since it was added.
     pub restarts: u32,
     /// Text of the last failure.
@@ -151,6 +154,7 @@ impl Phones {
             last_bound: self.by_id.get(id).and_then(|earlier| earlier.last_bound),
             of_a_run: matches!(envelope.cause, Cause::Run { .. }),
             registration: RegistrationView::default(),
+            capture: None,
             restarts: 0,
             last_failure: None,
             order: self.added,
@@ -161,11 +165,28 @@ impl Phones {
         self.by_id.insert(id.clone(), Arc::new(phone));
     }
 
+    fn capture_fact(&mut self, event: &CaptureEvent, envelope: &Envelope) {
+        let Some(phone) = envelope.subject.phone.as_ref().and_then(|id| self.by_id.get_mut(id)) else {
+            return;
+        };
+        let is_open = |path: &String| phone.capture.as_ref() == Some(path);
+        let open = match event {
+            CaptureEvent::Started { path, .. } | CaptureEvent::CallAdded { path, .. } => Some(path.clone()),
+            CaptureEvent::Stopped { path, .. } | CaptureEvent::Failed { path, .. } if is_open(path) => None,
+            CaptureEvent::Stopped { .. }
+            | CaptureEvent::Failed { .. }
+            | CaptureEvent::Gap { .. }
+            | CaptureEvent::Removed { .. } => return,
+        };
+        Arc::make_mut(phone).capture = open;
+    }
+
     /// After a start, nothing of the previous process is bound; its phones come back one by one.
     fn forget_sockets(&mut self) {
         for phone in self.by_id.values_mut() {
             let phone = Arc::make_mut(phone);
             phone.bound = None;
+            phone.capture = None;
             phone.registration = RegistrationView::default();
         }
     }
@@ -175,6 +196,7 @@ impl Fold for Phones {
     fn apply(&mut self, envelope: &Envelope) {
         let event = match &envelope.event {
             Event::Phone(event) => event,
+            Event::Capture(event) => return self.capture_fact(event, envelope),
             Event::System(SystemEvent::Started { .. }) => return self.forget_sockets(),
             Event::System(_) | Event::Call(_) | Event::Media(_) | Event::Sip(_) | Event::Run(_) => return,
         };

@@ -131,6 +131,7 @@ fn a_process_killed_while_it_removes_leaves_whole_calls_and_the_next_tells_it() 
         Event::Phone(_)
         | Event::Call(_)
         | Event::Media(_)
+        | Event::Capture(_)
         | Event::Sip(_)
         | Event::Run(_)
         | Event::System(_) => 0,

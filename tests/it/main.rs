@@ -7,6 +7,7 @@
     reason = "a failed precondition of a test fails the test"
 )]
 
+mod captures;
 mod closed_ports;
 mod closing;
 mod codecs;

@@ -77,6 +77,7 @@ async fn successor(folder: &Path, peer: &mut Peer) -> (Switchboard, EndCause, u6
             | Event::Phone(_)
             | Event::Sip(_)
             | Event::Media(_)
+            | Event::Capture(_)
             | Event::Run(_)
             | Event::System(_) => None,
         });

@@ -254,6 +254,7 @@ fn client(world: &World) -> Wire {
         views: world.board.views().clone(),
         runs: Arc::new(engine),
         recordings: ArtifactFolder::under(ArtifactKind::Recordings, std::path::Path::new("recordings")),
+        captures: ArtifactFolder::under(ArtifactKind::Captures, std::path::Path::new("captures")),
         zone: jiff::tz::TimeZone::UTC,
         closing: CancellationToken::new(),
     };

@@ -45,6 +45,7 @@ fn run(scenario: offhook::scenario::Scenario) {
         profile: None,
         phones: Vec::new(),
         lease_wait: Duration::from_secs(30),
+        captured: false,
     };
     let Ok(at) = "2026-01-02T03:04:05Z".parse() else { return };
     let mut machine = Machine::new(Arc::new(scenario), setup, at);

@@ -73,6 +73,7 @@ impl World {
         Terms {
             profile: Some(self.lab.profile()),
             lease_wait: self.lease_wait,
+            captured: false,
             cause: Cause::command(Surface::Library),
         }
     }
@@ -154,6 +155,7 @@ async fn a_command_that_panics_fails_its_step_and_nothing_else() {
         terms: Terms {
             lease_wait: Duration::from_secs(30),
             profile: None,
+            captured: false,
             cause: Cause::command(Surface::Library),
         },
     };

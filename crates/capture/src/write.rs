@@ -142,6 +142,17 @@ impl<W: Write> Writer<W> {
         self.written
     }
 
+    /// Returns the format.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Returns the output, for example to take out what was written to memory.
+    pub const fn output(&mut self) -> &mut W {
+        &mut self.output
+    }
+
     /// Passes everything on to where it goes.
     ///
     /// # Errors

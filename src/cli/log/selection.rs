@@ -124,7 +124,12 @@ impl Selection {
     pub(super) fn wants(&self, envelope: &Envelope) -> bool {
         let passed = match &envelope.event {
             Event::Sip(event) => event.on_wire(),
-            Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Run(_) | Event::System(_) => None,
+            Event::Phone(_)
+            | Event::Call(_)
+            | Event::Media(_)
+            | Event::Capture(_)
+            | Event::Run(_)
+            | Event::System(_) => None,
         };
         let of_call = self.call.as_ref().is_none_or(|(call, sip_call_id)| {
             envelope.subject.call == Some(*call)

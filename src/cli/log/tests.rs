@@ -165,7 +165,7 @@ async fn what_cannot_be_shown_is_said() {
         (["--kind", "call.banana"], "there are call.placed"),
         (
             ["--kind", "banana"],
-            "there are call.*, dtmf.*, journal.*, media.*, message.*, pbx.*, phone.*, run.*, sip.*, system.*",
+            "there are call.*, capture.*, dtmf.*, journal.*, media.*, message.*, pbx.*, phone.*, run.*, sip.*, system.*",
         ),
         (["--since", "yesterday"], "expected `5m`"),
         (["--phone", "A"], "must match"),

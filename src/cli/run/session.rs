@@ -1,19 +1,13 @@
 //! The world of one `offhook run`: journal, phones, and the phone system they use.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 use super::super::against::Against;
 use crate::{
-    config::PbxProfile,
     event::{Cause, Surface},
     lab::LabOptions,
-    net::Network,
     node::{Data, Node, NodeError, NodeOptions, StopError, fresh_folder},
     scenario::{Host, Terms},
 };
@@ -28,20 +22,15 @@ impl Session {
     /// kept.
     pub(super) async fn start(
         against: &Against,
-        profile: Option<PbxProfile>,
-        data: Option<PathBuf>,
+        options: NodeOptions,
         keep: bool,
-        network: Arc<dyn Network>,
     ) -> Result<Self, NodeError> {
-        let folder = data.or_else(|| keep.then(fresh_folder));
-        let node = Node::start(NodeOptions {
-            network,
-            data: folder.map_or(Data::Memory, Data::Folder),
-            media_workers: 1,
-            lab: (*against == Against::Lab).then(LabOptions::default),
-            profile,
-            ..NodeOptions::system()
-        });
+        let data = match options.data {
+            Data::Memory if keep => Data::Folder(fresh_folder()),
+            data @ (Data::Memory | Data::Folder(_)) => data,
+        };
+        let lab = (*against == Against::Lab).then(LabOptions::default);
+        let node = Node::start(NodeOptions { data, lab, ..options });
         Ok(Self { node: node.await? })
     }
 
@@ -65,9 +54,11 @@ impl Session {
         Arc::new(self.node.switchboard().clone())
     }
 
-    /// Returns the terms of runs; a run waits at most `lease_wait` for what others have.
-    pub(super) fn terms(&self, lease_wait: Duration) -> Terms {
-        Terms { profile: self.node.profile().cloned(), lease_wait, cause: Cause::command(Surface::Cli) }
+    /// Returns the terms of runs: how long they wait for what others have, and whether their phones
+    /// are captured.
+    pub(super) fn terms(&self, lease_wait: Duration, captured: bool) -> Terms {
+        let (profile, cause) = (self.node.profile().cloned(), Cause::command(Surface::Cli));
+        Terms { profile, lease_wait, captured, cause }
     }
 
     /// Once the end is requested, limits how long anything still waits for others.

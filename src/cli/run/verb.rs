@@ -10,13 +10,14 @@ use std::{
 use clap::Args;
 
 use super::{
-    super::{Exit, Output, against::Against, reasons, scenarios, start::NetworkArgs},
+    super::{Exit, Output, against::Against, captures::CaptureArgs, reasons, scenarios, start::NetworkArgs},
     screen::Screen,
     session::Session,
 };
 use crate::{
+    config::PbxProfile,
     event::Verdict,
-    node::asked_to_end,
+    node::{Data, NodeOptions, asked_to_end},
     report::{self, RunReport},
     scenario::{Known, Level},
     suite::{Plan, Schedule, SuiteError},
@@ -46,11 +47,30 @@ pub(crate) struct RunArgs {
     /// Folder for journal and recordings; without it they are in memory and temporary.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Captures every phone that a scenario makes into this folder.
+    #[arg(long, value_name = "DIR")]
+    captures: Option<PathBuf>,
+    #[command(flatten)]
+    capture: CaptureArgs,
     /// Keeps journal and recordings in a fresh temporary folder.
     #[arg(long, conflicts_with = "data")]
     keep: bool,
     #[command(flatten)]
     network: NetworkArgs,
+}
+
+impl RunArgs {
+    fn node_options(&self, profile: Option<PbxProfile>) -> NodeOptions {
+        let captures = self.captures.as_ref().map(|folder| self.capture.options(Some(folder), None));
+        NodeOptions {
+            network: self.network.network(),
+            data: self.data.clone().map_or(Data::Memory, Data::Folder),
+            captures,
+            media_workers: 1,
+            profile,
+            ..NodeOptions::system()
+        }
+    }
 }
 
 /// Executes the verb.
@@ -70,8 +90,7 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> 
         return refuse(output, &reason, Exit::Invalid);
     }
     let interrupted = asked_to_end()?;
-    let started =
-        Session::start(&args.against, profile, args.data.clone(), args.keep, args.network.network()).await;
+    let started = Session::start(&args.against, args.node_options(profile), args.keep).await;
     let session = match started {
         Ok(session) => session,
         Err(error) => return refuse(output, &reasons(&error), Exit::NotReady),
@@ -80,7 +99,11 @@ pub(crate) async fn run(args: RunArgs, output: &mut Output) -> io::Result<Exit> 
     if !args.json {
         output.line(format_args!("against {}", session.target()))?;
     }
-    let schedule = Schedule::new(session.host(), session.terms(args.lease_wait), interrupted.clone());
+    let schedule = Schedule::new(
+        session.host(),
+        session.terms(args.lease_wait, args.captures.is_some()),
+        interrupted.clone(),
+    );
     let begun = Instant::now();
     let mut screen = Screen::new(&args, &plan, &session, output);
     match schedule.run(plan, &mut screen).await {

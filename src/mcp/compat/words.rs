@@ -48,7 +48,6 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
         | Refused::NoAddressOfRecord { .. }
         | Refused::NotResolved { .. }
         | Refused::SrtpNotBuilt
-        | Refused::CaptureNotBuilt
         | Refused::HeaderIsOurs(_)
         | Refused::NotAHeader { .. }
         | Refused::TooLong { .. }

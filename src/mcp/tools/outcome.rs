@@ -121,7 +121,7 @@ impl Wish {
         match event {
             Event::Call(event) => self.settled_by_call(event),
             Event::Phone(event) => self.settled_by_phone(event),
-            Event::Media(_) | Event::Sip(_) | Event::Run(_) | Event::System(_) => None,
+            Event::Media(_) | Event::Capture(_) | Event::Sip(_) | Event::Run(_) | Event::System(_) => None,
         }
     }
 

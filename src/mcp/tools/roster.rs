@@ -96,7 +96,7 @@ arguments! {
         register: bool = true,
         /// Record calls to WAV files.
         recording_enabled: bool = false,
-        /// Capture packets; not built yet, refused.
+        /// Capture SIP, RTP and RTCP of the phone into pcap files.
         capture_enabled: bool = false,
     }
 }
@@ -249,7 +249,7 @@ arguments! {
         srtp: Option<bool>,
         /// Record calls, running ones included.
         recording_enabled: Option<bool>,
-        /// Capture packets; not built yet, refused.
+        /// Capture SIP, RTP and RTCP of the phone into pcap files.
         capture_enabled: Option<bool>,
     }
 }

@@ -52,8 +52,9 @@ impl Carrier for Datagrams {
     }
 
     fn send(&self, flow: &Flow, bytes: &[u8], _spawn: &mut dyn FnMut(Task)) -> io::Result<()> {
+        let before = self.witness.before_sending();
         self.socket.try_send(bytes, flow.remote)?;
-        self.witness.sent(flow, bytes);
+        self.witness.sent(before, flow, bytes);
         Ok(())
     }
 

@@ -224,21 +224,31 @@ struct Witness {
 }
 
 impl Witness {
-    fn sent(&self, flow: &Flow, bytes: &[u8]) {
-        self.saw(Way::Sent, flow, bytes);
+    /// Returns the time, if anybody wants it: something is sent before its answer is received, even
+    /// if both are shown afterwards.
+    fn before_sending(&self) -> Option<Instant> {
+        self.taps.is_listening().then(Instant::now)
+    }
+
+    fn sent(&self, before: Option<Instant>, flow: &Flow, bytes: &[u8]) {
+        if let Some(at) = before {
+            self.saw(Way::Sent, at, flow, bytes);
+        }
     }
 
     fn received(&self, flow: &Flow, bytes: &[u8]) {
-        self.saw(Way::Received, flow, bytes);
+        if self.taps.is_listening() {
+            self.saw(Way::Received, Instant::now(), flow, bytes);
+        }
     }
 
-    fn saw(&self, way: Way, flow: &Flow, bytes: &[u8]) {
+    fn saw(&self, way: Way, at: Instant, flow: &Flow, bytes: &[u8]) {
         self.taps.show(|| Sighting {
             way,
             traffic: Traffic::Sip(flow.transport),
             local: flow.local,
             remote: flow.remote,
-            at: Instant::now().into_std(),
+            at: at.into_std(),
             phone: self.phone.as_ref(),
             bytes,
         });

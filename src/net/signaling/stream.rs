@@ -330,9 +330,10 @@ impl Connections {
                 },
                 () = self.parts.closing.cancelled(), if !fed => return Ok(()),
             };
+            let before = self.parts.witness.before_sending();
             timeout(WRITE_LIMIT, writer.write_all(bytes)).await.map_err(|_| io::ErrorKind::TimedOut)??;
             used.again();
-            self.parts.witness.sent(&flow, bytes);
+            self.parts.witness.sent(before, &flow, bytes);
         }
     }
 

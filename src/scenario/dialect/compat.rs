@@ -89,7 +89,7 @@ impl CallMemory {
             Event::Media(event) => (older_name(kind)?.to_owned(), digits(event)?),
             Event::Run(RunEvent::Signal { name, data }) => (format!("user.{name}"), data.clone()),
             Event::Run(event) => (older_name(kind)?.to_owned(), run(event)?),
-            Event::Sip(_) | Event::System(_) => return None,
+            Event::Capture(_) | Event::Sip(_) | Event::System(_) => return None,
         };
         Some(CompatEvent { name, data })
     }

@@ -216,6 +216,7 @@ fn settings(lower: &mut Lower, node: &Node, name: &str) -> Option<PhoneSettings>
         transport: fields.read(lower, &["transport"], |lower, node| scalar::word(lower, node, &transports)),
         auto_answer: fields.read(lower, &["auto_answer"], scalar::boolean).unwrap_or(false),
         codecs: fields.read(lower, &["codecs"], scalar::texts),
+        capture: fields.read(lower, &["capture", "capture_enabled"], scalar::boolean).unwrap_or(false),
         recording: fields.read(lower, &["recording", "recording_enabled"], scalar::boolean).unwrap_or(false),
         registration: registration.unwrap_or(fallback),
     };

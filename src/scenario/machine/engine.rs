@@ -382,7 +382,12 @@ impl Machine {
         match &envelope.event {
             Event::Run(_) => envelope.subject.run == Some(self.setup.run),
             Event::Sip(_) if !self.wants_sip => false,
-            Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Sip(_) | Event::System(_) => ours,
+            Event::Phone(_)
+            | Event::Call(_)
+            | Event::Media(_)
+            | Event::Capture(_)
+            | Event::Sip(_)
+            | Event::System(_) => ours,
         }
     }
 
@@ -433,6 +438,7 @@ impl Machine {
             | Event::Run(_)
             | Event::Call(_)
             | Event::Media(_)
+            | Event::Capture(_)
             | Event::Sip(_)
             | Event::System(_) => false,
         });

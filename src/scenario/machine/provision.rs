@@ -173,7 +173,7 @@ impl Machine {
             srtp: false,
             register: settings.registration != RegistrationMode::None,
             recording_enabled: settings.recording,
-            capture_enabled: false,
+            capture_enabled: settings.capture || self.setup.captured,
         };
         let password = password.unwrap_or_else(|| Secret::new(String::new()));
         Ok(AddPhone { phone: self.names.outside(phone.clone()), spec, password })

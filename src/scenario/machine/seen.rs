@@ -137,7 +137,7 @@ impl Seen {
                 !matches!(event, CallEvent::Trying {} | CallEvent::Dialog { .. } | CallEvent::Ending {})
             }
             Event::Media(event) => !matches!(event, MediaEvent::Statistics { .. }),
-            Event::Sip(_) | Event::Run(_) | Event::System(_) => false,
+            Event::Capture(_) | Event::Sip(_) | Event::Run(_) | Event::System(_) => false,
         }
     }
 
@@ -197,6 +197,7 @@ fn detail(event: &Event) -> Option<String> {
         Event::Phone(_)
         | Event::Call(_)
         | Event::Media(_)
+        | Event::Capture(_)
         | Event::Sip(_)
         | Event::Run(_)
         | Event::System(_) => Some(describe(event)).filter(|words| !words.is_empty()),

@@ -205,6 +205,7 @@ impl Watch {
                 Event::Phone(_)
                 | Event::Call(_)
                 | Event::Media(_)
+                | Event::Capture(_)
                 | Event::Sip(_)
                 | Event::Run(_)
                 | Event::System(_) => {}

@@ -29,6 +29,8 @@ pub struct Setup {
     pub phones: Vec<ExistingPhone>,
     /// How long to wait for accounts and phones that other runs have.
     pub lease_wait: Duration,
+    /// Whether every phone is captured.
+    pub captured: bool,
 }
 
 /// A phone that exists before the run.

@@ -26,6 +26,7 @@ fn terms() -> Terms {
     Terms {
         profile: Some(PbxProfile { domain, accounts: vec![account], ..PbxProfile::default() }),
         lease_wait: Duration::from_secs(3),
+        captured: false,
         cause: Cause::command(Surface::Library),
     }
 }

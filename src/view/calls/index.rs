@@ -141,6 +141,7 @@ impl Fold for Calls {
                     }
                 }
                 Event::Media(event) => call.media_fact(event),
+                Event::Capture(event) => call.capture_fact(event),
                 Event::Phone(_) | Event::Sip(_) | Event::Run(_) | Event::System(_) => {}
             }
         } else if let (Event::Call(event), Some(phone)) = (&envelope.event, &envelope.subject.phone)

@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     command::{CommandKind, Standing},
     event::{
-        CallEvent, CallPhase, Change, DialogIdentity, Direction, EndCause, Envelope, MediaDirection,
-        MediaEvent, MediaStatistics, Party,
+        CallEvent, CallPhase, CaptureEvent, Change, DialogIdentity, Direction, EndCause, Envelope,
+        MediaDirection, MediaEvent, MediaStatistics, Party,
     },
     id::{CallId, PhoneId, Seq},
 };
 
 /// How many of a call's newest digits are kept in each direction.
 const DIGITS: usize = 1_000;
+/// How many of a call's newest captures are kept.
+const CAPTURES: usize = 20;
 /// How many of a call's newest recordings are kept.
 const RECORDINGS: usize = 100;
 
@@ -123,6 +125,9 @@ pub struct CallView {
     pub statistics: Option<MediaStatistics>,
     /// Its recordings in order; the last may be open.
     pub recordings: Vec<Recording>,
+    /// The capture files that hold it, in order.
+    #[serde(default)]
+    pub captures: Vec<String>,
     /// What is being sent.
     pub playing: Option<Playing>,
     /// Digits received so far, the newest ones.
@@ -177,38 +182,14 @@ impl CallView {
 
     /// Creates a view from the first fact of a call; `None` for other facts.
     pub(super) fn begin(id: CallId, phone: PhoneId, event: &CallEvent, envelope: &Envelope) -> Option<Self> {
-        let (direction, phase, remote, local, sip_call_id, remote_contact) = match event {
-            CallEvent::Placed { target, local, sip_call_id } => {
-                (Direction::Outbound, CallPhase::Calling, target, local, sip_call_id, None)
-            }
-            CallEvent::Incoming { remote, local, sip_call_id, contact } => {
-                (Direction::Inbound, CallPhase::Incoming, remote, local, sip_call_id, contact.clone())
-            }
-            CallEvent::Trying {}
-            | CallEvent::Ringing { .. }
-            | CallEvent::Answered { .. }
-            | CallEvent::Established { .. }
-            | CallEvent::Dialog { .. }
-            | CallEvent::Modifying { .. }
-            | CallEvent::Ending {}
-            | CallEvent::Held { .. }
-            | CallEvent::Resumed { .. }
-            | CallEvent::Modified { .. }
-            | CallEvent::ModifyFailed { .. }
-            | CallEvent::TransferRequested { .. }
-            | CallEvent::TransferAccepted { .. }
-            | CallEvent::TransferRefused { .. }
-            | CallEvent::TransferProgress { .. }
-            | CallEvent::Ended { .. }
-            | CallEvent::Crashed { .. } => return None,
-        };
+        let First { direction, phase, remote, local, sip_call_id, contact } = first_fact(event)?;
         Some(Self {
             id,
             phone,
             direction,
             phase,
             remote: remote.clone(),
-            remote_contact,
+            remote_contact: contact.cloned(),
             local: local.clone(),
             sip_call_id: sip_call_id.clone(),
             status: None,
@@ -229,6 +210,7 @@ impl CallView {
             end: None,
             statistics: None,
             recordings: Vec::new(),
+            captures: Vec::new(),
             playing: None,
             digits_received: String::new(),
             digits_sent: String::new(),
@@ -302,6 +284,16 @@ impl CallView {
             transfer.status = status;
             transfer.reason = Some(reason.to_owned());
             transfer.refused = refused;
+        }
+    }
+
+    /// Applies one fact about the captures that hold it.
+    pub(super) fn capture_fact(&mut self, event: &CaptureEvent) {
+        if let CaptureEvent::CallAdded { path, .. } = event {
+            self.captures.push(path.clone());
+            if self.captures.len() > CAPTURES {
+                self.captures.remove(0);
+            }
         }
     }
 
@@ -405,4 +397,46 @@ fn add_digits(known: &mut String, digits: &str) {
     if surplus > 0 {
         *known = known.chars().skip(surplus).collect();
     }
+}
+
+/// What the first fact of a call says.
+struct First<'a> {
+    direction: Direction,
+    phase: CallPhase,
+    remote: &'a String,
+    local: &'a String,
+    sip_call_id: &'a String,
+    /// The other side's Contact.
+    contact: Option<&'a String>,
+}
+
+/// Reads the first fact of a call; `None` for other facts.
+fn first_fact(event: &CallEvent) -> Option<First<'_>> {
+    Some(match event {
+        CallEvent::Placed { target, local, sip_call_id } => {
+            let (direction, phase) = (Direction::Outbound, CallPhase::Calling);
+            First { direction, phase, remote: target, local, sip_call_id, contact: None }
+        }
+        CallEvent::Incoming { remote, local, sip_call_id, contact } => {
+            let (direction, phase) = (Direction::Inbound, CallPhase::Incoming);
+            First { direction, phase, remote, local, sip_call_id, contact: contact.as_ref() }
+        }
+        CallEvent::Trying {}
+        | CallEvent::Ringing { .. }
+        | CallEvent::Answered { .. }
+        | CallEvent::Established { .. }
+        | CallEvent::Dialog { .. }
+        | CallEvent::Modifying { .. }
+        | CallEvent::Ending {}
+        | CallEvent::Held { .. }
+        | CallEvent::Resumed { .. }
+        | CallEvent::Modified { .. }
+        | CallEvent::ModifyFailed { .. }
+        | CallEvent::TransferRequested { .. }
+        | CallEvent::TransferAccepted { .. }
+        | CallEvent::TransferRefused { .. }
+        | CallEvent::TransferProgress { .. }
+        | CallEvent::Ended { .. }
+        | CallEvent::Crashed { .. } => return None,
+    })
 }

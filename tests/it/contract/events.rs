@@ -7,9 +7,9 @@ use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path};
 
 use offhook::{
     event::{
-        Agreement, CallEvent, CallPhase, Cause, Change, DialogIdentity, DigitMethod, EndCause, Ending,
-        Envelope, Event, MediaDirection, MediaEvent, MediaSocket, MediaStatistics, NameLookup, NextHop,
-        Party, PhoneEvent, PhoneSpec, RawMessage, RunEvent, SipEvent, SipSummary, Subject, Surface,
+        Agreement, CallEvent, CallPhase, CaptureEvent, Cause, Change, DialogIdentity, DigitMethod, EndCause,
+        Ending, Envelope, Event, MediaDirection, MediaEvent, MediaSocket, MediaStatistics, NameLookup,
+        NextHop, Party, PhoneEvent, PhoneSpec, RawMessage, RunEvent, SipEvent, SipSummary, Subject, Surface,
         SystemEvent, TimerReason, Transport, Verdict,
     },
     id::{CallId, PhoneId, RunId, Seq},
@@ -338,6 +338,19 @@ fn link_events() -> Vec<SystemEvent> {
     ]
 }
 
+fn capture_events() -> Vec<CaptureEvent> {
+    let (early, path) = (s("/captures/a/capture_1.pcap"), s("/captures/a/call_0_1.pcap"));
+    vec![
+        CaptureEvent::Started { path: early.clone(), continues: None },
+        CaptureEvent::CallAdded { path: path.clone(), renamed_from: Some(early) },
+        CaptureEvent::Gap { path: path.clone(), lost: 3 },
+        CaptureEvent::Stopped { path: path.clone(), packets: 117, bytes: 22_008 },
+        CaptureEvent::Started { path: s("/captures/a/call_0_2.pcap"), continues: Some(path.clone()) },
+        CaptureEvent::Failed { path: s("/captures/a/call_0_2.pcap"), reason: s("no space left on device") },
+        CaptureEvent::Removed { path },
+    ]
+}
+
 /// One envelope of every kind, including every form of cause and subject.
 fn samples() -> Vec<Envelope> {
     let call = || Subject::call(a(), CallId(0));
@@ -387,6 +400,10 @@ fn samples() -> Vec<Envelope> {
         add(&call, Cause::Media, event.into());
     }
     add(&run, Cause::Run { run: RunId(1), hook: s("teardown") }, RunEvent::CleaningUp {}.into());
+    for event in capture_events() {
+        let of_call = matches!(event, CaptureEvent::CallAdded { .. });
+        add(if of_call { &call } else { &phone }, Cause::Network, event.into());
+    }
     let at = "2026-01-02T03:04:05.678901Z".parse().unwrap();
     let numbered = events.into_iter().zip(1..);
     numbered.map(|((subject, cause, event), n)| Envelope { seq: Seq(n), at, subject, cause, event }).collect()

@@ -44,6 +44,7 @@ fn server(node: &Node) -> McpServer {
         views: node.views().clone(),
         runs: Arc::new(runs),
         recordings: node.recordings().clone(),
+        captures: node.captures().clone(),
         zone: jiff::tz::TimeZone::UTC,
         closing: CancellationToken::new(),
     };

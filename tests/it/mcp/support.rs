@@ -441,6 +441,7 @@ impl World {
             runs: Arc::clone(&self.runs),
             recordings: ArtifactFolder::under(ArtifactKind::Recordings, self.recordings.path())
                 .shown_under(self.host_root.clone()),
+            captures: ArtifactFolder::under(ArtifactKind::Captures, &self.recordings.path().join("captures")),
             zone: jiff::tz::TimeZone::UTC,
             closing: self.closing.clone(),
         };

@@ -14,7 +14,7 @@ const LAYERS: [&[&str]; 13] = [
     &["journal", "config", "artifact"],
     &["view", "net"],
     &["media"],
-    &["pbx"],
+    &["capture", "pbx"],
     &["sim", "lab", "call", "scenario", "report"],
     &["phone", "suite"],
     &["switchboard"],
@@ -24,12 +24,13 @@ const LAYERS: [&[&str]; 13] = [
 ];
 
 /// Crates that only some modules may name; a crate that is not listed is open to all.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("rmcp", &["mcp"]),
     ("axum", &["http", "mcp"]),
     ("clap", &["cli", "main"]),
     ("ractor", &["sim", "lab", "call", "pbx", "scenario", "report", "phone", "switchboard"]),
     ("hickory_resolver", &["net"]),
+    ("offhook_capture", &["capture"]),
     ("offhook_sip", &["net", "sim", "lab", "call", "pbx", "report", "phone"]),
     ("offhook_media", &["media", "sim", "lab", "call", "pbx", "report"]),
 ];

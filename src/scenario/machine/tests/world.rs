@@ -55,6 +55,7 @@ pub(super) fn setup() -> Setup {
         }),
         phones: Vec::new(),
         lease_wait: Duration::from_secs(30),
+        captured: false,
     }
 }
 
