@@ -159,6 +159,7 @@ mod tests {
         assert_eq!(told([1, 2, 4, 3, 5]), [0, 0, 1, 0, 0]);
         assert_eq!(told([65_534, 0, 65_535, 1]), [0, 0, 1, 0, 0]);
         assert_eq!(told([7, 6, 8]), [0, 0, 1, 0, 0], "before the first");
+        assert_eq!(told([7, 5, 8]), [1, 0, 1, 0, 0], "the first is another then");
     }
 
     #[test]

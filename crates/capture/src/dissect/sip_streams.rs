@@ -276,15 +276,34 @@ mod tests {
     }
 
     #[test]
-    fn directions_are_bounded_in_number() {
+    fn directions_are_bounded_in_number_and_the_one_in_use_stays() {
         let mut streams = SipStreams::default();
-        let message = message(1, 0);
-        let mut found = 0;
-        for port in 1..2000 {
-            let mut segment = segment(1, &message);
-            segment.from.set_port(port);
-            streams.add(&segment, |_| found += 1);
+        let (message, long) = (message(1, 0), message(2, 2000));
+        let mut found = Vec::new();
+        for (at, byte) in long.chunks(1).enumerate().skip(60) {
+            let mut other = segment(1, &message);
+            other.from.set_port(10_000 + u16::try_from(at).unwrap());
+            streams.add(&other, |message| found.push(message.cseq().unwrap().number));
+            let (sequence, bytes) = if at == 60 { (0, &long[..61]) } else { (at as u32, byte) };
+            streams.add(&segment(sequence, bytes), |message| found.push(message.cseq().unwrap().number));
         }
-        assert_eq!((found, streams.streams.len()), (1999, MOST_STREAMS));
+        assert_eq!(streams.streams.len(), MOST_STREAMS);
+        assert_eq!((found.len(), found.last()), (long.len() - 60 + 1, Some(&2)));
+    }
+
+    #[test]
+    fn a_direction_that_is_given_up_says_what_waited_in_it() {
+        let mut streams = SipStreams::default();
+        let (long, short) = (message(1, 60), message(2, 0));
+        let mut found = 0;
+        streams.add(&segment(0, &long[..90]), |_| found += 1);
+        streams.add(&segment(200, &short), |_| found += 1);
+        assert_eq!(found, 0, "the rest of the first may still come");
+        for port in 1..=256 {
+            let mut other = segment(1, b"x");
+            other.from.set_port(port);
+            streams.add(&other, |_| found += 1);
+        }
+        assert_eq!(found, 1);
     }
 }

@@ -71,7 +71,7 @@ fn streams_are_joined_by_the_addresses_of_the_descriptions() {
 fn payload_types_have_the_names_that_the_receiver_gave_them() {
     let mut trace = Trace::new();
     // Each side has its own number for the same codec.
-    let offer = sdp(ALICE_RTP, "97", &["97 opus/48000/2", "98 iLBC/8000"]);
+    let offer = sdp(ALICE_RTP, "97 98", &["97 opus/48000/2", "98 iLBC/8000"]);
     let answer = sdp(BOB_RTP, "98", &["98 G726-32/8000"]);
     trace.udp(ALICE, BOB, &DIALOG.request("INVITE", 1, false, &offer));
     trace.udp(BOB, ALICE, &DIALOG.response("200 OK", "INVITE", 1, &answer));
@@ -146,6 +146,13 @@ fn the_last_try_after_a_challenge_counts() {
     trace.udp(BOB, ALICE, &DIALOG.response("401 Unauthorized", "INVITE", 1, ""));
     trace.now = 50;
     trace.udp(ALICE, BOB, &DIALOG.request("INVITE", 2, false, ""));
+    let mut unanswered = Trace::new();
+    unanswered.udp(ALICE, BOB, &DIALOG.request("INVITE", 1, false, ""));
+    unanswered.udp(BOB, ALICE, &DIALOG.response("401 Unauthorized", "INVITE", 1, ""));
+    unanswered.udp(ALICE, BOB, &DIALOG.request("INVITE", 2, false, ""));
+    let analysis = unanswered.analysis();
+    assert_eq!((only(&analysis).ending, only(&analysis).final_status), (Ending::Open, None));
+    assert_eq!(only(&analysis).ended_at, None);
     let mut refused = Trace::new();
     refused.udp(ALICE, BOB, &DIALOG.request("INVITE", 1, false, ""));
     refused.udp(BOB, ALICE, &DIALOG.response("486 Busy Here", "INVITE", 1, ""));
@@ -172,6 +179,8 @@ fn what_happens_inside_a_call_does_not_change_its_status() {
 #[test]
 fn a_call_that_began_before_the_capture_is_told_as_far_as_it_is_known() {
     let mut trace = Trace::new();
+    trace.udp(ALICE, BOB, &DIALOG.request("INVITE", 2, true, ""));
+    trace.udp(BOB, ALICE, &DIALOG.response("200 OK", "INVITE", 2, ""));
     trace.udp(BOB, ALICE, &DIALOG.backwards("BYE", 7));
     let analysis = trace.analysis();
     let call = only(&analysis);
@@ -264,9 +273,24 @@ fn refused_and_held_media_claim_no_address() {
     for (cseq, description) in (1..).zip([held, refused, fax, "no description".to_owned()]) {
         trace.udp(ALICE, BOB, &DIALOG.request("INVITE", cseq, false, &description));
     }
-    (0..3).for_each(|sequence| trace.rtp(BOB_RTP, ALICE_RTP, (8, 1), sequence));
+    for to in [ALICE_RTP, "0.0.0.0:4000", "192.0.2.1:0"] {
+        (0..3).for_each(|sequence| trace.rtp(BOB_RTP, to, (8, 1), sequence));
+    }
     let analysis = trace.analysis();
-    assert_eq!((only(&analysis).streams.len(), analysis.other_streams.len()), (0, 1));
+    assert_eq!((only(&analysis).streams.len(), analysis.other_streams.len()), (0, 3));
+}
+
+#[test]
+fn a_stream_between_two_calls_belongs_to_the_one_that_receives_it() {
+    let mut trace = Trace::new();
+    for (call_id, address) in [("receiver", ALICE_RTP), ("sender", BOB_RTP)] {
+        let dialog = Dialog { call_id, ..DIALOG };
+        trace.udp(ALICE, BOB, &dialog.request("INVITE", 1, false, &sdp(address, "8", &[])));
+    }
+    trace.rtp(BOB_RTP, ALICE_RTP, (8, 1), 1);
+    let analysis = trace.analysis();
+    let streams = analysis.calls.iter().map(|call| (call.call_id.as_str(), call.streams.len()));
+    assert_eq!(streams.collect::<Vec<_>>(), [("receiver", 1), ("sender", 0)]);
 }
 
 #[test]
