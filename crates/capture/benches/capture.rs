@@ -13,16 +13,18 @@ use std::hint::black_box;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use offhook_capture::analyze::analyze;
 use offhook_capture::frame::Framer;
+use offhook_capture::read::Reader;
 use offhook_capture::write::{Format, Writer};
-use pcap_file::pcap::{PcapPacket, PcapWriter};
+use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
 
 /// Packets of one round: 100 s of one voice.
 const PACKETS: u32 = 5000;
 const AT: Duration = Duration::from_secs(1_700_000_000);
 
 fn main() {
-    let benches: [fn(); 2] = [frames, files];
+    let benches: [fn(); 3] = [frames, files, analyses];
     benches.into_iter().for_each(|run| run());
 }
 
@@ -107,4 +109,44 @@ fn files() {
         }
     });
     report("write pcap, pcap-file", time, plain);
+}
+
+/// A capture of one voice, read and analyzed.
+fn analyses() {
+    let (from, to) = ends();
+    let mut framer = Framer::default();
+    let plain = plain_copy(&[0; 216]);
+    for (name, format) in [("pcap", Format::Pcap), ("pcapng", Format::Pcapng)] {
+        let mut writer = Writer::new(Vec::new(), format).unwrap();
+        let phone = writer.interface("alice").unwrap();
+        for number in 0..PACKETS {
+            let [_, _, high, low] = number.to_be_bytes();
+            let payload = [[0x80, 8, high, low].as_slice(), &[7; 168]].concat();
+            let at = AT + Duration::from_millis(20) * number;
+            writer.packet(at, phone, framer.udp(from, to, &payload).unwrap(), None).unwrap();
+        }
+        let file = writer.into_inner();
+        let time = nanoseconds(|| {
+            let mut reader = Reader::new(black_box(file.as_slice())).unwrap();
+            while let Some(record) = reader.next_record().unwrap() {
+                black_box(record);
+            }
+        });
+        report(&format!("read {name}"), time, plain);
+        let time = nanoseconds(|| {
+            let analysis = analyze(black_box(file.as_slice()));
+            assert_eq!(analysis.rtp_flows.len(), 1);
+            black_box(analysis);
+        });
+        report(&format!("analyze {name}"), time, plain);
+        if format == Format::Pcap {
+            let time = nanoseconds(|| {
+                let mut reader = PcapReader::new(black_box(file.as_slice())).unwrap();
+                while let Some(packet) = reader.next_packet() {
+                    black_box(packet.unwrap());
+                }
+            });
+            report("read pcap, pcap-file", time, plain);
+        }
+    }
 }

@@ -4,5 +4,9 @@
 //! `Write`, times come in as durations since the Unix epoch. What is read is hostile: it never panics, and
 //! everything kept of it is bounded in number and bytes.
 
+pub mod analyze;
+mod dissect;
+mod fields;
 pub mod frame;
+pub mod read;
 pub mod write;

@@ -94,14 +94,16 @@ mod tests {
     #[test]
     fn a_forgotten_connection_does_not_repeat_its_numbers() {
         let mut connections = Connections::default();
-        let _first = connections.send(ends(1), 500);
-        for port in 2..=u16::try_from(MOST).unwrap() {
+        let _first = connections.send(ends(5000), 1);
+        let _second = connections.send(ends(5001), 500);
+        for port in 3..=u16::try_from(MOST).unwrap() {
             let _other = connections.send(ends(port), 1);
         }
-        let _used_again = connections.send(ends(2), 1);
-        let _one_too_many = connections.send(ends(5000), 1);
+        let _used_again = connections.send(ends(5000), 1);
+        let _one_too_many = connections.send(ends(1), 1);
         assert_eq!(connections.directions.len(), MOST);
-        assert_eq!(connections.send(ends(2), 1).sequence, 3, "it was not the most silent");
-        assert_eq!(connections.send(ends(1), 1).sequence, 501);
+        assert!(!connections.directions.contains_key(&ends(5001)));
+        assert_eq!(connections.send(ends(5000), 1).sequence, 3);
+        assert_eq!(connections.send(ends(5001), 1).sequence, 501);
     }
 }

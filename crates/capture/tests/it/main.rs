@@ -7,5 +7,10 @@
     reason = "a failed precondition of a test fails the test"
 )]
 
+mod analysis;
+mod calls;
 mod framing;
+mod mutation;
+mod reading;
+mod trace;
 mod writing;
