@@ -6,6 +6,7 @@
 //! the first packet and gets the name of the first call in it. When its last call is over the file
 //! ends, and what comes next begins another. Only what is on the disk becomes a fact.
 
+pub mod analysis;
 mod captures;
 mod file;
 mod stream;

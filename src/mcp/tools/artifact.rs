@@ -1,16 +1,20 @@
 //! Tools that show files: recordings and captures.
 
-use std::{path::Path, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use serde_json::{Value, json};
 
 use crate::{
-    artifact::ArtifactFile,
+    artifact::{ArtifactFile, Sidecar},
+    capture::analysis::analyze,
     id::CallId,
     mcp::{
         arguments::arguments,
         catalog::{Hints, Label, ToolDefinition, compat},
-        compat::{capture, rows, words},
+        compat::{
+            capture::{self, Owner},
+            rows, words,
+        },
         context::CallContext,
         result::Reply,
         services::Services,
@@ -32,7 +36,7 @@ pub(super) fn tools() -> Vec<ToolDefinition> {
             label(
                 "analyze_capture",
                 "Analyze a capture",
-                "Show the RTP flows and codecs in the newest packet capture (pcap) of a phone.",
+                "Show the calls, RTP flows and codecs in the newest packet capture (pcap) of a phone.",
             ),
             analyze_capture,
         ),
@@ -101,6 +105,78 @@ arguments! {
     }
 }
 
-async fn analyze_capture(_: Arc<Services>, given: AnalyzeCapture, _: CallContext) -> Reply {
-    Reply::compat(capture::none(&given.phone_id, given.call_id))
+async fn analyze_capture(services: Arc<Services>, given: AnalyzeCapture, _: CallContext) -> Reply {
+    let working = Arc::clone(&services);
+    let (phone, call) = (given.phone_id.clone(), given.call_id);
+    // Walking folders and reading files block.
+    let analyzed =
+        tokio::task::spawn_blocking(move || analyzed(&working, &given.phone_id, given.call_id)).await;
+    let refuse = |error: String| {
+        Reply::compat_error(error, &[("phone_id", phone.as_str().into()), ("call_id", json!(call))])
+    };
+    match analyzed {
+        Ok(Ok(Some(answer))) => Reply::compat(answer),
+        Ok(Ok(None)) => {
+            let known = phone.parse().ok().and_then(|phone| services.views.phone(&phone));
+            let captured = known.as_ref().is_some_and(|phone| phone.spec.capture_enabled);
+            let mut none = capture::none(&phone, call, captured);
+            if let (Value::Object(none), None) = (&mut none, known) {
+                none.extend(words::unknown_phone(&services, &phone));
+            }
+            Reply::compat(none)
+        }
+        Ok(Err(error)) => refuse(error.to_string()),
+        Err(error) => refuse(error.to_string()),
+    }
+}
+
+/// Finds and analyzes the capture that was meant; `None` if there is none.
+fn analyzed(services: &Services, phone: &str, call: Option<CallId>) -> io::Result<Option<Value>> {
+    let holds = |call: CallId, path: &Path| {
+        services.views.call(call).is_some_and(|call| call.captures.iter().any(|held| Path::new(held) == path))
+    };
+    let meant = |file: &ArtifactFile| {
+        file.phone.as_deref() == Some(phone)
+            && call.is_none_or(|call| file.call == Some(call.0) || holds(call, &file.path))
+    };
+    let newest = |file: &ArtifactFile| {
+        let written = std::fs::metadata(&file.path).and_then(|known| known.modified()).ok();
+        // What a phone says between its calls is rarely what is looked for.
+        (file.call.is_some(), written)
+    };
+    let files = services.captures.list()?;
+    let Some(file) = files.into_iter().filter(meant).max_by_key(newest) else { return Ok(None) };
+    let (call, rtp_port) = owner_of(services, phone, call.or(file.call.map(CallId)), &file.path);
+    let known = phone.parse().ok().and_then(|phone| services.views.phone(&phone));
+    let owner = Owner {
+        phone: phone.to_owned(),
+        call,
+        path: services.captures.shown(&file.path).display().to_string(),
+        rtp_port,
+        codecs: known.and_then(|phone| phone.spec.codecs.clone()),
+    };
+    Ok(Some(capture::told(&owner, &analyze(&file.path)?)))
+}
+
+/// Returns the call that a capture is about and our RTP port in it: from the journal, else from the
+/// description of a recording that was made at the same time.
+fn owner_of(
+    services: &Services,
+    phone: &str,
+    call: Option<CallId>,
+    capture: &Path,
+) -> (Option<CallId>, Option<u16>) {
+    let view = call.and_then(|call| services.views.call(call)).filter(|view| view.phone.as_str() == phone);
+    let local = view.and_then(|view| view.media_local.clone());
+    if let Some(port) = local.and_then(|local| local.parse::<SocketAddr>().ok()).map(|local| local.port()) {
+        return (call, Some(port));
+    }
+    let recordings = services.recordings.list().unwrap_or_default();
+    let described = recordings.iter().filter(|file| file.phone.as_deref() == Some(phone));
+    let mut sidecars = described.filter_map(|file| Sidecar::read(&file.path).ok());
+    let beside = sidecars.find(|sidecar| sidecar.pcap.as_deref().map(Path::new) == Some(capture));
+    match beside {
+        Some(sidecar) => (call.or(sidecar.call_id.map(CallId)), sidecar.local_rtp_port),
+        None => (call, None),
+    }
 }

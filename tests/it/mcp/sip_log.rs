@@ -1,6 +1,12 @@
 //! SIP messages as text and structured; recordings and captures.
 
+use std::{path::Path, time::Duration};
+
 use offhook::{event::MediaEvent, id::CallId, mcp::PhoneTools};
+use offhook_capture::{
+    frame::Framer,
+    write::{Format, Writer},
+};
 use serde_json::{Value, json};
 
 use super::support::{Wire, World, keys};
@@ -277,6 +283,7 @@ async fn recordings_are_shown_where_the_host_has_them() {
 async fn a_missing_capture_is_told_in_the_published_shape() {
     let world = World::new();
     let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    client.add_phone("a").await;
     let none = client.call("analyze_capture", json!({ "phone_id": "a", "call_id": 2 })).await;
     assert_eq!(
         keys(&none),
@@ -294,4 +301,94 @@ async fn a_missing_capture_is_told_in_the_published_shape() {
         ]
     );
     assert!(none["error"].as_str().unwrap().starts_with("no capture for phone='a' call_id=2"));
+}
+
+/// Writes a capture of RTP from port 4000 to 4002 with these payload types.
+fn write_capture(file: &Path, payload_types: &[u8]) {
+    let mut writer = Writer::new(Vec::new(), Format::Pcap).unwrap();
+    let (phone, mut framer) = (writer.interface("a").unwrap(), Framer::default());
+    let ends = |from: &str, to: &str| (from.parse().unwrap(), to.parse().unwrap());
+    for (number, payload_type) in (0..).zip(payload_types) {
+        let (from, to) = ends("127.0.0.1:4000", "127.0.0.1:4002");
+        let packet = [0x80, *payload_type, 0, number, 0, 0, 0, 160, 0, 0, 0, 7, 0xD5, 0xD5];
+        let at = Duration::from_secs(1_767_225_600) + Duration::from_millis(20) * u32::from(number);
+        writer.packet(at, phone, framer.udp(from, to, &packet).unwrap(), None).unwrap();
+    }
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, writer.into_inner()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_capture_is_analyzed_in_the_published_shape() {
+    let mut world = World::new();
+    world.host_root = Some("/host".into());
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    client.add_phone("a").await;
+    client.add_phone("b").await;
+    client.call("update_phone", json!({ "phone_id": "a", "codecs": ["PCMA"] })).await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:b@pbx.test" })).await;
+    client.call("b_answer_call", json!({})).await;
+    let folder = world.recordings.path().join("captures/a");
+    let file = folder.join("call_0_20260101_000000_000000.pcap");
+    write_capture(&file, &[8, 8, 0, 101]);
+    write_capture(&folder.join("call_7_20260101_000000_000000.pcap"), &[8]);
+    // Written last, but it holds no call.
+    write_capture(&folder.join("capture_20260101_000001_000000.pcap"), &[3]);
+    let told = client.call("analyze_capture", json!({ "phone_id": "a", "call_id": 0 })).await;
+    assert_eq!(
+        keys(&told),
+        [
+            "phone_id",
+            "call_id",
+            "path",
+            "linktype",
+            "linktype_name",
+            "total_packets",
+            "rtp_flows",
+            "rtcp_flows",
+            "phone_rtp_port",
+            "phone_rtp_codecs_seen",
+            "non_phone_codecs_on_phone_port",
+            "error",
+            "calls",
+            "other_streams"
+        ]
+    );
+    assert_eq!(
+        (&told["call_id"], &told["error"], &told["total_packets"]),
+        (&json!(0), &Value::Null, &json!(4))
+    );
+    assert_eq!((&told["linktype"], &told["linktype_name"]), (&json!(101), &json!("RAW")));
+    let flow = |payload_type: u8, codec: &str, count: u64| json!({ "src_port": 4000, "dst_port": 4002, "payload_type": payload_type, "codec": codec, "count": count });
+    let flows = json!([flow(0, "PCMU", 1), flow(8, "PCMA", 2), flow(101, "telephone-event", 1)]);
+    assert_eq!(told["rtp_flows"], flows);
+    assert_eq!(told["phone_rtp_port"], 4000);
+    assert_eq!(told["phone_rtp_codecs_seen"], json!(["PCMA", "PCMU", "telephone-event"]));
+    assert_eq!(told["non_phone_codecs_on_phone_port"], json!(["PCMU", "telephone-event"]));
+    let stream = &told["other_streams"][0];
+    assert_eq!(
+        (&stream["from"], &stream["packets"], &stream["lost"]),
+        (&json!("127.0.0.1:4000"), &json!(4), &json!(0))
+    );
+    // The newest capture with a call, if none is named.
+    let newest = client.call("analyze_capture", json!({ "phone_id": "a" })).await;
+    assert_eq!((&newest["call_id"], &newest["total_packets"]), (&json!(7), &json!(1)));
+    assert_eq!(newest["phone_rtp_port"], Value::Null, "nothing is known of call 7");
+    // A capture of somebody else is not reached by a path.
+    for phone in ["../a", "a/../a", "/captures/a", ""] {
+        let none = client.call("analyze_capture", json!({ "phone_id": phone })).await;
+        assert_eq!(none["path"], Value::Null, "{phone}");
+    }
+    // What is no capture is said, and what is cut is told as far as it goes.
+    std::fs::write(&file, "hello").unwrap();
+    let told = client.call("analyze_capture", json!({ "phone_id": "a", "call_id": 0 })).await;
+    assert!(told["error"].as_str().unwrap().starts_with("unreadable pcap: "), "{told}");
+    write_capture(&file, &[8, 8]);
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() - 3]).unwrap();
+    let told = client.call("analyze_capture", json!({ "phone_id": "a", "call_id": 0 })).await;
+    assert_eq!(
+        (&told["total_packets"], &told["cut"], &told["error"]),
+        (&json!(1), &json!(true), &Value::Null)
+    );
 }

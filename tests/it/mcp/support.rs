@@ -441,7 +441,8 @@ impl World {
             runs: Arc::clone(&self.runs),
             recordings: ArtifactFolder::under(ArtifactKind::Recordings, self.recordings.path())
                 .shown_under(self.host_root.clone()),
-            captures: ArtifactFolder::under(ArtifactKind::Captures, &self.recordings.path().join("captures")),
+            captures: ArtifactFolder::under(ArtifactKind::Captures, &self.recordings.path().join("captures"))
+                .shown_under(self.host_root.clone()),
             zone: jiff::tz::TimeZone::UTC,
             closing: self.closing.clone(),
         };
