@@ -15,9 +15,11 @@ use std::{
 };
 
 use offhook::{
-    command::{CallCommand, CallSelector, Command, Execute, PhoneCommand, Sound},
+    artifact::{ArtifactFolder, ArtifactKind},
+    capture::CaptureOptions,
+    command::{CallCommand, CallSelector, Command, Execute, PhoneChanges, PhoneCommand, Sound},
     config::Limits,
-    event::{Cause, Event, MediaEvent, PhoneSpec, Surface},
+    event::{CaptureEvent, Cause, Event, MediaEvent, PhoneSpec, Surface},
     id::{PhoneId, Seq},
     journal::Journal,
     net::SystemNetwork,
@@ -61,6 +63,7 @@ async fn measure() {
         journal: Journal::open(folder.path(), wall).unwrap(),
         // Both ends are ours, and an eighth of all places is not for callers.
         limits: Limits { calls: 3 * calls(), calls_per_phone: calls(), ..Limits::default() },
+        captures: CaptureOptions::under(ArtifactFolder::in_data(ArtifactKind::Captures, folder.path())),
         media_workers: 2,
         ..Options::in_memory(Arc::new(SystemNetwork::default()), wall, 1)
     };
@@ -78,20 +81,63 @@ async fn measure() {
     tokio::time::timeout(Duration::from_secs(20), playing).await.expect("every leg hears a packet");
     tokio::time::sleep(Duration::from_secs(1)).await;
 
-    let (load, busy, started) = (board.media_load(), processor_time(), Instant::now());
-    tokio::time::sleep(span()).await;
-    let (wall, busy, after) = (started.elapsed(), processor_time() - busy, board.media_load());
+    let load = board.media_load();
+    let share = processor_share().await;
+    let after = board.media_load();
     let legs = after.legs as f64;
-    let share = 100.0 * busy.as_secs_f64() / wall.as_secs_f64();
     let ticks = after.ticks - load.ticks;
     println!("  {legs} legs, {share:.1} % of a core together, {ticks} ticks");
     println!("bench: media_legs/processor_of_a_leg = {:.3} % of a core", share / legs);
     println!("bench: media_legs/late_ticks = {} of {ticks}", after.late_ticks - load.late_ticks);
     println!("bench: media_legs/worst_delay = {:.1} ms", after.worst_delay_us as f64 / 1000.0);
+    report_captured(&board, share).await;
     let head = board.journal().head();
     run(&board, Command::Phone(caller, PhoneCommand::HangUpAll)).await;
     report_loss(&board, head).await;
     board.shutdown().await.unwrap();
+}
+
+/// Returns the processor time of this process over a while, in percent of a core.
+async fn processor_share() -> f64 {
+    let (busy, started) = (processor_time(), Instant::now());
+    tokio::time::sleep(span()).await;
+    let (wall, busy) = (started.elapsed(), processor_time() - busy);
+    100.0 * busy.as_secs_f64() / wall.as_secs_f64()
+}
+
+/// Reports what it costs to capture both phones, as a multiple of the same calls uncaptured, and
+/// what the files miss.
+async fn report_captured(board: &Switchboard, share: f64) {
+    let before = board.journal().head();
+    capture(board, true).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let captured = processor_share().await;
+    capture(board, false).await;
+    let mut reader = board.journal().reader(before);
+    let (mut stopped, mut packets, mut lost) = (0, 0, 0);
+    let mut begun = 0;
+    while begun < 2 || stopped < begun {
+        let Event::Capture(event) = &reader.next().await.unwrap().event else { continue };
+        match event {
+            CaptureEvent::Started { .. } => begun += 1,
+            CaptureEvent::Stopped { packets: held, .. } => {
+                stopped += 1;
+                packets += held;
+            }
+            CaptureEvent::Gap { lost: missing, .. } => lost += missing,
+            CaptureEvent::CallAdded { .. } | CaptureEvent::Removed { .. } => {}
+            CaptureEvent::Failed { path, reason } => panic!("{path}: {reason}"),
+        }
+    }
+    println!("bench: media_legs/captured = {:.2} of the time without", captured / share);
+    println!("bench: media_legs/missing_in_captures = {lost} of {} packets", packets + lost);
+}
+
+async fn capture(board: &Switchboard, on: bool) {
+    for name in ["caller", "callee"] {
+        let changes = PhoneChanges { capture_enabled: Some(on), ..PhoneChanges::default() };
+        run(board, Command::Phone(name.parse().unwrap(), PhoneCommand::Update(changes))).await;
+    }
 }
 
 /// Starts a tone on each leg once it has heard its first packet.

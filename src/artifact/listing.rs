@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{ArtifactFolder, sidecar_of};
+use super::{ArtifactFolder, ArtifactKind, sidecar_of};
 use crate::id::PhoneId;
 
 /// A recording or capture on disk.
@@ -37,7 +37,7 @@ impl ArtifactFolder {
         collect(self.root(), self.kind().extensions(), &mut paths)?;
         paths.sort_unstable_by(|a, b| b.cmp(a));
         // A file removed since then is simply left out.
-        Ok(paths.into_iter().filter_map(|path| describe(self.root(), path)).collect())
+        Ok(paths.into_iter().filter_map(|path| describe(self.root(), self.kind(), path)).collect())
     }
 }
 
@@ -62,26 +62,30 @@ fn collect(folder: &Path, extensions: &[&str], into: &mut Vec<PathBuf>) -> io::R
     Ok(())
 }
 
-fn describe(root: &Path, path: PathBuf) -> Option<ArtifactFile> {
+fn describe(root: &Path, kind: ArtifactKind, path: PathBuf) -> Option<ArtifactFile> {
     let size = fs::metadata(&path).ok()?.len();
-    let (phone, call) = owner(root, &path);
+    let (phone, call) = owner(root, &path, kind);
     let sidecar = Some(sidecar_of(&path)).filter(|sidecar| sidecar.is_file());
     Some(ArtifactFile { path, size, phone, call, sidecar })
 }
 
 /// Derives phone and call from `<phone>/call_<n>_….wav`, or from `call_<phone>_<n>_….wav` directly
-/// in the root.
-pub(super) fn owner(root: &Path, path: &Path) -> (Option<String>, Option<u64>) {
+/// in the root. A capture may have no call.
+pub(super) fn owner(root: &Path, path: &Path, kind: ArtifactKind) -> (Option<String>, Option<u64>) {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let mut tokens = stem.split('_');
-    let (Some("call"), Some(first)) = (tokens.next(), tokens.next()) else { return (None, None) };
+    let (call, first) = match (tokens.next(), tokens.next()) {
+        (Some("call"), Some(first)) => (first.parse().ok(), first),
+        (Some("capture"), Some(first)) if kind == ArtifactKind::Captures => (None, first),
+        (_, _) => return (None, None),
+    };
     let parent = path.parent();
-    if parent == Some(root) {
+    if parent == Some(root) && kind == ArtifactKind::Recordings {
         return (Some(first.to_owned()), tokens.next().and_then(|number| number.parse().ok()));
     }
     let folder = parent.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     // Phones of a run have their folders inside the run's folder.
     let inside = parent.and_then(|parent| parent.strip_prefix(root).ok()).map(Path::to_string_lossy);
     let of_run = inside.and_then(|inside| inside.parse::<PhoneId>().ok()).map(|phone| phone.to_string());
-    (of_run.or(folder), first.parse().ok())
+    (of_run.or(folder), call)
 }

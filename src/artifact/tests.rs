@@ -44,7 +44,10 @@ fn a_recording_is_named_by_phone_call_and_local_time() {
     assert_eq!(here.path(&name()), Path::new("/recordings/a/call_7_20260102_230405_000678.wav"));
     let east = here.named_by(TimeZone::fixed(Offset::constant(2)));
     assert_eq!(east.path(&name()), Path::new("/recordings/a/call_7_20260103_010405_000678.wav"));
-    assert_eq!(owner(east.root(), &east.path(&name())), (Some("a".to_owned()), Some(7)));
+    assert_eq!(
+        owner(east.root(), &east.path(&name()), ArtifactKind::Recordings),
+        (Some("a".to_owned()), Some(7))
+    );
 }
 
 #[test]
@@ -61,7 +64,27 @@ fn the_owner_of_a_recording_is_in_its_place_and_name() {
         ("/recordings/a/call.wav", None, None),
         ("/recordings/a/.wav", None, None),
     ] {
-        assert_eq!(owner(root, Path::new(path)), (phone.map(str::to_owned), call), "{path}");
+        assert_eq!(
+            owner(root, Path::new(path), ArtifactKind::Recordings),
+            (phone.map(str::to_owned), call),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn the_owner_of_a_capture_is_in_its_place_with_or_without_a_call() {
+    let captures = ArtifactFolder::under(ArtifactKind::Captures, Path::new("/captures"));
+    let early = captures.path(&ArtifactName { call: None, ..name() });
+    assert_eq!(early, Path::new("/captures/a/capture_20260102_230405_000678.pcap"));
+    for (path, phone, call) in [
+        (early.as_path(), Some("a"), None),
+        (captures.path(&name()).as_path(), Some("a"), Some(7)),
+        (Path::new("/captures/run-3/a/call_7_x.pcapng"), Some("run-3/a"), Some(7)),
+        (Path::new("/captures/a/other.pcap"), None, None),
+    ] {
+        let owner = owner(captures.root(), path, ArtifactKind::Captures);
+        assert_eq!(owner, (phone.map(str::to_owned), call), "{}", path.display());
     }
 }
 

@@ -379,7 +379,14 @@ async fn a_capture_is_analyzed_in_the_published_shape() {
         let none = client.call("analyze_capture", json!({ "phone_id": phone })).await;
         assert_eq!(none["path"], Value::Null, "{phone}");
     }
-    // What is no capture is said, and what is cut is told as far as it goes.
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_capture_that_cannot_be_read_is_told_and_a_cut_one_is_read_as_far_as_it_goes() {
+    let world = World::new();
+    let mut client = world.client(PhoneTools::Auto, "2025-06-18").await;
+    let file = world.recordings.path().join("captures/a/call_0_20260101_000000_000000.pcap");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, "hello").unwrap();
     let told = client.call("analyze_capture", json!({ "phone_id": "a", "call_id": 0 })).await;
     assert!(told["error"].as_str().unwrap().starts_with("unreadable pcap: "), "{told}");
