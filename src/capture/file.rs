@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::atomic::Ordering,
 };
@@ -56,9 +57,8 @@ impl File {
                 }
             }
             Job::End { cause } => {
-                if let Some(Self { path, packets, bytes, .. }) = open.take() {
-                    let stopped = CaptureEvent::Stopped { path: shown(&path), packets, bytes };
-                    stream.append(None, stopped, &cause);
+                if let Some(file) = open.take() {
+                    file.end(&cause, stream);
                 }
             }
             Job::Remove(path) => match fs::remove_file(&path) {
@@ -97,6 +97,20 @@ impl File {
         self.packets = self.packets.saturating_add(count(records.len()));
         self.bytes = self.bytes.saturating_add(count(bytes.len()));
         Ok(())
+    }
+
+    /// Says that the file is complete, if it is still there.
+    fn end(self, cause: &Cause, stream: &Stream) {
+        let Self { file, path, packets, bytes, .. } = self;
+        let known = file.metadata().and_then(|ours| Ok((ours, fs::metadata(&path)?)));
+        match known {
+            Ok((ours, there)) if ours.ino() == there.ino() => {
+                let stopped = CaptureEvent::Stopped { path: shown(&path), packets, bytes };
+                stream.append(None, stopped, cause);
+            }
+            Ok(_) => stream.failed(&path, &io::Error::other("another file has its name by now"), cause),
+            Err(error) => stream.failed(&path, &error, cause),
+        }
     }
 
     fn add_call(&mut self, call: CallId, path: PathBuf, rename: bool, cause: &Cause, stream: &Stream) {

@@ -255,6 +255,26 @@ async fn a_capture_that_cannot_be_written_is_told_and_the_next_call_tries_again(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_capture_that_was_removed_meanwhile_is_not_said_to_be_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut world, a, peer) = captured(folder.path(), |_| {}).await;
+    let call = world.calls(&a, &peer, crate::support::peer::EVENTS).await;
+    // The file is begun and renamed by a thread.
+    while world.count("capture.call_added") == 0 {
+        std::thread::yield_now();
+    }
+    std::fs::remove_dir_all(folder.path().join("captures")).unwrap();
+    world.hang_up(call, &peer).await;
+    world.next(&a, "call.ended").await;
+    drop(peer);
+    let board = world.board.clone();
+    world.end().await;
+    let facts = board.journal().query_blocking(&Query::of_kinds(&["capture.*"])).unwrap();
+    let kinds: Vec<_> = facts.iter().map(|envelope| envelope.event.kind()).collect();
+    assert_eq!(kinds, ["capture.started", "capture.call_added", "capture.failed"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_capture_goes_on_in_further_files_and_keeps_the_newest() {
     let folder = tempfile::tempdir().unwrap();
     let (mut world, a, peer) = captured(folder.path(), |options| {

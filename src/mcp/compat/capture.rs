@@ -29,7 +29,7 @@ pub(in crate::mcp) struct Owner {
 /// Answers that there is nothing to analyze: no `status`, every figure empty.
 pub(in crate::mcp) fn none(phone: &str, call: Option<CallId>, captured: bool) -> Value {
     json!({
-        "phone_id": phone,
+        "phone_id": words::short(phone),
         "call_id": call.map(|call| call.0),
         "path": null,
         "error": words::no_capture(phone, call, captured),

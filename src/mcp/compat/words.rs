@@ -210,6 +210,6 @@ pub(in crate::mcp) fn short(given: &str) -> String {
 /// No capture file exists for the phone.
 pub(in crate::mcp) fn no_capture(phone: &str, call: Option<CallId>, captured: bool) -> String {
     let call = call.map_or_else(|| "None".to_owned(), |call| call.0.to_string());
-    let why = if captured { "nothing has passed its sockets yet" } else { "capture_enabled=true starts one" };
-    format!("no capture for phone='{phone}' call_id={call} ({why})")
+    let why = if captured { "the next packet begins one" } else { "capture_enabled=true starts one" };
+    format!("no capture for phone='{}' call_id={call} ({why})", short(phone))
 }
