@@ -42,8 +42,8 @@ fn message(line: &str, cseq: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A request and its answer over UDP and TCP in both families, the request over TCP too long for a packet, and RTP;
-/// returns the number of packets.
+/// A request and its answer over UDP and TCP in both families, the request over TCP too long for a
+/// packet, and RTP; returns the number of packets.
 fn write(file: &Path, format: Format) -> usize {
     let mut writer = Writer::new(Vec::new(), format).unwrap();
     let mut framer = Framer::default();
@@ -82,7 +82,8 @@ fn wireshark_reads_both_formats_without_a_complaint() {
         let file = folder.path().join(format!("{format:?}"));
         let packets = write(&file, format);
         assert_eq!(fields(&file, "frame", &["frame.number"]).len(), packets);
-        // Notes, warnings and errors of any dissector, and checksums that are wrong or were not looked at.
+        // Notes, warnings and errors of any dissector, and checksums that are wrong or were not
+        // looked at.
         let complaints =
             fields(&file, "_ws.expert.severity >= 0x400000", &["frame.number", "_ws.expert.message"]);
         assert_eq!(complaints, Vec::<String>::new(), "{format:?}");
