@@ -8,6 +8,7 @@
     reason = "a failed precondition of a test fails the test"
 )]
 
+mod captures;
 mod lab;
 mod mcp;
 mod phones;

@@ -9,7 +9,7 @@ use std::process::Command;
 /// The feature that turns the tests against real peers on.
 pub(crate) const FEATURE: &str = "offhook/interop";
 /// Programs that the interop tests start, with their Debian packages.
-const PEERS: [(&str, &str); 1] = [("sipp", "sip-tester")];
+const PEERS: [(&str, &str); 2] = [("sipp", "sip-tester"), ("tshark", "tshark")];
 const NOT_INTEROP: &str = "--no-interop";
 
 /// Installs and starts what the tests need, then runs all of them, or all but interop with `--no-interop`.

@@ -5,10 +5,11 @@ use anyhow::Result;
 use std::process::Command;
 
 /// Programs that some task uses, and what is lost without each.
-const TOOLS: [(&str, &str); 6] = [
+const TOOLS: [(&str, &str); 7] = [
     ("cargo-nextest", "tests run with `cargo test` instead"),
     ("cargo-deny", "`cargo xtask ci` installs it from its source"),
     ("sipp", "`cargo xtask test` installs it from Debian's sip-tester"),
+    ("tshark", "`cargo xtask test` installs it"),
     ("apt-get", "the lab Asterisk needs Docker"),
     ("docker", "the lab Asterisk needs root"),
     ("cargo-fuzz", "`cargo xtask fuzz` does not work; the corpora are replayed all the same"),

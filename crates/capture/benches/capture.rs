@@ -1,4 +1,5 @@
-//! Costs of captures: a packet made and written, beside a plain copy of the same bytes and pcap-file.
+//! Costs of captures: a packet made and written, beside a plain copy of the same bytes and
+//! pcap-file.
 //!
 //! Each figure is the best of several rounds over the same packets of a voice call.
 #![allow(

@@ -1,16 +1,17 @@
 //! Captures to files: classic pcap, or pcapng with an interface for each phone and comments.
 //!
-//! draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. Packets are whole IP packets (link type 101). Classic files
-//! have microseconds and no place for interfaces and comments; pcapng files have nanoseconds.
-//! `pcap-file` 2.0 would write the same bytes and is their oracle in tests, but it tells a wrong number of
-//! bytes for a block, and its reader refuses what `read` must take.
+//! draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng. Packets are whole IP packets (link type
+//! 101). Classic files have microseconds and no place for interfaces and comments; pcapng files
+//! have nanoseconds. The few fields are written here because the reader has to be ours in any case
+//! (`read` says why); `pcap-file` 2.0 is the oracle of the tests.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
 /// IP packets without a link header.
 const LINKTYPE_RAW: u16 = 101;
-/// Longest packet that is written whole, in bytes: longer than any IP packet, and what tcpdump writes.
+/// Longest packet that is written whole, in bytes: longer than any IP packet, and what tcpdump
+/// writes.
 const SNAPSHOT_BYTES: u32 = 262_144;
 /// Longest value of an option, in bytes.
 const MOST_OPTION: usize = 0xFFFC;
@@ -41,8 +42,8 @@ pub struct Interface(u32);
 
 /// Writes a capture, a record at a time and in little-endian order.
 ///
-/// Each record is several small writes: put a `BufWriter` around a file. After an error the file may end within a
-/// record, which readers take as its end; nothing more should be written then.
+/// Each record is several small writes: put a `BufWriter` around a file. After an error the file
+/// may end within a record, which readers take as its end; nothing more should be written then.
 #[derive(Debug)]
 pub struct Writer<W> {
     output: W,
@@ -97,7 +98,8 @@ impl<W: Write> Writer<W> {
         Ok(interface)
     }
 
-    /// Writes one IP packet that was seen at a time since the Unix epoch; a classic capture drops the comment.
+    /// Writes one IP packet that was seen at a time since the Unix epoch; a classic capture drops
+    /// the comment.
     ///
     /// # Errors
     /// If the output fails, or the interface is one of another file.

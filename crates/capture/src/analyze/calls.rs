@@ -1,7 +1,8 @@
 //! Calls as their SIP messages tell them.
 //!
-//! RFC 3261 sections 12, 13, 15 and 9. A call is all that has one Call-ID, on either side of a proxy. Messages of calls
-//! that began before the capture make a call too, but those of registrations and the like do not.
+//! RFC 3261 sections 12, 13, 15 and 9. A call is all that has one Call-ID, on either side of a
+//! proxy. Messages of calls that began before the capture make a call too, but those of
+//! registrations and the like do not.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

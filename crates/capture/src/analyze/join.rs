@@ -23,8 +23,8 @@ struct Claim {
 }
 
 impl Claim {
-    /// Returns whether a stream can be meant: some of it came after the address was announced, and its
-    /// beginning not long after the end of the call. What has no time can.
+    /// Returns whether a stream can be meant: some of it came after the address was announced, and
+    /// its beginning not long after the end of the call. What has no time can.
     fn allows(&self, stream: &Stream) -> bool {
         let is_later = |early: Option<Duration>, late: Option<Duration>| {
             early.zip(late).is_none_or(|(early, late)| early <= late)
@@ -60,8 +60,8 @@ pub(super) fn join(calls: Vec<Progress>, streams: Vec<(Key, Stream)>, analysis: 
     analysis.calls = calls.into_iter().map(|(call, _)| call).collect();
 }
 
-/// Returns the call that wants the stream: by where it goes, else by where it comes from; of several the
-/// one that was last to announce the address before the stream began.
+/// Returns the call that wants the stream: by where it goes, else by where it comes from; of
+/// several the one that was last to announce the address before the stream began.
 fn owner(claims: &BTreeMap<SocketAddr, Vec<Claim>>, key: &Key, stream: &Stream) -> Option<usize> {
     [key.to, key.from].iter().find_map(|address| {
         let allowed = || claims.get(address).into_iter().flatten().filter(|claim| claim.allows(stream));

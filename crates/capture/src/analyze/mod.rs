@@ -1,9 +1,10 @@
 //! What a capture says about calls and their media.
 //!
-//! Two views side by side. The rows of RTP and RTCP keep to a plain rule that other tools share: IPv4 only, by ports
-//! and payload type, whatever the packet is. Calls are found through SIP (RFC 3261) and joined with their streams
-//! through the addresses and payload types in session descriptions (RFC 8866, 3264); streams are told apart by
-//! addresses and source (RFC 3550). Everything is bounded; [`LeftOut`] counts what went beyond.
+//! Two views side by side. The rows of RTP and RTCP keep to a plain rule that other tools share:
+//! IPv4 only, by ports and payload type, whatever the packet is. Calls are found through SIP (RFC
+//! 3261) and joined with their streams through the addresses and payload types in session
+//! descriptions (RFC 8866, 3264); streams are told apart by addresses and source (RFC 3550).
+//! Everything is bounded; [`LeftOut`] counts what went beyond.
 
 mod analysis;
 mod calls;

@@ -1,6 +1,7 @@
 //! Names of payload types and RTCP packet types without a session description.
 //!
-//! RFC 3551 table 4 and 5, with the numbers that phones usually give telephone events; RFC 3550 section 12.1, RFC 4585.
+//! RFC 3551 table 4 and 5, with the numbers that phones usually give telephone events; RFC 3550
+//! section 12.1, RFC 4585.
 
 /// Static payload types; the missing numbers are reserved or never were assigned.
 const STATIC: [(u8, &str); 24] = [

@@ -1,7 +1,8 @@
 //! What sequence numbers tell: losses, copies, and packets out of order.
 //!
-//! RFC 3550 appendix A.1, as the media engine's tracker reads it. Unlike a phone, who looks at a capture wants to know
-//! of every gap, so that a confirmed step of up to a minute is a loss; farther ones begin the numbering anew.
+//! RFC 3550 appendix A.1, as the media engine's tracker reads it. Unlike a phone, who looks at a
+//! capture wants to know of every gap, so that a confirmed step of up to a minute is a loss;
+//! farther ones begin the numbering anew.
 
 use offhook_media::rtp::{Jump, Sequence, SequenceTracker};
 
@@ -46,7 +47,8 @@ impl Numbering {
         }
     }
 
-    /// Returns whether two packets in a row were seen, or three near each other, which random bytes would not show.
+    /// Returns whether two packets in a row were seen, or three near each other, which random bytes
+    /// would not show.
     pub(super) const fn is_confirmed(&self) -> bool {
         self.restarts > 0 || self.seen & (self.seen >> 1) != 0 || self.unique > 2
     }

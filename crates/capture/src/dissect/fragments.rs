@@ -1,8 +1,8 @@
 //! Puts packets together that were sent in fragments.
 //!
-//! RFC 791 section 3.2, RFC 8200 section 4.5. Exact copies are harmless; fragments that overlap otherwise spoil their
-//! packet, as RFC 5722 wants for IPv6 and Linux does for both. Few packets are waited for at a time, and none for
-//! longer than a minute.
+//! RFC 791 section 3.2, RFC 8200 section 4.5. Exact copies are harmless; fragments that overlap
+//! otherwise spoil their packet, as RFC 5722 wants for IPv6 and Linux does for both. Few packets
+//! are waited for at a time, and none for longer than a minute.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::ip::{Fragment, IpPacket};
 
-/// Most packets that are put together at a time; with the length of a packet this bounds the memory.
+/// Most packets that are put together at a time; with the length of a packet this bounds the
+/// memory.
 const MOST_PACKETS: usize = 64;
 /// Most fragments of a packet.
 const MOST_PARTS: usize = 512;

@@ -1,6 +1,7 @@
 //! IP headers of both versions.
 //!
-//! RFC 791 section 3.1, RFC 8200 sections 3 and 4, RFC 4302 (authentication header). What is encrypted stays so.
+//! RFC 791 section 3.1, RFC 8200 sections 3 and 4, RFC 4302 (authentication header). What is
+//! encrypted stays so.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

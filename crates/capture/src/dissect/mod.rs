@@ -1,7 +1,8 @@
 //! From the bytes of a record to what a socket would have been given.
 //!
-//! Link headers, IP with its fragments put together, then UDP datagrams and TCP segments, and the SIP messages in
-//! streams of those. Checksums are not looked at: a capture on the sending machine has none yet.
+//! Link headers, IP with its fragments put together, then UDP datagrams and TCP segments, and the
+//! SIP messages in streams of those. Checksums are not looked at: a capture on the sending machine
+//! has none yet.
 
 mod fragments;
 mod ip;

@@ -1,8 +1,9 @@
 //! SIP messages in TCP connections that were captured.
 //!
-//! RFC 9293 section 3.4 (numbers), RFC 3261 section 18.3 (messages in a stream). Segments may come twice, out of
-//! order, or not at all. A direction that is not SIP, or has lost its place after a gap, is looked at again whenever a
-//! segment begins like a message. Encrypted connections and WebSocket stay unread.
+//! RFC 9293 section 3.4 (numbers), RFC 3261 section 18.3 (messages in a stream). Segments may come
+//! twice, out of order, or not at all. A direction that is not SIP, or has lost its place after a
+//! gap, is looked at again whenever a segment begins like a message. Encrypted connections and
+//! WebSocket stay unread.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -162,7 +163,8 @@ mod tests {
         [head.into_bytes(), vec![b'x'; body]].concat()
     }
 
-    /// Feeds segments at offsets of a stream whose numbers wrap in its middle, and returns the CSeq numbers.
+    /// Feeds segments at offsets of a stream whose numbers wrap in its middle, and returns the CSeq
+    /// numbers.
     fn numbers(segments: &[(usize, &[u8])]) -> Vec<u32> {
         let mut streams = SipStreams::default();
         let mut found = Vec::new();

@@ -1,7 +1,8 @@
 //! Sequence numbers of connections, as far as their bytes were seen.
 //!
-//! RFC 9293 section 3.4. Both directions start at one. The connection that was silent longest is forgotten when there
-//! are too many; numbers start higher from then on, so that one that comes back does not look like a copy.
+//! RFC 9293 section 3.4. Both directions start at one. The connection that was silent longest is
+//! forgotten when there are too many; numbers start higher from then on, so that one that comes
+//! back does not look like a copy.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,10 @@
 //! From what a tap saw to IP packets, as a file of link type 101 (LINKTYPE_RAW) holds them.
 //!
-//! RFC 791 and 8200 (IP), 768 (UDP), 9293 (TCP), 1071 (checksums). A datagram becomes one packet however long it
-//! is: the fragments and the link below were not seen. Bytes of a connection become segments whose numbers go on
-//! from what was seen of it before; no handshake and no bare acknowledgement is made up.
-//! The headers are few enough to write here; `etherparse` proves them in the tests.
+//! RFC 791 and 8200 (IP), 768 (UDP), 9293 (TCP), 1071 (checksums). A datagram becomes one packet
+//! however long it is: the fragments and the link below were not seen. Bytes of a connection become
+//! segments whose numbers go on from what was seen of it before; no handshake and no bare
+//! acknowledgement is made up. The headers are few enough to write here; `etherparse` proves them
+//! in the tests.
 
 mod connections;
 mod header;
@@ -38,8 +39,8 @@ pub enum FrameError {
 
 /// Makes packets, and keeps what it needs to number those of connections.
 ///
-/// Addresses that map IPv4 into IPv6 count as IPv4 (RFC 4291 section 2.5.5.2), and an unspecified address takes the
-/// family of the other end.
+/// Addresses that map IPv4 into IPv6 count as IPv4 (RFC 4291 section 2.5.5.2), and an unspecified
+/// address takes the family of the other end.
 ///
 /// ```
 /// use offhook_capture::frame::Framer;

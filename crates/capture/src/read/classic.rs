@@ -1,6 +1,7 @@
 //! Classic pcap: a header, then packets.
 //!
-//! draft-ietf-opsawg-pcap sections 4 and 5. The magic number tells the byte order and the unit of the times.
+//! draft-ietf-opsawg-pcap sections 4 and 5. The magic number tells the byte order and the unit of
+//! the times.
 
 use std::io::Read;
 use std::time::Duration;

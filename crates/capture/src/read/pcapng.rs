@@ -1,7 +1,8 @@
 //! pcapng: sections of blocks, some of which are packets.
 //!
-//! draft-ietf-opsawg-pcapng sections 3, 4.1 to 4.4 and the packet block of older versions (appendix A). A section has
-//! its own byte order and interfaces. Blocks of other kinds are skipped whatever is in them.
+//! draft-ietf-opsawg-pcapng sections 3, 4.1 to 4.4 and the packet block of older versions (appendix
+//! A). A section has its own byte order and interfaces. Blocks of other kinds are skipped whatever
+//! is in them.
 
 use std::io::Read;
 
@@ -75,8 +76,8 @@ impl Pcapng {
         self.rest_of_block(length, 4, 0, source)
     }
 
-    /// Reads the body of a block, keeping `most` bytes of it, and checks its lengths; `false` if the
-    /// file ends in it.
+    /// Reads the body of a block, keeping `most` bytes of it, and checks its lengths; `false` if
+    /// the file ends in it.
     fn rest_of_block<R: Read>(
         &mut self,
         length: u32,

@@ -8,7 +8,8 @@ use crate::trace::{ALICE, ALICE_RTP, BOB, BOB_RTP, DIALOG, Dialog, Trace, addres
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// An answered call with media both ways, without its end: 180 after 100 ms, 200 after 1 s, media for 2 s.
+/// An answered call with media both ways, without its end: 180 after 100 ms, 200 after 1 s, media
+/// for 2 s.
 fn answered() -> Trace {
     let mut trace = Trace::new();
     let offer = sdp(ALICE_RTP, "8 100", &["100 telephone-event/8000"]);

@@ -80,9 +80,10 @@ fn checksum_holds(from: std::net::IpAddr, to: std::net::IpAddr, protocol: u8, se
 fn a_datagram_over_ipv4_is_these_bytes() {
     let mut framer = Framer::default();
     let packet = framer.udp(address("192.0.2.1:5060"), address("192.0.2.2:5070"), b"abc").unwrap();
-    // Version and length of header, total length 31, identification 1, do not fragment, 64 hops, UDP: the words sum
-    // up to C531 and with the addresses (1 8403) to 2 4934, folded 4936, inverted B6C9. UDP: addresses, protocol
-    // and length 1 841F, header 279D, payload C462; together 2 701E, folded 7020, inverted 8FDF.
+    // Version and length of header, total length 31, identification 1, do not fragment, 64 hops,
+    // UDP: the words sum up to C531 and with the addresses (1 8403) to 2 4934, folded 4936,
+    // inverted B6C9. UDP: addresses, protocol and length 1 841F, header 279D, payload C462;
+    // together 2 701E, folded 7020, inverted 8FDF.
     let expected = [
         [0x45, 0x00, 0x00, 0x1F, 0x00, 0x01, 0x40, 0x00, 0x40, 0x11].as_slice(),
         &[0xB6, 0xC9, 192, 0, 2, 1, 192, 0, 2, 2],

@@ -10,6 +10,7 @@
 mod analysis;
 mod calls;
 mod framing;
+mod fuzz_checks;
 mod mutation;
 mod reading;
 mod trace;

@@ -1,10 +1,13 @@
-//! Seeded mutations of good captures: nothing panics, and what comes out is bounded by what went in.
+//! Seeded mutations of good captures: nothing panics, and what comes out is bounded by what went
+//! in.
 
-use offhook_capture::analyze::analyze;
+use std::path::Path;
+
 use offhook_capture::read::Reader;
 use offhook_capture::write::{Format, Writer};
 use offhook_seed::Seed;
 
+use crate::fuzz_checks;
 use crate::trace::{ALICE, ALICE_RTP, BOB, BOB_RTP, DIALOG, Trace, sdp};
 
 /// Flips, cuts, copies and swaps bytes of `good`.
@@ -45,27 +48,6 @@ fn mutated(good: &[u8], seed: &mut Seed) -> Vec<u8> {
     bytes
 }
 
-/// What must hold for any bytes.
-fn check(bytes: &[u8]) {
-    let analysis = analyze(bytes);
-    assert!(analysis.total_packets <= bytes.len() as u64 / 12);
-    let counted: u64 = analysis.rtp_flows.iter().map(|flow| flow.count).sum();
-    assert!(counted <= analysis.total_packets);
-    let streams = analysis.calls.iter().flat_map(|call| &call.streams).chain(&analysis.other_streams);
-    for stream in streams {
-        let codecs: u64 = stream.codecs.iter().map(|codec| codec.packets).sum();
-        assert_eq!(codecs, stream.packets);
-        assert!(stream.duplicates + stream.reordered + stream.stray <= stream.packets);
-    }
-    let Ok(mut reader) = Reader::new(bytes) else { return };
-    let mut packets = 0;
-    while let Ok(Some(record)) = reader.next_record() {
-        assert!(record.bytes.len() <= bytes.len());
-        packets += 1;
-    }
-    assert_eq!(packets, analysis.total_packets);
-}
-
 /// A call over UDP and another over TCP, with media, RTCP and a fragment.
 fn good() -> Vec<u8> {
     let mut trace = Trace::new();
@@ -102,9 +84,9 @@ fn mutated_captures_neither_panic_nor_grow() {
     let pcap = as_classic(&pcapng);
     let mut seed = Seed::new(17);
     for good in [pcapng, pcap] {
-        check(&good);
+        fuzz_checks::capture(&good);
         for _ in 0..6000 {
-            check(&mutated(&good, &mut seed));
+            fuzz_checks::capture(&mutated(&good, &mut seed));
         }
     }
 }
@@ -117,7 +99,18 @@ fn mutated_packets_of_every_link_type_neither_panic_nor_grow() {
         let mut file = packets.clone();
         file[20..24].copy_from_slice(&linktype.to_le_bytes());
         for _ in 0..800 {
-            check(&mutated(&file, &mut seed));
+            fuzz_checks::capture(&mutated(&file, &mut seed));
         }
     }
+}
+
+#[test]
+fn the_fuzz_corpus_keeps_its_promises() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/capture");
+    let mut replayed = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        fuzz_checks::capture(&std::fs::read(entry.unwrap().path()).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed > 0, "{} is empty", folder.display());
 }
