@@ -1,6 +1,10 @@
 //! Captures as Wireshark reads them: every checksum, every message, and nothing to complain about.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use offhook_capture::{
     frame::Framer,
@@ -126,4 +130,50 @@ fn wireshark_shows_phones_comments_and_nanoseconds() {
         "bob,,1700000000.123456789,192.0.2.1,5060",
     ];
     assert_eq!(seen, expected);
+}
+
+/// Runs a scenario of the program against the lab Asterisk with every phone captured, and returns
+/// the captures.
+fn captured(folder: &Path, format: &str, scenario: &str) -> Vec<PathBuf> {
+    let file = folder.join("scenario.yaml");
+    std::fs::write(&file, scenario).unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_offhook"))
+        .arg("run")
+        .arg(&file)
+        .args(["--against", "sip:127.0.0.1:5070", "--capture-format", format, "--captures"])
+        .arg(folder)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+    let phones = std::fs::read_dir(folder.join("run-1")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = phones
+        .flat_map(|phone| std::fs::read_dir(phone).unwrap().map(|entry| entry.unwrap().path()))
+        .collect();
+    files.retain(|file| file.file_name().unwrap().to_string_lossy().starts_with("call_"));
+    files.sort_unstable();
+    files
+}
+
+#[test]
+fn a_call_over_udp_and_tcp_is_captured_so_that_wireshark_follows_it() {
+    for (transport, format) in [("udp", "pcap"), ("tcp", "pcap"), ("udp", "pcapng"), ("tcp", "pcapng")] {
+        let folder = tempfile::tempdir().unwrap();
+        let scenario = format!(
+            "phones: {{a: {{transport: {transport}}}}}\nsteps:\n  - make_call: {{phone: a, to: '${{echo}}', as: out}}\n  \
+             - expect: {{event: call.established, phone: a, within: 5s}}\n  - hold_for: {{call: $out, for: 1s}}\n  \
+             - hangup: $out\n  - expect: {{ended: $out, within: 5s}}\n"
+        );
+        let [file] = &captured(folder.path(), format, &scenario)[..] else { panic!("one call, one file") };
+        assert!(file.extension().unwrap() == format, "{}", file.display());
+        let notes = tshark(file, &["-q", "-z", "expert,warn"]);
+        assert!(notes.iter().all(String::is_empty), "{transport} {format}: {notes:?}");
+        let wrong = "ip.checksum.status != 1 || udp.checksum.status == 0 || tcp.checksum.status == 0";
+        assert_eq!(fields(file, wrong, &["frame.number"]), Vec::<String>::new(), "{transport} {format}");
+        let sip = fields(file, "sip", &["sip.Method", "sip.Status-Code"]);
+        for line in ["INVITE,", ",200", "ACK,", "BYE,"] {
+            assert!(sip.iter().any(|seen| seen == line), "{transport} {format}: {line} is not in {sip:?}");
+        }
+        let rtp = fields(file, "rtp", &["rtp.ssrc"]);
+        assert!(rtp.len() > 80, "{transport} {format}: {}", rtp.len());
+    }
 }
