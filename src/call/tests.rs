@@ -6,7 +6,9 @@ use offhook_sip::{message::Message, session::SessionEvent};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::sync::mpsc;
 
-use super::{Beginning, CallActor, CallArguments, CallMedia, CallMessage, CallSettings, Request, ToPhone};
+use super::{
+    Beginning, CallActor, CallArguments, CallMedia, CallMessage, CallSettings, Conferences, Request, ToPhone,
+};
 use crate::{
     artifact::Recordings,
     config::Occupant,
@@ -95,7 +97,8 @@ async fn a_new_description_is_a_fact_before_its_answer_is_asked_for() {
     JOURNAL.set(Some(journal.clone()));
     let (told, mut asked) = mpsc::channel(8);
     let (phone, _) = Actor::spawn(None, Listener, told).await.unwrap();
-    let (hub, network, name) = (MediaHub::start(1), SystemNetwork::default(), PhoneId::plain("a").unwrap());
+    let (hub, network, name) =
+        (Arc::new(MediaHub::start(1)), SystemNetwork::default(), PhoneId::plain("a").unwrap());
     let local = Ipv4Addr::LOCALHOST.into();
     let begun_by = Cause::Start;
     let beginning = Beginning::Inbound { offer: offer(9000), invite: begun_by.clone(), auto_answer: true };
@@ -109,6 +112,7 @@ async fn a_new_description_is_a_fact_before_its_answer_is_asked_for() {
         to_phone: phone.get_derived(),
         settings: CallSettings { recording: false, codecs: None },
         recordings: Arc::new(Recordings::under(Path::new("unused"))),
+        conferences: Conferences::new(Arc::clone(&hub)),
         refusals: SeldomTogether::default(),
         cause: begun_by.clone(),
     };

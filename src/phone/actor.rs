@@ -36,7 +36,7 @@ use super::{
     names::Asker,
 };
 use crate::{
-    call::{Beginning, CallActor, CallArguments, CallMedia, Reply, ToPhone},
+    call::{Beginning, CallActor, CallArguments, CallMedia, Conferences, Reply, ToPhone},
     command::{CallCommand, CallSelector, Outcome, PhoneCommand},
     config::{Limits, Occupant, Pool},
     event::{Cause, Event, PhoneEvent, PhoneSpec, Subject},
@@ -61,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) outbox: Outbox,
     pub(crate) hub: Arc<MediaHub>,
+    pub(crate) conferences: Conferences,
     pub(crate) limits: Limits,
     pub(crate) recordings: Arc<crate::artifact::Recordings>,
     /// One permit for each further call the process may have.
@@ -482,6 +483,7 @@ impl Shell {
             to_phone: self.me.get_derived(),
             settings: self.settings(),
             recordings: Arc::clone(&self.shared.recordings),
+            conferences: self.shared.conferences.clone(),
             refusals: self.refusals.clone(),
             cause: cause.clone(),
         };

@@ -21,6 +21,7 @@ use super::{
     turns::Turns,
 };
 use crate::{
+    call::Conferences,
     config::Pool,
     event::{Cause, Subject, SystemEvent},
     journal::{Journal, JournalError},
@@ -68,11 +69,13 @@ impl Switchboard {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let views = attach(options.journal.clone()).await;
         let directory = Directory::default();
+        let hub = Arc::new(MediaHub::start(options.media_workers));
         let shared = Shared {
             network: options.network,
             outbox: Outbox::start(options.journal.clone()),
             journal: options.journal.clone(),
-            hub: Arc::new(MediaHub::start(options.media_workers)),
+            conferences: Conferences::new(Arc::clone(&hub)),
+            hub,
             call_permits: Arc::new(Semaphore::new(options.limits.calls.min(Semaphore::MAX_PERMITS))),
             limits: options.limits,
             recordings: Arc::new(options.recordings),

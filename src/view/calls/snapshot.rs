@@ -52,6 +52,17 @@ pub struct Playing {
     pub repeat: bool,
 }
 
+/// The conference that a call is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conference {
+    /// All its calls, this one included.
+    pub members: Vec<CallId>,
+    /// The members that the other side of this call hears.
+    pub hears: Vec<CallId>,
+    /// The members whose other sides hear this call.
+    pub heard_by: Vec<CallId>,
+}
+
 /// The progress of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
@@ -125,6 +136,8 @@ pub struct CallView {
     pub recordings: Vec<Recording>,
     /// What is being sent.
     pub playing: Option<Playing>,
+    /// The conference it is in.
+    pub conference: Option<Conference>,
     /// Digits received so far, the newest ones.
     pub digits_received: String,
     /// Digits sent so far, the newest ones.
@@ -177,31 +190,7 @@ impl CallView {
 
     /// Creates a view from the first fact of a call; `None` for other facts.
     pub(super) fn begin(id: CallId, phone: PhoneId, event: &CallEvent, envelope: &Envelope) -> Option<Self> {
-        let (direction, phase, remote, local, sip_call_id, remote_contact) = match event {
-            CallEvent::Placed { target, local, sip_call_id } => {
-                (Direction::Outbound, CallPhase::Calling, target, local, sip_call_id, None)
-            }
-            CallEvent::Incoming { remote, local, sip_call_id, contact } => {
-                (Direction::Inbound, CallPhase::Incoming, remote, local, sip_call_id, contact.clone())
-            }
-            CallEvent::Trying {}
-            | CallEvent::Ringing { .. }
-            | CallEvent::Answered { .. }
-            | CallEvent::Established { .. }
-            | CallEvent::Dialog { .. }
-            | CallEvent::Modifying { .. }
-            | CallEvent::Ending {}
-            | CallEvent::Held { .. }
-            | CallEvent::Resumed { .. }
-            | CallEvent::Modified { .. }
-            | CallEvent::ModifyFailed { .. }
-            | CallEvent::TransferRequested { .. }
-            | CallEvent::TransferAccepted { .. }
-            | CallEvent::TransferRefused { .. }
-            | CallEvent::TransferProgress { .. }
-            | CallEvent::Ended { .. }
-            | CallEvent::Crashed { .. } => return None,
-        };
+        let (direction, phase, remote, local, sip_call_id, remote_contact) = opening(event)?;
         Some(Self {
             id,
             phone,
@@ -230,6 +219,7 @@ impl CallView {
             statistics: None,
             recordings: Vec::new(),
             playing: None,
+            conference: None,
             digits_received: String::new(),
             digits_sent: String::new(),
             dialog: None,
@@ -293,7 +283,9 @@ impl CallView {
                 };
                 self.ended(end);
             }
-            CallEvent::Placed { .. } | CallEvent::Incoming { .. } | CallEvent::Crashed { .. } => {}
+            // Its sound has gone with it.
+            CallEvent::Crashed { .. } => self.conference = None,
+            CallEvent::Placed { .. } | CallEvent::Incoming { .. } => {}
         }
     }
 
@@ -334,12 +326,13 @@ impl CallView {
                     self.playing = None;
                 }
             }
-            MediaEvent::RecordingStarted { path, .. } => {
-                self.recordings.push(Recording { path: path.clone(), duration_ms: None });
-                if self.recordings.len() > RECORDINGS {
-                    self.recordings.remove(0);
-                }
+            MediaEvent::ConferenceJoined { members, hears, heard_by, .. }
+            | MediaEvent::ConferenceChanged { members, hears, heard_by, .. } => {
+                let (members, hears, heard_by) = (members.clone(), hears.clone(), heard_by.clone());
+                self.conference = Some(Conference { members, hears, heard_by });
             }
+            MediaEvent::ConferenceLeft { .. } => self.conference = None,
+            MediaEvent::RecordingStarted { path, .. } => self.recording_started(path.clone()),
             MediaEvent::SocketFailed { .. }
             | MediaEvent::SourceDiffers { .. }
             | MediaEvent::ForeignPackets { .. }
@@ -368,6 +361,13 @@ impl CallView {
         }
     }
 
+    fn recording_started(&mut self, path: String) {
+        self.recordings.push(Recording { path, duration_ms: None });
+        if self.recordings.len() > RECORDINGS {
+            self.recordings.remove(0);
+        }
+    }
+
     fn said(&mut self, status: u16, reason: &str) {
         self.status = Some(status);
         self.reason = Some(reason.to_owned());
@@ -391,10 +391,43 @@ impl CallView {
     fn ended(&mut self, end: CallEnd) {
         self.phase = CallPhase::Ended;
         self.playing = None;
+        self.conference = None;
         if let Some(status) = end.status {
             self.said(status, &end.reason);
         }
         self.end = Some(end);
+    }
+}
+
+/// Direction, phase, remote address, local address, `Call-ID` and Contact of a new call.
+type Opening<'a> = (Direction, CallPhase, &'a String, &'a String, &'a String, Option<String>);
+
+/// Returns what the first fact of a call says; `None` for other facts.
+fn opening(event: &CallEvent) -> Option<Opening<'_>> {
+    match event {
+        CallEvent::Placed { target, local, sip_call_id } => {
+            Some((Direction::Outbound, CallPhase::Calling, target, local, sip_call_id, None))
+        }
+        CallEvent::Incoming { remote, local, sip_call_id, contact } => {
+            Some((Direction::Inbound, CallPhase::Incoming, remote, local, sip_call_id, contact.clone()))
+        }
+        CallEvent::Trying {}
+        | CallEvent::Ringing { .. }
+        | CallEvent::Answered { .. }
+        | CallEvent::Established { .. }
+        | CallEvent::Dialog { .. }
+        | CallEvent::Modifying { .. }
+        | CallEvent::Ending {}
+        | CallEvent::Held { .. }
+        | CallEvent::Resumed { .. }
+        | CallEvent::Modified { .. }
+        | CallEvent::ModifyFailed { .. }
+        | CallEvent::TransferRequested { .. }
+        | CallEvent::TransferAccepted { .. }
+        | CallEvent::TransferRefused { .. }
+        | CallEvent::TransferProgress { .. }
+        | CallEvent::Ended { .. }
+        | CallEvent::Crashed { .. } => None,
     }
 }
 
