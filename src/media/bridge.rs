@@ -212,6 +212,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_leaves_a_bridge_or_joins_it_again_is_driven_once() {
+        let hub = MediaHub::start(2);
+        let network = sim::Network::new(1);
+        let (one, two) = (hub.open(&network, LOCAL, None).unwrap(), hub.open(&network, LOCAL, None).unwrap());
+        let (handle, other) = (hub.bridge(), hub.bridge());
+        for leg in [&one, &two, &one] {
+            handle.join(leg);
+        }
+        assert_eq!(handle.bridge.members(), 2, "the second time changes nothing");
+        other.join(&one);
+        assert_eq!((handle.bridge.members(), other.bridge.members()), (1, 1), "it has moved");
+        for _ in 0..2 {
+            BridgeHandle::leave(&one);
+        }
+        assert_eq!((other.bridge.members(), hub.load().legs), (0, 2), "one is on its own, two is not");
+        handle.join(&one);
+        assert_eq!(handle.bridge.members(), 2, "it comes back");
+    }
+
+    #[tokio::test]
     async fn who_counts_the_legs_does_not_hold_a_clock_while_it_waits_for_a_bridge() {
         let hub = MediaHub::start(1);
         let handle = hub.bridge();

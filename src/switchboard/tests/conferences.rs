@@ -23,8 +23,9 @@ async fn a_call_that_crashes_leaves_its_conference_and_the_others_go_on() {
         let Event::Media(MediaEvent::ConferenceChanged { members, .. }) = &told.event else { panic!() };
         assert_eq!((members, &told.cause), (&calls, &Cause::Failure));
     }
+    let crashed = board.views().call(failing).unwrap();
+    assert_eq!((crashed.is_active(), &crashed.conference), (true, &None), "its BYE is on its way");
     seen(&board, |e| ended_by(e, failing, EndCause::Crashed)).await;
-    assert_eq!(board.views().call(failing).unwrap().conference, None);
     drop_phone(&board, &b, true).await.unwrap();
     board.shutdown().await.unwrap();
     assert_eq!(board.media_load().legs, 0);
