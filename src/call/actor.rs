@@ -9,7 +9,8 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, DerivedActorRef};
 use tokio::time::Instant;
 
 use super::{
-    CallMedia, CallMessage, Reply, Request, ToPhone, Told, codecs,
+    CallMedia, CallMessage, Conferences, Reply, Request, ToPhone, Told, codecs,
+    conference::Membership,
     farewell::Farewell,
     info::{InfoDigits, MOST_WAITING},
     names::Held,
@@ -75,6 +76,7 @@ pub(crate) struct CallArguments {
     pub(crate) to_phone: DerivedActorRef<ToPhone>,
     pub(crate) settings: CallSettings,
     pub(crate) recordings: RecordingPlace,
+    pub(crate) conferences: Conferences,
     /// Limits log lines about what this phone's calls refuse to others.
     pub(crate) refusals: SeldomTogether,
     /// The event that began the call.
@@ -102,6 +104,7 @@ pub(crate) struct Shell {
     pub(super) recordings: RecordingPlace,
     pub(super) refusals: SeldomTogether,
     pub(super) recorded: CallRecordings,
+    pub(super) membership: Membership,
     /// The last facts, held back while the recording is being completed.
     pub(super) farewell: Option<Farewell>,
     /// The caller's offer that we have not answered yet.
@@ -172,6 +175,7 @@ impl Actor for CallActor {
             }
         };
         let mut call = Shell {
+            membership: Membership::new(&start.conferences, start.id, me.clone()),
             me,
             id: start.id,
             phone: start.phone,
@@ -254,6 +258,13 @@ impl Shell {
             CallMessage::ReferDone { status, reason, cause } => self.refer_done(status, reason, &cause),
             CallMessage::ReinviteRefused { reason, cause } => self.modify_failed(None, reason, &cause),
             CallMessage::DiskHasIt => self.disk_has_it(),
+            CallMessage::Seated { seated, cause, done } => {
+                self.seated(seated, &cause);
+                let _often_nobody_waits = done.send(());
+            }
+            CallMessage::Settle { done } => {
+                let _asker_may_be_gone = done.send(());
+            }
             CallMessage::Heard => self.heard(&me),
             CallMessage::PatienceOver => self.patience_over(&me),
             CallMessage::PhoneDropped { cause, left_open } => self.dropped(left_open, &cause),
@@ -263,11 +274,13 @@ impl Shell {
             #[cfg(test)]
             CallMessage::Fail => panic!("asked to"),
         }
+        self.tell_audio();
     }
 
     /// Appends a fact and folds it.
     pub(super) fn append(&mut self, event: impl Into<Event>, cause: &Cause) {
         let event = event.into();
+        let before = self.state.audio();
         self.state.apply(&event);
         match &event {
             Event::Call(CallEvent::Answered { .. }) => drop(self.answered.get_or_insert_with(Instant::now)),
@@ -281,7 +294,10 @@ impl Shell {
             | Event::System(_) => {}
         }
         let subject = Subject::call(self.phone.clone(), self.id).during(self.occupant.run());
-        self.journal.append(subject, cause.clone(), event);
+        let seq = self.journal.append(subject, cause.clone(), event);
+        if self.state.audio() != before {
+            self.membership.changed_by(seq);
+        }
     }
 
     /// Asks the phone to signal something.

@@ -1,4 +1,4 @@
-//! The end of a call: media, then recording, then the last fact.
+//! The end of a call: conference and media, then recording, then the last fact.
 //!
 //! `call.ended` is the last fact of a call, so it waits until the recording is complete. For
 //! everybody else the call ends at once: once the session is over, no more commands are decided.
@@ -40,6 +40,7 @@ impl Shell {
     /// Closes the media and returns the facts to append once the recording is complete.
     fn last_of_media(&mut self, cause: &Cause) -> Vec<Event> {
         self.cut_info_digits(cause);
+        self.leave_conference(cause);
         let mut facts = Vec::new();
         if let Some((stats, said)) = self.media.leg.close().filter(|_| self.state.media) {
             for fact in said {

@@ -2,7 +2,9 @@
 
 use offhook_sip::session::SessionEvent;
 
-use super::{CallSettings, Reply, Told, names::Found};
+use tokio::sync::oneshot;
+
+use super::{CallSettings, Reply, Told, conference::Seated, names::Found};
 use crate::{
     event::Cause,
     media::{Notice, Recorded},
@@ -101,6 +103,20 @@ pub(crate) enum CallMessage {
     /// The fact that the oldest waiting sound change depends on is on disk, or has been waited for
     /// long enough.
     DiskHasIt,
+    /// The call has another place in a conference, or is in none any more.
+    Seated {
+        /// Its place.
+        seated: Option<Seated>,
+        /// The cause to journal.
+        cause: Cause,
+        /// Told once the fact has been appended.
+        done: oneshot::Sender<()>,
+    },
+    /// Somebody waits until everything before this has been handled.
+    Settle {
+        /// Told then.
+        done: oneshot::Sender<()>,
+    },
     /// Makes the call fail on purpose; for the tests of supervision.
     #[cfg(test)]
     Fail,

@@ -4,6 +4,7 @@
 
 mod actor;
 mod codecs;
+mod conference;
 mod farewell;
 mod info;
 mod media;
@@ -24,6 +25,7 @@ mod tests;
 
 pub(crate) use actor::{Beginning, CallActor, CallArguments, CallSettings};
 pub(crate) use codecs::unavailable_codecs;
+pub(crate) use conference::Conferences;
 pub(crate) use media::CallMedia;
 pub(crate) use message::CallMessage;
 pub(crate) use recording::RecordingPlace;

@@ -14,6 +14,7 @@ use super::{CallMessage, actor::Shell};
 use crate::{
     event::{Cause, MediaEvent},
     id::Seq,
+    media::BridgeHandle,
 };
 
 /// Length of one digit; users of the per-phone tools see it.
@@ -43,6 +44,8 @@ pub(super) enum Sounding {
         /// Length of one digit; `None` means [`DIGIT`].
         duration: Option<Duration>,
     },
+    /// The others of a conference are heard besides, or `None` any more.
+    Mixed(Option<BridgeHandle>),
 }
 
 /// Decided changes whose facts are not on disk yet.
@@ -95,7 +98,7 @@ impl Shell {
     /// journal, because another sound was decided in its place.
     pub(super) fn run_out(&mut self) -> Option<String> {
         let name = self.soundings.audible.take();
-        let replaced = |waiting: &Waiting| !matches!(waiting.sounding, Sounding::Digits { .. });
+        let replaced = |waiting: &Waiting| matches!(waiting.sounding, Sounding::Play { .. } | Sounding::Stop);
         name.filter(|_| !self.soundings.waiting.iter().any(replaced))
     }
 
@@ -130,6 +133,8 @@ impl Shell {
                 self.soundings.audible = None;
                 self.media.leg.session(|session, _| session.stop());
             }
+            Sounding::Mixed(Some(bridge)) => bridge.join(&self.media.leg),
+            Sounding::Mixed(None) => BridgeHandle::leave(&self.media.leg),
             Sounding::Digits { digits, duration } => {
                 let (method, duration) = (DigitMethod::Rfc4733, duration.unwrap_or(DIGIT));
                 let queued = self

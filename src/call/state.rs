@@ -4,9 +4,13 @@
 
 use offhook_media::codec::Codec;
 
+use super::conference::Audio;
 use crate::{
     command::{CallCommand, CommandKind, Refused, Rejection, Sound, Standing},
-    event::{CallEvent, CallPhase as Phase, Change, DigitMethod, Direction, Event, MediaEvent, Party},
+    event::{
+        CallEvent, CallPhase as Phase, Change, DigitMethod, Direction, Event, MediaDirection, MediaEvent,
+        Party,
+    },
 };
 
 /// A fold of those facts of a call that decisions need.
@@ -26,8 +30,12 @@ pub(crate) struct CallState {
     pub(crate) epoch: u32,
     /// Whether a session description has been agreed.
     pub(crate) media: bool,
+    /// Whether it is in a conference.
+    pub(crate) confers: bool,
     /// The codec that is sent, once there is media.
     codec: Option<Codec>,
+    /// Direction of our media, once there is any.
+    way: MediaDirection,
 }
 
 impl CallState {
@@ -45,8 +53,19 @@ impl CallState {
             changing: None,
             epoch: 0,
             media: false,
+            confers: false,
             codec: None,
+            way: MediaDirection::Sendrecv,
         }
+    }
+
+    /// Returns what the other side can take part in, in a conference; `None` without media, and
+    /// when the call is about to end.
+    pub(crate) fn audio(&self) -> Option<Audio> {
+        let on = !self.held_locally && !self.held_remotely;
+        let says = on && matches!(self.way, MediaDirection::Sendrecv | MediaDirection::Recvonly);
+        let hears = on && matches!(self.way, MediaDirection::Sendrecv | MediaDirection::Sendonly);
+        (self.media && self.phase < Phase::Ending).then_some(Audio { says, hears })
     }
 
     /// Decides what a command causes; changes nothing.
@@ -214,8 +233,8 @@ impl CallState {
             CallEvent::Resumed { by: Party::Local } => self.held_locally = false,
             CallEvent::Resumed { by: Party::Remote } => self.held_remotely = false,
             CallEvent::Modifying { change, .. } => self.changing = Some(*change),
-            CallEvent::Modified { by, epoch, codec, .. } => {
-                self.epoch = *epoch;
+            CallEvent::Modified { by, epoch, codec, direction, .. } => {
+                (self.epoch, self.way) = (*epoch, *direction);
                 self.codec = codec.as_deref().and_then(Codec::from_name).or(self.codec);
                 if *by == Party::Local {
                     self.changing = None;
@@ -235,16 +254,19 @@ impl CallState {
 
     fn apply_media(&mut self, event: &MediaEvent) {
         match event {
-            MediaEvent::Started { epoch, codec, .. } => {
+            MediaEvent::Started { epoch, codec, direction, .. } => {
                 (self.media, self.epoch, self.codec) = (true, *epoch, Codec::from_name(codec));
+                self.way = *direction;
             }
-            MediaEvent::Changed { epoch, codec, .. } => {
-                (self.epoch, self.codec) = (*epoch, Codec::from_name(codec));
+            MediaEvent::Changed { epoch, codec, direction, .. } => {
+                (self.epoch, self.codec, self.way) = (*epoch, Codec::from_name(codec), *direction);
             }
             MediaEvent::Stopped { .. } => {
-                self.media = false;
+                (self.media, self.confers) = (false, false);
                 self.playing = None;
             }
+            MediaEvent::ConferenceJoined { .. } | MediaEvent::ConferenceChanged { .. } => self.confers = true,
+            MediaEvent::ConferenceLeft { .. } => self.confers = false,
             MediaEvent::PlaybackStarted { source, .. } => self.playing = Some(source.clone()),
             MediaEvent::PlaybackFinished { .. } => self.playing = None,
             MediaEvent::RecordingStarted { .. }

@@ -4,19 +4,20 @@ use std::{cell::RefCell, net::Ipv4Addr, path::Path, sync::Arc};
 
 use offhook_sip::{message::Message, session::SessionEvent};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Beginning, CallActor, CallArguments, CallMedia, CallMessage, CallSettings, RecordingPlace, Request,
-    ToPhone,
+    Beginning, CallActor, CallArguments, CallMedia, CallMessage, CallSettings, Conferences, RecordingPlace,
+    Request, ToPhone,
 };
 use crate::{
     artifact::{ArtifactFolder, ArtifactKind},
     capture::{CaptureOptions, Captures},
+    command::CallCommand,
     config::{Occupant, Pool},
     event::Cause,
     id::{CallId, PhoneId, RunId, Seq},
-    journal::Journal,
+    journal::{Journal, Query},
     media::MediaHub,
     net::{Network, SystemNetwork},
     telemetry::SeldomTogether,
@@ -97,35 +98,49 @@ fn nowhere(kind: ArtifactKind) -> ArtifactFolder {
     ArtifactFolder::under(kind, Path::new("unused"))
 }
 
+/// Starts a call that came in.
+async fn incoming(
+    id: u64,
+    auto_answer: bool,
+    journal: &Journal,
+    phone: &ActorRef<Asked>,
+    conferences: &Conferences,
+    hub: &MediaHub,
+) -> ActorRef<CallMessage> {
+    let (network, name) = (SystemNetwork::default(), PhoneId::plain("a").unwrap());
+    let begun_by = Cause::Start;
+    let (taps, options) = (network.taps().clone(), CaptureOptions::under(nowhere(ArtifactKind::Captures)));
+    let captures = Captures::new(options, journal.clone(), Pool::new(RunId(1)), taps, hub.writers());
+    let beginning = Beginning::Inbound { offer: offer(9000), invite: begun_by.clone(), auto_answer };
+    let start = CallArguments {
+        id: CallId(id),
+        phone: name.clone(),
+        occupant: Occupant::default(),
+        beginning,
+        media: CallMedia::open(hub, &network, Ipv4Addr::LOCALHOST.into(), name, 1, None).unwrap(),
+        journal: journal.clone(),
+        to_phone: phone.get_derived(),
+        settings: CallSettings { recording: false, codecs: None },
+        recordings: RecordingPlace { folder: Arc::new(nowhere(ArtifactKind::Recordings)), captures },
+        conferences: conferences.clone(),
+        refusals: SeldomTogether::default(),
+        cause: begun_by,
+    };
+    Actor::spawn(None, CallActor, start).await.unwrap().0
+}
+
 #[tokio::test]
 async fn a_new_description_is_a_fact_before_its_answer_is_asked_for() {
     let journal = Journal::in_memory(Wall::system());
     JOURNAL.set(Some(journal.clone()));
     let (told, mut asked) = mpsc::channel(8);
     let (phone, _) = Actor::spawn(None, Listener, told).await.unwrap();
-    let (hub, network, name) = (MediaHub::start(1), SystemNetwork::default(), PhoneId::plain("a").unwrap());
-    let local = Ipv4Addr::LOCALHOST.into();
-    let begun_by = Cause::Start;
-    let (taps, options) = (network.taps().clone(), CaptureOptions::under(nowhere(ArtifactKind::Captures)));
-    let captures = Captures::new(options, journal.clone(), Pool::new(RunId(1)), taps, hub.writers());
-    let beginning = Beginning::Inbound { offer: offer(9000), invite: begun_by.clone(), auto_answer: true };
-    let start = CallArguments {
-        id: CallId(0),
-        phone: name.clone(),
-        occupant: Occupant::default(),
-        beginning,
-        media: CallMedia::open(&hub, &network, local, name, 1, None).unwrap(),
-        journal: journal.clone(),
-        to_phone: phone.get_derived(),
-        settings: CallSettings { recording: false, codecs: None },
-        recordings: RecordingPlace { folder: Arc::new(nowhere(ArtifactKind::Recordings)), captures },
-        refusals: SeldomTogether::default(),
-        cause: begun_by.clone(),
-    };
-    let (call, _) = Actor::spawn(None, CallActor, start).await.unwrap();
+    let hub = Arc::new(MediaHub::start(1));
+    let conferences = Conferences::new(Arc::clone(&hub));
+    let call = incoming(0, true, &journal, &phone, &conferences, &hub).await;
     let message = Message::parse(b"INVITE sip:a@b SIP/2.0\r\n\r\n").unwrap();
     let again = SessionEvent::Reoffered { message, offer: offer(9002) };
-    call.cast(CallMessage::Sip { event: Box::new(again), cause: begun_by, unsent: None }).unwrap();
+    call.cast(CallMessage::Sip { event: Box::new(again), cause: Cause::Start, unsent: None }).unwrap();
     for fact in ["call.answered", "call.modified"] {
         let head = loop {
             let Asked { request, head } = asked.recv().await.unwrap();
@@ -136,4 +151,27 @@ async fn a_new_description_is_a_fact_before_its_answer_is_asked_for() {
         let place = place_of(&journal, fact).await;
         assert!(place <= head, "{fact} is {place}, its answer was asked for after {head}");
     }
+}
+
+#[tokio::test]
+async fn a_conference_waits_for_what_its_calls_are_at() {
+    let journal = Journal::in_memory(Wall::system());
+    let (told, _asked) = mpsc::channel(8);
+    let (phone, _) = Actor::spawn(None, Listener, told).await.unwrap();
+    let hub = Arc::new(MediaHub::start(1));
+    let conferences = Conferences::new(Arc::clone(&hub));
+    let mut calls = Vec::new();
+    for id in 0..2 {
+        calls.push(incoming(id, false, &journal, &phone, &conferences, &hub).await);
+    }
+    for call in &calls {
+        let (reply, _) = oneshot::channel();
+        let told = CallCommand::Answer { status: 200 }.into();
+        call.cast(CallMessage::Command { told, cause: Cause::Start, reply }).unwrap();
+    }
+    let both = [CallId(0), CallId(1)];
+    assert_eq!(conferences.confer(&both, &Cause::Start).await.unwrap(), both);
+    // Then it is in the journal too.
+    let joined = journal.query_blocking(&Query::of_kinds(&["media.conference_joined"])).unwrap();
+    assert_eq!(joined.len(), 2);
 }

@@ -56,6 +56,7 @@ impl Command {
             Self::Node(NodeCommand::AddPhone(_)) => CommandKind::AddPhone,
             Self::Node(NodeCommand::DropPhone { .. }) => CommandKind::DropPhone,
             Self::Node(NodeCommand::HangUpAll) => CommandKind::HangUpAll,
+            Self::Node(NodeCommand::Conference { .. }) => CommandKind::Conference,
         }
     }
 

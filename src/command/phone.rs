@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{CommandKind, Refused};
-use crate::{id::CallId, secret::Secret};
+use crate::secret::Secret;
 
 /// A command for a phone.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,11 +23,6 @@ pub enum PhoneCommand {
     },
     /// Ends every call of the phone.
     HangUpAll,
-    /// Connects the audio of several of its calls.
-    Conference {
-        /// The calls; empty means all active ones.
-        calls: Vec<CallId>,
-    },
     /// Sends a MESSAGE outside any dialog.
     SendMessage {
         /// Full SIP URI, or a bare extension at the phone's domain.
@@ -49,7 +44,6 @@ impl PhoneCommand {
             Self::Unregister => CommandKind::Unregister,
             Self::PlaceCall { .. } => CommandKind::PlaceCall,
             Self::HangUpAll => CommandKind::HangUpAll,
-            Self::Conference { .. } => CommandKind::Conference,
             Self::SendMessage { .. } => CommandKind::SendMessage,
         }
     }

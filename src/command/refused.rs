@@ -191,9 +191,12 @@ pub enum Refused {
     /// SRTP is not implemented.
     #[error("srtp is not built yet: leave it out or give false")]
     SrtpNotBuilt,
-    /// Mixing calls is not implemented.
-    #[error("conference is not built yet")]
-    ConferenceNotBuilt(PhoneId),
+    /// Fewer than two of the calls have audio to mix; of which phone, if one was named.
+    #[error("a conference needs two calls with audio")]
+    TooFewToConfer(Option<PhoneId>),
+    /// A conference cannot have so many calls.
+    #[error("a conference has room for {0} calls")]
+    ConferenceFull(usize),
     /// The phone has reached its call limit.
     #[error("phone '{phone}' has {limit} calls already: hang one up first")]
     CallsOfPhone {
@@ -284,7 +287,7 @@ impl Refused {
             Self::FileNotRead { .. } => Code::NotFound,
             Self::WrongPhase { .. } | Self::NoMedia | Self::ChangePending => Code::WrongState,
             Self::DigitsNotTaken { .. } | Self::SoundOvertaken => Code::WrongState,
-            Self::TooFewToTransfer(_) => Code::WrongState,
+            Self::TooFewToTransfer(_) | Self::TooFewToConfer(_) => Code::WrongState,
             Self::WhichPhone | Self::CallOfAnother { .. } => Code::InvalidArgument,
             Self::NoSuchStatus(_) | Self::NotARefusal(_) | Self::NotDigits(_) => Code::InvalidArgument,
             Self::NoCodec { .. } | Self::UnknownCodec { .. } => Code::InvalidArgument,
@@ -297,12 +300,12 @@ impl Refused {
             | Self::NotAHeader { .. }
             | Self::TooLong { .. } => Code::InvalidArgument,
             Self::CallsOfPhone { .. } | Self::Calls(_) | Self::Phones(_) => Code::LimitReached,
-            Self::DigitsWaiting(_) | Self::Runs(_) => Code::LimitReached,
+            Self::DigitsWaiting(_) | Self::Runs(_) | Self::ConferenceFull(_) => Code::LimitReached,
             Self::NoAnswer(_) => Code::TimedOut,
-            Self::ConferenceNotBuilt(_) | Self::NotResolved { .. } => Code::Unavailable,
-            Self::NoMediaPort { .. } | Self::PasswordNotKept { .. } | Self::FactsNotKept { .. } => {
-                Code::Unavailable
-            }
+            Self::NotResolved { .. }
+            | Self::NoMediaPort { .. }
+            | Self::PasswordNotKept { .. }
+            | Self::FactsNotKept { .. } => Code::Unavailable,
             Self::PhoneNotStarted { .. } | Self::ConnectorNotStarted { .. } => Code::Unavailable,
             Self::PhoneLeaves(_) | Self::JustEnded | Self::ShuttingDown => Code::Unavailable,
             Self::RunNotStarted { .. } | Self::Broke { .. } => Code::Unavailable,

@@ -1,6 +1,7 @@
 //! How surfaces offer a command: names, arguments and effects. The rows are in `verbs`.
 
 use super::{Argument, Arguments, CallCommand, CommandKind, Missing, PhoneCommand};
+use crate::id::CallId;
 
 /// How surfaces offer a command.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub enum Made {
     Phone(PhoneCommand),
     /// For a call.
     Call(CallCommand),
+    /// A conference of these calls; empty means all active ones of a phone.
+    Conference(Vec<CallId>),
 }
 
 /// A verb as a tool.

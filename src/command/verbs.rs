@@ -33,7 +33,7 @@ pub enum CommandKind {
     Transfer,
     /// [`CallCommand::AttendedTransfer`].
     AttendedTransfer,
-    /// [`PhoneCommand::Conference`].
+    /// [`super::NodeCommand::Conference`].
     Conference,
     /// [`CallCommand::Play`].
     Play,
@@ -280,18 +280,22 @@ static CONFERENCE: Verb = Verb {
     tool: Some(tool(
         "conference",
         "Conference",
-        "Mix the audio of several calls of the phone; not built yet, refused.",
+        "Let the other sides of several calls of the phone hear each other. The conference has exactly these calls: name all but one to take one out.",
         Effect::Settles,
     )),
     action: Some(action(
         "conference",
         Some("call_ids"),
-        "Connects the audio of several calls of one phone; not built yet, refused.",
+        "Lets the other sides of several calls hear each other; a member that is not named again leaves.",
     )),
     parameters: &[argument("calls", Sort::Calls, Need::AllCalls)
         .tool("call_ids", "At least two calls of the phone.", Some("call_ids"))
-        .action(&["call_ids", "calls", "value"], "calls, or `auto` for all active ones", Some("call_ids"))],
-    make: Some(|given| Ok(Made::Phone(PhoneCommand::Conference { calls: given.calls("calls") }))),
+        .action(
+            &["call_ids", "calls", "value"],
+            "calls, of one phone or several, or `auto` for all active ones of the phone",
+            Some("call_ids"),
+        )],
+    make: Some(|given| Ok(Made::Conference(given.calls("calls")))),
     ..verb(CommandKind::Conference, Addressee::Phone)
 };
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Party, events};
-use crate::id::Seq;
+use crate::id::{CallId, Seq};
 
 /// How a digit is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -215,6 +215,28 @@ events! {
             /// File path or tone, as requested.
             source: String,
         },
+        /// The call is in a conference: its other side and those of the other members hear each
+        /// other.
+        "media.conference_joined" => ConferenceJoined {
+            /// All calls of the conference, this one included; they are in no other.
+            members: Vec<CallId>,
+            /// The members that the other side of this call hears; none while this call is on hold.
+            hears: Vec<CallId>,
+            /// The members whose other sides hear this call.
+            heard_by: Vec<CallId>,
+        },
+        /// Others joined or left the conference of this call, or one of its calls went on or off
+        /// hold.
+        "media.conference_changed" => ConferenceChanged {
+            /// All calls of the conference, this one included; they are in no other.
+            members: Vec<CallId>,
+            /// The members that the other side of this call hears; none while this call is on hold.
+            hears: Vec<CallId>,
+            /// The members whose other sides hear this call.
+            heard_by: Vec<CallId>,
+        },
+        /// The call is in no conference any more: it was left out, it ends, or it was the last one.
+        "media.conference_left" => ConferenceLeft {},
         /// Recording to a file has started.
         "media.recording_started" => RecordingStarted {
             /// The file.

@@ -179,7 +179,9 @@ impl Execute for Door {
         Box::pin(async move {
             let made = match &command {
                 Command::Node(NodeCommand::AddPhone(add)) => Some(add.phone.clone()),
-                Command::Node(NodeCommand::DropPhone { .. } | NodeCommand::HangUpAll)
+                Command::Node(
+                    NodeCommand::DropPhone { .. } | NodeCommand::HangUpAll | NodeCommand::Conference { .. },
+                )
                 | Command::Phone(..)
                 | Command::Call(..) => None,
             };

@@ -57,10 +57,15 @@ impl BridgeHandle {
     /// Lets the voice of `leg` and the other members hear each other; it leaves the bridge that it
     /// was in.
     ///
-    /// It stays a member until its voice ends. A leg without a voice does not join.
+    /// It stays a member until it leaves or its voice ends; joining again changes nothing. A leg
+    /// without a voice does not join.
     pub(crate) fn join(&self, leg: &LegHandle) {
         let (leg, home) = leg.parts();
-        let before = std::mem::replace(&mut guard(&leg.inner).bridge, Arc::downgrade(&self.bridge));
+        let here = Arc::downgrade(&self.bridge);
+        let before = std::mem::replace(&mut guard(&leg.inner).bridge, here.clone());
+        if before.ptr_eq(&here) {
+            return;
+        }
         if let Some(before) = before.upgrade() {
             before.forget(leg);
         }
@@ -72,7 +77,16 @@ impl BridgeHandle {
             turn: None,
         };
         guard(&self.bridge.room).members.push(member);
-        self.bridge.worker.add(Driven::Bridge(Arc::downgrade(&self.bridge)));
+        self.bridge.worker.add(Driven::Bridge(here));
+    }
+
+    /// Takes the voice of `leg` out of the bridge that it is in, if any: it is on its own again.
+    pub(crate) fn leave(leg: &LegHandle) {
+        let (leg, _) = leg.parts();
+        let before = guard(&leg.inner).bridge.upgrade();
+        if let Some(member) = before.and_then(|before| before.forget(leg)) {
+            member.go_home();
+        }
     }
 }
 
@@ -195,6 +209,26 @@ mod tests {
             soon("the bridge is held by one who waits for the clock", left);
             drop(clock);
         });
+    }
+
+    #[tokio::test]
+    async fn who_leaves_a_bridge_or_joins_it_again_is_driven_once() {
+        let hub = MediaHub::start(2);
+        let network = sim::Network::new(1);
+        let (one, two) = (hub.open(&network, LOCAL, None).unwrap(), hub.open(&network, LOCAL, None).unwrap());
+        let (handle, other) = (hub.bridge(), hub.bridge());
+        for leg in [&one, &two, &one] {
+            handle.join(leg);
+        }
+        assert_eq!(handle.bridge.members(), 2, "the second time changes nothing");
+        other.join(&one);
+        assert_eq!((handle.bridge.members(), other.bridge.members()), (1, 1), "it has moved");
+        for _ in 0..2 {
+            BridgeHandle::leave(&one);
+        }
+        assert_eq!((other.bridge.members(), hub.load().legs), (0, 2), "one is on its own, two is not");
+        handle.join(&one);
+        assert_eq!(handle.bridge.members(), 2, "it comes back");
     }
 
     #[tokio::test]

@@ -36,7 +36,7 @@ use super::{
     names::Asker,
 };
 use crate::{
-    call::{Beginning, CallActor, CallArguments, CallMedia, RecordingPlace, Reply, ToPhone},
+    call::{Beginning, CallActor, CallArguments, CallMedia, Conferences, RecordingPlace, Reply, ToPhone},
     capture::{CapturedCall, Captures},
     command::{CallCommand, CallSelector, Outcome, PhoneCommand},
     config::{Limits, Occupant, Pool},
@@ -62,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     pub(crate) outbox: Outbox,
     pub(crate) hub: Arc<MediaHub>,
+    pub(crate) conferences: Conferences,
     pub(crate) limits: Limits,
     pub(crate) recordings: Arc<crate::artifact::ArtifactFolder>,
     pub(crate) captures: Captures,
@@ -497,6 +498,7 @@ impl Shell {
                 folder: Arc::clone(&self.shared.recordings),
                 captures: self.shared.captures.clone(),
             },
+            conferences: self.shared.conferences.clone(),
             refusals: self.refusals.clone(),
             cause: cause.clone(),
         };

@@ -90,7 +90,6 @@ impl Shell {
             }
             PhoneCommand::Update(changes) => self.update(changes, &cause).map(|()| self.outcome(None)),
             PhoneCommand::HangUpAll => Ok(self.hang_up_all(&cause)),
-            PhoneCommand::Conference { .. } => Err(Refused::ConferenceNotBuilt(self.id.clone()).into()),
         };
         answer(reply, done);
         cause

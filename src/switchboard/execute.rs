@@ -64,6 +64,7 @@ impl Switchboard {
                 .await
             }
             NodeCommand::HangUpAll => self.hang_up_everywhere(cause).await,
+            NodeCommand::Conference { phone, calls } => self.confer(phone, calls, cause).await,
         }
     }
 
@@ -85,7 +86,6 @@ impl Switchboard {
             command @ (PhoneCommand::Unregister
             | PhoneCommand::PlaceCall { .. }
             | PhoneCommand::HangUpAll
-            | PhoneCommand::Conference { .. }
             | PhoneCommand::SendMessage { .. }) => self.to_phone(&phone, command, cause).await,
         }
     }
@@ -120,6 +120,30 @@ impl Switchboard {
                 Err(rejection) => return Err(rejection),
             }
         }
+        Ok(Outcome { seq: self.inner.journal.head(), call: None, calls })
+    }
+
+    /// Makes a conference of calls of any phones, or of one phone.
+    async fn confer(
+        &self,
+        phone: Option<PhoneId>,
+        mut calls: Vec<CallId>,
+        cause: Cause,
+    ) -> Result<Outcome, Rejection> {
+        if let Some(phone) = &phone {
+            self.known(phone)?;
+            if calls.is_empty() {
+                calls.extend(self.inner.views.active_calls(phone).iter().map(|call| call.id));
+            }
+        }
+        for call in &calls {
+            self.phone_of(&CallSelector { phone: phone.clone(), call: Some(*call) })?;
+        }
+        let done = tokio::time::timeout(ANSWER, self.inner.shared.conferences.confer(&calls, &cause)).await;
+        let calls = match done.unwrap_or(Err(Refused::NoAnswer(ANSWER))) {
+            Err(Refused::TooFewToConfer(_)) => Err(Refused::TooFewToConfer(phone)),
+            done => done,
+        }?;
         Ok(Outcome { seq: self.inner.journal.head(), call: None, calls })
     }
 

@@ -21,6 +21,7 @@ use super::{
     turns::Turns,
 };
 use crate::{
+    call::Conferences,
     capture::Captures,
     config::Pool,
     event::{Cause, Subject, SystemEvent},
@@ -77,6 +78,7 @@ impl Switchboard {
             network: options.network,
             outbox: Outbox::start(options.journal.clone()),
             journal: options.journal.clone(),
+            conferences: Conferences::new(Arc::clone(&hub)),
             hub,
             call_permits: Arc::new(Semaphore::new(options.limits.calls.min(Semaphore::MAX_PERMITS))),
             limits: options.limits,

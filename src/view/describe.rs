@@ -1,8 +1,12 @@
 //! The essential data of an event in one line, for timelines and the log.
 
-use crate::event::{
-    CallEvent, CaptureEvent, Change, DigitMethod, EndCause, Event, MediaDirection, MediaEvent, MediaSocket,
-    MediaStatistics, NextHop, Party, PhoneEvent, RunEvent, SipEvent, SipSummary, SystemEvent, Verdict,
+use crate::{
+    event::{
+        CallEvent, CaptureEvent, Change, DigitMethod, EndCause, Event, MediaDirection, MediaEvent,
+        MediaSocket, MediaStatistics, NextHop, Party, PhoneEvent, RunEvent, SipEvent, SipSummary,
+        SystemEvent, Verdict,
+    },
+    id::CallId,
 };
 
 /// Describes in one line what happened, without repeating kind or subject.
@@ -161,6 +165,11 @@ fn media(event: &MediaEvent) -> String {
             format!("{source}{}", if *repeat { ", repeated" } else { "" })
         }
         MediaEvent::PlaybackFinished { source, .. } => source.clone(),
+        MediaEvent::ConferenceJoined { members, hears, heard_by, .. }
+        | MediaEvent::ConferenceChanged { members, hears, heard_by, .. } => {
+            format!("{}; hears {}, heard by {}", calls(members), calls(hears), calls(heard_by))
+        }
+        MediaEvent::ConferenceLeft { .. } => String::new(),
         MediaEvent::RecordingStarted { path, .. } => path.clone(),
         MediaEvent::RecordingStopped { path, duration_ms, .. } => {
             format!("{path}, {}", seconds(*duration_ms))
@@ -179,6 +188,13 @@ fn media(event: &MediaEvent) -> String {
         }
         MediaEvent::DigitsSent { digits, method, .. } => format!("{digits}, {}", digit_method(*method)),
         MediaEvent::DigitsFinished { digits, .. } | MediaEvent::DigitsCut { digits, .. } => digits.clone(),
+    }
+}
+
+fn calls(calls: &[CallId]) -> String {
+    match calls {
+        [] => "none".to_owned(),
+        calls => calls.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
     }
 }
 

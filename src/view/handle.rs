@@ -65,7 +65,7 @@ impl Fold for Folded {
 
 impl KeptFold for Folded {
     const NAME: &'static str = "views";
-    const VERSION: u32 = 6;
+    const VERSION: u32 = 7;
 }
 
 impl Folded {

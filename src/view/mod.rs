@@ -15,7 +15,7 @@ mod runs;
 mod sip_messages;
 mod timeline;
 
-pub use calls::{CallEnd, CallView, Calls, Playing, Recording, Transfer};
+pub use calls::{CallEnd, CallView, Calls, Conference, Playing, Recording, Transfer};
 pub use counters::Counters;
 pub use describe::describe;
 pub use handle::{Dangling, Views, prune_beside};

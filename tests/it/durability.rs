@@ -88,6 +88,20 @@ impl Ear {
         EVENTS.replace("9000", &self.0.local_addr().unwrap().port().to_string())
     }
 
+    /// Sends loud sound to a port for ever (RFC 3550 §5.1, PCMU).
+    async fn speaks_to(self, port: u16) {
+        let mut clock = tokio::time::interval(Duration::from_millis(20));
+        for sequence in 0_u16.. {
+            clock.tick().await;
+            let mut packet = vec![0x80, 0];
+            packet.extend(sequence.to_be_bytes());
+            packet.extend((u32::from(sequence) * 160).to_be_bytes());
+            packet.extend(7_u32.to_be_bytes());
+            packet.extend([0x00, 0x80].repeat(80));
+            self.0.send_to(&packet, ("127.0.0.1", port)).await.unwrap();
+        }
+    }
+
     /// Waits for a packet of this payload type that is not silence.
     async fn hears(&self, payload_type: u8) {
         let loud = |payload: &[u8]| payload.iter().any(|sample| sample & 0x7f < 0x7e);
@@ -111,6 +125,50 @@ impl Ear {
         };
         tokio::time::timeout(Duration::from_secs(30), heard).await.expect("to hear something");
     }
+}
+
+#[tokio::test]
+async fn the_mix_of_a_conference_leaves_after_its_facts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (board, peer) = beside_a_peer(folder.path(), true).await;
+    let a: PhoneId = "a".parse().unwrap();
+    let (listener, speaker) = (Ear::open().await, Ear::open().await);
+    let mut media = 0;
+    for ear in [&listener, &speaker] {
+        let target = format!("sip:peer@127.0.0.1:{}", peer.port());
+        let place = PhoneCommand::PlaceCall { target, headers: [].into() };
+        execute(&board, Command::Phone(a.clone(), place)).await;
+        let invite = peer.next("INVITE").await;
+        media = invite
+            .lines()
+            .find_map(|line| line.strip_prefix("m=audio "))
+            .unwrap()
+            .split(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
+        peer.answer(&invite, "200 OK", "", &ear.description());
+        peer.next("ACK").await;
+    }
+    let talks = tokio::spawn(speaker.speaks_to(media));
+    let mut heard = board.journal().reader(Seq(0));
+    while heard.next().await.unwrap().event.kind() != "media.first_packet" {}
+    board.journal().flush().await.unwrap();
+    let hold = Connection::open(folder.path().join("journal.db")).unwrap();
+    hold.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let since = Instant::now();
+    let confer = NodeCommand::Conference { phone: Some(a), calls: Vec::new() };
+    execute(&board, Command::Node(confer)).await;
+    listener.hears(0).await;
+    let took = since.elapsed();
+    assert!((900..3000).contains(&took.as_millis()), "after {took:?}");
+    hold.execute_batch("ROLLBACK").unwrap();
+    talks.abort();
+    execute(&board, Command::Node(NodeCommand::HangUpAll)).await;
+    peer.agrees().await;
+    peer.agrees().await;
+    board.shutdown().await.unwrap();
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod closed_ports;
 mod closing;
 mod codecs;
 mod command_line;
+mod conferences;
 mod contract;
 mod credentials;
 mod crossing;

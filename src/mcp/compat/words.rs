@@ -21,9 +21,7 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
         Refused::CallOfAnother { call, owner, named } => call_of_another_phone(*call, owner, named),
         Refused::NoMedia => "Call has no active audio media".to_owned(),
         Refused::TooFewToTransfer(phone) => two_calls_to_transfer(phone),
-        Refused::ConferenceNotBuilt(phone) => {
-            format!("[{phone}] conference is not built yet")
-        }
+        Refused::TooFewToConfer(Some(phone)) => two_calls_to_confer(phone),
         Refused::JustEnded => "it has just ended; list_phones shows what is there".to_owned(),
         Refused::NoConnector(_)
         | Refused::NoRun(_)
@@ -37,6 +35,8 @@ pub(in crate::mcp) fn refused(what: &Refused) -> String {
         | Refused::DigitsNotTaken { .. }
         | Refused::SoundOvertaken
         | Refused::DigitsWaiting(_)
+        | Refused::TooFewToConfer(None)
+        | Refused::ConferenceFull(_)
         | Refused::NoCodec { .. }
         | Refused::UnknownCodec { .. }
         | Refused::FileNotRead { .. }

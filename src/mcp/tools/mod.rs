@@ -1,6 +1,7 @@
 //! The tools, one file per group, in the order in which clients list them.
 
 mod artifact;
+mod conference;
 mod events;
 mod inspection;
 mod media;
@@ -58,6 +59,7 @@ pub(super) fn all() -> Vec<ToolDefinition> {
     tools.extend(scenario::tools());
     tools.extend(events::tools());
     tools.extend(system::tools());
+    tools.extend(conference::tools());
     tools
 }
 

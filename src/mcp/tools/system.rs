@@ -15,7 +15,7 @@ use crate::{
         result::Reply,
         services::Services,
     },
-    view::{CallView, LinkState, LinkView},
+    view::{CallView, Conference, LinkState, LinkView},
 };
 
 use super::subject::no_call;
@@ -27,7 +27,7 @@ pub(super) fn tools() -> Vec<ToolDefinition> {
             label(
                 "call_snapshot",
                 "Call snapshot",
-                "Show everything about one call, running or ended: state, how it ended and why, hold, codec, RTP quality (loss, jitter, MOS), digits, recordings, transfer, and which actions are possible now.",
+                "Show everything about one call, running or ended: state, how it ended and why, hold, codec, RTP quality (loss, jitter, MOS), digits, recordings, conference, transfer, and which actions are possible now.",
             ),
             json!({ "type": "object", "properties": { "call_id": { "type": "integer" }, "phone_id": { "type": "string" }, "state": { "type": "string" }, "actions": { "type": "array", "items": { "type": "string" } } }, "required": ["call_id", "phone_id", "state", "actions"] }),
             call_snapshot,
@@ -69,6 +69,11 @@ fn snapshot(call: &CallView, services: &Services) -> Value {
         // Refused is the REFER itself; otherwise the status is that of the call to the target.
         json!({ "by": transfer.by, "to": transfer.to, "status": status, "reason": reason, "refused": transfer.refused })
     });
+    let numbers = |calls: &[CallId]| calls.iter().map(|call| call.0).collect::<Vec<_>>();
+    let conference = call.conference.as_ref().map(|conference| {
+        let Conference { members, hears, heard_by } = conference;
+        json!({ "members": numbers(members), "hears": numbers(hears), "heard_by": numbers(heard_by) })
+    });
     let recordings: Vec<&str> = call.recordings.iter().map(|recording| recording.path.as_str()).collect();
     json!({
         "call_id": call.id.0,
@@ -96,6 +101,7 @@ fn snapshot(call: &CallView, services: &Services) -> Value {
         "digits_sent": call.digits_sent,
         "recordings": recordings,
         "playing": call.playing.as_ref().map(|playing| &playing.source),
+        "conference": conference,
         "transfer": transfer,
         "first_seq": call.first,
         "seq": services.journal.head(),

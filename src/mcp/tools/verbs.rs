@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     command::{
-        Addressee, Argument, Arguments, CallSelector, Command, CommandKind, Made, Outcome, Parameter, Verb,
+        Addressee, Argument, Arguments, CallSelector, Command, CommandKind, Made, NodeCommand, Outcome,
+        Parameter, Verb,
     },
     id::{CallId, PhoneId},
     mcp::{
@@ -60,6 +61,9 @@ async fn carry_out(
     let command = match verb.made(&given).map_err(|missing| refuse(phone, missing.to_string()))? {
         Made::Phone(command) => Command::Phone(phone.clone(), command),
         Made::Call(command) => Command::Call(chosen, command),
+        Made::Conference(calls) => {
+            Command::Node(NodeCommand::Conference { phone: Some(phone.clone()), calls })
+        }
     };
     if verb.kind == CommandKind::Register {
         return super::registration::register(services, phone, command, context).await;
@@ -90,9 +94,7 @@ fn answer(
     }
     let mut more = echoes(verb, given);
     if verb.kind == CommandKind::Conference {
-        let participants =
-            if outcome.calls.is_empty() { given.calls("calls").len() } else { outcome.calls.len() };
-        more.push(("participants", participants.into()));
+        more.push(("participants", outcome.calls.len().into()));
     }
     more
 }

@@ -153,6 +153,10 @@ impl<'a> Logic<'a> {
         if event == "dtmf.sent" && !self.has(|action| action.command() == Some(CommandKind::SendDigits)) {
             return Some("no step sends digits");
         }
+        let confers = self.has(|action| action.command() == Some(CommandKind::Conference));
+        if begins("media.conference_") && !confers {
+            return Some("no step makes a conference");
+        }
         let unregisters = self.has(|action| action.command() == Some(CommandKind::Unregister));
         if (event == "phone.unregistered" || event == "reg.unregistered") && !unregisters {
             return Some("no step unregisters a phone");

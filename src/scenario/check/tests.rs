@@ -87,6 +87,7 @@ steps:
   - expect: {event: user.done}
   - expect: {event: message.received, phone: b, within: 10s}
   - expect: {event: phone.unregistered}
+  - expect: {event: media.conference_left}
 hooks:
   - {when: call.incoming, on_phone: b, then: [reject, answer]}
   - {when: scenario.stopped, then: [{log: bye}]}

@@ -125,6 +125,7 @@ impl Whom<'_> {
             }
             Made::Phone(command) => self.on_phone(step, args, command)?,
             Made::Call(command) => self.on_call(step, args, command)?,
+            Made::Conference(calls) => self.on_calls(step, args, calls)?,
         };
         Ok(Some(prepared))
     }
@@ -166,6 +167,15 @@ impl Whom<'_> {
         let phone = self.phone(step)?;
         let subject = Subject { phone: Some(phone.clone()), call: None, run: Some(self.run) };
         Ok(Prepared { command: Command::Phone(phone, command), args, subject })
+    }
+
+    /// Unless the step names a phone, its calls may be of several; users of the older form know no
+    /// such conference.
+    fn on_calls(&self, step: &Step, args: Value, calls: Vec<CallId>) -> Result<Prepared, String> {
+        let any = !self.older && !calls.is_empty() && !matches!(step.phone, PhoneRef::Named(_));
+        let phone = if any { None } else { Some(self.phone(step)?) };
+        let subject = Subject { phone: phone.clone(), call: None, run: Some(self.run) };
+        Ok(Prepared { command: Command::Node(NodeCommand::Conference { phone, calls }), args, subject })
     }
 
     fn on_call(&self, step: &Step, args: Value, command: CallCommand) -> Result<Prepared, String> {

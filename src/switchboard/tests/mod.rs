@@ -1,6 +1,7 @@
 //! What the switchboard promises, on a simulated network.
 
 mod adding;
+mod conferences;
 mod links;
 mod runs;
 mod supervision;

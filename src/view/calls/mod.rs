@@ -4,4 +4,4 @@ mod index;
 mod snapshot;
 
 pub use index::Calls;
-pub use snapshot::{CallEnd, CallView, Playing, Recording, Transfer};
+pub use snapshot::{CallEnd, CallView, Conference, Playing, Recording, Transfer};

@@ -54,6 +54,17 @@ pub struct Playing {
     pub repeat: bool,
 }
 
+/// The conference that a call is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conference {
+    /// All its calls, this one included.
+    pub members: Vec<CallId>,
+    /// The members that the other side of this call hears.
+    pub hears: Vec<CallId>,
+    /// The members whose other sides hear this call.
+    pub heard_by: Vec<CallId>,
+}
+
 /// The progress of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
@@ -130,6 +141,8 @@ pub struct CallView {
     pub captures: Vec<String>,
     /// What is being sent.
     pub playing: Option<Playing>,
+    /// The conference it is in.
+    pub conference: Option<Conference>,
     /// Digits received so far, the newest ones.
     pub digits_received: String,
     /// Digits sent so far, the newest ones.
@@ -212,6 +225,7 @@ impl CallView {
             recordings: Vec::new(),
             captures: Vec::new(),
             playing: None,
+            conference: None,
             digits_received: String::new(),
             digits_sent: String::new(),
             dialog: None,
@@ -275,7 +289,9 @@ impl CallView {
                 };
                 self.ended(end);
             }
-            CallEvent::Placed { .. } | CallEvent::Incoming { .. } | CallEvent::Crashed { .. } => {}
+            // Its sound has gone with it.
+            CallEvent::Crashed { .. } => self.conference = None,
+            CallEvent::Placed { .. } | CallEvent::Incoming { .. } => {}
         }
     }
 
@@ -326,12 +342,13 @@ impl CallView {
                     self.playing = None;
                 }
             }
-            MediaEvent::RecordingStarted { path, .. } => {
-                self.recordings.push(Recording { path: path.clone(), duration_ms: None });
-                if self.recordings.len() > RECORDINGS {
-                    self.recordings.remove(0);
-                }
+            MediaEvent::ConferenceJoined { members, hears, heard_by, .. }
+            | MediaEvent::ConferenceChanged { members, hears, heard_by, .. } => {
+                let (members, hears, heard_by) = (members.clone(), hears.clone(), heard_by.clone());
+                self.conference = Some(Conference { members, hears, heard_by });
             }
+            MediaEvent::ConferenceLeft { .. } => self.conference = None,
+            MediaEvent::RecordingStarted { path, .. } => self.recording_started(path.clone()),
             MediaEvent::SocketFailed { .. }
             | MediaEvent::SourceDiffers { .. }
             | MediaEvent::ForeignPackets { .. }
@@ -360,6 +377,13 @@ impl CallView {
         }
     }
 
+    fn recording_started(&mut self, path: String) {
+        self.recordings.push(Recording { path, duration_ms: None });
+        if self.recordings.len() > RECORDINGS {
+            self.recordings.remove(0);
+        }
+    }
+
     fn said(&mut self, status: u16, reason: &str) {
         self.status = Some(status);
         self.reason = Some(reason.to_owned());
@@ -383,6 +407,7 @@ impl CallView {
     fn ended(&mut self, end: CallEnd) {
         self.phase = CallPhase::Ended;
         self.playing = None;
+        self.conference = None;
         if let Some(status) = end.status {
             self.said(status, &end.reason);
         }

@@ -204,6 +204,20 @@ fn media_events() -> Vec<MediaEvent> {
     ]
 }
 
+fn conference_events() -> Vec<MediaEvent> {
+    let (members, hears) = (vec![CallId(0), CallId(1), CallId(2)], vec![CallId(1), CallId(2)]);
+    vec![
+        MediaEvent::ConferenceJoined {
+            members: members.clone(),
+            hears: hears.clone(),
+            heard_by: hears.clone(),
+            epoch: 1,
+        },
+        MediaEvent::ConferenceChanged { members, hears: hears[1..].to_vec(), heard_by: vec![], epoch: 1 },
+        MediaEvent::ConferenceLeft { epoch: 2 },
+    ]
+}
+
 fn source_events() -> Vec<MediaEvent> {
     vec![
         MediaEvent::SourceDiffers {
@@ -396,7 +410,7 @@ fn samples() -> Vec<Envelope> {
     for event in link_events() {
         add(&Subject::system, Cause::Start, event.into());
     }
-    for event in source_events() {
+    for event in source_events().into_iter().chain(conference_events()) {
         add(&call, Cause::Media, event.into());
     }
     add(&run, Cause::Run { run: RunId(1), hook: s("teardown") }, RunEvent::CleaningUp {}.into());

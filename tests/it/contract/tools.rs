@@ -148,8 +148,8 @@ async fn the_compatible_tools_take_exactly_the_published_arguments() {
             json!({ "type": "object", "additionalProperties": true, "title": format!("{bare}DictOutput") })
         );
     }
-    assert_eq!(tools.len(), ARGUMENTS.len() + 4, "four native tools beside them");
-    for tool in listed(PhoneTools::Static).await.iter().skip(16) {
+    assert_eq!(tools.len(), ARGUMENTS.len() + 5, "five native tools beside them");
+    for tool in listed(PhoneTools::Static).await.iter().skip(17) {
         let name = tool["name"].as_str().unwrap();
         let (_, arguments) = ARGUMENTS.iter().find(|(each, _)| *each == format!("a_{name}")).unwrap();
         assert_eq!(described(tool), format!("phone_id:string* {arguments}").trim_end(), "{name}");

@@ -303,10 +303,13 @@ async fn the_wrong_call_is_refused_in_the_published_words() {
         assert_eq!(refused["phone_id"], "a");
     }
     client.call("a_make_call", json!({ "dest_uri": "sip:600@pbx.test" })).await;
-    let refusal = Refused::ConferenceNotBuilt("a".parse().unwrap());
+    let refusal = Refused::TooFewToConfer(Some("a".parse().unwrap()));
     *world.exchange.refusal.lock().unwrap() = Some(refusal.into());
     let refused = client.call("a_conference", json!({ "call_ids": [0, 2] })).await;
-    assert_eq!(refused["error"], "[a] conference is not built yet", "{refused}");
+    let error = "[a] Need at least 2 calls with active audio for conference";
+    assert_eq!(refused["error"], error, "{refused}");
+    let refused = client.call("a_conference", json!({ "call_ids": [0, 1] })).await;
+    assert_eq!(refused["error"], "call_id 1 belongs to phone_id 'b', not 'a'", "{refused}");
     client.call("a_hangup", json!({ "call_id": 2 })).await;
     client.call("a_hangup", json!({ "call_id": 0 })).await;
     let refused = client.call("b_hangup", json!({})).await;

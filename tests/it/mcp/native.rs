@@ -1,7 +1,9 @@
 //! Native tools: waiting for events, looking them up, one call in full, the server.
 
 use offhook::{
-    event::{CallEvent, EndCause, Party},
+    command::Refused,
+    event::{CallEvent, EndCause, MediaEvent, Party},
+    id::CallId,
     mcp::PhoneTools,
 };
 use serde_json::{Value, json};
@@ -19,7 +21,7 @@ async fn a_wait_from_where_one_acted_sees_what_came_meanwhile() {
     let world = World::new();
     let mut client = client_with_phone(&world).await;
     let placed = client.call("a_make_call", json!({ "dest_uri": "sip:600@h" })).await;
-    let call = offhook::id::CallId(0);
+    let call = CallId(0);
     let ended = CallEvent::Ended {
         by: Party::Remote,
         cause: EndCause::Rejected,
@@ -289,4 +291,27 @@ async fn a_call_that_is_known_no_more_is_not_said_never_to_have_been() {
     }
     let kept = client.result("call_snapshot", json!({ "call_id": 1 })).await;
     assert_eq!(kept["structuredContent"]["end"]["status"], 487, "{kept}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_several_phones_confer_by_a_native_tool_and_a_snapshot_shows_it() {
+    let world = World::new();
+    let mut client = client_with_phone(&world).await;
+    client.call("a_make_call", json!({ "dest_uri": "sip:600@h" })).await;
+    let mixed = client.result("conference_calls", json!({ "call_ids": [0, "call-1"] })).await;
+    assert_eq!(mixed["structuredContent"]["call_ids"], json!([0, 1]), "{mixed}");
+    let commands = world.exchange.commands.lock().unwrap().join("\n");
+    let command = "Node(Conference { phone: None, calls: [CallId(0), CallId(1)] })";
+    assert!(commands.contains(command), "{commands}");
+    let (members, hears) = ([0, 1].map(CallId).to_vec(), vec![CallId(1)]);
+    let joined = MediaEvent::ConferenceJoined { members, hears, heard_by: vec![], epoch: 1 };
+    world.exchange.on_call(CallId(0), joined);
+    let shown = client.result("call_snapshot", json!({ "call_id": 0 })).await;
+    let conference = &shown["structuredContent"]["conference"];
+    assert_eq!(conference, &json!({ "members": [0, 1], "hears": [1], "heard_by": [] }));
+    *world.exchange.refusal.lock().unwrap() = Some(Refused::TooFewToConfer(None).into());
+    let refused = client.result("conference_calls", json!({ "call_ids": [0] })).await;
+    assert_eq!(refused["isError"], true);
+    let text = refused["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("a conference needs two calls with audio"), "{refused}");
 }

@@ -45,7 +45,8 @@ const ACTIONS: [&str; 22] = [
     "unregister",
     "register",
 ];
-const NATIVE: [&str; 4] = ["wait_for_event", "query_events", "call_snapshot", "server_status"];
+const NATIVE: [&str; 5] =
+    ["wait_for_event", "query_events", "call_snapshot", "server_status", "conference_calls"];
 const LIST_CHANGED: &str = "notifications/tools/list_changed";
 
 /// Request metadata that revision 2026-07-28 requires in every request.
@@ -102,7 +103,7 @@ async fn the_newest_revision_is_discovered_and_needs_no_handshake() {
 
     let list = client.request("tools/list", json!({ "_meta": meta() })).await;
     let result = &list["result"];
-    assert_eq!(result["tools"].as_array().unwrap().len(), 12 + 4 + 22, "the actions once, with phone_id");
+    assert_eq!(result["tools"].as_array().unwrap().len(), 12 + 5 + 22, "the actions once, with phone_id");
     assert_eq!(result["resultType"], "complete");
     assert!(result["ttlMs"].as_u64().unwrap() > 0, "the list never changes: {}", result["ttlMs"]);
 

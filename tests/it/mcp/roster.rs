@@ -151,7 +151,7 @@ async fn a_long_roster_is_shown_in_part_and_its_tools_whole() {
     let ping = client.begin("ping", json!({})).await;
     let tools = client.answer(tools).await;
     let names = tools["result"]["tools"].as_array().unwrap();
-    assert_eq!(names.len(), 12 + 4 + 120 * 22);
+    assert_eq!(names.len(), 12 + 5 + 120 * 22);
     assert_eq!(names.last().unwrap()["name"], "p119_register");
     assert_eq!(client.answer(ping).await["result"], json!({}));
 }

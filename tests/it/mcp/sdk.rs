@@ -43,6 +43,7 @@ const CALLS: &[(&str, &str)] = &[
     ("wait_for_event", r#"{"events":["dtmf.*"],"after":0}"#),
     ("query_events", "{}"),
     ("server_status", "{}"),
+    ("conference_calls", r#"{"call_ids":[0,1]}"#),
     ("get_sip_log", "{}"),
     ("get_call_messages", "{}"),
     ("list_recordings", "{}"),
@@ -77,10 +78,10 @@ fn request(tool: &str, arguments: Value) -> CallToolRequestParams {
 #[tokio::test(start_paused = true)]
 async fn every_tool_answers_the_sdk_client_in_both_lifecycles() {
     for (lifecycle, listed) in [
-        (ClientLifecycleMode::Initialize, 12 + 4 + 22),
+        (ClientLifecycleMode::Initialize, 12 + 5 + 22),
         (
             ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
-            12 + 4 + 22,
+            12 + 5 + 22,
         ),
     ] {
         let world = World::new();

@@ -331,6 +331,7 @@ impl Exchange {
 
     fn perform(&self, command: Command) -> Result<(Option<CallId>, Vec<CallId>), Rejection> {
         match command {
+            Command::Node(NodeCommand::Conference { calls, .. }) => return Ok((None, calls)),
             Command::Node(command) => self.on_node(command),
             Command::Call(call, command) => {
                 let call = self.choose(&call, command.is_for_ringing())?;
@@ -348,7 +349,6 @@ impl Exchange {
                     return Ok((Some(call), vec![call]));
                 }
                 PhoneCommand::SendMessage { to, body, .. } => self.send_message(&phone, to, body),
-                PhoneCommand::Conference { calls } => return Ok((None, calls)),
                 PhoneCommand::HangUpAll => panic!("no tool sends this"),
             },
         }
@@ -371,6 +371,7 @@ impl Exchange {
                     self.end(call.id, EndCause::Normal, None);
                 }
             }
+            NodeCommand::Conference { .. } => unreachable!("handled before"),
         }
     }
 }

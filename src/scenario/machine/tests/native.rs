@@ -587,3 +587,26 @@ fn the_end_of_each_action_names_its_beginning_and_where_its_command_left_the_jou
         ]
     );
 }
+
+#[test]
+fn a_conference_may_have_calls_of_several_phones_unless_its_step_names_one() {
+    let text = r##"
+phones: {a: {}, b: {}}
+steps:
+  - make_call: {phone: a, to: "600", as: one}
+  - make_call: {phone: b, to: "600", as: two}
+  - conference: [$one, $two]
+  - conference: {phone: a, call_ids: [$one, $two]}
+  - conference: {phone: b, call_ids: auto}
+  - expect: {event: call.established, phone: a}
+"##;
+    let mut world = World::run(text);
+    world.call("a", 1, established());
+    let confers: Vec<_> = world.commands.iter().filter(|command| command.starts_with("confer")).collect();
+    assert_eq!(
+        confers,
+        ["confer [call-1 call-2] of any", "confer [call-1 call-2] of a", "confer [] of b"],
+        "{}",
+        world.verdict()
+    );
+}

@@ -205,3 +205,17 @@ fn hooks_that_feed_each_other_are_stopped() {
     world.start();
     assert!(world.verdict().starts_with("error: hooks reacted more than"), "{}", world.verdict());
 }
+
+#[test]
+fn a_conference_of_the_older_form_has_calls_of_one_phone() {
+    let document = json!({
+        "phones": ["a", "b"],
+        "hooks": [{"when": "call.state.confirmed", "on_phone": "a", "then": [{"conference": [1, 2]}]}],
+        "initial_actions": [{"make_call": {"phone_id": "a", "to": "600"}}],
+        "stop_on": [{"event": "call.state.disconnected"}],
+    });
+    let mut world = World::older(&document, &["a", "b"]);
+    world.start();
+    world.call("a", 1, established());
+    assert_eq!(world.commands, ["a calls 600", "confer [call-1 call-2] of a"]);
+}

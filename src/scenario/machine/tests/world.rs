@@ -343,6 +343,10 @@ fn short(command: &Command) -> String {
             )
         }
         Command::Node(NodeCommand::DropPhone { phone, .. }) => format!("drop {}", phone.name()),
+        Command::Node(NodeCommand::Conference { phone, calls }) => {
+            let calls: Vec<String> = calls.iter().map(ToString::to_string).collect();
+            format!("confer [{}] of {}", calls.join(" "), phone.as_ref().map_or("any", PhoneId::name))
+        }
         Command::Phone(phone, PhoneCommand::PlaceCall { target, .. }) => {
             format!("{} calls {target}", phone.name())
         }
