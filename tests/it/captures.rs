@@ -205,6 +205,29 @@ async fn each_call_has_a_file_and_calls_at_once_share_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_comes_right_after_another_has_its_own_file_from_its_invite_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut world, a, peer) = captured(folder.path(), |_| {}).await;
+    let b = world.phone("b", 5062).await;
+    for _ in 0..2 {
+        let call = world.call(&b, "sip:a@127.0.0.1:5061").await;
+        world.next(&a, "call.incoming").await;
+        world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
+        world.next(&a, "call.ended").await;
+    }
+    drop(peer);
+    world.end().await;
+    let files = files(folder.path());
+    let stems: Vec<String> = names(folder.path()).iter().map(|name| name[..6].to_owned()).collect();
+    assert_eq!(stems, ["call_1", "call_3"], "b's own calls are 0 and 2");
+    for file in &files {
+        let first = &packets(file)[0];
+        assert_eq!(first.from, 5062);
+        assert!(first.first_line().starts_with("INVITE "), "{}", first.first_line());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_capture_goes_off_and_on_within_one_call() {
     let folder = tempfile::tempdir().unwrap();
     let (mut world, a, peer) = captured(folder.path(), |_| {}).await;
@@ -263,7 +286,10 @@ async fn a_capture_that_was_removed_meanwhile_is_not_said_to_be_complete() {
     while world.count("capture.call_added") == 0 {
         std::thread::yield_now();
     }
-    std::fs::remove_dir_all(folder.path().join("captures")).unwrap();
+    let file = files(folder.path()).remove(0);
+    std::fs::remove_file(&file).unwrap();
+    // Somebody else's by now.
+    std::fs::write(&file, "").unwrap();
     world.hang_up(call, &peer).await;
     world.next(&a, "call.ended").await;
     drop(peer);

@@ -1,6 +1,10 @@
 //! SIP messages as text and structured; recordings and captures.
 
-use std::{path::Path, time::Duration};
+use std::{
+    fs::File,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use offhook::{event::MediaEvent, id::CallId, mcp::PhoneTools};
 use offhook_capture::{
@@ -333,7 +337,10 @@ async fn a_capture_is_analyzed_in_the_published_shape() {
     write_capture(&file, &[8, 8, 0, 101]);
     write_capture(&folder.join("call_7_20260101_000000_000000.pcap"), &[8]);
     // Written last, but it holds no call.
-    write_capture(&folder.join("capture_20260101_000001_000000.pcap"), &[3]);
+    let between = folder.join("capture_20260101_000001_000000.pcap");
+    write_capture(&between, &[3]);
+    let later = SystemTime::now() + Duration::from_secs(60);
+    File::options().write(true).open(between).unwrap().set_modified(later).unwrap();
     let told = client.call("analyze_capture", json!({ "phone_id": "a", "call_id": 0 })).await;
     assert_eq!(
         keys(&told),
