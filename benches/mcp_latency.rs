@@ -197,7 +197,7 @@ fn large_node(folder: &Path) {
     assert_eq!(loaded["structuredContent"]["status"], "ok");
     let without_tools = server.resident_kb();
     let tools = server.request("tools/list", json!({}));
-    assert_eq!(tools["tools"].as_array().unwrap().len(), 16 + 22 * many);
+    assert_eq!(tools["tools"].as_array().unwrap().len(), 17 + 22 * many);
     let with_tools = server.resident_kb();
     println!(
         "  {bare} kB with no phone, {without_tools} kB with {many}, {with_tools} kB with their tools listed"
