@@ -16,7 +16,7 @@ COMPATIBLE = [
     "list_phones", "add_phone", "drop_phone", "get_phone", "update_phone", "load_phones", "get_sip_log",
     "get_call_messages", "list_recordings", "analyze_capture", "validate_scenario", "run_scenario",
 ]
-NATIVE = ["wait_for_event", "query_events", "call_snapshot", "server_status"]
+NATIVE = ["wait_for_event", "query_events", "call_snapshot", "server_status", "conference_calls"]
 
 
 def check(claim, holds):
@@ -36,7 +36,7 @@ def structured(result):
 async def use(client):
     """Checks that hold for any client object with list_tools and call_tool."""
     tools = [tool.name for tool in (await client.list_tools()).tools]
-    check("the tools come in the published order", tools[:16] == COMPATIBLE + NATIVE)
+    check("the tools come in the published order", tools[:17] == COMPATIBLE + NATIVE)
     check("phone actions are listed until changes are followed", len(tools) == 38)
 
     phones = await client.call_tool("list_phones", {})

@@ -11,7 +11,7 @@ use offhook::{
     scenario::{self, Known},
 };
 
-use crate::scenarios::{World, shipped};
+use crate::scenarios::{World, simulated};
 
 #[tokio::test(start_paused = true)]
 async fn every_shipped_scenario_has_the_reviewed_ladder() {
@@ -20,7 +20,7 @@ async fn every_shipped_scenario_has_the_reviewed_ladder() {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     let _bound = settings.bind_to_scope();
-    for path in shipped() {
+    for path in simulated() {
         let text = fs::read_to_string(&path).unwrap();
         let scenario = scenario::check_yaml(&text, None, &Known::default()).scenario.unwrap();
         let phones: Vec<PhoneId> = scenario.phones.iter().map(|phone| phone.id.clone()).collect();

@@ -355,11 +355,10 @@ fn link_events() -> Vec<SystemEvent> {
 fn capture_events() -> Vec<CaptureEvent> {
     let (early, path) = (s("/captures/a/capture_1.pcap"), s("/captures/a/call_0_1.pcap"));
     vec![
-        CaptureEvent::Started { path: early.clone(), continues: None },
+        CaptureEvent::Started { path: early.clone(), continues: Some(s("/captures/a/capture_0.pcap")) },
         CaptureEvent::CallAdded { path: path.clone(), renamed_from: Some(early) },
         CaptureEvent::Gap { path: path.clone(), lost: 3 },
         CaptureEvent::Stopped { path: path.clone(), packets: 117, bytes: 22_008 },
-        CaptureEvent::Started { path: s("/captures/a/call_0_2.pcap"), continues: Some(path.clone()) },
         CaptureEvent::Failed { path: s("/captures/a/call_0_2.pcap"), reason: s("no space left on device") },
         CaptureEvent::Removed { path },
     ]
