@@ -1,10 +1,6 @@
 //! SIP messages as text and structured; recordings and captures.
 
-use std::{
-    fs::File,
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::{fs::File, path::Path, time::Duration};
 
 use offhook::{event::MediaEvent, id::CallId, mcp::PhoneTools};
 use offhook_capture::{
@@ -339,8 +335,9 @@ async fn a_capture_is_analyzed_in_the_published_shape() {
     // Written last, but it holds no call.
     let between = folder.join("capture_20260101_000001_000000.pcap");
     write_capture(&between, &[3]);
-    let later = SystemTime::now() + Duration::from_secs(60);
-    File::options().write(true).open(between).unwrap().set_modified(later).unwrap();
+    let between = File::options().write(true).open(between).unwrap();
+    let later = between.metadata().unwrap().modified().unwrap() + Duration::from_secs(60);
+    between.set_modified(later).unwrap();
     let told = client.call("analyze_capture", json!({ "phone_id": "a", "call_id": 0 })).await;
     assert_eq!(
         keys(&told),
