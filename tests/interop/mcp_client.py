@@ -37,7 +37,7 @@ async def use(client):
     """Checks that hold for any client object with list_tools and call_tool."""
     tools = [tool.name for tool in (await client.list_tools()).tools]
     check("the tools come in the published order", tools[:17] == COMPATIBLE + NATIVE)
-    check("phone actions are listed until changes are followed", len(tools) == 38)
+    check("phone actions are listed until changes are followed", len(tools) == 39)
 
     phones = await client.call_tool("list_phones", {})
     check("a result is JSON text and the same structure", json.loads(phones.content[0].text) == structured(phones))
