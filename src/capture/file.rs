@@ -152,3 +152,19 @@ fn sorted(bytes: &[u8], records: &[Record]) -> Vec<u8> {
 fn shown(path: &Path) -> String {
     path.display().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn packets_of_a_piece_are_in_order_of_time_behind_its_head() {
+        let record = |ms: u64, place| Record { at: Duration::from_millis(ms), place };
+        let records = [record(20, 4..6), record(5, 6..9), record(20, 9..10), record(7, 10..12)];
+        assert_eq!(sorted(b"HEADaabbbcdd", &records), b"HEADbbbddaac", "equal times keep their order");
+        assert_eq!(sorted(b"HEAD", &[]), b"HEAD");
+        assert_eq!(sorted(b"aabb", &[record(2, 0..2), record(1, 2..4)]), b"bbaa", "no head in a later piece");
+    }
+}
