@@ -10,6 +10,10 @@
     reason = "a bench reports and may stop"
 )]
 
+mod support {
+    pub(crate) mod processor;
+}
+
 use std::{
     process::{Child, Command as Process, Stdio},
     sync::Arc,
@@ -28,6 +32,7 @@ use offhook::{
     wall::Wall,
 };
 
+use support::processor::processor_time;
 use tokio::task::JoinSet;
 
 /// The program's own allocator (`src/main.rs`), so that the figures are the program's.
@@ -217,16 +222,6 @@ async fn calls(rate: u32) -> Step {
     board.shutdown().await.unwrap();
     println!("  offhook {rate}/s: {outcome} in {elapsed:.1?}, {events} events, {each:.0?} of a core a call");
     Step { clean: clean && elapsed < STEP + STEP / 4, each }
-}
-
-/// Returns the processor time of this process so far.
-fn processor_time() -> Duration {
-    let statistics = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // After the name in brackets: fields 14 and 15 of proc(5) are user and system time in ticks of
-    // 10 ms.
-    let fields = statistics.rsplit_once(')').unwrap().1.split_whitespace();
-    let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 10)
 }
 
 /// Hangs up each call when it is complete; returns how many did not end well.

@@ -10,20 +10,30 @@
     reason = "a bench reports and may stop"
 )]
 
+mod support {
+    pub(crate) mod phones;
+    pub(crate) mod processor;
+    pub(crate) mod size;
+}
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use offhook::{
-    command::{CallCommand, CallSelector, Command, Execute, NodeCommand, Outcome, PhoneCommand, Sound},
-    event::{Cause, Event, MediaEvent, PhoneSpec, Surface},
-    id::{CallId, PhoneId, Seq},
+    command::{Command, NodeCommand, PhoneCommand},
+    event::{Event, MediaEvent},
+    id::{CallId, Seq},
     journal::{Journal, Query},
     net::SystemNetwork,
-    secret::Secret,
     switchboard::{Options, Switchboard},
     wall::Wall,
+};
+use support::{
+    phones::{add, play, run},
+    processor::processor_time,
+    size::in_short,
 };
 
 /// The program's own allocator (`src/main.rs`), so that the figures are the program's.
@@ -44,11 +54,6 @@ fn span() -> Duration {
 const PAUSE: Duration = Duration::from_millis(10);
 /// Where the called phone listens.
 const CALLEE_PORT: u16 = 45_262;
-
-/// Chooses a size: one short round, as `cargo test` runs it, shows that the bench still works.
-fn in_short<T>(full: T, short: T) -> T {
-    if std::env::args().any(|argument| argument == "--bench") { full } else { short }
-}
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -140,10 +145,7 @@ async fn play_when_heard(board: &Switchboard, after: Seq) {
         };
         heard += 1;
         if phone.as_str() == "callee" {
-            let hz = vec![300.0 + 70.0 * heard as f64 / 2.0];
-            let sound = Sound::Tone { hz, level_dbfs: -30.0, duration: None };
-            let play = CallCommand::Play { sound, repeat: true };
-            run(board, Command::Call(CallSelector::call(call), play)).await;
+            play(board, call, 300.0 + 70.0 * heard as f64 / 2.0, -30.0).await;
         }
     }
 }
@@ -171,27 +173,4 @@ fn members_heard(board: &Switchboard) -> usize {
     let whole = told.iter().filter(|fact| hears_all(&fact.event)).count();
     assert!(whole >= CALLS, "{whole} calls heard all others");
     whole
-}
-
-async fn run(board: &Switchboard, command: Command) -> Outcome {
-    board.execute(command, Cause::command(Surface::Library)).await.unwrap()
-}
-
-async fn add(board: &Switchboard, name: &str, local_port: u16) -> PhoneId {
-    let phone: PhoneId = name.parse().unwrap();
-    let spec =
-        PhoneSpec { local_port, auto_answer: true, register: false, ..PhoneSpec::new("127.0.0.1", name) };
-    let add = Command::add(phone.clone(), spec, Secret::new(String::new()));
-    run(board, add).await;
-    phone
-}
-
-/// Returns the processor time of this process, user and system, in steps of 10 ms.
-fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
-    // After the command name, which may hold blanks: utime and stime are the 14th and 15th field of all.
-    let (_, fields) = stat.rsplit_once(')').expect("a command name");
-    let ticks: u64 =
-        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 10)
 }

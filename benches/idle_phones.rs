@@ -9,6 +9,10 @@
     reason = "a bench reports and may stop"
 )]
 
+mod support {
+    pub(crate) mod size;
+}
+
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command as Process, Stdio},
@@ -25,6 +29,7 @@ use offhook::{
     switchboard::{Options, Switchboard},
     wall::Wall,
 };
+use support::size::in_short;
 
 /// The program's own allocator (`src/main.rs`), so that the figures are the program's.
 #[global_allocator]
@@ -70,11 +75,6 @@ impl Drop for LabProcess {
         drop(self.0.kill());
         drop(self.0.wait());
     }
-}
-
-/// Chooses a size: one short round, as `cargo test` runs it, shows that the bench still works.
-fn in_short<T>(full: T, short: T) -> T {
-    if std::env::args().any(|argument| argument == "--bench") { full } else { short }
 }
 
 fn main() {

@@ -10,6 +10,10 @@
     reason = "a bench reports and may stop"
 )]
 
+mod support {
+    pub(crate) mod size;
+}
+
 use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
@@ -18,6 +22,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use support::size::in_short;
 
 /// Starts that are timed.
 fn starts() -> usize {
@@ -138,11 +143,6 @@ impl Drop for Server {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-/// Chooses a size: one short round, as `cargo test` runs it, shows that the bench still works.
-fn in_short<T>(full: T, short: T) -> T {
-    if std::env::args().any(|argument| argument == "--bench") { full } else { short }
 }
 
 fn main() {

@@ -9,6 +9,12 @@
     reason = "a bench reports and may stop"
 )]
 
+mod support {
+    pub(crate) mod phones;
+    pub(crate) mod processor;
+    pub(crate) mod size;
+}
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -17,15 +23,19 @@ use std::{
 use offhook::{
     artifact::{ArtifactFolder, ArtifactKind},
     capture::CaptureOptions,
-    command::{CallCommand, CallSelector, Command, Execute, PhoneChanges, PhoneCommand, Sound},
+    command::{Command, PhoneChanges, PhoneCommand},
     config::Limits,
-    event::{CaptureEvent, Cause, Event, MediaEvent, PhoneSpec, Surface},
-    id::{PhoneId, Seq},
+    event::{CaptureEvent, Event, MediaEvent},
+    id::Seq,
     journal::Journal,
     net::SystemNetwork,
-    secret::Secret,
     switchboard::{Options, Switchboard},
     wall::Wall,
+};
+use support::{
+    phones::{add, play, run},
+    processor::processor_time,
+    size::in_short,
 };
 
 /// The program's own allocator (`src/main.rs`), so that the figures are the program's.
@@ -44,11 +54,6 @@ fn span() -> Duration {
 const PAUSE: Duration = Duration::from_millis(10);
 /// Where the called phone listens.
 const CALLEE_PORT: u16 = 45_260;
-
-/// Chooses a size: one short round, as `cargo test` runs it, shows that the bench still works.
-fn in_short<T>(full: T, short: T) -> T {
-    if std::env::args().any(|argument| argument == "--bench") { full } else { short }
-}
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -155,8 +160,7 @@ async fn play_when_heard(board: &Switchboard, after: Seq) {
             continue;
         };
         heard += 1;
-        let sound = Sound::Tone { hz: vec![440.0], level_dbfs: -10.0, duration: None };
-        run(board, Command::Call(CallSelector::call(call), CallCommand::Play { sound, repeat: true })).await;
+        play(board, call, 440.0, -10.0).await;
     }
 }
 
@@ -178,27 +182,4 @@ async fn report_loss(board: &Switchboard, after: Seq) {
     tokio::time::timeout(Duration::from_secs(20), all).await.expect("every leg ends");
     println!("bench: media_legs/lost = {lost} of {} packets", received + lost);
     println!("bench: media_legs/largest_jitter = {jitter:.1} ms");
-}
-
-async fn run(board: &Switchboard, command: Command) {
-    board.execute(command, Cause::command(Surface::Library)).await.unwrap();
-}
-
-async fn add(board: &Switchboard, name: &str, local_port: u16) -> PhoneId {
-    let phone: PhoneId = name.parse().unwrap();
-    let spec =
-        PhoneSpec { local_port, auto_answer: true, register: false, ..PhoneSpec::new("127.0.0.1", name) };
-    let add = Command::add(phone.clone(), spec, Secret::new(String::new()));
-    run(board, add).await;
-    phone
-}
-
-/// Returns the processor time of this process, user and system, in steps of 10 ms.
-fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
-    // After the command name, which may hold blanks: utime and stime are the 14th and 15th field of all.
-    let (_, fields) = stat.rsplit_once(')').expect("a command name");
-    let ticks: u64 =
-        fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 10)
 }

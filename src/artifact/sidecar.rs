@@ -70,6 +70,6 @@ impl Sidecar {
     /// # Errors
     /// There is none, or it is not a sidecar.
     pub fn read(recording: &Path) -> io::Result<Self> {
-        Ok(serde_json::from_slice(&fs::read(sidecar_of(recording))?)?)
+        Ok(serde_json::from_slice(&crate::private::read(&sidecar_of(recording))?)?)
     }
 }

@@ -259,8 +259,8 @@ impl Shell {
             CallMessage::ReinviteRefused { reason, cause } => self.modify_failed(None, reason, &cause),
             CallMessage::DiskHasIt => self.disk_has_it(),
             CallMessage::Seated { seated, cause, done } => {
-                self.seated(seated, &cause);
-                let _often_nobody_waits = done.send(());
+                let takes_part = self.seated(seated, &cause);
+                let _often_nobody_waits = done.send(takes_part);
             }
             CallMessage::Settle { done } => {
                 let _asker_may_be_gone = done.send(());

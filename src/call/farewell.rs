@@ -1,6 +1,6 @@
 //! The end of a call: conference and media, then recording, then the last fact.
 //!
-//! `call.ended` is the last fact of a call, so it waits until the recording is complete. For
+//! `call.ended` is the last fact that a call appends, so it waits until the recording is complete. For
 //! everybody else the call ends at once: once the session is over, no more commands are decided.
 
 use offhook_media::session::Fact;

@@ -109,8 +109,8 @@ pub(crate) enum CallMessage {
         seated: Option<Seated>,
         /// The cause to journal.
         cause: Cause,
-        /// Told once the fact has been appended.
-        done: oneshot::Sender<()>,
+        /// Told whether it has the place, once the fact has been appended.
+        done: oneshot::Sender<bool>,
     },
     /// Somebody waits until everything before this has been handled.
     Settle {

@@ -133,8 +133,7 @@ impl Shell {
                 self.soundings.audible = None;
                 self.media.leg.session(|session, _| session.stop());
             }
-            Sounding::Mixed(Some(bridge)) => bridge.join(&self.media.leg),
-            Sounding::Mixed(None) => BridgeHandle::leave(&self.media.leg),
+            Sounding::Mixed(mix) => self.mix(mix),
             Sounding::Digits { digits, duration } => {
                 let (method, duration) = (DigitMethod::Rfc4733, duration.unwrap_or(DIGIT));
                 let queued = self

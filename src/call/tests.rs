@@ -9,11 +9,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     Beginning, CallActor, CallArguments, CallMedia, CallMessage, CallSettings, Conferences, RecordingPlace,
     Request, ToPhone,
+    conference::{Seat, Seated},
 };
 use crate::{
     artifact::{ArtifactFolder, ArtifactKind},
     capture::{CaptureOptions, Captures},
-    command::CallCommand,
+    command::{CallCommand, Refused},
     config::{Occupant, Pool},
     event::Cause,
     id::{CallId, PhoneId, RunId, Seq},
@@ -174,4 +175,28 @@ async fn a_conference_waits_for_what_its_calls_are_at() {
     // Then it is in the journal too.
     let joined = journal.query_blocking(&Query::of_kinds(&["media.conference_joined"])).unwrap();
     assert_eq!(joined.len(), 2);
+}
+
+#[tokio::test]
+async fn a_call_whose_end_is_decided_takes_no_place_and_says_so() {
+    let journal = Journal::in_memory(Wall::system());
+    let (told, _asked) = mpsc::channel(64);
+    let (phone, _) = Actor::spawn(None, Listener, told).await.unwrap();
+    let hub = Arc::new(MediaHub::start(1));
+    let conferences = Conferences::new(Arc::clone(&hub));
+    let call = incoming(0, true, &journal, &phone, &conferences, &hub).await;
+    place_of(&journal, "media.started").await;
+    let (reply, _) = oneshot::channel();
+    call.cast(CallMessage::Command { told: CallCommand::HangUp.into(), cause: Cause::Start, reply }).unwrap();
+    let seat = Seat { members: vec![CallId(0), CallId(1)], hears: Vec::new(), heard_by: Vec::new() };
+    let (done, takes_part) = oneshot::channel();
+    let seated = Some(Seated { seat, bridge: Some(hub.bridge()) });
+    call.cast(CallMessage::Seated { seated, cause: Cause::Start, done }).unwrap();
+    assert!(!takes_part.await.unwrap());
+    assert_eq!(journal.query_blocking(&Query::of_kinds(&["media.conference_joined"])).unwrap().len(), 0);
+    // Nobody else is left to confer with.
+    let alone = conferences.confer(&[CallId(0), CallId(0)], &Cause::Start).await;
+    assert_eq!(alone, Err(Refused::TooFewToConfer(None)));
+    let many: Vec<CallId> = (0..101).map(CallId).collect();
+    assert_eq!(conferences.confer(&many, &Cause::Start).await, Err(Refused::ConferenceFull(100)));
 }

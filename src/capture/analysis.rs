@@ -13,5 +13,5 @@ pub fn analyze(path: &Path) -> io::Result<Analysis> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    Ok(offhook_capture::analyze::analyze(io::BufReader::new(fs::File::open(path)?)))
+    Ok(offhook_capture::analyze::analyze(fs::File::open(path)?))
 }

@@ -55,6 +55,8 @@ pub(crate) struct CapturedCall {
     pub(crate) sip_call_id: String,
     /// Our RTP port; RTCP has the next.
     pub(crate) rtp_port: u16,
+    /// Whether its INVITE has already been seen.
+    pub(crate) inbound: bool,
 }
 
 impl Captures {
@@ -70,12 +72,19 @@ impl Captures {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Captures a phone from now on, with the calls it has; one that is captured goes on.
+    /// Captures a phone from now on, with the calls it has; one that is captured goes on, also if it
+    /// was started again and has lost its calls.
     pub(crate) fn begin(&self, phone: &PhoneId, calls: Vec<CapturedCall>, cause: &Cause) {
         let Inner { common, taps, streams, attached } = &*self.inner;
+        if let Some(stream) = streams.of(phone) {
+            for call in stream.lost(&calls) {
+                self.call_ended(phone, call);
+            }
+            return;
+        }
         let mut attached = attached.lock().unwrap_or_else(PoisonError::into_inner);
-        let stream = || Arc::new(Stream::new(phone.clone(), Arc::clone(common), calls, cause.clone()));
-        streams.change(|streams| drop(streams.entry(phone.clone()).or_insert_with(stream).clone()));
+        let stream = Stream::new(phone.clone(), Arc::clone(common), calls, cause.clone());
+        streams.change(|streams| streams.insert(phone.clone(), Arc::new(stream)));
         attached.get_or_insert_with(|| taps.attach(Arc::clone(streams) as Arc<dyn Tap>));
     }
 
@@ -97,8 +106,13 @@ impl Captures {
     pub(crate) async fn end_all(&self) {
         let phones: Vec<PhoneId> = self.inner.streams.change(|streams| streams.keys().cloned().collect());
         let endings: Vec<Ending> = phones.iter().filter_map(|phone| self.end(phone, &Cause::Stop)).collect();
-        for ending in endings {
-            ending.wait().await;
+        let all = async {
+            for ending in endings {
+                ending.wait().await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, all).await.is_err() {
+            tracing::warn!("the disk did not take the rest of the captures in time");
         }
     }
 
@@ -115,8 +129,9 @@ impl Captures {
         if let Some(number) = stream.call_ended(call) {
             tokio::spawn(async move {
                 tokio::time::sleep(LAST_MESSAGES).await;
-                stream.finish(Some(number), &Cause::Timer { reason: TimerReason::CaptureOver });
-                Ending(stream).wait().await;
+                if stream.finish(Some(number), &Cause::Timer { reason: TimerReason::CaptureOver }) {
+                    Ending(stream).wait().await;
+                }
             });
         }
     }

@@ -34,6 +34,8 @@ impl File {
                 match Self::create(&path, &cause) {
                     Ok(file) => {
                         *open = Some(file);
+                        // Of an earlier file.
+                        stream.broken.store(false, Ordering::Relaxed);
                         let (path, continues) = (shown(&path), continues.map(|path| shown(&path)));
                         stream.append(None, CaptureEvent::Started { path, continues }, &cause);
                     }

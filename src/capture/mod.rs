@@ -18,24 +18,38 @@ pub use offhook_capture::write::Format as CaptureFormat;
 
 use crate::{artifact::ArtifactFolder, config::Pool, journal::Journal, media::Writers};
 
-/// How captures are written.
+/// How captures are written, and where.
 #[derive(Clone, Debug)]
 pub struct CaptureOptions {
     /// Where they go; their extension follows the format.
     pub folder: ArtifactFolder,
+    /// Their form.
+    pub form: CaptureForm,
+}
+
+/// Format and size of captures.
+#[derive(Clone, Copy, Debug)]
+pub struct CaptureForm {
     /// The format.
     pub format: CaptureFormat,
     /// Size in bytes at which a file ends and another goes on.
     pub most_bytes: u64,
-    /// Files that a capture keeps which goes on and on; the oldest is removed.
+    /// How many files of that size the captures of a phone may take; the oldest are removed.
     pub most_files: usize,
 }
 
+impl Default for CaptureForm {
+    /// Classic pcap in files of 100 MB, ten of them for each phone.
+    fn default() -> Self {
+        Self { format: CaptureFormat::Pcap, most_bytes: 100_000_000, most_files: 10 }
+    }
+}
+
 impl CaptureOptions {
-    /// Classic pcap in `folder`: files of 100 MB, of which ten are kept.
+    /// Captures of the default form in `folder`.
     #[must_use]
-    pub const fn under(folder: ArtifactFolder) -> Self {
-        Self { folder, format: CaptureFormat::Pcap, most_bytes: 100_000_000, most_files: 10 }
+    pub fn under(folder: ArtifactFolder) -> Self {
+        Self { folder, form: CaptureForm::default() }
     }
 }
 

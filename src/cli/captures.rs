@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     artifact::{ArtifactFolder, ArtifactKind},
-    capture::{CaptureFormat, CaptureOptions},
+    capture::{CaptureForm, CaptureFormat},
 };
 
 /// Environment variable for the captures folder as a container's host sees it; the name is the one
@@ -27,7 +27,7 @@ pub(super) struct CaptureArgs {
     /// Size at which a capture goes on in another file, of at least 64KB.
     #[arg(long = "capture-size", value_name = "SIZE", default_value = "100MB", value_parser = size)]
     most_bytes: u64,
-    /// Files that a long capture keeps, of at least 2; the oldest is removed.
+    /// How many files of that size the captures of a phone may take, at least 2; the oldest are removed.
     #[arg(long = "capture-files", value_name = "N", default_value = "10", value_parser = files)]
     most_files: usize,
 }
@@ -39,21 +39,28 @@ enum Format {
 }
 
 impl CaptureArgs {
-    /// Returns how captures are written: to `asked`, else where the environment says, else beside
-    /// the data.
-    pub(super) fn options(&self, asked: Option<&Path>, data: Option<&Path>) -> CaptureOptions {
-        let named = folder_from(CAPTURES);
-        let folder = ArtifactFolder::of_process(ArtifactKind::Captures, asked.or(named.as_deref()), data);
-        CaptureOptions {
+    /// Returns format and size of captures.
+    pub(super) const fn form(&self) -> CaptureForm {
+        CaptureForm {
             format: match self.format {
                 Format::Pcap => CaptureFormat::Pcap,
                 Format::Pcapng => CaptureFormat::Pcapng,
             },
             most_bytes: self.most_bytes,
             most_files: self.most_files,
-            ..CaptureOptions::under(folder.shown_under(folder_from(HOST_CAPTURES)))
         }
     }
+}
+
+/// Returns the folder that was asked for, or that the environment names, if any was.
+pub(super) fn captures_folder(asked: Option<&Path>) -> Option<PathBuf> {
+    asked.map(Path::to_owned).or_else(|| folder_from(CAPTURES))
+}
+
+/// Returns the captures folder of this process.
+pub(super) fn captures(asked: Option<&Path>, data: Option<&Path>) -> ArtifactFolder {
+    let folder = ArtifactFolder::of_process(ArtifactKind::Captures, captures_folder(asked).as_deref(), data);
+    folder.shown_under(folder_from(HOST_CAPTURES))
 }
 
 /// Returns the folder that an environment variable names, if it does.

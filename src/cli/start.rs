@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
 
-use super::captures::{CaptureArgs, folder_from};
+use super::captures::{CaptureArgs, captures, folder_from};
 use crate::{
     artifact::{ArtifactFolder, ArtifactKind},
     net::{Network, SystemNetwork, SystemOptions, name_server},
@@ -39,13 +39,13 @@ impl NetworkArgs {
 /// Arguments of a verb whose phones may outlive it.
 #[derive(Debug, Args)]
 pub(super) struct StartArgs {
-    /// Folder that keeps journal, passwords and recordings; without it everything is forgotten at the end.
+    /// Folder that keeps journal, passwords, recordings and captures; without it everything is forgotten at the end.
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
-    /// Folder of the recordings [default: /recordings if it can be written, else DIR/recordings, else ./recordings]
+    /// Folder of the recordings [default: OFFHOOK_RECORDINGS, else /recordings if it can be written, else DIR/recordings, else ./recordings]
     #[arg(long, value_name = "DIR")]
     pub(super) recordings: Option<PathBuf>,
-    /// Folder of the captures [default: /captures if it can be written, else DIR/captures, else ./captures]
+    /// Folder of the captures [default: OFFHOOK_CAPTURES, else /captures if it can be written, else DIR/captures, else ./captures]
     #[arg(long, value_name = "DIR")]
     captures: Option<PathBuf>,
     #[command(flatten)]
@@ -68,7 +68,8 @@ impl StartArgs {
             network: self.network.network(),
             data: self.data.clone().map_or(Data::Memory, Data::Folder),
             recordings: Some(recordings.shown_under(folder_from(HOST_RECORDINGS))),
-            captures: Some(self.capture.options(self.captures.as_deref(), self.data.as_deref())),
+            captures: Some(captures(self.captures.as_deref(), self.data.as_deref())),
+            capture_form: self.capture.form(),
             ..NodeOptions::system()
         }
     }

@@ -292,7 +292,7 @@ events! {
         },
         /// Our side decided to end the call; BYE, CANCEL or a refusal follows.
         "call.ending" => Ending {},
-        /// The call is over; the last fact about it.
+        /// The call is over: the last fact about it, except that a capture holds it.
         "call.ended" => Ended {
             /// Which side ended it.
             by: Party,

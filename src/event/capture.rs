@@ -13,7 +13,8 @@ events! {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             continues: Option<String>,
         },
-        /// From its first message on, this call is in the file.
+        /// From here on this call is in the file: from its first message, or from where the capture
+        /// was switched on or went on in this file.
         "capture.call_added" => CallAdded {
             /// The file.
             path: String,
@@ -44,7 +45,7 @@ events! {
             /// The system's error.
             reason: String,
         },
-        /// The oldest file of a long capture was removed, so that it keeps to its number of files.
+        /// The oldest file of the phone's capture was removed to make room.
         "capture.removed" => Removed {
             /// The file.
             path: String,

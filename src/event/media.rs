@@ -225,8 +225,8 @@ events! {
             /// The members whose other sides hear this call.
             heard_by: Vec<CallId>,
         },
-        /// Others joined or left the conference of this call, or one of its calls went on or off
-        /// hold.
+        /// Others joined or left the conference of this call, one of its calls went on or off hold or
+        /// sends its media another way, or this call was moved to another conference.
         "media.conference_changed" => ConferenceChanged {
             /// All calls of the conference, this one included; they are in no other.
             members: Vec<CallId>,

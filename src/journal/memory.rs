@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    event::{CallEvent, Envelope, Event, PhoneEvent, RawMessage, RunEvent},
+    event::{CallEvent, Envelope, Event, MediaEvent, PhoneEvent, RawMessage, RunEvent},
     id::Seq,
 };
 
@@ -108,6 +108,13 @@ pub(super) fn weight(envelope: &Envelope) -> usize {
         }
         Event::Call(CallEvent::Dialog { dialog }) => {
             dialog.route_set.iter().map(String::len).fold(400, usize::saturating_add)
+        }
+        Event::Media(
+            MediaEvent::ConferenceJoined { members, hears, heard_by, .. }
+            | MediaEvent::ConferenceChanged { members, hears, heard_by, .. },
+        ) => {
+            // As text, `"call-1000",` each.
+            [members, hears, heard_by].iter().map(|calls| calls.len()).sum::<usize>().saturating_mul(14)
         }
         Event::Run(event) => of_run(event),
         Event::Phone(_) | Event::Call(_) | Event::Media(_) | Event::Capture(_) | Event::System(_) => 0,

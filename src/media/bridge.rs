@@ -83,9 +83,9 @@ impl BridgeHandle {
     /// Takes the voice of `leg` out of the bridge that it is in, if any: it is on its own again.
     pub(crate) fn leave(leg: &LegHandle) {
         let (leg, _) = leg.parts();
-        let before = guard(&leg.inner).bridge.upgrade();
-        if let Some(member) = before.and_then(|before| before.forget(leg)) {
-            member.go_home();
+        let Some(before) = guard(&leg.inner).bridge.upgrade() else { return };
+        if let Some(member) = before.forget(leg) {
+            member.go_home(Arc::as_ptr(&before));
         }
     }
 }
@@ -110,7 +110,7 @@ impl Bridge {
         let wanted = self.tick_room(due, batch, &mut left);
         // After the room is unlocked, because those who ask for a bridge lock the lists of the
         // members' clocks too.
-        left.into_iter().for_each(Member::go_home);
+        left.into_iter().for_each(|member| member.go_home(self));
         wanted
     }
 
@@ -158,14 +158,18 @@ fn heard(members: &mut [Member]) -> impl Iterator<Item = &mut Member> {
 impl Drop for Bridge {
     fn drop(&mut self) {
         let left = std::mem::take(&mut guard(&self.room).members);
-        left.into_iter().for_each(Member::go_home);
+        left.into_iter().for_each(|member| member.go_home(self));
     }
 }
 
 impl Member {
-    fn go_home(self) {
-        if let Some(leg) = self.leg.upgrade() {
-            guard(&leg.inner).bridge = Weak::new();
+    /// Puts the leg on its own clock again, unless it has joined another bridge meanwhile.
+    fn go_home(self, from: *const Bridge) {
+        let Some(leg) = self.leg.upgrade() else { return };
+        let mut inner = guard(&leg.inner);
+        if std::ptr::eq(inner.bridge.as_ptr(), from) {
+            inner.bridge = Weak::new();
+            drop(inner);
             self.home.add(Driven::Leg(self.leg));
         }
     }
@@ -229,6 +233,21 @@ mod tests {
         assert_eq!((other.bridge.members(), hub.load().legs), (0, 2), "one is on its own, two is not");
         handle.join(&one);
         assert_eq!(handle.bridge.members(), 2, "it comes back");
+    }
+
+    #[tokio::test]
+    async fn who_has_joined_another_bridge_is_not_sent_home_by_the_end_of_the_first() {
+        let hub = MediaHub::start(1);
+        let leg = hub.open(&sim::Network::new(1), LOCAL, None).unwrap();
+        let (first, second) = (hub.bridge(), hub.bridge());
+        first.join(&leg);
+        // As the end of the first does, while another thread joins the second.
+        let members = std::mem::take(&mut guard(&first.bridge.room).members);
+        second.join(&leg);
+        members.into_iter().for_each(|member| member.go_home(Arc::as_ptr(&first.bridge)));
+        drop(first);
+        BridgeHandle::leave(&leg);
+        assert_eq!((second.bridge.members(), hub.load().legs), (0, 1), "it was in the second, and left it");
     }
 
     #[tokio::test]

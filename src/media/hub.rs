@@ -64,7 +64,9 @@ pub struct MediaLoad {
 /// One clock and what it drives.
 #[derive(Debug, Default)]
 pub(super) struct Worker {
-    pub(super) driven: Mutex<Vec<Driven>>,
+    /// Each with how often it was added: what is added while it is ticked goes on, even if that tick
+    /// found nothing to drive.
+    pub(super) driven: Mutex<Vec<(Driven, u64)>>,
     common: Arc<Common>,
     more: Notify,
     ticks: AtomicU64,
@@ -111,9 +113,9 @@ impl Driven {
 #[derive(Default)]
 struct Ticked {
     /// What has no voice any more.
-    silent: Vec<Driven>,
+    silent: Vec<(Driven, u64)>,
     /// What has a packet due before the next tick.
-    between: Vec<Driven>,
+    between: Vec<(Driven, u64)>,
 }
 
 impl MediaHub {
@@ -136,7 +138,7 @@ impl MediaHub {
         std::iter::once(&self.first).chain(&self.others).fold(none, |sum, worker| MediaLoad {
             // Iterate over a copy: dropping the last clone of a bridge moves its members back,
             // which locks the list.
-            legs: sum.legs + worker.all().iter().map(Driven::legs).sum::<usize>(),
+            legs: sum.legs + worker.all().iter().map(|(one, _)| one.legs()).sum::<usize>(),
             ticks: sum.ticks + worker.ticks.load(Ordering::Relaxed),
             late_ticks: sum.late_ticks + worker.late_ticks.load(Ordering::Relaxed),
             worst_delay_us: sum.worst_delay_us.max(worker.worst_delay_us.load(Ordering::Relaxed)),
@@ -190,11 +192,13 @@ impl Worker {
     /// Ticks `new` as long as it lives and has a voice.
     pub(super) fn add(&self, new: Driven) {
         let mut driven = guard(&self.driven);
-        if !driven.iter().any(|known| known.is(&new)) {
-            driven.push(new);
-            drop(driven);
-            self.more.notify_one();
+        if let Some((_, times)) = driven.iter_mut().find(|(known, _)| known.is(&new)) {
+            *times = times.wrapping_add(1);
+            return;
         }
+        driven.push((new, 0));
+        drop(driven);
+        self.more.notify_one();
     }
 
     async fn run(self: Arc<Self>) {
@@ -222,19 +226,20 @@ impl Worker {
         }
     }
 
-    fn all(&self) -> Vec<Driven> {
+    fn all(&self) -> Vec<(Driven, u64)> {
         guard(&self.driven).clone()
     }
 
-    /// Removes what is gone and what is `silent`; returns whether anything is left.
-    fn keep_but(&self, silent: &[Driven]) -> bool {
+    /// Removes what is gone and what is `silent`, unless it was added again meanwhile; returns
+    /// whether anything is left.
+    fn keep_but(&self, silent: &[(Driven, u64)]) -> bool {
         let mut driven = guard(&self.driven);
-        driven.retain(|one| !silent.iter().any(|silent| silent.is(one)));
+        driven.retain(|(one, times)| !silent.iter().any(|(silent, then)| silent.is(one) && then == times));
         !driven.is_empty()
     }
 
     /// Drives all of `driven` once.
-    fn tick(&self, due: Instant, driven: &[Driven]) -> Ticked {
+    fn tick(&self, due: Instant, driven: &[(Driven, u64)]) -> Ticked {
         // The scheduled time, not the actual one: packets keep their spacing when the worker wakes
         // late.
         let at = due.into_std();
@@ -242,7 +247,7 @@ impl Worker {
         let mut ticked = Ticked::default();
         self.common.with_batch(|batch| {
             for one in driven {
-                match one.tick(at, batch) {
+                match one.0.tick(at, batch) {
                     None => ticked.silent.push(one.clone()),
                     Some(wanted) if wanted <= next => ticked.between.push(one.clone()),
                     Some(_) => {}
@@ -257,5 +262,20 @@ impl Worker {
             self.late_ticks.fetch_add(1, Ordering::Relaxed);
         }
         ticked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_again_while_a_tick_finds_it_silent_goes_on() {
+        let (worker, leg) = (Worker::default(), Driven::Leg(Weak::new()));
+        worker.add(leg.clone());
+        let ticked = worker.all();
+        worker.add(leg);
+        assert!(worker.keep_but(&ticked), "it was added after that tick had looked");
+        assert!(!worker.keep_but(&worker.all()), "it is silent");
     }
 }

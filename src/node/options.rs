@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     artifact::ArtifactFolder,
-    capture::CaptureOptions,
+    capture::CaptureForm,
     config::{Limits, PbxProfile},
     lab::LabOptions,
     net::{Network, SystemNetwork},
@@ -26,8 +26,10 @@ pub struct NodeOptions {
     pub keep: Option<Duration>,
     /// Where recordings go; by default into the data folder.
     pub recordings: Option<ArtifactFolder>,
-    /// How captures are written; by default as pcap into the data folder.
-    pub captures: Option<CaptureOptions>,
+    /// Where captures go; by default into the data folder.
+    pub captures: Option<ArtifactFolder>,
+    /// Format and size of captures.
+    pub capture_form: CaptureForm,
     /// The limits.
     pub limits: Limits,
     /// How many media workers share the legs.
@@ -63,6 +65,7 @@ impl NodeOptions {
             keep: None,
             recordings: None,
             captures: None,
+            capture_form: CaptureForm::default(),
             limits: Limits::default(),
             media_workers: 2,
             registration_wait: Duration::from_secs(1),

@@ -93,9 +93,8 @@ impl Node {
         };
         let recordings =
             recordings.unwrap_or_else(|| ArtifactFolder::in_data(ArtifactKind::Recordings, &folder));
-        let captures = captures.unwrap_or_else(|| {
-            CaptureOptions::under(ArtifactFolder::in_data(ArtifactKind::Captures, &folder))
-        });
+        let folder = captures.unwrap_or_else(|| ArtifactFolder::in_data(ArtifactKind::Captures, &folder));
+        let captures = CaptureOptions { folder, form: options.capture_form };
         let base = open(network.clone(), wall, seed, data.clone()).await?;
         let switchboard = Switchboard::start(Options {
             limits: options.limits,

@@ -268,6 +268,8 @@ pub(crate) struct Shell {
     pub(super) unsent: Option<String>,
     /// The phone is closing.
     pub(super) closing: bool,
+    /// Why it closes.
+    pub(super) closed_by: Cause,
     /// The time for closing is over: nothing waits for the wire any more.
     pub(super) out_of_time: bool,
     pub(super) alarm: Alarm,
@@ -285,11 +287,24 @@ impl Actor for PhoneActor {
         me: ActorRef<PhoneMessage>,
         start: PhoneArguments,
     ) -> Result<Shell, ActorProcessingErr> {
-        let mut phone = Shell::open(me, &start)?;
+        let captures = &start.shared.captures;
+        // Before there is a socket, so that nothing passes unseen. A predecessor that failed while it
+        // closed may have left its own.
+        match start.spec.capture_enabled {
+            true => captures.begin(&start.id, Vec::new(), &start.cause),
+            false => drop(captures.end(&start.id, &start.cause)),
+        }
+        let mut phone = match Shell::open(me, &start) {
+            Ok(phone) => phone,
+            Err(error) => {
+                drop(captures.end(&start.id, &start.cause));
+                return Err(error.into());
+            }
+        };
         phone.append(PhoneEvent::Bound { local: phone.local }, &start.cause);
         phone.recover(&start.dangling, &start.cause);
         if start.closing {
-            phone.begin_closing();
+            phone.begin_closing(&start.cause);
         } else if phone.spec.register {
             phone.register(&start.cause);
         }
@@ -344,10 +359,6 @@ impl Actor for PhoneActor {
 impl Shell {
     fn open(me: ActorRef<PhoneMessage>, start: &PhoneArguments) -> std::io::Result<Self> {
         let shared = start.shared.clone();
-        // Before there is a socket, so that nothing passes unseen.
-        if start.spec.capture_enabled {
-            shared.captures.begin(&start.id, Vec::new(), &start.cause);
-        }
         let ip = start.registrar.local_ip(&*shared.network)?;
         let deliver = me.clone();
         let options = SignalingOptions {
@@ -400,6 +411,7 @@ impl Shell {
             followed: 0,
             unsent: None,
             closing: false,
+            closed_by: start.cause.clone(),
             out_of_time: false,
             calls_made: 0,
             life: start.life,
@@ -481,8 +493,12 @@ impl Shell {
     ) {
         if let Some(entry) = self.calls.get_mut(call) {
             entry.rtp_port = media.rtp_port();
-            let (sip_call_id, rtp_port) = (entry.sip_call_id.clone(), entry.rtp_port);
-            let captured = CapturedCall { call, sip_call_id, rtp_port };
+            let captured = CapturedCall {
+                call,
+                sip_call_id: entry.sip_call_id.clone(),
+                rtp_port: entry.rtp_port,
+                inbound: entry.inbound,
+            };
             self.shared.captures.call_began(&self.id, captured, cause);
         }
         let arguments = CallArguments {

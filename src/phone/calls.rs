@@ -86,6 +86,7 @@ impl Shell {
             call,
             sip_call_id: entry.sip_call_id.clone(),
             rtp_port: entry.rtp_port,
+            inbound: entry.inbound,
         });
         captures.begin(&self.id, up.collect(), cause);
     }

@@ -412,13 +412,14 @@ impl Shell {
             }
             Some(_) | None => self.binding = None,
         }
-        self.begin_closing();
+        self.begin_closing(&cause);
         cause
     }
 
     /// Stops anything new from beginning and starts the time limit for what is left.
-    pub(super) fn begin_closing(&mut self) {
+    pub(super) fn begin_closing(&mut self, cause: &Cause) {
         self.closing = true;
+        self.closed_by = cause.clone();
         self.alarm.limit_closing(self.shared.closing_time());
         self.agent.names_are_late(Instant::now().into_std());
     }
@@ -463,7 +464,7 @@ impl Shell {
                 signaling.close().await;
             }
         }
-        if let Some(ending) = self.shared.captures.end(&self.id, &Cause::Stop) {
+        if let Some(ending) = self.shared.captures.end(&self.id, &self.closed_by) {
             ending.wait().await;
         }
         self.me.stop(None);

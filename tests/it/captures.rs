@@ -8,7 +8,7 @@ use std::{
 use offhook::{
     artifact::{ArtifactFolder, ArtifactKind, Sidecar},
     capture::{CaptureFormat, CaptureOptions},
-    command::{CallCommand, Command, PhoneChanges, PhoneCommand},
+    command::{CallCommand, Command, NodeCommand, PhoneChanges, PhoneCommand},
     event::{CaptureEvent, Event, PhoneSpec},
     id::{CallId, PhoneId},
     journal::Query,
@@ -228,6 +228,54 @@ async fn a_call_that_comes_right_after_another_has_its_own_file_from_its_invite_
 }
 
 #[tokio::test(start_paused = true)]
+async fn calls_that_come_in_a_flood_share_files_and_only_the_newest_files_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    // Room for one small file beside the present one.
+    let (mut world, a, peer) = captured(folder.path(), |options| {
+        options.form.most_bytes = 20_000;
+        options.form.most_files = 2;
+    })
+    .await;
+    let b = world.phone("b", 5062).await;
+    // Within ten seconds.
+    for _ in 0..40 {
+        let call = world.call(&b, "sip:a@127.0.0.1:5061").await;
+        world.next(&a, "call.incoming").await;
+        world.run(Command::Call(on(call), CallCommand::HangUp)).await.unwrap();
+        world.next(&a, "call.ended").await;
+    }
+    drop(peer);
+    let board = world.board.clone();
+    world.end().await;
+    let facts = board.journal().query_blocking(&Query::of_kinds(&["capture.*"])).unwrap();
+    let count = |kind: &str| facts.iter().filter(|envelope| envelope.event.kind() == kind).count();
+    // Ten for calls; the others because a file had its size, and again with the call that was up.
+    let begun = count("capture.started");
+    let full = facts.iter().filter(|envelope| envelope.event.data()["continues"].is_string()).count();
+    assert_eq!((begun - full, count("capture.failed")), (10, 0));
+    assert!((40..=40 + full).contains(&count("capture.call_added")));
+    assert_eq!(files(folder.path()).len(), begun - count("capture.removed"));
+    let size: u64 = files(folder.path()).iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
+    assert!(size <= 42_000, "{size}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_capture_ends_with_its_phone_and_for_the_same_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut world, a, peer) = captured(folder.path(), |_| {}).await;
+    let call = world.calls(&a, &peer, crate::support::peer::EVENTS).await;
+    let dropped = Command::Node(NodeCommand::DropPhone { phone: a.clone(), hang_up: true });
+    let (dropped, ()) = tokio::join!(world.run(dropped), peer.agrees());
+    dropped.unwrap();
+    drop(peer);
+    let facts = world.board.journal().query_blocking(&Query::default()).unwrap();
+    let cause = |kind: &str| facts.iter().find(|fact| fact.event.kind() == kind).map(|fact| &fact.cause);
+    assert_eq!(cause("capture.stopped"), cause("phone.dropped"), "{}", world.story());
+    assert!(world.board.views().call(call).unwrap().end.is_some());
+    world.end().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_capture_goes_off_and_on_within_one_call() {
     let folder = tempfile::tempdir().unwrap();
     let (mut world, a, peer) = captured(folder.path(), |_| {}).await;
@@ -304,8 +352,8 @@ async fn a_capture_that_was_removed_meanwhile_is_not_said_to_be_complete() {
 async fn a_long_capture_goes_on_in_further_files_and_keeps_the_newest() {
     let folder = tempfile::tempdir().unwrap();
     let (mut world, a, peer) = captured(folder.path(), |options| {
-        options.most_bytes = 20_000;
-        options.most_files = 3;
+        options.form.most_bytes = 20_000;
+        options.form.most_files = 3;
     })
     .await;
     let call = world.calls(&a, &peer, crate::support::peer::EVENTS).await;
@@ -341,7 +389,7 @@ async fn a_long_capture_goes_on_in_further_files_and_keeps_the_newest() {
 async fn pcapng_names_the_phone_and_says_of_each_packet_which_call_it_belongs_to() {
     let folder = tempfile::tempdir().unwrap();
     let (mut world, a, peer) =
-        captured(folder.path(), |options| options.format = CaptureFormat::Pcapng).await;
+        captured(folder.path(), |options| options.form.format = CaptureFormat::Pcapng).await;
     let call = world.calls(&a, &peer, crate::support::peer::EVENTS).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     world.hang_up(call, &peer).await;

@@ -18,6 +18,8 @@ pub(in crate::call) struct Membership {
     participant: Participant,
     /// The newest fact that changed what its other side takes part in, while that is not told.
     untold: Option<Seq>,
+    /// Where its sound goes. A mix lasts until each of its calls has left it, after the fact.
+    mix: Option<BridgeHandle>,
 }
 
 impl Membership {
@@ -26,7 +28,7 @@ impl Membership {
         call: CallId,
         actor: ractor::ActorRef<CallMessage>,
     ) -> Self {
-        Self { participant: conferences.enter(call, actor), untold: None }
+        Self { participant: conferences.enter(call, actor), untold: None, mix: None }
     }
 
     /// Notes that a fact changed what the other side takes part in.
@@ -36,6 +38,15 @@ impl Membership {
 }
 
 impl Shell {
+    /// Connects the sound to a mix, or takes it out of the one that it is in.
+    pub(in crate::call) fn mix(&mut self, mix: Option<BridgeHandle>) {
+        match &mix {
+            Some(bridge) => bridge.join(&self.media.leg),
+            None => BridgeHandle::leave(&self.media.leg),
+        }
+        self.membership.mix = mix;
+    }
+
     /// Tells the conferences what the other side of this call takes part in, if that has changed.
     pub(in crate::call) fn tell_audio(&mut self) {
         if let Some(seq) = self.membership.untold.take() {
@@ -43,14 +54,20 @@ impl Shell {
         }
     }
 
-    /// Takes a place in a conference, or leaves the one it was in.
-    pub(in crate::call) fn seated(&mut self, seated: Option<Seated>, cause: &Cause) {
+    /// Takes a place in a conference, or leaves the one it was in; returns whether it has the place
+    /// now.
+    pub(in crate::call) fn seated(&mut self, seated: Option<Seated>, cause: &Cause) -> bool {
         if self.is_leaving() || self.state.phase == CallPhase::Ended {
-            return;
+            return false;
         }
+        // Its end was decided meanwhile.
+        if seated.is_some() && self.state.audio().is_none() {
+            return false;
+        }
+        let takes_part = seated.is_some();
         let epoch = self.state.epoch;
         let (fact, bridge) = match (self.state.confers, seated) {
-            (false, None) => return,
+            (false, None) => return false,
             (true, None) => (MediaEvent::ConferenceLeft { epoch }, None),
             (confers, Some(Seated { seat, bridge })) => {
                 let (members, hears, heard_by) = (seat.members, seat.hears, seat.heard_by);
@@ -63,13 +80,14 @@ impl Shell {
         };
         self.append(fact, cause);
         self.sound(Sounding::Mixed(bridge));
+        takes_part
     }
 
     /// Leaves the conference because the call is over.
     pub(in crate::call) fn leave_conference(&mut self, cause: &Cause) {
         if self.state.confers {
             self.append(MediaEvent::ConferenceLeft { epoch: self.state.epoch }, cause);
-            BridgeHandle::leave(&self.media.leg);
+            self.mix(None);
         }
         self.membership.participant.set_audio(None, cause);
     }

@@ -4,10 +4,11 @@
 //! it. The call appends the fact and only then connects its sound (`member`).
 
 mod member;
+mod participant;
 mod table;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -15,9 +16,11 @@ use ractor::ActorRef;
 use tokio::sync::oneshot;
 
 pub(super) use member::Membership;
+use participant::Participant;
 pub(super) use table::Audio;
 
-use self::table::{Change, Number, Seat, Table};
+pub(crate) use self::table::Seat;
+use self::table::{Change, MOST, Number, Table};
 use super::CallMessage;
 use crate::{
     command::Refused,
@@ -49,13 +52,6 @@ pub(crate) struct Seated {
     pub(crate) bridge: Option<BridgeHandle>,
 }
 
-/// A call as conferences know it; when it is dropped, the call is in none.
-#[derive(Debug)]
-pub(super) struct Participant {
-    conferences: Conferences,
-    call: CallId,
-}
-
 impl Conferences {
     pub(crate) fn new(hub: Arc<MediaHub>) -> Self {
         Self { hub, floor: Arc::default() }
@@ -65,19 +61,27 @@ impl Conferences {
     /// concerned has appended what it was told.
     ///
     /// # Errors
-    /// Fewer than two have audio, or there are too many; nothing changes.
+    /// Fewer than two have audio, or there are too many, and nothing changes; or all but one ended
+    /// before they could take part.
     pub(crate) async fn confer(&self, calls: &[CallId], cause: &Cause) -> Result<Vec<CallId>, Refused> {
-        self.settled(calls).await;
-        let (members, told) = {
+        let mut named = BTreeSet::new();
+        let calls: Vec<CallId> = calls.iter().copied().filter(|call| named.insert(*call)).collect();
+        if calls.len() > MOST {
+            return Err(Refused::ConferenceFull(MOST));
+        }
+        self.settled(&calls).await;
+        let (mut members, told) = {
             let mut floor = self.floor();
-            let (members, changes) = floor.table.confer(calls)?;
+            let (members, changes) = floor.table.confer(&calls)?;
             (members, self.tell(&mut floor, changes, cause))
         };
-        for done in told {
-            // A call that has just ended has nothing to append.
-            drop(done.await);
+        for (call, done) in told {
+            // A call that has just ended takes no part. Who was told nothing has its place already.
+            if !done.await.unwrap_or(false) {
+                members.retain(|member| *member != call);
+            }
         }
-        Ok(members)
+        if members.len() < 2 { Err(Refused::TooFewToConfer(None)) } else { Ok(members) }
     }
 
     /// Waits until the calls have handled what they are at: the facts of a call are in the journal
@@ -97,11 +101,17 @@ impl Conferences {
 
     fn enter(&self, call: CallId, actor: ActorRef<CallMessage>) -> Participant {
         self.floor().actors.insert(call, actor);
-        Participant { conferences: self.clone(), call }
+        Participant::new(self.clone(), call)
     }
 
-    /// Tells calls what has changed for them; each answers when it has appended it.
-    fn tell(&self, floor: &mut Floor, changes: Vec<Change>, cause: &Cause) -> Vec<oneshot::Receiver<()>> {
+    /// Tells calls what has changed for them; each answers whether it has the place, when it has
+    /// appended that.
+    fn tell(
+        &self,
+        floor: &mut Floor,
+        changes: Vec<Change>,
+        cause: &Cause,
+    ) -> Vec<(CallId, oneshot::Receiver<bool>)> {
         let Floor { table, actors, bridges } = floor;
         let mut told = Vec::new();
         for Change { call, place } in changes {
@@ -113,7 +123,7 @@ impl Conferences {
                 let (done, appended) = oneshot::channel();
                 // A call that has just ended is told nothing more.
                 drop(actor.cast(CallMessage::Seated { seated, cause: cause.clone(), done }));
-                told.push(appended);
+                told.push((call, appended));
             }
         }
         bridges.retain(|conference, _| table.goes_on(*conference));
@@ -123,23 +133,5 @@ impl Conferences {
     fn floor(&self) -> MutexGuard<'_, Floor> {
         // The table is whole after each of its steps.
         self.floor.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Participant {
-    /// Notes what the other side of the call takes part in; without audio it is in no conference.
-    fn set_audio(&self, audio: Option<Audio>, cause: &Cause) {
-        let mut floor = self.conferences.floor();
-        let changes = floor.table.set_audio(self.call, audio);
-        // Nobody waits for these.
-        drop(self.conferences.tell(&mut floor, changes, cause));
-    }
-}
-
-impl Drop for Participant {
-    fn drop(&mut self) {
-        // A call that ended in order has said so before.
-        self.set_audio(None, &Cause::Failure);
-        self.conferences.floor().actors.remove(&self.call);
     }
 }

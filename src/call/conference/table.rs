@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{command::Refused, id::CallId};
 
 /// How many calls a conference may have: each change is told to all of them with all of them.
-const MOST: usize = 100;
+pub(super) const MOST: usize = 100;
 
 /// What the other side of a call takes part in; neither while the call is on hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

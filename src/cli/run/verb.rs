@@ -10,7 +10,13 @@ use std::{
 use clap::Args;
 
 use super::{
-    super::{Exit, Output, against::Against, captures::CaptureArgs, reasons, scenarios, start::NetworkArgs},
+    super::{
+        Exit, Output,
+        against::Against,
+        captures::{CaptureArgs, captures as captures_of_process, captures_folder},
+        reasons, scenarios,
+        start::NetworkArgs,
+    },
     screen::Screen,
     session::Session,
 };
@@ -44,7 +50,7 @@ pub(crate) struct RunArgs {
     /// Writes a JUnit XML file.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Folder for journal and recordings; without it they are in memory and temporary.
+    /// Folder for journal, recordings and captures; without it they are in memory and temporary.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Captures every phone that a scenario makes into this folder.
@@ -52,7 +58,7 @@ pub(crate) struct RunArgs {
     captures: Option<PathBuf>,
     #[command(flatten)]
     capture: CaptureArgs,
-    /// Keeps journal and recordings in a fresh temporary folder.
+    /// Keeps journal, recordings and captures in a fresh temporary folder.
     #[arg(long, conflicts_with = "data")]
     keep: bool,
     #[command(flatten)]
@@ -61,11 +67,13 @@ pub(crate) struct RunArgs {
 
 impl RunArgs {
     fn node_options(&self, profile: Option<PbxProfile>) -> NodeOptions {
-        let captures = self.captures.as_ref().map(|folder| self.capture.options(Some(folder), None));
+        let captures = captures_folder(self.captures.as_deref());
+        let captures = captures.map(|folder| captures_of_process(Some(&folder), None));
         NodeOptions {
             network: self.network.network(),
             data: self.data.clone().map_or(Data::Memory, Data::Folder),
             captures,
+            capture_form: self.capture.form(),
             media_workers: 1,
             profile,
             ..NodeOptions::system()

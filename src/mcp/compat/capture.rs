@@ -91,11 +91,37 @@ fn more(analysis: &Analysis) -> Map<String, Value> {
     if analysis.is_cut {
         more.insert("cut".into(), true.into());
     }
+    more.extend(counts(analysis));
     let hidden = |count: usize| count.saturating_sub(SHOWN);
     let (calls, others) = (hidden(analysis.calls.len()), hidden(analysis.other_streams.len()));
     if calls > 0 || others > 0 {
         let text = format!("{calls} further calls and {others} further streams are not shown");
         more.insert("more".into(), text.into());
+    }
+    more
+}
+
+/// Returns what the rows and calls leave out, as far as there is any.
+fn counts(analysis: &Analysis) -> Map<String, Value> {
+    let (skipped, left_out) = (analysis.skipped, analysis.left_out);
+    let counted = [
+        ("rtp_packets_over_ipv6", analysis.ipv6_rtp_packets),
+        ("rtcp_packets_over_ipv6", analysis.ipv6_rtcp_packets),
+        ("packets_that_are_not_ip", skipped.not_ip),
+        ("packets_of_other_protocols", skipped.other_protocols),
+        ("fragments_without_the_rest", skipped.fragments),
+        ("packets_cut_short", skipped.cut),
+        ("rtp_packets_without_a_row", left_out.flow_packets),
+        ("rtp_packets_without_a_stream", left_out.stream_packets),
+        ("packets_that_may_be_no_rtp", left_out.doubtful_packets),
+        ("sip_messages_without_a_call", left_out.call_messages),
+        ("media_addresses_left_out", left_out.media_addresses),
+    ];
+    let some = counted.into_iter().filter(|(_, count)| *count > 0);
+    let counts: Map<String, Value> = some.map(|(name, count)| (name.to_owned(), count.into())).collect();
+    let mut more = Map::new();
+    if !counts.is_empty() {
+        more.insert("not_in_the_rows".into(), counts.into());
     }
     more
 }
@@ -123,6 +149,7 @@ fn call(call: &Call) -> Value {
         "end": ending,
         "messages": call.messages,
         "streams": streams(&call.streams),
+        "streams_not_shown": call.streams.len().saturating_sub(SHOWN),
     })
 }
 
@@ -138,6 +165,8 @@ fn streams(streams: &[RtpStream]) -> Value {
             "lost": stream.lost,
             "duplicates": stream.duplicates,
             "reordered": stream.reordered,
+            "stray": stream.stray,
+            "restarts": stream.restarts,
             "first_at": stream.first_at.and_then(wall),
             "last_at": stream.last_at.and_then(wall),
             "longest_gap_ms": stream.longest_gap.map(|gap| gap.as_secs_f64() * 1000.0),

@@ -19,6 +19,7 @@ use crate::{
         result::Reply,
         services::Services,
     },
+    view::CallView,
 };
 
 pub(super) fn tools() -> Vec<ToolDefinition> {
@@ -139,13 +140,15 @@ fn analyzed(services: &Services, phone: &str, call: Option<CallId>) -> io::Resul
         file.phone.as_deref() == Some(phone)
             && call.is_none_or(|call| file.call == Some(call.0) || holds(call, &file.path))
     };
-    let newest = |file: &ArtifactFile| {
+    let best = |file: &ArtifactFile| {
         let written = std::fs::metadata(&file.path).and_then(|known| known.modified()).ok();
-        // What a phone says between its calls is rarely what is looked for.
-        (file.call.is_some(), written)
+        // An earlier process may have had a call of the same number; and what a phone says between
+        // its calls is rarely what is looked for.
+        let held = file.call.or(call.map(|call| call.0)).is_some_and(|call| holds(CallId(call), &file.path));
+        (call.is_some() && held, file.call.is_some(), written)
     };
     let files = services.captures.list()?;
-    let Some(file) = files.into_iter().filter(meant).max_by_key(newest) else { return Ok(None) };
+    let Some(file) = files.into_iter().filter(meant).max_by_key(best) else { return Ok(None) };
     let (call, rtp_port) = owner_of(services, phone, call.or(file.call.map(CallId)), &file.path);
     let known = phone.parse().ok().and_then(|phone| services.views.phone(&phone));
     let owner = Owner {
@@ -158,15 +161,18 @@ fn analyzed(services: &Services, phone: &str, call: Option<CallId>) -> io::Resul
     Ok(Some(capture::told(&owner, &analyze(&file.path)?)))
 }
 
-/// Returns the call that a capture is about and our RTP port in it: from the journal, else from the
-/// description of a recording that was made at the same time.
+/// Returns the call that a capture is about and our RTP port in it: from the journal if it knows
+/// the file, else from the description of a recording that was made at the same time.
 fn owner_of(
     services: &Services,
     phone: &str,
     call: Option<CallId>,
     capture: &Path,
 ) -> (Option<CallId>, Option<u16>) {
-    let view = call.and_then(|call| services.views.call(call)).filter(|view| view.phone.as_str() == phone);
+    let is_of = |view: &Arc<CallView>| {
+        view.phone.as_str() == phone && view.captures.iter().any(|held| Path::new(held) == capture)
+    };
+    let view = call.and_then(|call| services.views.call(call)).filter(is_of);
     let local = view.and_then(|view| view.media_local.clone());
     if let Some(port) = local.and_then(|local| local.parse::<SocketAddr>().ok()).map(|local| local.port()) {
         return (call, Some(port));

@@ -1,6 +1,10 @@
 //! Failures stay where they happen: in a call, a phone, a process.
 
 use super::*;
+use crate::{
+    artifact::{ArtifactFolder, ArtifactKind},
+    capture::CaptureOptions,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_fails_is_ended_on_the_wire_and_its_sibling_goes_on() {
@@ -652,4 +656,20 @@ async fn stays_dropped(board: &Switchboard, phone: &PhoneId) {
     assert!(board.views().phone(phone).is_none());
     assert!(board.views().active_calls(phone).is_empty());
     assert_eq!(drop_phone(board, phone, true).await.unwrap_err().code, Code::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_capture_does_not_hold_on_to_calls_that_its_phone_lost() {
+    let (network, folder) = (sim::Network::new(1), tempfile::tempdir().unwrap());
+    let captures = CaptureOptions::under(ArtifactFolder::in_data(ArtifactKind::Captures, folder.path()));
+    let options = Options { captures, ..Options::in_memory(Arc::new(network.clone()), wall(), 7) };
+    let board = Switchboard::start(options).await.unwrap();
+    let a = add_spec(&board, PhoneSpec { capture_enabled: true, ..spec("a", 5061) }).await.unwrap();
+    phone(&board, "b", 5062).await;
+    let left = call(&board, &a, 5062).await;
+    fail(&board, &a);
+    seen(&board, |e| ended_by(e, left, EndCause::Crashed)).await;
+    let stopped = seen(&board, |e| e.event.kind() == "capture.stopped").await;
+    assert_eq!(stopped.cause, Cause::Timer { reason: TimerReason::CaptureOver });
+    board.shutdown().await.unwrap();
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::CallView;
 use crate::{
-    event::{CallEvent, Envelope, Event},
+    event::{CallEvent, Envelope, Event, PhoneEvent, SystemEvent},
     id::{CallId, PhoneId},
     journal::Fold,
 };
@@ -126,9 +126,34 @@ impl Calls {
     }
 }
 
+impl Calls {
+    /// Applies a fact that belongs to no call: the sound of calls that lost their process or their
+    /// phone has gone with it, although they may still be up on the wire.
+    fn without_a_call(&mut self, envelope: &Envelope) {
+        let phone = match &envelope.event {
+            Event::System(SystemEvent::Started { .. }) => None,
+            Event::Phone(PhoneEvent::Crashed { .. }) => envelope.subject.phone.as_ref(),
+            Event::Phone(_)
+            | Event::Call(_)
+            | Event::Media(_)
+            | Event::Capture(_)
+            | Event::Sip(_)
+            | Event::Run(_)
+            | Event::System(_) => return,
+        };
+        let concerned = |call: &&mut Arc<CallView>| {
+            let sounds = call.conference.is_some() || call.playing.is_some();
+            sounds && call.is_active() && phone.is_none_or(|phone| call.phone == *phone)
+        };
+        for call in self.by_id.values_mut().filter(concerned) {
+            Arc::make_mut(call).sound_is_gone();
+        }
+    }
+}
+
 impl Fold for Calls {
     fn apply(&mut self, envelope: &Envelope) {
-        let Some(id) = envelope.subject.call else { return };
+        let Some(id) = envelope.subject.call else { return self.without_a_call(envelope) };
         if let Some(call) = self.by_id.get_mut(&id) {
             let call = Arc::make_mut(call);
             call.latest = envelope.seq;

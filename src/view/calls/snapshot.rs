@@ -289,10 +289,15 @@ impl CallView {
                 };
                 self.ended(end);
             }
-            // Its sound has gone with it.
-            CallEvent::Crashed { .. } => self.conference = None,
+            CallEvent::Crashed { .. } => self.sound_is_gone(),
             CallEvent::Placed { .. } | CallEvent::Incoming { .. } => {}
         }
+    }
+
+    /// Its actor, phone or process is gone, and its sound with it.
+    pub(super) fn sound_is_gone(&mut self) {
+        self.conference = None;
+        self.playing = None;
     }
 
     fn transfer_goes(&mut self, status: Option<u16>, reason: &str, refused: bool) {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::event::{
     Change, DialogIdentity, DigitMethod, EndCause, MediaDirection, MediaEvent, MediaStatistics, Party,
+    SystemEvent,
 };
 
 fn ended(status: Option<u16>) -> CallEvent {
@@ -229,4 +230,29 @@ fn facts_about_a_call_that_never_began_are_ignored() {
     given.call(a(), 9, ended(None));
     assert_eq!(given.views.call(CallId(9)), None);
     assert!(given.views.history(None, 10).is_empty());
+}
+
+#[test]
+fn a_call_that_lost_its_phone_or_its_process_is_in_no_conference_and_plays_nothing() {
+    let given = given();
+    for (number, phone) in [(0, a()), (1, b())] {
+        let call = Subject::call(phone, CallId(number));
+        let add = |event: Event| given.journal.append(call.clone(), Cause::Media, event);
+        let (target, local) = ("sip:b@pbx".into(), "sip:a@pbx".into());
+        add(CallEvent::Placed { target, local, sip_call_id: number.to_string() }.into());
+        let members = vec![CallId(0), CallId(1)];
+        let (hears, heard_by) = (Vec::new(), Vec::new());
+        add(MediaEvent::ConferenceJoined { members, hears, heard_by, epoch: 1 }.into());
+        add(MediaEvent::PlaybackStarted { source: "x.wav".into(), repeat: true, epoch: 1 }.into());
+    }
+    let sounds = || {
+        let call = |number| given.views.call(CallId(number)).unwrap();
+        [0, 1].map(|number| (call(number).conference.is_some(), call(number).playing.is_some()))
+    };
+    assert_eq!(sounds(), [(true, true); 2]);
+    let crashed = PhoneEvent::Crashed { reason: "it broke".into() };
+    given.journal.append(Subject::phone(a()), Cause::Failure, crashed);
+    assert_eq!(sounds(), [(false, false), (true, true)]);
+    given.journal.append(Subject::system(), Cause::Start, SystemEvent::Started { version: "1".into() });
+    assert_eq!(sounds(), [(false, false); 2]);
 }

@@ -144,7 +144,8 @@ impl Program {
                 input.as_mut().unwrap().write_all(ping).await.unwrap();
             }
         }
-        let status = timeout(PATIENCE, self.child.wait()).await.expect("it goes on").unwrap();
+        let ended = timeout(PATIENCE, self.child.wait()).await;
+        let status = ended.unwrap_or_else(|_| panic!("it goes on after {ending:?}")).unwrap();
         let took = since.elapsed();
         let mut said = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut said).await.unwrap();
